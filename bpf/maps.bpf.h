@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* The maps of the data plane. Sizes are placeholders: the loader sets max_entries from the number of
+ * services before it loads (userspace/plane/ebpf/). */
+#ifndef SVCB_MAPS_BPF_H
+#define SVCB_MAPS_BPF_H
+
+struct {
+  __uint(type, BPF_MAP_TYPE_HASH);
+  __uint(max_entries, 1);
+  __type(key, struct svcb_frontend4);
+  __type(value, struct svcb_service);
+} services4 SEC(".maps");
+
+struct {
+  __uint(type, BPF_MAP_TYPE_HASH);
+  __uint(max_entries, 1);
+  __type(key, struct svcb_frontend6);
+  __type(value, struct svcb_service);
+} services6 SEC(".maps");
+
+struct {
+  __uint(type, BPF_MAP_TYPE_ARRAY);
+  __uint(max_entries, 1);
+  __type(key, __u32);
+  __type(value, struct svcb_backend4);
+} backends4 SEC(".maps");
+
+struct {
+  __uint(type, BPF_MAP_TYPE_ARRAY);
+  __uint(max_entries, 1);
+  __type(key, __u32);
+  __type(value, struct svcb_backend6);
+} backends6 SEC(".maps");
+
+/* The node's own addresses: a NodePort is reached at each of them. */
+struct {
+  __uint(type, BPF_MAP_TYPE_HASH);
+  __uint(max_entries, 64);
+  __type(key, struct svcb_node4);
+  __type(value, __u8);
+} nodes4 SEC(".maps");
+
+struct {
+  __uint(type, BPF_MAP_TYPE_HASH);
+  __uint(max_entries, 64);
+  __type(key, struct svcb_node6);
+  __type(value, __u8);
+} nodes6 SEC(".maps");
+
+/* Packets by enum svcb_outcome. */
+struct {
+  __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+  __uint(max_entries, SVCB_OUTCOMES);
+  __type(key, __u32);
+  __type(value, __u64);
+} counters SEC(".maps");
+
+/* The NodePort range (kube-apiserver's --service-node-port-range), host order. A miss outside it is final,
+ * so the wildcard costs ClusterIP traffic nothing. */
+const volatile __u16 nodeport_first = 30000;
+const volatile __u16 nodeport_last = 32767;
+
+static __always_inline enum svcb_outcome svcb_count(enum svcb_outcome outcome) {
+  __u32 index = outcome;
+  __u64 *counter = bpf_map_lookup_elem(&counters, &index);
+
+  if (counter)
+    (*counter)++; /* per CPU, and the hooks do not nest: no atomic needed */
+  return outcome;
+}
+
+#endif

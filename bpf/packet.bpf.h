@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * From bytes to a flow. Only the plain case is translated: Ethernet, an IPv4 header of 20 bytes or an IPv6
+ * header without extensions, then TCP or UDP. Everything else is named by an outcome and passed on, so
+ * every offset below is a constant.
+ */
+#ifndef SVCB_PACKET_BPF_H
+#define SVCB_PACKET_BPF_H
+
+#define SVCB_ETH_P_IP 0x0800
+#define SVCB_ETH_P_IPV6 0x86DD
+#define SVCB_ETH_P_8021Q 0x8100
+#define SVCB_ETH_P_8021AD 0x88A8
+
+#define SVCB_L3 sizeof(struct ethhdr)
+#define SVCB_L4_V4 (SVCB_L3 + sizeof(struct iphdr))
+#define SVCB_L4_V6 (SVCB_L3 + sizeof(struct ipv6hdr))
+
+/* The longest header that the programs read. */
+#define SVCB_HEADERS (SVCB_L4_V6 + sizeof(struct tcphdr))
+
+/* What a flow is known by; the family says which half of the unions holds. */
+struct svcb_flow4 {
+  struct svcb_frontend4 to;
+  __be32 source;
+  __be16 source_port;
+};
+
+struct svcb_flow6 {
+  struct svcb_frontend6 to;
+  __be32 source[4];
+  __be16 source_port;
+};
+
+static __always_inline __u32 svcb_transport_size(__u8 protocol) {
+  return protocol == IPPROTO_TCP ? sizeof(struct tcphdr) : sizeof(struct udphdr);
+}
+
+/* Which family's parser is to go on: SVCB_TRANSLATED stands for "go on", with *ipv6 set. */
+static __always_inline enum svcb_outcome svcb_parse_ethernet(void *data, void *data_end, bool *ipv6) {
+  struct ethhdr *eth = data;
+
+  if ((void *)(eth + 1) > data_end)
+    return SVCB_TRUNCATED;
+  *ipv6 = eth->h_proto == bpf_htons(SVCB_ETH_P_IPV6);
+  if (*ipv6 || eth->h_proto == bpf_htons(SVCB_ETH_P_IP))
+    return SVCB_TRANSLATED;
+  if (eth->h_proto == bpf_htons(SVCB_ETH_P_8021Q) || eth->h_proto == bpf_htons(SVCB_ETH_P_8021AD))
+    return SVCB_VLAN;
+  return SVCB_NOT_IP;
+}
+
+static __always_inline enum svcb_outcome svcb_parse4(void *data, void *data_end,
+                                                     struct svcb_flow4 *flow) {
+  struct iphdr *ip = data + SVCB_L3;
+  struct udphdr *ports = data + SVCB_L4_V4; /* TCP's ports stand where UDP's do */
+  __u32 size;
+
+  if ((void *)(ip + 1) > data_end || ip->version != 4 || ip->ihl < 5)
+    return SVCB_TRUNCATED;
+  if (ip->ihl > 5)
+    return SVCB_IP_OPTIONS;
+  if (ip->protocol != IPPROTO_TCP && ip->protocol != IPPROTO_UDP)
+    return SVCB_NOT_TCP_UDP;
+  if (ip->frag_off & bpf_htons(0x3FFF)) /* more fragments, or an offset */
+    return SVCB_FRAGMENT;
+  size = svcb_transport_size(ip->protocol);
+  if ((void *)ports + size > data_end || bpf_ntohs(ip->tot_len) < sizeof(*ip) + size)
+    return SVCB_TRUNCATED;
+
+  flow->to.address = ip->daddr;
+  flow->to.port = ports->dest;
+  flow->to.protocol = ip->protocol;
+  flow->to.pad = 0;
+  flow->source = ip->saddr;
+  flow->source_port = ports->source;
+  return SVCB_TRANSLATED;
+}
+
+static __always_inline bool svcb_is_extension(__u8 next_header) {
+  switch (next_header) {
+    case 0:   /* hop-by-hop options */
+    case 43:  /* routing */
+    case 51:  /* authentication */
+    case 60:  /* destination options */
+    case 135: /* mobility */
+    case 139: /* host identity */
+    case 140: /* shim6 */
+      return true;
+    default:
+      return false;
+  }
+}
+
+static __always_inline void svcb_copy6(__be32 to[4], const __be32 from[4]) {
+  to[0] = from[0];
+  to[1] = from[1];
+  to[2] = from[2];
+  to[3] = from[3];
+}
+
+static __always_inline enum svcb_outcome svcb_parse6(void *data, void *data_end,
+                                                     struct svcb_flow6 *flow) {
+  struct ipv6hdr *ip = data + SVCB_L3;
+  struct udphdr *ports = data + SVCB_L4_V6;
+  __u32 size;
+
+  if ((void *)(ip + 1) > data_end || ip->version != 6)
+    return SVCB_TRUNCATED;
+  if (ip->nexthdr != IPPROTO_TCP && ip->nexthdr != IPPROTO_UDP) {
+    if (ip->nexthdr == 44) /* fragment header */
+      return SVCB_FRAGMENT;
+    return svcb_is_extension(ip->nexthdr) ? SVCB_IPV6_EXTENSION : SVCB_NOT_TCP_UDP;
+  }
+  size = svcb_transport_size(ip->nexthdr);
+  if ((void *)ports + size > data_end || bpf_ntohs(ip->payload_len) < size)
+    return SVCB_TRUNCATED;
+
+  svcb_copy6(flow->to.address, ip->daddr.in6_u.u6_addr32);
+  flow->to.port = ports->dest;
+  flow->to.protocol = ip->nexthdr;
+  flow->to.pad = 0;
+  svcb_copy6(flow->source, ip->saddr.in6_u.u6_addr32);
+  flow->source_port = ports->source;
+  return SVCB_TRANSLATED;
+}
+
+#endif

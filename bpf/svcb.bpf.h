@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* The data plane, in the order in which a packet meets it: parse, balance, rewrite. */
+#ifndef SVCB_BPF_H
+#define SVCB_BPF_H
+
+#include "vmlinux.h"
+
+#include <bpf/bpf_endian.h>
+#include <bpf/bpf_helpers.h>
+
+#include "svcbench/abi.h"
+
+#include "maps.bpf.h"
+
+#include "packet.bpf.h"
+
+#include "balance.bpf.h"
+
+#include "checksum.bpf.h"
+
+#include "rewrite_tc.bpf.h"
+#include "rewrite_xdp.bpf.h"
+
+#endif

@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * What the BPF programs and the loader agree on: map keys and values, limits, counters.
+ *
+ * The one header that both worlds include, so a type stands once. Addresses and ports are in network
+ * byte order. Padding is explicit and must be zero: the kernel hashes a key whole.
+ */
+#ifndef SVCBENCH_ABI_H
+#define SVCBENCH_ABI_H
+
+#ifdef __cplusplus
+#include <linux/types.h>
+#define SVCB_STATIC_ASSERT static_assert
+extern "C" {
+#else
+#define SVCB_STATIC_ASSERT _Static_assert
+#endif
+
+/* A frontend: the address, port and protocol that a client dials. The unspecified address stands for
+ * "any address of this node", which is what a NodePort is reached at. */
+struct svcb_frontend4 {
+  __be32 address;
+  __be16 port;
+  __u8 protocol; /* IPPROTO_TCP or IPPROTO_UDP */
+  __u8 pad;
+};
+
+struct svcb_frontend6 {
+  __be32 address[4];
+  __be16 port;
+  __u8 protocol;
+  __u8 pad;
+};
+
+/*
+ * A service: where its backends stand in the backends array, in one 64-bit word.
+ *
+ *   bits  0-27  first    index of the first backend
+ *   bits 28-39  count    number of backends; 0 is a service without endpoints
+ *   bits 40-63  tag      a hash of the frontend
+ *
+ * One word, because an update must be seen whole or not at all, and the kernel copies a map value without
+ * a lock that a reader could share. The tag, because the kernel's preallocated hash hands the element of a
+ * replaced or deleted entry to the next update at once: a program that was interrupted between its lookup
+ * and its read of the value could read another service's word there. It compares the tag with that of the
+ * frontend it looked up, and looks again when they differ. (The alternative, BPF_F_NO_PREALLOC, has the
+ * same reuse since kernel 6.1; a bpf_spin_lock in the value would cost every packet an atomic operation.)
+ */
+struct svcb_service {
+  __u64 word;
+};
+
+struct svcb_backend4 {
+  __be32 address;
+  __be16 port;
+  __u16 pad;
+};
+
+struct svcb_backend6 {
+  __be32 address[4];
+  __be16 port;
+  __u16 pad;
+};
+
+/* A node's own address: the key of a set (the value is a byte that nobody reads). */
+struct svcb_node4 {
+  __be32 address;
+};
+
+struct svcb_node6 {
+  __be32 address[4];
+};
+
+#define SVCB_FIRST_BITS 28
+#define SVCB_COUNT_BITS 12
+#define SVCB_TAG_BITS 24
+
+/* Limits that the word's layout sets. */
+#define SVCB_MAX_BACKENDS (1U << SVCB_FIRST_BITS)
+#define SVCB_MAX_ENDPOINTS ((1U << SVCB_COUNT_BITS) - 1)
+
+/* Multiplicative hashing by odd constants near 2^64 / golden ratio and its relatives (Knuth, TAOCP 3, 6.4;
+ * the constants are those of SplitMix64 and MurmurHash3's finalizer). */
+#define SVCB_MIX_1 0x9E3779B97F4A7C15ULL
+#define SVCB_MIX_2 0xBF58476D1CE4E5B9ULL
+#define SVCB_MIX_3 0x94D049BB133111EBULL
+
+static inline __u64 svcb_tag4(const struct svcb_frontend4 *f) {
+  __u64 key = ((__u64)f->address << 32) | ((__u64)f->port << 16) | f->protocol;
+
+  return (key * SVCB_MIX_1) >> (64 - SVCB_TAG_BITS);
+}
+
+static inline __u64 svcb_tag6(const struct svcb_frontend6 *f) {
+  __u64 high = ((__u64)f->address[0] << 32) | f->address[1];
+  __u64 low = ((__u64)f->address[2] << 32) | f->address[3];
+  __u64 rest = ((__u64)f->port << 16) | f->protocol;
+
+  return (high * SVCB_MIX_2 + low * SVCB_MIX_3 + rest * SVCB_MIX_1) >> (64 - SVCB_TAG_BITS);
+}
+
+static inline __u64 svcb_service_word(__u32 first, __u32 count, __u64 tag) {
+  return (__u64)first | ((__u64)count << SVCB_FIRST_BITS) |
+         (tag << (SVCB_FIRST_BITS + SVCB_COUNT_BITS));
+}
+
+static inline __u32 svcb_service_first(__u64 word) { return word & (SVCB_MAX_BACKENDS - 1); }
+
+static inline __u32 svcb_service_count(__u64 word) {
+  return (word >> SVCB_FIRST_BITS) & SVCB_MAX_ENDPOINTS;
+}
+
+static inline __u64 svcb_service_tag(__u64 word) {
+  return word >> (SVCB_FIRST_BITS + SVCB_COUNT_BITS);
+}
+
+/* What became of a packet: exactly one a packet, and the index of its counter. */
+enum svcb_outcome {
+  SVCB_TRANSLATED,     /* rewritten to a backend, and passed on */
+  SVCB_NO_SERVICE,     /* no such frontend: passed on untouched */
+  SVCB_NO_ENDPOINT,    /* a service without endpoints: dropped */
+  SVCB_CONTENDED,      /* the entry changed under every look at it: dropped */
+  SVCB_NOT_IP,         /* neither IPv4 nor IPv6: passed on untouched, like all below */
+  SVCB_VLAN,           /* carries a VLAN tag */
+  SVCB_TRUNCATED,      /* ends inside a header, or claims a length that it has not */
+  SVCB_FRAGMENT,       /* part of a datagram: later parts have no ports */
+  SVCB_IP_OPTIONS,     /* IPv4 header longer than 20 bytes */
+  SVCB_IPV6_EXTENSION, /* an IPv6 extension header stands before the transport's */
+  SVCB_NOT_TCP_UDP,    /* ICMP, SCTP and other transports */
+  SVCB_NOT_REWRITTEN,  /* a kernel helper refused the rewrite: dropped */
+  SVCB_OUTCOMES
+};
+
+/* ---- the benchmark's own maps (bpf/bench.bpf.h) ---- */
+
+/* The next packet's destination, with the checksums of the packet that has it: laid over a template, the
+ * two 16-bit words at offsets 6 and 16 of the transport header are a UDP checksum or a TCP one. */
+struct svcb_draw4 {
+  struct svcb_frontend4 frontend;
+  __be16 source_port;
+  __u16 ip_checksum;
+  __u16 word6;  /* bytes 6-7 of the transport header, as stored */
+  __u16 word16; /* bytes 16-17 */
+};
+
+struct svcb_draw6 {
+  struct svcb_frontend6 frontend;
+  __be16 source_port;
+  __u16 pad;
+  __u16 word6;
+  __u16 word16;
+};
+
+/* Time stamps a run may take. A burst is the packets between two of them. */
+#define SVCB_MAX_STAMPS 257
+
+SVCB_STATIC_ASSERT(sizeof(struct svcb_frontend4) == 8, "hashed whole: no hidden padding");
+SVCB_STATIC_ASSERT(sizeof(struct svcb_frontend6) == 20, "hashed whole: no hidden padding");
+SVCB_STATIC_ASSERT(sizeof(struct svcb_service) == 8, "one word, flipped whole");
+SVCB_STATIC_ASSERT(sizeof(struct svcb_backend4) == 8, "backends lie side by side");
+SVCB_STATIC_ASSERT(sizeof(struct svcb_backend6) == 20, "backends lie side by side");
+SVCB_STATIC_ASSERT(sizeof(struct svcb_draw4) == 16, "four a cache line");
+SVCB_STATIC_ASSERT(sizeof(struct svcb_draw6) == 28, "no hidden padding");
+SVCB_STATIC_ASSERT(SVCB_FIRST_BITS + SVCB_COUNT_BITS + SVCB_TAG_BITS == 64, "the word is full");
+
+#ifdef __cplusplus
+}
+#endif
+#endif /* SVCBENCH_ABI_H */

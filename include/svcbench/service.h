@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+// What a data plane is asked to program: services, as a frontend each and the endpoints behind it.
+#pragma once
+
+#include <array>
+#include <compare>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "svcbench/result.h"
+
+namespace svcbench {
+
+enum class Family : std::uint8_t { ipv4, ipv6 };
+enum class Protocol : std::uint8_t { tcp = 6, udp = 17 };  // values: IANA protocol numbers
+
+[[nodiscard]] std::string_view to_string(Family family);      // "IPv4", "IPv6"
+[[nodiscard]] std::string_view to_string(Protocol protocol);  // "TCP", "UDP"
+
+// An IPv4 or IPv6 address. Bytes in network order; an IPv4 address uses the first four, the rest are zero.
+struct Address {
+  std::array<std::uint8_t, 16> bytes{};
+  Family family = Family::ipv4;
+
+  // Dotted quad or RFC 4291 text; no zone, no prefix length. Error: usage, names the text.
+  [[nodiscard]] static Result<Address> parse(std::string_view text);
+  [[nodiscard]] static Address from_ipv4(std::uint32_t host_order);
+  // The 128-bit number high:low.
+  [[nodiscard]] static Address from_ipv6(std::uint64_t high, std::uint64_t low);
+
+  [[nodiscard]] std::string text() const;      // RFC 5952
+  [[nodiscard]] bool is_unspecified() const;   // 0.0.0.0 or ::
+  auto operator<=>(const Address&) const = default;
+};
+
+// An address and a port (host order): where a backend listens.
+struct Endpoint {
+  Address address;
+  std::uint16_t port = 0;
+
+  [[nodiscard]] std::string text() const;  // 10.0.0.1:80, [fd00::1]:80
+  auto operator<=>(const Endpoint&) const = default;
+};
+
+// What a client dials. The unspecified address is "any address of the node": a NodePort.
+struct Frontend {
+  Address address;
+  std::uint16_t port = 0;
+  Protocol protocol = Protocol::tcp;
+
+  [[nodiscard]] std::string text() const;  // 10.96.0.1:443/TCP, [fd00::1]:53/UDP
+  auto operator<=>(const Frontend&) const = default;
+};
+
+enum class FrontendKind : std::uint8_t { cluster_ip, node_port };
+
+[[nodiscard]] std::string_view to_string(FrontendKind kind);  // "ClusterIP", "NodePort"
+
+// One frontend of a Kubernetes Service (a Service with two ports and two families has four) and the
+// endpoints that its packets may go to, in the order of the cluster's EndpointSlices.
+struct Service {
+  std::string name;  // namespace/service[:port name]
+  FrontendKind kind = FrontendKind::cluster_ip;
+  Frontend frontend;
+  std::vector<Endpoint> endpoints;  // same family as the frontend
+
+  bool operator==(const Service&) const = default;
+};
+
+// What a change of the cluster asks of a data plane, one service at a time.
+enum class Operation : std::uint8_t { change_endpoints, add_service, remove_service };
+
+[[nodiscard]] std::string_view to_string(Operation operation);  // "change endpoints", ...
+
+struct Change {
+  Operation operation = Operation::change_endpoints;
+  Service service;  // as it is to be after the change; for a removal, as it was
+};
+
+}  // namespace svcbench
+
+template <>
+struct std::hash<svcbench::Frontend> {
+  std::size_t operator()(const svcbench::Frontend& frontend) const noexcept;
+};
