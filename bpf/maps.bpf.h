@@ -18,8 +18,11 @@ struct {
   __type(value, struct svcb_service);
 } services6 SEC(".maps");
 
+/* A range for each service. Mapped into the loader's memory, so that filling a fresh range, which no packet
+ * reads yet, takes no syscall; the one syscall of an update is the flip of the service's word. */
 struct {
   __uint(type, BPF_MAP_TYPE_ARRAY);
+  __uint(map_flags, BPF_F_MMAPABLE);
   __uint(max_entries, 1);
   __type(key, __u32);
   __type(value, struct svcb_backend4);
@@ -27,6 +30,7 @@ struct {
 
 struct {
   __uint(type, BPF_MAP_TYPE_ARRAY);
+  __uint(map_flags, BPF_F_MMAPABLE);
   __uint(max_entries, 1);
   __type(key, __u32);
   __type(value, struct svcb_backend6);

@@ -23,7 +23,7 @@ struct Error {
 };
 
 template <typename T>
-using [[nodiscard]] Result = tl::expected<T, Error>;
+using Result = tl::expected<T, Error>;
 using Status = Result<void>;
 
 template <typename... Args>

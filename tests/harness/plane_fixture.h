@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+// The BPF data plane by itself, for tests: its two programs and its maps, filled by bare map updates. It
+// shares abi.h with the product's loader and nothing else, so that a test does not share the loader's bugs.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "packet.h"
+#include "svcbench/abi.h"
+
+struct plane_bpf;
+
+namespace svcbench::testing {
+
+// Ends the process with 77 ("skipped", see tests/CMakeLists.txt) where BPF programs may not be loaded. For
+// a static initialiser of a test program: doctest has no third result, so it is told before doctest starts.
+bool require_bpf_or_skip();
+
+enum class Hook : std::uint8_t { xdp, tc };
+
+inline constexpr std::array both_hooks{Hook::xdp, Hook::tc};
+
+[[nodiscard]] std::string_view to_string(Hook hook);
+[[nodiscard]] std::string_view to_string(svcb_outcome outcome);
+
+enum class Verdict : std::uint8_t { pass, drop, other };
+
+struct Backend {
+  std::string address;
+  std::uint16_t port = 0;
+};
+
+// What became of one packet.
+struct Run {
+  Verdict verdict = Verdict::other;
+  svcb_outcome outcome = SVCB_OUTCOMES;  // by the counter that moved
+  Bytes bytes;
+};
+
+class PlaneFixture {
+ public:
+  static constexpr std::uint32_t max_services = 16;  // of each family
+  static constexpr std::uint32_t max_backends = 64;
+
+  // Throws std::runtime_error where the kernel refuses the programs.
+  PlaneFixture();
+  PlaneFixture(const PlaneFixture&) = delete;
+  PlaneFixture& operator=(const PlaneFixture&) = delete;
+  ~PlaneFixture();
+
+  // A service, and its backends in the next free range of the backends array. Returns the word.
+  std::uint64_t add_service(std::string_view address, std::uint16_t port, std::uint8_t protocol,
+                            const std::vector<Backend>& backends);
+  // The same, by a word as given: also one that no loader would write.
+  void set_service(std::string_view address, std::uint16_t port, std::uint8_t protocol, std::uint64_t word);
+  void add_node(std::string_view address);
+
+  [[nodiscard]] static std::uint64_t tag(std::string_view address, std::uint16_t port,
+                                         std::uint8_t protocol);
+
+  // One packet through a hook. Requires that it was counted exactly once, under one outcome.
+  [[nodiscard]] Run run(Hook hook, const Bytes& frame);
+
+  // Through tc as a NIC delivers it that sums received packets (CHECKSUM_COMPLETE). The kernel checks that
+  // skb->csum still holds after the program. Nothing where it cannot do so (before 6.16).
+  [[nodiscard]] std::optional<Run> run_checksum_complete(const Bytes& frame);
+  // Through tc with a VLAN tag that the NIC took off the frame: it stands in the skb, not in the bytes.
+  [[nodiscard]] Run run_vlan_in_metadata(const Bytes& frame, std::uint16_t tci);
+  // Through tc, cut to `size` bytes before our program sees it: newer kernels (6.18) refuse to run a tc
+  // program over less than an IP header.
+  [[nodiscard]] Run run_cut_on_tc(const Bytes& frame, std::size_t size);
+  // Through tc with only the first `linear` bytes (14 or more) in the skb's linear part. Nothing where
+  // BPF_PROG_TEST_RUN cannot make such an skb.
+  [[nodiscard]] std::optional<Run> run_non_linear(const Bytes& frame, std::uint32_t linear);
+
+ private:
+  using Counters = std::array<std::uint64_t, SVCB_OUTCOMES>;
+
+  struct How {
+    std::uint32_t flags = 0;
+    std::uint32_t linear = 0;  // 0: all of it
+    bool may_be_refused = false;
+  };
+
+  [[nodiscard]] Counters counters() const;
+  Run run_after(int helper, int first, int second, const Bytes& frame);
+  std::optional<Run> run_program(int program, Hook hook, const Bytes& frame, How how);
+
+  struct Destroy {
+    void operator()(plane_bpf* skeleton) const;
+  };
+
+  std::unique_ptr<plane_bpf, Destroy> skeleton_;
+  std::uint32_t next_backend4_ = 0;
+  std::uint32_t next_backend6_ = 0;
+};
+
+}  // namespace svcbench::testing

@@ -1,0 +1,476 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include "service/cluster.h"
+
+#include <doctest/doctest.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <sstream>
+#include <string>
+#include <vector>
+
+using namespace svcbench;
+using nlohmann::json;
+
+namespace {
+
+const std::string kind_file = SVCBENCH_TEST_DATA "/kind-dualstack.json";
+const std::string remedy = "write it with `kubectl get services,endpointslices -A -o json`";
+
+// A Service default/web with port 80, "http", at 10.96.0.10.
+json service() {
+  return json::parse(R"({
+    "apiVersion": "v1", "kind": "Service", "metadata": {"name": "web", "namespace": "default"},
+    "spec": {"type": "ClusterIP", "clusterIP": "10.96.0.10", "clusterIPs": ["10.96.0.10"],
+             "ports": [{"name": "http", "port": 80, "protocol": "TCP", "targetPort": "web-port"}]}})");
+}
+
+// Its slice: two ready pods, port 8080.
+json slice() {
+  return json::parse(R"({
+    "apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "addressType": "IPv4",
+    "metadata": {"name": "web-1", "namespace": "default", "labels": {"kubernetes.io/service-name": "web"}},
+    "endpoints": [{"addresses": ["10.244.0.1"], "conditions": {"ready": true}},
+                  {"addresses": ["10.244.0.2"], "conditions": {"ready": true}}],
+    "ports": [{"name": "http", "port": 8080, "protocol": "TCP"}]})");
+}
+
+std::string list(const std::vector<json>& items) {
+  return json{{"apiVersion", "v1"}, {"kind", "List"}, {"items", items}}.dump();
+}
+
+// `value` at `path` (a JSON pointer) of `item`.
+json with(json item, const std::string& path, json value) {
+  item[json::json_pointer(path)] = std::move(value);
+  return item;
+}
+
+json without(json item, const std::string& parent, const std::string& key) {
+  item[json::json_pointer(parent)].erase(key);
+  return item;
+}
+
+// The same service under another name and address.
+json other_service(const std::string& name, const std::string& address) {
+  json item = with(service(), "/metadata/name", name);
+  item = with(item, "/spec/clusterIP", address);
+  return with(item, "/spec/clusterIPs", {address});
+}
+
+// One line a frontend: "ClusterIP default/web:http 10.96.0.10:80/TCP -> 10.244.0.1:8080 10.244.0.2:8080".
+std::vector<std::string> lines(const Result<ClusterServices>& cluster) {
+  if (!cluster) {
+    return {cluster.error().message};
+  }
+  std::vector<std::string> result;
+  for (const Service& frontend : cluster->services) {
+    std::string line =
+        fmt::format("{} {} {} ->", to_string(frontend.kind), frontend.name, frontend.frontend.text());
+    for (const Endpoint& endpoint : frontend.endpoints) {
+      line += " " + endpoint.text();
+    }
+    result.push_back(line);
+  }
+  return result;
+}
+
+std::vector<std::string> lines(const std::vector<json>& items) {
+  return lines(parse_cluster(list(items), "f"));
+}
+
+std::string error(std::string_view text, const ClusterOptions& options = {}) {
+  const auto cluster = parse_cluster(text, "f", options);
+  if (cluster) {
+    return "no error";
+  }
+  CHECK(cluster.error().kind == Error::Kind::usage);
+  return cluster.error().message;
+}
+
+std::string error(const std::vector<json>& items) { return error(list(items)); }
+
+using Lines = std::vector<std::string>;
+
+}  // namespace
+
+TEST_CASE("the kind cluster's frontends and backends are what Cilium's own agent makes of them") {
+  const std::string web = " -> 10.244.2.162:80 10.244.1.231:80";
+  const std::string web6 = " -> [fd00:10:244:2::143d]:80 [fd00:10:244:1::4021]:80";
+  const std::string tftp = " -> 10.244.2.162:69 10.244.1.231:69";
+  const std::string tftp6 = " -> [fd00:10:244:2::143d]:69 [fd00:10:244:1::4021]:69";
+  const auto cluster = read_cluster(kind_file);
+  CHECK(lines(cluster) == Lines{"ClusterIP default/echo-dualstack:http 10.96.164.78:80/TCP" + web,
+                                "ClusterIP default/echo-dualstack:http [fd00:10:96::5a5c]:80/TCP" + web6,
+                                "NodePort default/echo-dualstack:http 0.0.0.0:32150/TCP" + web,
+                                "NodePort default/echo-dualstack:http [::]:32150/TCP" + web6,
+                                "ClusterIP default/echo-dualstack:tftp 10.96.164.78:69/UDP" + tftp,
+                                "ClusterIP default/echo-dualstack:tftp [fd00:10:96::5a5c]:69/UDP" + tftp6,
+                                "NodePort default/echo-dualstack:tftp 0.0.0.0:30784/UDP" + tftp,
+                                "NodePort default/echo-dualstack:tftp [::]:30784/UDP" + tftp6,
+                                "ClusterIP default/kubernetes:https 10.96.0.1:443/TCP -> 172.18.0.7:6443"});
+  REQUIRE(cluster);
+  CHECK(cluster->skipped.empty());
+}
+
+TEST_CASE("a slice's port number is the target port, found by the port's name and protocol") {
+  CHECK(lines({service(), slice()}) ==
+        Lines{"ClusterIP default/web:http 10.96.0.10:80/TCP -> 10.244.0.1:8080 10.244.0.2:8080"});
+  // The slice may stand before its service.
+  CHECK(lines({slice(), service()}) == lines({service(), slice()}));
+
+  const Lines no_endpoints{"ClusterIP default/web:http 10.96.0.10:80/TCP ->"};
+  CHECK(lines({service(), with(slice(), "/ports/0/name", "metrics")}) == no_endpoints);
+  CHECK(lines({service(), with(slice(), "/ports/0/name", nullptr)}) == no_endpoints);
+  CHECK(lines({service(), with(slice(), "/ports/0/protocol", "UDP")}) == no_endpoints);
+  CHECK(lines({service(), with(slice(), "/ports/0/port", nullptr)}) == no_endpoints);
+  CHECK(lines({service(), with(slice(), "/ports", nullptr)}) == no_endpoints);
+  CHECK(lines({service()}) == no_endpoints);
+}
+
+TEST_CASE("a port without a name matches a slice's port without one, null, absent or empty") {
+  const Lines expected{"ClusterIP default/web 10.96.0.10:80/TCP -> 10.244.0.1:8080 10.244.0.2:8080"};
+  const json unnamed = without(service(), "/spec/ports/0", "name");
+  CHECK(lines({unnamed, without(slice(), "/ports/0", "name")}) == expected);
+  CHECK(lines({unnamed, with(slice(), "/ports/0/name", nullptr)}) == expected);
+  CHECK(lines({unnamed, with(slice(), "/ports/0/name", "")}) == expected);
+}
+
+TEST_CASE("the protocol is TCP where none is given") {
+  CHECK(lines({without(service(), "/spec/ports/0", "protocol"),
+               without(slice(), "/ports/0", "protocol")}) == lines({service(), slice()}));
+}
+
+TEST_CASE("an endpoint counts when it is ready, and when its readiness is not known") {
+  const Lines both{"ClusterIP default/web:http 10.96.0.10:80/TCP -> 10.244.0.1:8080 10.244.0.2:8080"};
+  const Lines second{"ClusterIP default/web:http 10.96.0.10:80/TCP -> 10.244.0.2:8080"};
+  CHECK(lines({service(), with(slice(), "/endpoints/0/conditions/ready", false)}) == second);
+  CHECK(lines({service(), with(slice(), "/endpoints/0/conditions/ready", nullptr)}) == both);
+  CHECK(lines({service(), with(slice(), "/endpoints/0/conditions", json::object())}) == both);
+  CHECK(lines({service(), without(slice(), "/endpoints/0", "conditions")}) == both);
+}
+
+TEST_CASE("endpoints of two slices stand one after another, each once, with each slice's port") {
+  const json moved = with(with(slice(), "/endpoints/0/addresses/0", "10.244.0.3"), "/ports/0/port", 9090);
+  CHECK(
+      lines({service(), slice(), moved}) ==
+      Lines{
+          "ClusterIP default/web:http 10.96.0.10:80/TCP -> 10.244.0.1:8080 10.244.0.2:8080 10.244.0.3:9090 "
+          "10.244.0.2:9090"});
+  const json repeated = with(slice(), "/endpoints/0/addresses/0", "10.244.0.3");
+  CHECK(lines({service(), slice(), repeated}) == Lines{"ClusterIP default/web:http 10.96.0.10:80/TCP -> "
+                                                       "10.244.0.1:8080 10.244.0.2:8080 10.244.0.3:8080"});
+}
+
+TEST_CASE("of an endpoint's addresses the first counts") {
+  CHECK(lines({service(), with(slice(), "/endpoints/0/addresses", {"10.244.0.7", "10.244.0.8"})}) ==
+        Lines{"ClusterIP default/web:http 10.96.0.10:80/TCP -> 10.244.0.7:8080 10.244.0.2:8080"});
+}
+
+TEST_CASE(
+    "slices of another namespace, service, kind of address or without a service are not a service's") {
+  const Lines no_endpoints{"ClusterIP default/web:http 10.96.0.10:80/TCP ->"};
+  CHECK(lines({service(), with(slice(), "/metadata/namespace", "other")}) == no_endpoints);
+  CHECK(lines({service(), with(slice(), "/metadata/labels/kubernetes.io~1service-name", "other")}) ==
+        no_endpoints);
+  CHECK(lines({service(), without(slice(), "/metadata", "labels")}) == no_endpoints);
+  const json names = with(with(slice(), "/addressType", "FQDN"), "/endpoints/0/addresses/0", "example.com");
+  CHECK(lines({service(), names}) == no_endpoints);
+  CHECK(lines({service(), with(slice(), "/apiVersion", "example.com/v1")}) == no_endpoints);
+  CHECK(lines({service(), with(slice(), "/apiVersion", "discovery.k8s.io/v1beta1")}) != no_endpoints);
+}
+
+TEST_CASE("IPv6 alone, from clusterIP where clusterIPs is missing") {
+  json only6 = with(service(), "/spec/clusterIP", "FD00:10:96::1");
+  only6 = without(only6, "/spec", "clusterIPs");
+  json slice6 = with(slice(), "/addressType", "IPv6");
+  slice6 = with(slice6, "/endpoints/0/addresses/0", "fd00:10:244::1");
+  slice6 = with(slice6, "/endpoints/1/addresses/0", "fd00:10:244::2");
+  CHECK(lines({only6, slice6, slice()}) == Lines{"ClusterIP default/web:http [fd00:10:96::1]:80/TCP -> "
+                                                 "[fd00:10:244::1]:8080 [fd00:10:244::2]:8080"});
+}
+
+TEST_CASE("a NodePort of 0 is none; one of a load balancer counts") {
+  CHECK(lines({with(service(), "/spec/ports/0/nodePort", 0)}).size() == 1);
+  json balanced = with(service(), "/spec/type", "LoadBalancer");
+  balanced = with(balanced, "/spec/ports/0/nodePort", 30080);
+  CHECK(lines({balanced, slice()}) ==
+        Lines{"ClusterIP default/web:http 10.96.0.10:80/TCP -> 10.244.0.1:8080 10.244.0.2:8080",
+              "NodePort default/web:http 0.0.0.0:30080/TCP -> 10.244.0.1:8080 10.244.0.2:8080"});
+}
+
+TEST_CASE("services that have no frontend are skipped, and named with the reason") {
+  json headless = other_service("headless", "None");
+  json external = with(with(service(), "/metadata/name", "alias"), "/spec", {{"type", "ExternalName"}});
+  json pending = with(with(service(), "/metadata/name", "pending"), "/spec", {{"ports", json::array()}});
+  json portless = with(other_service("portless", "10.96.0.11"), "/spec/ports", nullptr);
+  json half = other_service("half", "10.96.0.12");
+  half["spec"]["ports"].push_back({{"name", "sip"}, {"port", 5060}, {"protocol", "SCTP"}});
+  const auto cluster = parse_cluster(list({headless, external, pending, portless, half}), "f");
+  REQUIRE(cluster);
+  CHECK(lines(cluster) == Lines{"ClusterIP default/half:http 10.96.0.12:80/TCP ->"});
+  CHECK(cluster->skipped ==
+        std::vector<Skipped>{{"default/headless", "headless: clusterIP is None"},
+                             {"default/alias", "ExternalName: a DNS alias without a cluster IP"},
+                             {"default/pending", "no cluster IP"},
+                             {"default/portless", "no ports"},
+                             {"default/half:sip", "SCTP: only TCP and UDP are measured"}});
+}
+
+TEST_CASE("other kinds of item are ignored, also another API's kind of the same name") {
+  const json pod{{"apiVersion", "v1"}, {"kind", "Pod"}, {"spec", 7}};
+  const json knative{{"apiVersion", "serving.knative.dev/v1"}, {"kind", "Service"}, {"spec", 7}};
+  CHECK(lines({pod, service(), knative, slice()}) == lines({service(), slice()}));
+}
+
+TEST_CASE("a file without a ClusterIP frontend is refused, with how many were skipped") {
+  CHECK(error({other_service("headless", "None"), other_service("headless-too", "None")}) ==
+        "f: no ClusterIP frontend in it; 2 skipped, the first default/headless (headless: clusterIP is "
+        "None)");
+  CHECK(error(std::vector<json>{}) == "f: no Service in it, and 0 skipped; " + remedy);
+}
+
+TEST_CASE("text that is no JSON is refused by what it is") {
+  CHECK(error("") == "f: empty; " + remedy);
+  CHECK(error(" \r\n\t") == "f: empty; " + remedy);
+  CHECK(error("apiVersion: v1\nkind: List\n") == "f: YAML, and only JSON is read; " + remedy);
+  CHECK(error("\n---\nitems: []\n") == "f: YAML, and only JSON is read; " + remedy);
+  CHECK(error("kind: List\n") == "f: YAML, and only JSON is read; " + remedy);
+  CHECK(error("NAMESPACE  NAME\n") == "f: not JSON at byte 1, in line 1; " + remedy);
+  CHECK(error("{\n  \"kind\": \"List\",\n  items: []}") == "f: not JSON at byte 23, in line 3; " + remedy);
+  CHECK(error(list({service()}) + std::string(1, '\0')).starts_with("f: not JSON at byte "));
+  CHECK(error(std::string_view("{}\0{}", 5)) == "f: not JSON at byte 3, in line 1; " + remedy);
+  CHECK(error("{\"kind\": \"\xff\"}") == "f: not JSON at byte 11, in line 1; " + remedy);
+  CHECK(error("{\"kind\": 1e999}") == "f: a number in it is out of range; " + remedy);
+}
+
+TEST_CASE("truncated JSON is refused wherever it breaks off, with the byte") {
+  const std::string whole = list({service(), slice()});
+  for (std::size_t size = 1; size < whole.size(); ++size) {
+    CAPTURE(size);
+    CHECK(error(std::string_view(whole).substr(0, size)) ==
+          fmt::format("f: the JSON breaks off at byte {}, its last; {}", size, remedy));
+    if (size == 999) {
+      break;  // from here on the number has a comma
+    }
+  }
+}
+
+TEST_CASE("JSON of another kind is refused") {
+  CHECK(error(service().dump()) == "f: its kind is \"Service\", not List; " + remedy);
+  CHECK(error("{}") == "f: its kind is \"\", not List; " + remedy);
+  CHECK(error("{\"kind\": \"\\u001b[2J\"}") == "f: its kind is \"\\x1b[2J\", not List; " + remedy);
+  CHECK(error("[]") == "f: expected an object, found an array");
+  CHECK(error("7") == "f: expected an object, found a number");
+  CHECK(error("null") == "f: its kind is \"\", not List; " + remedy);
+}
+
+TEST_CASE("nesting without end is no crash") {
+  CHECK(error(std::string(2'000'000, '[')) ==
+        "f: the JSON breaks off at byte 2,000,000, its last; " + remedy);
+  CHECK(error(std::string(1'000'000, '[') + std::string(1'000'000, ']')) ==
+        "f: expected an object, found an array");
+}
+
+TEST_CASE("a wrong type anywhere is a sentence that says where and what was expected") {
+  CHECK(error(R"({"kind": 3})") == "f: kind: expected a string, found a number");
+  CHECK(error(R"({"kind": "List"})") == "f: items: expected an array, found nothing");
+  CHECK(error(R"({"kind": "List", "items": null})") == "f: items: expected an array, found null");
+  CHECK(error(R"({"kind": "List", "items": "x"})") == "f: items: expected an array, found a string");
+  CHECK(error(R"({"kind": "List", "items": [true]})") ==
+        "f: items[0]: expected an object, found a boolean");
+  CHECK(error(R"({"kind": "List", "items": [null]})") ==
+        "f: items[0].kind: expected a string, found nothing");
+  CHECK(error(R"({"kind": "List", "items": [{"kind": []}]})") ==
+        "f: items[0].kind: expected a string, found an array");
+
+  const auto service_error = [](const std::string& path, json value) {
+    return error({with(service(), path, std::move(value)), slice()});
+  };
+  CHECK(service_error("/apiVersion", 1) == "f: items[0].apiVersion: expected a string, found a number");
+  CHECK(service_error("/metadata", "x") == "f: items[0].metadata: expected an object, found a string");
+  CHECK(service_error("/spec", 1) == "f: Service default/web: spec: expected an object, found a number");
+  CHECK(service_error("/spec/type", 1) ==
+        "f: Service default/web: spec.type: expected a string, found a number");
+  CHECK(service_error("/spec/clusterIPs", "x") ==
+        "f: Service default/web: spec.clusterIPs: expected an array, found a string");
+  CHECK(service_error("/spec/clusterIPs/0", 1) ==
+        "f: Service default/web: spec.clusterIPs[0]: expected a string, found a number");
+  CHECK(service_error("/spec/ports", "x") ==
+        "f: Service default/web: spec.ports: expected an array, found a string");
+  CHECK(service_error("/spec/ports/0", 80) ==
+        "f: Service default/web: spec.ports[0]: expected an object, found a number");
+  CHECK(service_error("/spec/ports/0/name", 80) ==
+        "f: Service default/web: spec.ports[0].name: expected a string, found a number");
+  CHECK(service_error("/spec/ports/0/protocol", 6) ==
+        "f: Service default/web: spec.ports[0].protocol: expected a string, found a number");
+  CHECK(error({with(without(service(), "/spec", "clusterIPs"), "/spec/clusterIP", 1)}) ==
+        "f: Service default/web: spec.clusterIP: expected a string, found a number");
+
+  const auto slice_error = [](const std::string& path, json value) {
+    return error({service(), with(slice(), path, std::move(value))});
+  };
+  CHECK(slice_error("/metadata/labels", 1) ==
+        "f: EndpointSlice default/web-1: metadata.labels: expected an object, found a number");
+  CHECK(slice_error("/metadata/labels/kubernetes.io~1service-name", 1) ==
+        "f: EndpointSlice default/web-1: metadata.labels.kubernetes.io/service-name: expected a string, "
+        "found a "
+        "number");
+  CHECK(slice_error("/addressType", 4) ==
+        "f: EndpointSlice default/web-1: addressType: expected a string, found a number");
+  CHECK(slice_error("/endpoints", json::object()) ==
+        "f: EndpointSlice default/web-1: endpoints: expected an array, found an object");
+  CHECK(slice_error("/endpoints/1", "x") ==
+        "f: EndpointSlice default/web-1: endpoints[1]: expected an object, found a string");
+  CHECK(slice_error("/endpoints/1/conditions", "x") ==
+        "f: EndpointSlice default/web-1: endpoints[1].conditions: expected an object, found a string");
+  CHECK(
+      slice_error("/endpoints/1/conditions/ready", "true") ==
+      "f: EndpointSlice default/web-1: endpoints[1].conditions.ready: expected a boolean, found a string");
+  CHECK(slice_error("/endpoints/1/addresses", "x") ==
+        "f: EndpointSlice default/web-1: endpoints[1].addresses: expected an array, found a string");
+  CHECK(slice_error("/endpoints/1/addresses", json::array()) ==
+        "f: EndpointSlice default/web-1: endpoints[1]: an endpoint without an address");
+  CHECK(slice_error("/ports", "x") ==
+        "f: EndpointSlice default/web-1: ports: expected an array, found a string");
+}
+
+TEST_CASE("values outside of what Kubernetes defines") {
+  CHECK(error({with(service(), "/spec/ports/0/protocol", "tcp\n")}) ==
+        "f: Service default/web: spec.ports[0].protocol: \"tcp\\x0a\" is not TCP, UDP or SCTP");
+  CHECK(error({service(), with(slice(), "/addressType", "IP")}) ==
+        "f: EndpointSlice default/web-1: addressType: \"IP\" is not IPv4, IPv6 or FQDN");
+}
+
+TEST_CASE("what is no port is refused: of a service, of a node, of a slice") {
+  const std::vector<std::pair<json, std::string>> wrong{
+      {70'000, ": 70000 is not a port (1 to 65535)"},
+      {65'536, ": 65536 is not a port (1 to 65535)"},
+      {-1, ": -1 is not a port (1 to 65535)"},
+      {80.5, ": 80.5 is not a port (1 to 65535)"},
+      {4'294'967'376, ": 4294967376 is not a port (1 to 65535)"},
+      {18'446'744'073'709'551'615U, ": 18446744073709551615 is not a port (1 to 65535)"},
+      {"80", ": expected a port number, found a string"},
+      {json::array(), ": expected a port number, found an array"},
+  };
+  for (const auto& [value, message] : wrong) {
+    const std::string complaint = message;  // clang 14 captures no structured binding
+    CAPTURE(complaint);
+    CHECK(error({with(service(), "/spec/ports/0/port", value)}) ==
+          "f: Service default/web: spec.ports[0].port" + complaint);
+    CHECK(error({with(service(), "/spec/ports/0/nodePort", value)}) ==
+          "f: Service default/web: spec.ports[0].nodePort" + complaint);
+    CHECK(error({service(), with(slice(), "/ports/0/port", value)}) ==
+          "f: EndpointSlice default/web-1: ports[0].port" + complaint);
+  }
+  CHECK(error({with(service(), "/spec/ports/0/port", 0)}) ==
+        "f: Service default/web: spec.ports[0].port: 0 is not a port (1 to 65535)");
+  CHECK(error({without(service(), "/spec/ports/0", "port")}) ==
+        "f: Service default/web: spec.ports[0].port: expected a port number, found nothing");
+  CHECK(error({service(), with(slice(), "/ports/0/port", 0)}) ==
+        "f: EndpointSlice default/web-1: ports[0].port: 0 is not a port (1 to 65535)");
+  CHECK(error({with(service(), "/spec/ports/0/port", 65'535)}) == "no error");
+}
+
+TEST_CASE("what is no address is refused: of a service, of an endpoint") {
+  CHECK(
+      error({other_service("web", "10.96.0.300")}) ==
+      "f: Service default/web: spec.clusterIPs[0]: \"10.96.0.300\" is neither an IPv4 nor an IPv6 address");
+  CHECK(error({other_service("web", "0.0.0.0")}) ==
+        "f: Service default/web: spec.clusterIPs[0]: 0.0.0.0 is the address of nothing");
+  CHECK(
+      error({service(), with(slice(), "/endpoints/0/addresses/0", "pod-1")}) ==
+      "f: EndpointSlice default/web-1: endpoints[0].addresses[0]: \"pod-1\" is neither an IPv4 nor an IPv6 "
+      "address");
+  CHECK(error({service(), with(slice(), "/endpoints/0/addresses/0", "")}) ==
+        "f: EndpointSlice default/web-1: endpoints[0].addresses[0]: is empty");
+  CHECK(error({service(), with(slice(), "/endpoints/0/addresses/0", "fd00::1")}) ==
+        "f: EndpointSlice default/web-1: endpoints[0].addresses[0]: fd00::1 stands in a slice of IPv4 "
+        "addresses");
+}
+
+TEST_CASE("two services with one frontend are refused, and both are named") {
+  CHECK(error({service(), other_service("copy", "10.96.0.10")}) ==
+        "f: default/web:http and default/copy:http have the same ClusterIP 10.96.0.10:80/TCP");
+  CHECK(error({with(service(), "/spec/ports/0/nodePort", 30080),
+               with(other_service("copy", "10.96.0.11"), "/spec/ports/0/nodePort", 30080)}) ==
+        "f: default/web:http and default/copy:http have the same NodePort 0.0.0.0:30080/TCP");
+  CHECK(error({service(), with(other_service("udp", "10.96.0.10"), "/spec/ports/0/protocol", "UDP")}) ==
+        "no error");
+}
+
+TEST_CASE("more endpoints than a service may have are refused, with the flag that raises the limit") {
+  json large = with(slice(), "/endpoints", json::array());
+  for (int i = 0; i < 1'000; ++i) {
+    large["endpoints"].push_back({{"addresses", {fmt::format("10.244.{}.{}", i / 250, i % 250)}}});
+  }
+  const std::string text = list({service(), large});
+  CHECK(error(text) ==
+        "f: default/web:http: 1,000 endpoints, more than the 512 that --max-endpoints allows; raise it, up "
+        "to "
+        "4,095");
+  CHECK(error(text, {.max_endpoints = 1'000}) == "no error");
+  CHECK(error(text, {.max_endpoints = 999}) ==
+        "f: default/web:http: 1,000 endpoints, more than the 999 that --max-endpoints allows; raise it, up "
+        "to "
+        "4,095");
+}
+
+TEST_CASE("missing and hostile names are refused, and never printed raw") {
+  CHECK(error({without(service(), "/metadata", "name")}) ==
+        "f: items[0].metadata.name: expected a string, found nothing");
+  CHECK(error({service(), without(slice(), "/metadata", "namespace")}) ==
+        "f: items[1].metadata.namespace: expected a string, found nothing");
+  CHECK(error({without(service(), "", "metadata")}) ==
+        "f: items[0].metadata.name: expected a string, found nothing");
+  const std::string rule = " is not a Kubernetes name (at most 253 of a-z, 0-9, - and .)";
+  CHECK(error({other_service("web\x1b[2J\n", "10.96.0.1")}) ==
+        "f: items[0].metadata.name: \"web\\x1b[2J\\x0a\"" + rule);
+  CHECK(error({with(service(), "/metadata/namespace", "a b")}) ==
+        "f: items[0].metadata.namespace: \"a b\"" + rule);
+  CHECK(error({with(service(), "/spec/ports/0/name", "; flush ruleset")}) ==
+        "f: Service default/web: spec.ports[0].name: \"; flush ruleset\"" + rule);
+  CHECK(error({other_service(std::string(254, 'a'), "10.96.0.1")}) ==
+        "f: items[0].metadata.name: \"" + std::string(80, 'a') + "...\"" + rule);
+  CHECK(error({other_service(std::string(253, 'a'), "10.96.0.1")}) == "no error");
+}
+
+TEST_CASE("every member turned into every other type is a result or a sentence, never an exception") {
+  const json whole = json::parse(list({with(service(), "/spec/ports/0/nodePort", 30080), slice()}));
+  std::size_t errors = 0;
+  const json flat = whole.flatten();  // keys: the paths of all leaves
+  for (const auto& [path, unused] : flat.items()) {
+    for (json::json_pointer at(path); !at.empty(); at.pop_back()) {
+      for (const json& value :
+           {json(), json(true), json(-1), json(1.5), json("x"), json::array(), json::object()}) {
+        json changed = whole;
+        changed[at] = value;
+        errors += static_cast<std::size_t>(error(changed.dump()) != "no error");
+      }
+    }
+  }
+  CHECK(errors > 500);
+}
+
+TEST_CASE("a file that cannot be read is refused with the reason") {
+  const auto missing = read_cluster("/nonexistent/services.json");
+  REQUIRE_FALSE(missing);
+  CHECK(missing.error().kind == Error::Kind::usage);
+  CHECK(missing.error().message == "cannot read /nonexistent/services.json: No such file or directory");
+  const auto directory = read_cluster("/");
+  REQUIRE_FALSE(directory);
+  CHECK(directory.error().message == "cannot read /: Is a directory");
+}
+
+TEST_CASE("- is standard input") {
+  const int saved = dup(STDIN_FILENO);
+  REQUIRE(std::freopen(kind_file.c_str(), "r", stdin) != nullptr);
+  const auto cluster = read_cluster("-");
+  std::clearerr(stdin);
+  dup2(saved, STDIN_FILENO);
+  close(saved);
+  CHECK(lines(cluster) == lines(read_cluster(kind_file)));
+
+  REQUIRE(lines(cluster).size() == 9);
+}

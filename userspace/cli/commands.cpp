@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include <algorithm>
+#include <array>
+#include <charconv>
+
+#include "cli/command.h"
+#include "report/text_table.h"
+
+namespace svcbench {
+
+std::span<const Command> commands() {
+  static constexpr std::array<Command, 4> table{{
+      {"ebpf", "measure eBPF map updates and lookups over a sweep of N, beside iptables-restore", configure_ebpf},
+      {"maps", "load a cluster's services into the eBPF maps and print what the kernel then holds",
+       configure_maps},
+      {"probe", "say what this machine can measure, and how to get what is missing", configure_probe},
+      {"list", "name the data planes and the scenarios", configure_list},
+  }};
+  return table;
+}
+
+CLI::Validator whole_number(std::uint64_t low, std::uint64_t high) {
+  const auto range = fmt::format("{} to {}", with_commas(low), with_commas(high));
+  return {[=](std::string& text) {
+            std::uint64_t value = 0;
+            const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+            if (error != std::errc() || end != text.data() + text.size() || value < low || value > high) {
+              return fmt::format("'{}' is not a whole number from {}", text, range);
+            }
+            return std::string();
+          },
+          range};
+}
+
+}  // namespace svcbench

@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include "cli/input.h"
+
+#include <algorithm>
+#include <charconv>
+#include <map>
+
+#include "cli/command.h"
+#include "report/text_table.h"
+#include "svcbench/abi.h"
+
+namespace svcbench {
+
+namespace {
+
+constexpr std::uint64_t most_services = Generator::max_services;
+
+std::string joined(const std::vector<std::string>& names, std::size_t most) {
+  std::string text;
+  for (std::size_t i = 0; i < names.size() && i < most; ++i) {
+    text += (i == 0 ? "" : ", ") + names[i];
+  }
+  return names.size() <= most ? text : fmt::format("{}, and {} more", text, names.size() - most);
+}
+
+}  // namespace
+
+void WorkloadInput::add_options(CLI::App& app) {
+  app.add_option("--services", services, "Number of services (with --cluster: scale its shape to so many)")
+      ->check(whole_number(1, most_services));
+  app.add_option("--cluster", cluster,
+                 "Services of a real cluster: the output of\nkubectl get services,endpointslices -A -o json\n"
+                 "(- reads standard input)");
+  app.add_option("--endpoints", endpoints, "Endpoints of each generated service")
+      ->check(whole_number(1, SVCB_MAX_ENDPOINTS))
+      ->capture_default_str();
+  app.add_option("--max-endpoints", max_endpoints, "Most endpoints that one service of a cluster may have")
+      ->check(whole_number(1, SVCB_MAX_ENDPOINTS))
+      ->capture_default_str();
+  app.add_option("--family", family, "Address family of generated services: ipv4, ipv6 or dual")
+      ->check(CLI::IsMember({"ipv4", "ipv6", "dual"}))
+      ->capture_default_str();
+  app.add_option("--sweep", sweep_texts, "Sizes to measure, e.g. 100,1000,5000 (default: up to --services)")
+      ->delimiter(',')
+      ->check(whole_number(1, most_services));
+  app.add_option("--seed", seed, "The same seed gives the same services, packets and order")
+      ->check(whole_number(0, UINT64_MAX))
+      ->capture_default_str();
+}
+
+std::vector<std::string> describe_skipped(const std::vector<Skipped>& skipped) {
+  std::map<std::string, std::vector<std::string>> by_reason;
+  for (const Skipped& one : skipped) {
+    by_reason[one.reason].push_back(one.name);
+  }
+  std::vector<std::string> lines;
+  for (const auto& [reason, names] : by_reason) {
+    lines.push_back(fmt::format("{} skipped ({}): {}", names.size(), reason, joined(names, 5)));
+  }
+  return lines;
+}
+
+Result<WorkloadInput::Made> WorkloadInput::make() const {
+  if (cluster.empty()) {
+    std::vector<Family> families{Family::ipv4};
+    if (family != "ipv4") {
+      families = family == "ipv6" ? std::vector{Family::ipv6} : std::vector{Family::ipv4, Family::ipv6};
+    }
+    std::uint64_t count = services.value_or(0);
+    for (const std::string& text : sweep_texts) {
+      count = services ? count : std::max<std::uint64_t>(count, std::stoull(text));
+    }
+    if (count == 0) {
+      return usage_error("give --services N or --cluster FILE: how many services, or which");
+    }
+    SVCB_TAKE(workload, Workload::generate(count, endpoints, families, seed));
+    return Made{std::move(workload), {},
+                fmt::format("{} services of {} endpoints, {}", with_commas(count), endpoints, family)};
+  }
+
+  SVCB_TAKE(read, read_cluster(cluster, {.max_endpoints = max_endpoints}));
+  std::vector<std::string> notes = describe_skipped(read.skipped);
+  const auto node_ports = std::count_if(read.services.begin(), read.services.end(), [](const Service& service) {
+    return service.kind == FrontendKind::node_port;
+  });
+  if (node_ports > 0) {
+    notes.push_back(fmt::format("{} NodePort frontends are not measured: only ClusterIP frontends are", node_ports));
+  }
+  const std::size_t frontends = read.services.size() - static_cast<std::size_t>(node_ports);
+  if (services) {
+    SVCB_TAKE(workload, Workload::scale_cluster(read, *services, seed));
+    return Made{std::move(workload), std::move(notes),
+                fmt::format("{} services in the shape of {} ({} frontends)", with_commas(*services), cluster,
+                            with_commas(frontends))};
+  }
+  SVCB_TAKE(workload, Workload::from_cluster(std::move(read), seed));
+  return Made{std::move(workload), std::move(notes),
+              fmt::format("{} frontends of {}", with_commas(frontends), cluster)};
+}
+
+std::vector<std::size_t> default_sweep(std::size_t size) {
+  std::vector<std::size_t> sizes;
+  for (const std::size_t anchor : {100, 1000, 2000, 5000, 10'000, 100'000, 1'000'000}) {
+    if (anchor < size) {
+      sizes.push_back(anchor);
+    }
+  }
+  if (sizes.size() < 2) {
+    sizes.push_back(std::max<std::size_t>(1, size / 10));
+    sizes.push_back(std::max<std::size_t>(1, size / 2));
+  }
+  sizes.push_back(size);
+  std::sort(sizes.begin(), sizes.end());
+  sizes.erase(std::unique(sizes.begin(), sizes.end()), sizes.end());
+  return sizes;
+}
+
+Result<std::vector<std::size_t>> WorkloadInput::sweep(std::size_t size) const {
+  if (sweep_texts.empty()) {
+    return default_sweep(size);
+  }
+  std::vector<std::size_t> sizes{size};
+  for (const std::string& text : sweep_texts) {
+    sizes.push_back(std::stoull(text));
+    if (sizes.back() > size) {
+      return usage_error("--sweep: {} is more than the {} services of this run; raise --services", text, size);
+    }
+  }
+  std::sort(sizes.begin(), sizes.end());
+  sizes.erase(std::unique(sizes.begin(), sizes.end()), sizes.end());
+  return sizes;
+}
+
+void CapacityInput::add_options(CLI::App& app) {
+  app.add_option("--services-capacity", services,
+                 "Entries of the services maps (default: a quarter more than needed)")
+      ->check(whole_number(1, SVCB_MAX_BACKENDS - 1));
+  app.add_option("--backends-capacity", backends,
+                 "Entries of the backends maps (default: a quarter more than needed)")
+      ->check(whole_number(1, SVCB_MAX_BACKENDS - 1));
+}
+
+}  // namespace svcbench

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+// The options that say which services a command works on, and how large the maps are.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "service/cluster.h"
+#include "service/workload.h"
+#include "svcbench/result.h"
+
+namespace svcbench {
+
+struct WorkloadInput {
+  std::optional<std::uint64_t> services{};
+  std::string cluster{};  // path, "-", or empty
+  std::uint32_t endpoints = 3;
+  std::uint32_t max_endpoints = 512;
+  std::string family = "ipv4";
+  std::vector<std::string> sweep_texts{};
+  std::uint64_t seed = 1;
+
+  void add_options(CLI::App& app);
+  // What a file or a generator gives, and notes for the user ("3 services skipped: ...").
+  struct Made {
+    Workload workload;
+    std::vector<std::string> notes;
+    std::string description;
+  };
+  [[nodiscard]] Result<Made> make() const;
+  // The sizes to measure: those given, or the default for `size`; ascending, the last is `size`.
+  [[nodiscard]] Result<std::vector<std::size_t>> sweep(std::size_t size) const;
+};
+
+// 100, 1000, 2000, 5000, ... below `size`, then `size`; at least three sizes where there is room for them.
+[[nodiscard]] std::vector<std::size_t> default_sweep(std::size_t size);
+
+// Those of a cluster that no frontend was made of, a line each: "2 skipped (headless): a/b, c/d".
+[[nodiscard]] std::vector<std::string> describe_skipped(const std::vector<Skipped>& skipped);
+
+struct CapacityInput {
+  std::optional<std::uint32_t> services{};
+  std::optional<std::uint32_t> backends{};
+
+  void add_options(CLI::App& app);
+};
+
+}  // namespace svcbench

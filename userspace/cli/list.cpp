@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+// svcbench list: planes and scenarios.
+#include "cli/command.h"
+#include "plane/registry.h"
+
+namespace svcbench {
+
+Action configure_list(CLI::App& app) {
+  app.footer("svcbench probe tells which of them this machine can run.");
+  return []() -> Result<int> {
+    fmt::print("Planes\n");
+    for (const PlaneRow& row : planes()) {
+      fmt::print("  {:<10}{}\n", row.name, row.summary);
+    }
+    fmt::print("\nScenarios\n");
+    for (const ScenarioRow& row : scenarios()) {
+      fmt::print("  {:<10}{}\n", row.name, row.summary);
+    }
+    return 0;
+  };
+}
+
+}  // namespace svcbench

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+// argv -> command -> exit code.
+#include <bpf/libbpf.h>
+#include <fmt/format.h>
+
+#include <cstdio>
+#include <exception>
+
+#include "cli/command.h"
+#include "revision.h"
+#include "sys/interrupt.h"
+
+namespace svcbench {
+namespace {
+
+constexpr int exit_failure = 1;
+constexpr int exit_usage = 2;
+
+// Libbpf prints what it does; errors reach the user as sentences, and SVCBENCH_LIBBPF_DEBUG shows the rest.
+int libbpf_print(libbpf_print_level, const char* format, va_list arguments) {
+  return std::getenv("SVCBENCH_LIBBPF_DEBUG") == nullptr ? 0 : std::vfprintf(stderr, format, arguments);
+}
+
+int report(const Error& error) {
+  fmt::print(stderr, "svcbench: {}\n", error.message);
+  switch (error.kind) {
+    case Error::Kind::usage:
+      return exit_usage;
+    case Error::Kind::interrupted:
+      return 128 + interrupted();
+    case Error::Kind::failure:
+      break;
+  }
+  return exit_failure;
+}
+
+int run(int argc, char** argv) {
+  CLI::App app{
+      "svcbench measures what a Kubernetes Service costs on this machine under eBPF and iptables, and how\n"
+      "that cost grows with the number of Services. Everything happens in private network namespaces."};
+  app.name("svcbench");
+  app.set_version_flag("--version", fmt::format("svcbench {} ({}), libbpf {}", SVCBENCH_VERSION, SVCBENCH_REVISION,
+                                                libbpf_version_string()));
+  app.require_subcommand(1);
+  app.footer(
+      "The main job:\n"
+      "  sudo ./svcbench ebpf --services 5000\n"
+      "\n"
+      "Exit codes: 0 done, and every claim holds; 1 failure; 2 wrong usage or input; 3 a claim does not hold;\n"
+      "4 a claim could not be decided; 130, 143 interrupted.");
+  Action chosen;
+  for (const Command& command : commands()) {
+    CLI::App* sub = app.add_subcommand(std::string(command.name), std::string(command.summary));
+    Action action = command.configure(*sub);
+    sub->callback([&chosen, action] { chosen = action; });
+  }
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::Success& asked) {  // --help, --version
+    return app.exit(asked);
+  } catch (const CLI::ParseError& error) {
+    fmt::print(stderr, "svcbench: {}\n", error.what());
+    fmt::print(stderr, "(svcbench --help, svcbench COMMAND --help)\n");
+    return exit_usage;
+  }
+  const Result<int> result = chosen();
+  return result ? *result : report(result.error());
+}
+
+}  // namespace
+}  // namespace svcbench
+
+int main(int argc, char** argv) {
+  try {
+    libbpf_set_print(svcbench::libbpf_print);
+    svcbench::catch_interrupts();
+    return svcbench::run(argc, argv);
+  } catch (const std::exception& error) {  // a bug, or no memory: owners have undone their work by now
+    fmt::print(stderr, "svcbench: {}\n", error.what());
+    return 1;
+  }
+}

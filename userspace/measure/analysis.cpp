@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include "measure/analysis.h"
+
+#include <algorithm>
+#include <limits>
+#include <set>
+
+namespace svcbench {
+
+namespace {
+
+constexpr Operation all_operations[] = {Operation::change_endpoints, Operation::add_service,
+                                        Operation::remove_service};
+
+// The median of one block; NaN for an empty one, which stats::growth takes as "not measured".
+double block_median(const std::vector<double>& block) {
+  const auto median = stats::median_of(block);
+  return median ? median->value : std::numeric_limits<double>::quiet_NaN();
+}
+
+std::vector<const UpdateCell*> measured_cells(const Results& results, std::string_view plane,
+                                              Operation operation) {
+  std::vector<const UpdateCell*> cells;
+  for (const std::size_t services : sizes_of(results)) {
+    const UpdateCell* cell = find_update(results, plane, services, operation);
+    if (cell != nullptr && !cell->commit_ns.empty()) {
+      cells.push_back(cell);
+    }
+  }
+  return cells;
+}
+
+}  // namespace
+
+const UpdateCell* find_update(const Results& results, std::string_view plane, std::size_t services,
+                              Operation operation) {
+  const auto found = std::find_if(results.updates.begin(), results.updates.end(), [&](const UpdateCell& cell) {
+    return cell.plane.starts_with(plane) && cell.services == services && cell.operation == operation;
+  });
+  return found == results.updates.end() ? nullptr : &*found;
+}
+
+const FillCell* find_fill(const Results& results, std::string_view writes, std::size_t services) {
+  const auto found = std::find_if(results.fills.begin(), results.fills.end(), [&](const FillCell& cell) {
+    return cell.writes == writes && cell.services == services;
+  });
+  return found == results.fills.end() ? nullptr : &*found;
+}
+
+const ProgramCell* find_program(const Results& results, std::string_view hook, std::string_view depth,
+                                Family family, std::string_view destination, std::size_t services) {
+  const auto found =
+      std::find_if(results.programs.begin(), results.programs.end(), [&](const ProgramCell& cell) {
+        return cell.hook == hook && cell.depth == depth && cell.family == family &&
+               cell.destination == destination && cell.services == services;
+      });
+  return found == results.programs.end() ? nullptr : &*found;
+}
+
+std::vector<std::size_t> sizes_of(const Results& results) {
+  std::set<std::size_t> sizes;
+  for (const UpdateCell& cell : results.updates) {
+    sizes.insert(cell.services);
+  }
+  return {sizes.begin(), sizes.end()};
+}
+
+std::vector<Family> families_of(const Results& results) {
+  std::set<Family> families;
+  for (const ProgramCell& cell : results.programs) {
+    families.insert(cell.family);
+  }
+  return {families.begin(), families.end()};
+}
+
+std::vector<double> pooled(const Blocks& blocks) {
+  std::vector<double> all;
+  for (const auto& block : blocks) {
+    all.insert(all.end(), block.begin(), block.end());
+  }
+  std::sort(all.begin(), all.end());
+  return all;
+}
+
+std::optional<stats::Estimate> ratio(const Blocks& a, const Blocks& b) {
+  if (a.size() > b.size()) {
+    return std::nullopt;
+  }
+  std::vector<double> over;
+  std::vector<double> under;
+  for (std::size_t k = 0; k < a.size(); ++k) {
+    // Repeat k of m fell into round ceil((k + 1) R / m) - 1 (plan_rounds in schedule.cpp).
+    const std::size_t round = ((k + 1) * b.size() + a.size() - 1) / a.size() - 1;
+    over.push_back(block_median(a[k]));
+    under.push_back(block_median(b[round]));
+  }
+  return stats::ratio_of_pairs(over, under);
+}
+
+GrowthFigure growth_of(const Results& results, std::string_view plane, Operation operation) {
+  const auto cells = measured_cells(results, plane, operation);
+  GrowthFigure figure{std::string(plane), operation, {}, {}};
+  if (cells.empty()) {
+    return figure;
+  }
+  figure.plane = cells.front()->plane;
+  std::vector<double> sizes;
+  std::vector<double> medians;
+  std::size_t rounds = cells.front()->commit_ns.size();
+  for (const UpdateCell* cell : cells) {
+    sizes.push_back(static_cast<double>(cell->services));
+    medians.push_back(stats::median_of_blocks(cell->commit_ns)->value);
+    rounds = std::min(rounds, cell->commit_ns.size());
+  }
+  std::vector<std::vector<double>> by_round(rounds);
+  for (std::size_t round = 0; round < rounds; ++round) {
+    for (const UpdateCell* cell : cells) {
+      by_round[round].push_back(block_median(cell->commit_ns[round]));
+    }
+  }
+  figure.growth = stats::growth(sizes, by_round);
+  figure.line = stats::linear_fit(sizes, medians);
+  return figure;
+}
+
+std::vector<GrowthFigure> all_growths(const Results& results) {
+  std::vector<GrowthFigure> figures;
+  for (const std::string_view plane : {"ebpf", "bare", "iptables"}) {
+    for (const Operation operation : all_operations) {
+      figures.push_back(growth_of(results, plane, operation));
+    }
+  }
+  return figures;
+}
+
+std::vector<Verdict> judge(const Results& results) {
+  std::vector<NamedGrowth> operations;
+  for (const Operation operation : all_operations) {
+    operations.push_back({fmt::format("eBPF map, {}", to_string(operation)),
+                          growth_of(results, "ebpf", operation).growth});
+  }
+  const GrowthFigure iptables = growth_of(results, "iptables", Operation::change_endpoints);
+  const NamedGrowth beside{fmt::format("{}-restore, {}", iptables.plane, to_string(iptables.operation)),
+                           iptables.growth};
+
+  const auto sizes = sizes_of(results);
+  std::vector<ProgramFigure> figures;
+  for (const ProgramCell& cell : results.programs) {
+    const bool looks_up = cell.depth == "lookup" || cell.depth == "dnat";
+    if (looks_up && !sizes.empty() && cell.services == sizes.back()) {
+      if (const auto ns = stats::median_of_blocks(cell.ns_per_packet)) {
+        figures.push_back({fmt::format("{} {}, {}, {}, {} services", cell.hook,
+                                       cell.depth == "dnat" ? "lookup + DNAT" : "lookup", to_string(cell.family),
+                                       cell.destination, cell.services),
+                           *ns});
+      }
+    }
+  }
+  return {judge_flat(operations, beside), judge_lookup(figures)};
+}
+
+}  // namespace svcbench

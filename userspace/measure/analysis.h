@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+// From raw cells to figures: pure functions over results, which tables, JSON and verdicts share.
+#pragma once
+
+#include <optional>
+#include <string_view>
+#include <vector>
+
+#include "measure/results.h"
+#include "stats/growth.h"
+#include "stats/quantile.h"
+
+namespace svcbench {
+
+// The cell of a plane, size and operation; null where there is none. `plane` is a prefix: "iptables" finds
+// iptables-nft.
+[[nodiscard]] const UpdateCell* find_update(const Results& results, std::string_view plane,
+                                            std::size_t services, Operation operation);
+[[nodiscard]] const FillCell* find_fill(const Results& results, std::string_view writes, std::size_t services);
+// `destination` is empty for depths that have none.
+[[nodiscard]] const ProgramCell* find_program(const Results& results, std::string_view hook,
+                                              std::string_view depth, Family family,
+                                              std::string_view destination, std::size_t services);
+
+// Ascending, each once.
+[[nodiscard]] std::vector<std::size_t> sizes_of(const Results& results);
+[[nodiscard]] std::vector<Family> families_of(const Results& results);
+
+// All samples of all blocks, ascending. Nothing is left out.
+[[nodiscard]] std::vector<double> pooled(const Blocks& blocks);
+
+// The cost of `a` in multiples of `b`, in pairs of blocks that were measured in the same round: where `a`
+// was measured in fewer rounds, with the block of b from the round that a's repeat fell into.
+[[nodiscard]] std::optional<stats::Estimate> ratio(const Blocks& a, const Blocks& b);
+
+// How a plane's operation grows with N: exponent over the sizes that were measured, and for planes that are
+// linear the straight line, ns for each further service.
+struct GrowthFigure {
+  std::string plane;
+  Operation operation;
+  std::optional<stats::Growth> growth;
+  std::optional<stats::LinearFit> line;  // through the medians
+};
+[[nodiscard]] GrowthFigure growth_of(const Results& results, std::string_view plane, Operation operation);
+[[nodiscard]] std::vector<GrowthFigure> all_growths(const Results& results);
+
+// The two verdicts of the main job, from the cells alone.
+[[nodiscard]] std::vector<Verdict> judge(const Results& results);
+
+}  // namespace svcbench

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+// Where a scenario's time comes from: the machine, or a test.
+#pragma once
+
+#include <time.h>
+
+#include <cstdint>
+
+namespace svcbench {
+
+class Clock {
+ public:
+  Clock() = default;
+  Clock(const Clock&) = delete;
+  Clock& operator=(const Clock&) = delete;
+  virtual ~Clock() = default;
+  [[nodiscard]] virtual std::int64_t now_ns() = 0;
+};
+
+// CLOCK_MONOTONIC, the clock that bpf_ktime_get_ns() reads too.
+class MonotonicClock final : public Clock {
+ public:
+  [[nodiscard]] std::int64_t now_ns() override {
+    timespec now{};
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return static_cast<std::int64_t>(now.tv_sec) * 1'000'000'000 + now.tv_nsec;
+  }
+};
+
+}  // namespace svcbench

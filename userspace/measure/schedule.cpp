@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include "measure/schedule.h"
+
+#include <algorithm>
+#include <numeric>
+
+#include "measure/random.h"
+#include "sys/interrupt.h"
+
+namespace svcbench {
+
+namespace {
+
+double cost(const Step& step) { return step.seconds * static_cast<double>(step.repeats); }
+
+double cost(const std::vector<Step>& steps) {
+  return std::accumulate(steps.begin(), steps.end(), 0.0,
+                         [](double sum, const Step& step) { return sum + cost(step); });
+}
+
+// The step whose repeats cost most, among those that `may` give some up; null when there is none.
+template <typename May>
+Step* dearest(std::vector<Step>& steps, May may) {
+  Step* found = nullptr;
+  for (Step& step : steps) {
+    if (may(step) && (found == nullptr || cost(step) > cost(*found))) {
+      found = &step;
+    }
+  }
+  return found;
+}
+
+}  // namespace
+
+void fit_to_budget(std::vector<Step>& steps, std::size_t rounds, double budget_seconds) {
+  for (Step& step : steps) {
+    step.repeats = rounds;
+  }
+  double total = cost(steps);
+  while (total > budget_seconds) {
+    Step* step = dearest(steps, [](const Step& s) { return s.repeats > s.fewest; });
+    if (step != nullptr) {
+      --step->repeats;
+      total -= step->seconds;
+      continue;
+    }
+    step = dearest(steps, [](const Step& s) { return s.droppable && s.repeats > 0; });
+    if (step == nullptr) {
+      return;
+    }
+    total -= cost(*step);
+    step->repeats = 0;
+  }
+}
+
+std::vector<std::vector<std::size_t>> plan_rounds(const std::vector<Step>& steps, std::size_t rounds,
+                                                  std::uint64_t seed) {
+  Random random(seed);
+  std::vector<std::vector<std::size_t>> plan(rounds);
+  for (std::size_t round = 0; round < rounds; ++round) {
+    for (std::size_t i = 0; i < steps.size(); ++i) {
+      const std::size_t repeats = std::min(steps[i].repeats, rounds);
+      if ((round + 1) * repeats / rounds > round * repeats / rounds) {
+        plan[round].push_back(i);
+      }
+    }
+    shuffle(plan[round], random);
+  }
+  return plan;
+}
+
+Status run_rounds(std::vector<Step>& steps, std::size_t rounds, std::uint64_t seed, Clock& clock,
+                  Progress& progress) {
+  const auto plan = plan_rounds(steps, rounds, seed);
+  std::size_t total = 0;
+  double left = 0;
+  for (const auto& round : plan) {
+    total += round.size();
+    for (const std::size_t i : round) {
+      left += steps[i].seconds;
+    }
+  }
+
+  std::vector<std::size_t> repeated(steps.size(), 0);
+  std::vector<double> spent(steps.size(), 0);
+  std::size_t done = 0;
+  for (const auto& round : plan) {
+    for (const std::size_t i : round) {
+      SVCB_CHECK(check_interrupted());
+      Step& step = steps[i];
+      progress.step(step.label, done, total, left);
+      const std::int64_t start = clock.now_ns();
+      SVCB_CHECK(step.run(repeated[i]));
+      spent[i] += static_cast<double>(clock.now_ns() - start) / 1e9;
+      ++repeated[i];
+      ++done;
+      left -= step.seconds;
+      // What is left of this step will cost what it has cost on average so far.
+      const double mean = spent[i] / static_cast<double>(repeated[i]);
+      const auto to_come = static_cast<double>(std::min(step.repeats, rounds) - repeated[i]);
+      left = std::max(0.0, left + (mean - step.seconds) * to_come);
+      step.seconds = mean;
+    }
+  }
+  progress.finished();
+  return {};
+}
+
+}  // namespace svcbench

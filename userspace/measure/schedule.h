@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+// The order in which a run visits its cells: rounds, each over all cells in an order of its own, so that
+// a drift of the machine (heat, a neighbour) meets every size and plane alike.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "measure/clock.h"
+#include "svcbench/result.h"
+
+namespace svcbench {
+
+// Something that is measured once in every round it takes part in.
+struct Step {
+  std::string label;            // for the progress line: "update, 5,000 services, iptables-restore"
+  std::function<Status(std::size_t repeat)> run;  // repeat: 0 for the first
+  double seconds = 0;           // what one repeat costs, estimated; measured as the run goes on
+  std::size_t repeats = 0;      // rounds that it takes part in
+  std::size_t fewest = 0;       // below this the step is not worth running: it is dropped
+  bool droppable = false;       // may be dropped where the budget does not hold it
+};
+
+// Fits repeats to a budget: every step gets `rounds`; while the sum is over `budget_seconds`, the dearest
+// step loses repeats, down to its `fewest`; then droppable steps are dropped, dearest first (repeats == 0).
+void fit_to_budget(std::vector<Step>& steps, std::size_t rounds, double budget_seconds);
+
+// Told before each step and at the end.
+class Progress {
+ public:
+  Progress() = default;
+  Progress(const Progress&) = delete;
+  Progress& operator=(const Progress&) = delete;
+  virtual ~Progress() = default;
+  // A part of the run without cells of its own: "load", "check".
+  virtual void phase(const std::string& name) = 0;
+  // Step `done` of `total` is about to run; seconds_left is the sum of what the rest took so far.
+  virtual void step(const std::string& label, std::size_t done, std::size_t total, double seconds_left) = 0;
+  virtual void finished() = 0;
+};
+
+// Runs every step as often as its repeats say, spread evenly over the rounds, in a seeded order within each.
+// Stops at the first error, and at SIGINT or SIGTERM between two steps.
+Status run_rounds(std::vector<Step>& steps, std::size_t rounds, std::uint64_t seed, Clock& clock,
+                  Progress& progress);
+
+// The visits that run_rounds makes, in order: indices into `steps`, one vector a round.
+std::vector<std::vector<std::size_t>> plan_rounds(const std::vector<Step>& steps, std::size_t rounds,
+                                                  std::uint64_t seed);
+
+}  // namespace svcbench

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+// Between the types of service.h (host order) and those of abi.h (network order), for each family.
+#pragma once
+
+#include <arpa/inet.h>
+
+#include <cstdint>
+#include <cstring>
+#include <string_view>
+
+#include "svcbench/abi.h"
+#include "svcbench/service.h"
+
+namespace svcbench {
+
+struct Ipv4Abi {
+  using Frontend = svcb_frontend4;
+  using Backend = svcb_backend4;
+  static constexpr Family family = Family::ipv4;
+  static constexpr std::string_view services = "services4";
+  static constexpr std::string_view backends = "backends4";
+  static std::uint64_t tag(const Frontend& frontend) { return svcb_tag4(&frontend); }
+};
+
+struct Ipv6Abi {
+  using Frontend = svcb_frontend6;
+  using Backend = svcb_backend6;
+  static constexpr Family family = Family::ipv6;
+  static constexpr std::string_view services = "services6";
+  static constexpr std::string_view backends = "backends6";
+  static std::uint64_t tag(const Frontend& frontend) { return svcb_tag6(&frontend); }
+};
+
+template <typename Abi>
+[[nodiscard]] typename Abi::Frontend to_abi(const Frontend& frontend) {
+  typename Abi::Frontend out{};
+  std::memcpy(&out.address, frontend.address.bytes.data(), sizeof(out.address));
+  out.port = htons(frontend.port);
+  out.protocol = static_cast<std::uint8_t>(frontend.protocol);
+  return out;
+}
+
+template <typename Abi>
+[[nodiscard]] typename Abi::Backend to_abi(const Endpoint& endpoint) {
+  typename Abi::Backend out{};
+  std::memcpy(&out.address, endpoint.address.bytes.data(), sizeof(out.address));
+  out.port = htons(endpoint.port);
+  return out;
+}
+
+template <typename Abi>
+[[nodiscard]] Frontend from_abi(const typename Abi::Frontend& frontend) {
+  Frontend out;
+  out.address.family = Abi::family;
+  std::memcpy(out.address.bytes.data(), &frontend.address, sizeof(frontend.address));
+  out.port = ntohs(frontend.port);
+  out.protocol = static_cast<Protocol>(frontend.protocol);
+  return out;
+}
+
+template <typename Abi>
+[[nodiscard]] Endpoint from_abi(const typename Abi::Backend& backend) {
+  Endpoint out;
+  out.address.family = Abi::family;
+  std::memcpy(out.address.bytes.data(), &backend.address, sizeof(backend.address));
+  out.port = ntohs(backend.port);
+  return out;
+}
+
+}  // namespace svcbench

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include "report/progress_line.h"
+
+#include <unistd.h>
+
+#include <chrono>
+#include <cmath>
+#include <cstdio>
+
+namespace svcbench {
+
+namespace {
+
+using std::chrono::steady_clock;
+
+class TerminalProgress final : public Progress {
+ public:
+  ~TerminalProgress() override { clear(); }
+
+  void phase(const std::string& name) override { show(name); }
+  void step(const std::string& label, std::size_t done, std::size_t total, double seconds_left) override {
+    const auto now = steady_clock::now();
+    if (now - shown_ < std::chrono::milliseconds(100)) {
+      return;
+    }
+    show(fmt::format("cell {} of {}, about {} left: {}", done + 1, total, duration_text(seconds_left), label));
+    shown_ = now;
+  }
+  void finished() override { clear(); }
+
+ private:
+  void show(const std::string& text) {
+    fmt::print(stderr, "\r\x1b[K{:.98}", text);
+    std::fflush(stderr);
+    dirty_ = true;
+  }
+  void clear() {
+    if (dirty_) {
+      fmt::print(stderr, "\r\x1b[K");
+      std::fflush(stderr);
+      dirty_ = false;
+    }
+  }
+
+  steady_clock::time_point shown_{};
+  bool dirty_ = false;
+};
+
+class PlainProgress final : public Progress {
+ public:
+  void phase(const std::string& name) override { fmt::print(stderr, "{}\n", name); }
+  void step(const std::string& label, std::size_t done, std::size_t total, double seconds_left) override {
+    const auto now = steady_clock::now();
+    if (done > 0 && now - shown_ < std::chrono::seconds(10)) {
+      return;
+    }
+    fmt::print(stderr, "cell {} of {}, about {} left: {}\n", done + 1, total, duration_text(seconds_left), label);
+    shown_ = now;
+  }
+  void finished() override {}
+
+ private:
+  steady_clock::time_point shown_{};
+};
+
+class NoProgress final : public Progress {
+ public:
+  void phase(const std::string&) override {}
+  void step(const std::string&, std::size_t, std::size_t, double) override {}
+  void finished() override {}
+};
+
+}  // namespace
+
+std::string duration_text(double seconds) {
+  const auto whole = static_cast<long>(std::ceil(seconds));
+  return whole < 60 ? fmt::format("{} s", whole) : fmt::format("{} min {:02} s", whole / 60, whole % 60);
+}
+
+std::unique_ptr<Progress> make_progress(bool quiet) {
+  if (quiet) {
+    return std::make_unique<NoProgress>();
+  }
+  if (isatty(STDERR_FILENO) != 0) {
+    return std::make_unique<TerminalProgress>();
+  }
+  return std::make_unique<PlainProgress>();
+}
+
+}  // namespace svcbench

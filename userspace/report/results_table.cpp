@@ -1,0 +1,243 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include "report/results_table.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "measure/analysis.h"
+#include "report/text_table.h"
+
+namespace svcbench {
+
+namespace {
+
+using Column = TextTable::Column;
+constexpr auto left = TextTable::Align::left;
+constexpr auto right = TextTable::Align::right;
+
+constexpr double us = 1e3;
+constexpr double ms = 1e6;
+
+// "1.84 [1.80, 1.90]", in units of `unit` ns; without brackets where there is no interval.
+std::string figure(const std::optional<stats::Estimate>& estimate, double unit, int decimals) {
+  if (!estimate) {
+    return "-";
+  }
+  if (!estimate->interval) {
+    return fmt::format("{:.{}f} [?]", estimate->value / unit, decimals);
+  }
+  return fmt::format("{:.{}f} [{:.{}f}, {:.{}f}]", estimate->value / unit, decimals, estimate->interval->low / unit,
+                     decimals, estimate->interval->high / unit, decimals);
+}
+
+std::string number(const std::optional<double>& value, double unit, int decimals) {
+  return value ? fmt::format("{:.{}f}", *value / unit, decimals) : "-";
+}
+
+std::string times(const std::optional<stats::Estimate>& ratio) {
+  return ratio ? with_commas(static_cast<std::size_t>(ratio->value + 0.5)) + " x" : "-";
+}
+
+std::string short_name(Operation operation) {
+  switch (operation) {
+    case Operation::change_endpoints:
+      return "change";
+    case Operation::add_service:
+      return "add";
+    case Operation::remove_service:
+      return "remove";
+  }
+  return "";
+}
+
+// ---- updates ----
+
+// iptables' half of a row: its figure, or what it would have been.
+std::string iptables_figure(const UpdateCell* cell) {
+  if (cell == nullptr) {
+    return "-";
+  }
+  if (!cell->skipped.empty()) {
+    return cell->predicted_ns ? fmt::format("(skipped; about {:.0f})", *cell->predicted_ns / ms) : "(skipped)";
+  }
+  return figure(stats::median_of_blocks(cell->commit_ns), ms, 1);
+}
+
+std::string update_table(const Results& results) {
+  TextTable table({{"services"}, {"", left}, {"eBPF us, p50"}, {"p99"}, {"max"}, {"rules"},
+                   {"iptables-restore ms, p50"}, {"ratio"}, {"bare us"}});
+  for (const std::size_t services : sizes_of(results)) {
+    for (const Operation operation :
+         {Operation::change_endpoints, Operation::add_service, Operation::remove_service}) {
+      const UpdateCell* ebpf = find_update(results, "ebpf", services, operation);
+      const UpdateCell* bare = find_update(results, "bare", services, operation);
+      const UpdateCell* iptables = find_update(results, "iptables", services, operation);
+      const auto all = pooled(ebpf->commit_ns);
+      const bool both = iptables != nullptr && !iptables->commit_ns.empty();
+      table.add({with_commas(services), short_name(operation), figure(stats::median_of_blocks(ebpf->commit_ns), us, 2),
+                 number(stats::quantile(all, 0.99), us, 1),
+                 all.empty() ? "-" : fmt::format("{:.0f}", all.back() / us),
+                 both ? with_commas(iptables->rules) : "-", iptables_figure(iptables),
+                 both ? times(ratio(iptables->commit_ns, ebpf->commit_ns)) : "-",
+                 bare == nullptr ? "-" : figure(stats::median_of_blocks(bare->commit_ns), us, 2).substr(0, 4)});
+    }
+  }
+  return table.text();
+}
+
+std::string skipped_lines(const Results& results) {
+  std::string out;
+  for (const UpdateCell& cell : results.updates) {
+    if (!cell.skipped.empty()) {
+      out += fmt::format("{}, {} services, {}: skipped: {}\n", cell.plane, with_commas(cell.services),
+                         short_name(cell.operation), cell.skipped);
+    }
+  }
+  return out;
+}
+
+std::string growth_table(const Results& results) {
+  TextTable table({{"plane", left}, {"operation", left}, {"exponent b of cost ~ N^b"}, {"trend", left},
+                   {"ns a further service"}});
+  for (const GrowthFigure& figure : all_growths(results)) {
+    if (!figure.growth) {
+      continue;
+    }
+    const auto& growth = *figure.growth;
+    const std::string interval =
+        growth.interval ? fmt::format(" [{:.3f}, {:.3f}]", growth.interval->low, growth.interval->high) : " [?]";
+    table.add({figure.plane, std::string(to_string(figure.operation)), fmt::format("{:.3f}{}", growth.exponent, interval),
+               std::string(to_string(classify(growth))),
+               figure.line ? fmt::format("{:.3f}", figure.line->slope) : "-"});
+  }
+  return table.text();
+}
+
+// ---- fills ----
+
+std::string fill_table(const Results& results) {
+  TextTable table({{"services"}, {"backends"}, {"single ms"}, {"batch ms"}, {"mapped ms"}, {"single/batch"},
+                   {"single/mapped"}, {"maps MiB"}});
+  const auto blocks = [](const FillCell& cell) {
+    Blocks each;
+    for (const double ns : cell.ns) {
+      each.push_back({ns});
+    }
+    return each;
+  };
+  for (const std::size_t services : sizes_of(results)) {
+    const FillCell* single = find_fill(results, "single", services);
+    const FillCell* batch = find_fill(results, "batch", services);
+    const FillCell* mapped = find_fill(results, "mapped", services);
+    if (single == nullptr || batch == nullptr || mapped == nullptr) {
+      continue;
+    }
+    const auto gain = [&](const FillCell& faster) {
+      const auto a = blocks(single->ns.size() <= faster.ns.size() ? *single : faster);
+      const auto by = single->ns.size() <= faster.ns.size() ? ratio(a, blocks(faster)) : ratio(a, blocks(*single));
+      if (!by) {
+        return std::string("-");
+      }
+      const bool inverse = single->ns.size() > faster.ns.size();
+      return fmt::format("{:.1f} x", inverse ? 1 / by->value : by->value);
+    };
+    table.add({with_commas(services), with_commas(single->backends), figure(stats::median_of(single->ns), ms, 2),
+               figure(stats::median_of(batch->ns), ms, 2), figure(stats::median_of(mapped->ns), ms, 2), gain(*batch),
+               gain(*mapped), fmt::format("{:.1f}", static_cast<double>(mapped->map_bytes) / (1024.0 * 1024.0))});
+  }
+  return table.text();
+}
+
+// ---- programs ----
+
+std::string program_cell(const Results& results, const std::string& hook, const std::string& depth, Family family,
+                         const std::string& destination, std::size_t services) {
+  const ProgramCell* cell = find_program(results, hook, depth, family, destination, services);
+  return cell == nullptr ? "-" : figure(stats::median_of_blocks(cell->ns_per_packet), 1, 1);
+}
+
+std::string program_table(const Results& results, const std::string& hook, Family family) {
+  const auto sizes = sizes_of(results);
+  TextTable table({{"services"}, {"program", left}, {"hot"}, {"uniform"}, {"zipf"}, {"miss"}});
+  for (const std::string depth : {"empty", "rewind"}) {
+    table.add({"any", depth, program_cell(results, hook, depth, family, "", sizes.back()), "", "", ""});
+  }
+  for (const std::size_t services : sizes) {
+    for (const std::string depth : {"bare", "lookup", "dnat"}) {
+      std::vector<std::string> row{with_commas(services), depth == "dnat" ? "lookup + DNAT" : depth};
+      for (const std::string destination : {"hot", "uniform", "zipf", "miss"}) {
+        row.push_back(program_cell(results, hook, depth, family, destination, services));
+      }
+      table.add(row);
+    }
+  }
+  return table.text();
+}
+
+std::string program_tables(const Results& results) {
+  std::string out;
+  const auto sizes = sizes_of(results);
+  for (const Family family : families_of(results)) {
+    for (const std::string hook : {"xdp", "tc"}) {
+      out += fmt::format("\nProgram ns a packet, {}, {} (BPF_PROG_TEST_RUN; not the path a packet takes)\n", hook,
+                         to_string(family));
+      out += program_table(results, hook, family);
+      const ProgramCell* dnat = find_program(results, hook, "dnat", family, "uniform", sizes.back());
+      const ProgramCell* bare = find_program(results, hook, "bare", family, "uniform", sizes.back());
+      if (dnat != nullptr && bare != nullptr) {
+        const auto times_bare = ratio(dnat->ns_per_packet, bare->ns_per_packet);
+        out += fmt::format("lookup + DNAT costs {} times the bare hash lookup (uniform, {} services).\n",
+                           figure(times_bare, 1, 2), with_commas(sizes.back()));
+      }
+    }
+  }
+  return out;
+}
+
+// ---- verdicts ----
+
+std::string painted(const Verdict& verdict, bool colour) {
+  if (!colour) {
+    return verdict.summary;
+  }
+  const char* code = verdict.outcome == Outcome::holds ? "32" : verdict.outcome == Outcome::does_not_hold ? "31" : "33";
+  const std::string outcome(to_string(verdict.outcome));
+  if (!verdict.summary.starts_with(outcome)) {
+    return verdict.summary;
+  }
+  return fmt::format("\x1b[1;{}m{}\x1b[0m{}", code, outcome, verdict.summary.substr(outcome.size()));
+}
+
+std::string verdict_text(const Results& results, bool colour) {
+  std::string out;
+  for (const Verdict& verdict : results.verdicts) {
+    out += fmt::format("\nClaim: {}\n", verdict.claim);
+    out += wrapped(painted(verdict, colour), 2);
+    for (const std::string& line : verdict.evidence) {
+      out += wrapped(line, 4);
+    }
+    if (!verdict.would_settle.empty()) {
+      out += wrapped("to settle it: " + verdict.would_settle, 4);
+    }
+  }
+  return out;
+}
+
+}  // namespace
+
+std::string render_results(const Results& results, bool colour) {
+  std::string out = "Update of one service where N exist (medians with 95 % intervals)\n";
+  out += update_table(results);
+  out += skipped_lines(results);
+  out += "\nGrowth with N (flat: the interval lies below 0.1; linear: it reaches 0.8)\n";
+  out += growth_table(results);
+  out += "\nFill: all services into empty maps (single: a syscall an entry; batch: BPF_MAP_UPDATE_BATCH;\n"
+         "mapped: backends through mapped memory, services in a batch)\n";
+  out += fill_table(results);
+  out += program_tables(results);
+  out += verdict_text(results, colour);
+  return out;
+}
+
+}  // namespace svcbench

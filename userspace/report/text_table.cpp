@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include "report/text_table.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace svcbench {
+
+void TextTable::add(std::vector<std::string> row) { rows_.push_back(std::move(row)); }
+
+void TextTable::add_rule() { rows_.emplace_back(); }
+
+std::string TextTable::text() const {
+  std::vector<std::size_t> widths;
+  for (std::size_t i = 0; i < columns_.size(); ++i) {
+    std::size_t width = columns_[i].title.size();
+    for (const auto& row : rows_) {
+      width = std::max(width, row.empty() ? 0 : row[i].size());
+    }
+    widths.push_back(width);
+  }
+  std::string out;
+  const auto line = [&](const auto& cell_of) {
+    std::string text;
+    for (std::size_t i = 0; i < columns_.size(); ++i) {
+      const std::string& cell = cell_of(i);
+      text += i == 0 ? "" : "  ";
+      text += columns_[i].align == Align::left ? fmt::format("{:<{}}", cell, widths[i])
+                                               : fmt::format("{:>{}}", cell, widths[i]);
+    }
+    text.erase(text.find_last_not_of(' ') + 1);
+    out += text + "\n";
+  };
+  line([&](std::size_t i) -> const std::string& { return columns_[i].title; });
+  for (const auto& row : rows_) {
+    if (row.empty()) {
+      out += "\n";
+    } else {
+      line([&](std::size_t i) -> const std::string& { return row[i]; });
+    }
+  }
+  return out;
+}
+
+std::string wrapped(const std::string& text, std::size_t indent, std::size_t width) {
+  std::string out;
+  std::string line;
+  std::size_t at = 0;
+  while (at < text.size()) {
+    const std::size_t space = std::min(text.find(' ', at), text.size());
+    const std::string word = text.substr(at, space - at);
+    if (!line.empty() && indent + line.size() + 1 + word.size() > width) {
+      out += std::string(indent, ' ') + line + "\n";
+      line.clear();
+    }
+    line += (line.empty() ? "" : " ") + word;
+    at = space + 1;
+  }
+  return out + std::string(indent, ' ') + line + "\n";
+}
+
+std::string with_commas(std::size_t number) {
+  std::string text = std::to_string(number);
+  for (std::size_t at = text.size(); at > 3;) {
+    at -= 3;
+    text.insert(at, ",");
+  }
+  return text;
+}
+
+}  // namespace svcbench

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+// A cluster's services, as `kubectl get services,endpointslices -A -o json` prints them.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "svcbench/result.h"
+#include "svcbench/service.h"
+
+namespace svcbench {
+
+// A Service, or a port of one, that no frontend was made of.
+struct Skipped {
+  std::string name;    // namespace/service[:port name]
+  std::string reason;  // "headless"
+
+  bool operator==(const Skipped&) const = default;
+};
+
+struct ClusterServices {
+  // In the order of the file's Services, then of their ports; of a port the ClusterIPs in the order of
+  // clusterIPs, then the NodePorts in the same order of families.
+  std::vector<Service> services;
+  std::vector<Skipped> skipped;
+};
+
+struct ClusterOptions {
+  std::uint32_t max_endpoints = 512;  // of one frontend; at most SVCB_MAX_ENDPOINTS
+};
+
+// Reads a List of v1 Services and discovery.k8s.io EndpointSlices; other kinds in it are ignored.
+//
+// As in Kubernetes, a slice's port belongs to the service's port of the same name and protocol, and its
+// number is where the endpoints listen; of an endpoint's addresses, which are one pod's, the first counts;
+// ready that is absent is true. Only ClusterIPs and NodePorts are frontends here: external and load
+// balancer addresses are not read, neither are session affinity and traffic policies.
+//
+// `source_name` is what errors call the text. Error: usage; any text, however broken or hostile, gives one.
+// At least one ClusterIP frontend is in the result.
+[[nodiscard]] Result<ClusterServices> parse_cluster(std::string_view json, std::string_view source_name,
+                                                    const ClusterOptions& options = {});
+
+// parse_cluster() of a file, or of standard input for "-".
+[[nodiscard]] Result<ClusterServices> read_cluster(const std::string& path,
+                                                   const ClusterOptions& options = {});
+
+}  // namespace svcbench

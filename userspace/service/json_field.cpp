@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include "service/json_field.h"
+
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+#include <utility>
+
+#include "service/text.h"
+
+namespace svcbench {
+namespace {
+
+std::string_view type_in_words(const nlohmann::json* value) {
+  if (value == nullptr) {
+    return "nothing";
+  }
+  switch (value->type()) {
+    case nlohmann::json::value_t::null:
+      return "null";
+    case nlohmann::json::value_t::object:
+      return "an object";
+    case nlohmann::json::value_t::array:
+      return "an array";
+    case nlohmann::json::value_t::string:
+      return "a string";
+    case nlohmann::json::value_t::boolean:
+      return "a boolean";
+    default:
+      return "a number";
+  }
+}
+
+}  // namespace
+
+JsonField::JsonField(const nlohmann::json& value, std::string context)
+    : JsonField(&value, std::move(context), "") {}
+
+JsonField JsonField::in(std::string context) const {
+  JsonField same = *this;
+  same.context_ = std::move(context);
+  same.path_.clear();
+  return same;
+}
+
+std::string JsonField::where() const {
+  return path_.empty() ? context_ : fmt::format("{}: {}", context_, path_);
+}
+
+bool JsonField::absent() const { return value_ == nullptr || value_->is_null(); }
+
+bool JsonField::is_zero() const { return !absent() && !not_an_object_ && *value_ == 0; }
+
+JsonField JsonField::get(std::string_view key) const {
+  if (not_an_object_ || (!absent() && !value_->is_object())) {
+    JsonField wrong = *this;
+    wrong.not_an_object_ = true;
+    return wrong;
+  }
+  const nlohmann::json* member = nullptr;
+  if (!absent()) {
+    const auto found = value_->find(key);
+    member = found == value_->end() ? nullptr : &*found;
+  }
+  return {member, context_, path_.empty() ? std::string(key) : fmt::format("{}.{}", path_, key)};
+}
+
+tl::unexpected<Error> JsonField::expected(std::string_view what) const {
+  return usage_error("{}: expected {}, found {}", where(), not_an_object_ ? "an object" : what,
+                     type_in_words(value_));
+}
+
+Result<std::vector<JsonField>> JsonField::elements() const {
+  std::vector<JsonField> fields;
+  if (absent()) {
+    return fields;
+  }
+  if (not_an_object_ || !value_->is_array()) {
+    return expected("an array");
+  }
+  fields.reserve(value_->size());
+  for (std::size_t i = 0; i < value_->size(); ++i) {
+    fields.push_back({&(*value_)[i], context_, fmt::format("{}[{}]", path_, i)});
+  }
+  return fields;
+}
+
+Result<std::string> JsonField::text() const {
+  if (absent()) {
+    return std::string();
+  }
+  if (not_an_object_ || !value_->is_string()) {
+    return expected("a string");
+  }
+  return value_->get<std::string>();
+}
+
+Result<std::string> JsonField::required_text() const {
+  SVCB_TAKE(value, text());
+  if (value.empty()) {
+    return absent() ? expected("a string") : usage_error("{}: is empty", where());
+  }
+  return value;
+}
+
+Result<bool> JsonField::boolean(bool if_absent) const {
+  if (absent()) {
+    return if_absent;
+  }
+  if (not_an_object_ || !value_->is_boolean()) {
+    return expected("a boolean");
+  }
+  return value_->get<bool>();
+}
+
+Result<std::uint16_t> JsonField::port() const {
+  if (absent() || not_an_object_ || !value_->is_number()) {
+    return expected("a port number");
+  }
+  const bool whole = value_->is_number_integer();
+  // Not get<int>(), which would take 2^32 + 80 for 80. A number above 2^63 is negative here.
+  const auto number = whole ? value_->get<std::int64_t>() : 0;
+  if (!whole || number < 1 || number > 65'535) {
+    return usage_error("{}: {} is not a port (1 to 65535)", where(), printable(value_->dump()));
+  }
+  return static_cast<std::uint16_t>(number);
+}
+
+}  // namespace svcbench

@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+// Text that errors about services are made of.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace svcbench {
+
+// `text` as it may safely be printed: bytes other than printable ASCII as \xNN, because a file's escape
+// sequences must not reach the terminal; cut after 80 bytes, with an ellipsis.
+[[nodiscard]] std::string printable(std::string_view text);
+
+// 4095 as "4,095".
+[[nodiscard]] std::string grouped(std::uint64_t number);
+
+}  // namespace svcbench

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+// Runs another program, and measures it.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "svcbench/result.h"
+
+namespace svcbench {
+
+struct ChildOptions {
+  int stdin_fd = -1;                     // borrowed, read from its current offset; -1 is /dev/null
+  std::vector<std::string> environment;  // "NAME=value", over the inherited ones; LC_ALL=C is always there
+  std::size_t capture_limit = std::size_t{256} << 20;  // bytes of one stream; more is an error
+  // Whether SIGINT and its like end the child. Not so for what cleans up: it runs because of the signal.
+  bool interruptible = true;
+};
+
+struct ChildResult {
+  int exit_status = 0;  // the exit code, or 128 + the signal that ended it
+  std::string out;
+  std::string err;
+  std::int64_t wall_ns = 0;    // CLOCK_MONOTONIC, from before the launch until it was reaped
+  std::int64_t user_us = 0;    // CPU time of the child and its own children
+  std::int64_t system_us = 0;  //
+  // Peak resident size. 0 is unknown: the kernel counts the address space that the child left at exec too,
+  // which is ours, so only a peak above our own can be told.
+  long max_rss_kib = 0;
+
+  [[nodiscard]] std::string first_error_line() const;  // of `err`, or of `out` if that is empty
+};
+
+// Runs argv[0] (found as find_program() does) and waits for it. Any exit status is a result. An Error: it
+// could not be started (names the program, why, and what to install), it wrote more than the limit, or
+// svcbench was interrupted (the child was killed and reaped). A child never outlives the calling thread:
+// the kernel kills it, whatever ends svcbench.
+[[nodiscard]] Result<ChildResult> run_child(const std::vector<std::string>& argv,
+                                            const ChildOptions& options = {});
+
+// The path of an executable: on PATH, then in the administrator's folders, which a plain user's PATH often
+// lacks. A name with a slash is taken as it is.
+[[nodiscard]] std::optional<std::string> find_program(std::string_view name);
+
+}  // namespace svcbench

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+// A network namespace held by a file descriptor only: gone with the last holder, never named.
+#pragma once
+
+#include "svcbench/result.h"
+#include "sys/fd.h"
+
+namespace svcbench {
+
+class NetNamespace {
+ public:
+  // A new one, empty but for a loopback that is down; the caller stays where it is.
+  static Result<NetNamespace> create();
+
+  // The calling thread is inside while this lives.
+  class Visit {
+   public:
+    explicit Visit(Fd home) : home_(std::move(home)) {}
+    Visit(Visit&&) = default;
+    Visit& operator=(Visit&&) = delete;
+    Visit(const Visit&) = delete;
+    Visit& operator=(const Visit&) = delete;
+    ~Visit();
+
+   private:
+    Fd home_;
+  };
+  [[nodiscard]] Result<Visit> enter() const;
+
+ private:
+  explicit NetNamespace(Fd fd) : fd_(std::move(fd)) {}
+  Fd fd_;
+};
+
+}  // namespace svcbench

@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include "sys/sandbox.h"
+
+#include <net/if.h>
+#include <sched.h>
+#include <sys/ioctl.h>
+#include <sys/mount.h>
+#include <sys/socket.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "sys/fd.h"
+
+namespace svcbench {
+namespace {
+
+std::string_view unshare_remedy(int error) {
+  switch (error) {
+    case EPERM:
+      return "needs CAP_SYS_ADMIN; run it with sudo, in a container with --privileged";
+    case ENOSPC:
+      return "too many of them exist; raise the sysctl user.max_net_namespaces";
+    default:
+      return "the kernel needs CONFIG_NET_NS";
+  }
+}
+
+Status bring_up_loopback() {
+  const Fd socket_fd(socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  ifreq request{};
+  std::strncpy(request.ifr_name, "lo", sizeof request.ifr_name - 1);
+  if (!socket_fd.valid() || ioctl(socket_fd.get(), SIOCGIFFLAGS, &request) != 0) {
+    return failure("{}", with_errno("cannot look at lo in the private network namespace", errno));
+  }
+  request.ifr_flags = static_cast<short>(request.ifr_flags | IFF_UP);
+  if (ioctl(socket_fd.get(), SIOCSIFFLAGS, &request) != 0) {
+    return failure("{} (needs CAP_NET_ADMIN; run it with sudo)",
+                   with_errno("cannot bring up lo in the private network namespace", errno));
+  }
+  return {};
+}
+
+}  // namespace
+
+Status enter_private_namespaces() {
+  if (unshare(CLONE_NEWNET | CLONE_NEWNS) != 0) {
+    const int error = errno;
+    return failure("{} ({})", with_errno("cannot make private network and mount namespaces", error),
+                   unshare_remedy(error));
+  }
+  // Without this, a mount made here would appear on the host too, where / is shared (systemd does that).
+  if (mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0) {
+    return failure("{} (needs CAP_SYS_ADMIN; run it with sudo, in a container with --privileged)",
+                   with_errno("cannot make the mounts of the private namespace private", errno));
+  }
+  if (mount("svcbench", "/run", "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=0755,size=1m") != 0) {
+    return failure(
+        "{} (needs CAP_SYS_ADMIN and a folder /run; run it with sudo, in a container with "
+        "--privileged)",
+        with_errno("cannot put a private tmpfs on /run, where iptables keeps its lock", errno));
+  }
+  return bring_up_loopback();
+}
+
+}  // namespace svcbench
