@@ -7,6 +7,8 @@
 
 #define SVCB_DATA(ctx) ((void *)(long)(ctx)->data)
 #define SVCB_DATA_END(ctx) ((void *)(long)(ctx)->data_end)
+#define SVCB_LENGTH_xdp(ctx) ((ctx)->data_end - (ctx)->data)
+#define SVCB_LENGTH_tc(ctx) ((ctx)->len)
 
 /* empty: the kernel's loop and the clock. */
 #define SVCB_BENCH_EMPTY(section, hook, context, pass)   \
@@ -35,7 +37,8 @@
   int bench_##hook##_lookup##family(struct context *ctx) {                                        \
     svcb_tick();                                                                                  \
     svcb_rewind##family(SVCB_DATA(ctx), SVCB_DATA_END(ctx));                                      \
-    return svcb_##hook##_verdict(svcb_lookup##family(SVCB_DATA(ctx), SVCB_DATA_END(ctx)));        \
+    return svcb_##hook##_verdict(                                                                  \
+        svcb_lookup##family(SVCB_DATA(ctx), SVCB_DATA_END(ctx), SVCB_LENGTH_##hook(ctx)));          \
   }                                                                                               \
   SEC(section)                                                                                    \
   int bench_##hook##_dnat##family(struct context *ctx) {                                          \

@@ -99,14 +99,14 @@ static __always_inline bool svcb_rewind6(void *data, void *data_end) {
 }
 
 /* Parse and balance, no rewrite. */
-static __always_inline enum svcb_outcome svcb_lookup4(void *data, void *data_end) {
+static __always_inline enum svcb_outcome svcb_lookup4(void *data, void *data_end, __u32 length) {
   struct svcb_flow4 flow;
   struct svcb_backend4 *backend;
   bool ipv6;
   enum svcb_outcome outcome = svcb_parse_ethernet(data, data_end, &ipv6);
 
   if (outcome == SVCB_TRANSLATED)
-    outcome = ipv6 ? SVCB_NOT_IP : svcb_parse4(data, data_end, &flow);
+    outcome = ipv6 ? SVCB_NOT_IP : svcb_parse4(data, data_end, length, &flow);
   if (outcome == SVCB_TRANSLATED)
     outcome = svcb_balance4(&flow, &backend);
   if (outcome == SVCB_TRANSLATED)
@@ -114,14 +114,14 @@ static __always_inline enum svcb_outcome svcb_lookup4(void *data, void *data_end
   return svcb_count(outcome);
 }
 
-static __always_inline enum svcb_outcome svcb_lookup6(void *data, void *data_end) {
+static __always_inline enum svcb_outcome svcb_lookup6(void *data, void *data_end, __u32 length) {
   struct svcb_flow6 flow;
   struct svcb_backend6 *backend;
   bool ipv6;
   enum svcb_outcome outcome = svcb_parse_ethernet(data, data_end, &ipv6);
 
   if (outcome == SVCB_TRANSLATED)
-    outcome = ipv6 ? svcb_parse6(data, data_end, &flow) : SVCB_NOT_IP;
+    outcome = ipv6 ? svcb_parse6(data, data_end, length, &flow) : SVCB_NOT_IP;
   if (outcome == SVCB_TRANSLATED)
     outcome = svcb_balance6(&flow, &backend);
   if (outcome == SVCB_TRANSLATED)

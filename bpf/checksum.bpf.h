@@ -17,12 +17,11 @@ static __always_inline __u64 svcb_changed128(const __be32 from[4], const __be32 
          svcb_changed32(from[2], to[2]) + svcb_changed32(from[3], to[3]);
 }
 
-/* The checksum after a change. A 64-bit sum of a few 32-bit words folds to 16 bits in four steps. */
+/* The checksum after a change. A sum of a dozen 32-bit words folds to 16 bits in three steps. */
 static __always_inline __u16 svcb_checksum_after(__u16 checksum, __u64 changed) {
   __u64 sum = (__u16)~checksum + changed;
 
   sum = (sum & 0xFFFFFFFF) + (sum >> 32);
-  sum = (sum & 0xFFFF) + (sum >> 16);
   sum = (sum & 0xFFFF) + (sum >> 16);
   sum = (sum & 0xFFFF) + (sum >> 16);
   return ~sum;

@@ -50,7 +50,8 @@ static __always_inline enum svcb_outcome svcb_parse_ethernet(void *data, void *d
   return SVCB_NOT_IP;
 }
 
-static __always_inline enum svcb_outcome svcb_parse4(void *data, void *data_end,
+/* `length`: of the whole frame, which on tc may reach beyond data_end. */
+static __always_inline enum svcb_outcome svcb_parse4(void *data, void *data_end, __u32 length,
                                                      struct svcb_flow4 *flow) {
   struct iphdr *ip = data + SVCB_L3;
   struct udphdr *ports = data + SVCB_L4_V4; /* TCP's ports stand where UDP's do */
@@ -65,7 +66,8 @@ static __always_inline enum svcb_outcome svcb_parse4(void *data, void *data_end,
   if (ip->frag_off & bpf_htons(0x3FFF)) /* more fragments, or an offset */
     return SVCB_FRAGMENT;
   size = svcb_transport_size(ip->protocol);
-  if ((void *)ports + size > data_end || bpf_ntohs(ip->tot_len) < sizeof(*ip) + size)
+  if ((void *)ports + size > data_end || bpf_ntohs(ip->tot_len) < sizeof(*ip) + size ||
+      bpf_ntohs(ip->tot_len) + SVCB_L3 > length)
     return SVCB_TRUNCATED;
 
   flow->to.address = ip->daddr;
@@ -99,7 +101,7 @@ static __always_inline void svcb_copy6(__be32 to[4], const __be32 from[4]) {
   to[3] = from[3];
 }
 
-static __always_inline enum svcb_outcome svcb_parse6(void *data, void *data_end,
+static __always_inline enum svcb_outcome svcb_parse6(void *data, void *data_end, __u32 length,
                                                      struct svcb_flow6 *flow) {
   struct ipv6hdr *ip = data + SVCB_L3;
   struct udphdr *ports = data + SVCB_L4_V6;
@@ -113,7 +115,8 @@ static __always_inline enum svcb_outcome svcb_parse6(void *data, void *data_end,
     return svcb_is_extension(ip->nexthdr) ? SVCB_IPV6_EXTENSION : SVCB_NOT_TCP_UDP;
   }
   size = svcb_transport_size(ip->nexthdr);
-  if ((void *)ports + size > data_end || bpf_ntohs(ip->payload_len) < size)
+  if ((void *)ports + size > data_end || bpf_ntohs(ip->payload_len) < size ||
+      bpf_ntohs(ip->payload_len) + SVCB_L4_V6 > length)
     return SVCB_TRUNCATED;
 
   svcb_copy6(flow->to.address, ip->daddr.in6_u.u6_addr32);

@@ -26,7 +26,7 @@ static __always_inline enum svcb_outcome svcb_tc_handle4(struct __sk_buff *skb) 
   void *data_end = (void *)(long)skb->data_end;
   struct svcb_flow4 flow;
   struct svcb_backend4 *backend;
-  enum svcb_outcome outcome = svcb_parse4(data, data_end, &flow);
+  enum svcb_outcome outcome = svcb_parse4(data, data_end, skb->len, &flow);
   __be32 address;
   __be16 port;
   __u32 checksum;
@@ -68,7 +68,7 @@ static __always_inline enum svcb_outcome svcb_tc_handle6(struct __sk_buff *skb) 
   void *data_end = (void *)(long)skb->data_end;
   struct svcb_flow6 flow;
   struct svcb_backend6 *backend;
-  enum svcb_outcome outcome = svcb_parse6(data, data_end, &flow);
+  enum svcb_outcome outcome = svcb_parse6(data, data_end, skb->len, &flow);
   __be32 address[4];
   __be16 port;
   __u32 checksum;

@@ -27,7 +27,7 @@ static __always_inline bool svcb_rewrite_transport(void *transport, void *data_e
 static __always_inline enum svcb_outcome svcb_xdp_handle4(void *data, void *data_end) {
   struct svcb_flow4 flow;
   struct svcb_backend4 *backend;
-  enum svcb_outcome outcome = svcb_parse4(data, data_end, &flow);
+  enum svcb_outcome outcome = svcb_parse4(data, data_end, data_end - data, &flow);
   struct iphdr *ip = data + SVCB_L3;
   __u64 changed;
 
@@ -48,7 +48,7 @@ static __always_inline enum svcb_outcome svcb_xdp_handle4(void *data, void *data
 static __always_inline enum svcb_outcome svcb_xdp_handle6(void *data, void *data_end) {
   struct svcb_flow6 flow;
   struct svcb_backend6 *backend;
-  enum svcb_outcome outcome = svcb_parse6(data, data_end, &flow);
+  enum svcb_outcome outcome = svcb_parse6(data, data_end, data_end - data, &flow);
   struct ipv6hdr *ip = data + SVCB_L3;
 
   if (outcome != SVCB_TRANSLATED)

@@ -74,7 +74,7 @@ void exercise(const IptablesBackend& backend) {
     IptablesChapter plane(backend);
     const auto installed = plane.install(services);
     REQUIRE_MESSAGE(installed, installed.error().message);
-    CHECK(plane.rules() == 3 * services.size() + 2 * 7);
+    CHECK(plane.rules() == 3 * services.size() + 14);
     check_holds(plane, services);
 
     services[7].endpoints = {{Address::from_ipv4(0x0AB5FFFFU), 9999}};

@@ -24,6 +24,7 @@ namespace {
 
 // linux/bpf.h has it since 6.16.
 constexpr std::uint32_t test_skb_checksum_complete = 1U << 2;
+constexpr int load_64_bits = 0x18;  // BPF_LD | BPF_DW | BPF_IMM: an instruction of two
 
 // An address as the maps hold it: copied as it is on the wire.
 template <typename T>
@@ -100,7 +101,7 @@ int load_wrapper(int programs, int helper, int first, int second) {
       call(helper),
       instruction(BPF_JMP | BPF_JNE | BPF_K, BPF_REG_0, 0, 6, 0),  // refused: to the end
       move_register(BPF_REG_1, BPF_REG_6),
-      instruction(BPF_LD | BPF_DW | BPF_IMM, BPF_REG_2, BPF_PSEUDO_MAP_FD, 0, programs),
+      instruction(load_64_bits, BPF_REG_2, BPF_PSEUDO_MAP_FD, 0, programs),
       instruction(0, 0, 0, 0, 0),
       move(BPF_REG_3, 0),
       call(BPF_FUNC_tail_call),
@@ -130,7 +131,8 @@ bool require_bpf_or_skip() {
   const int fd = bpf_prog_load(BPF_PROG_TYPE_XDP, "probe", "GPL", code.data(), code.size(), nullptr);
 
   if (fd < 0) {
-    std::fprintf(stderr, "skipped: BPF programs cannot be loaded here: %s\n", std::strerror(errno));
+    static_cast<void>(
+        std::fprintf(stderr, "skipped: BPF programs cannot be loaded here: %s\n", std::strerror(errno)));
     std::exit(77);  // before main(): nothing is owned yet
   }
   close(fd);

@@ -192,7 +192,7 @@ TEST_CASE("IPv6 alone, from clusterIP where clusterIPs is missing") {
 }
 
 TEST_CASE("a NodePort of 0 is none; one of a load balancer counts") {
-  CHECK(lines({with(service(), "/spec/ports/0/nodePort", 0)}).size() == 1);
+  CHECK(lines({with(service(), "/spec/ports/0/nodePort", 0), slice()}) == lines({service(), slice()}));
   json balanced = with(service(), "/spec/type", "LoadBalancer");
   balanced = with(balanced, "/spec/ports/0/nodePort", 30080);
   CHECK(lines({balanced, slice()}) ==
@@ -291,6 +291,8 @@ TEST_CASE("a wrong type anywhere is a sentence that says where and what was expe
   CHECK(service_error("/apiVersion", 1) == "f: items[0].apiVersion: expected a string, found a number");
   CHECK(service_error("/metadata", "x") == "f: items[0].metadata: expected an object, found a string");
   CHECK(service_error("/spec", 1) == "f: Service default/web: spec: expected an object, found a number");
+  CHECK(service_error("/spec", json::array()) ==
+        "f: Service default/web: spec: expected an object, found an array");
   CHECK(service_error("/spec/type", 1) ==
         "f: Service default/web: spec.type: expected a string, found a number");
   CHECK(service_error("/spec/clusterIPs", "x") ==
@@ -317,6 +319,8 @@ TEST_CASE("a wrong type anywhere is a sentence that says where and what was expe
         "f: EndpointSlice default/web-1: metadata.labels.kubernetes.io/service-name: expected a string, "
         "found a "
         "number");
+  CHECK(slice_error("/endpoints/1/conditions", true) ==
+        "f: EndpointSlice default/web-1: endpoints[1].conditions: expected an object, found a boolean");
   CHECK(slice_error("/addressType", 4) ==
         "f: EndpointSlice default/web-1: addressType: expected a string, found a number");
   CHECK(slice_error("/endpoints", json::object()) ==

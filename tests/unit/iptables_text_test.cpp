@@ -109,17 +109,17 @@ TEST_CASE("chapter table: three rules a service, chained, first endpoint only") 
     const auto entry = lines_with(text, "-A KUBE-SERVICES ");
     REQUIRE(entry.size() == 1);
     const auto chain = value_of(entry[0], "-j");
-    CHECK(entry[0] == "-A KUBE-SERVICES " + match + " -j " + chain);
+    CHECK(entry[0] == fmt::format("-A KUBE-SERVICES {} -j {}", match, chain));
     CHECK(chain.starts_with("KUBE-SVC-"));
     CHECK(chain.size() == 9 + 16);
     CHECK(chain.find_first_not_of("ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", 9) == std::string::npos);
     const auto jump = lines_with(text, "-A " + chain + " ");
     REQUIRE(jump.size() == 1);
     const auto endpoint_chain = value_of(jump[0], "-j");
-    CHECK(jump[0] == "-A " + chain + " -j " + endpoint_chain);
+    CHECK(jump[0] == fmt::format("-A {} -j {}", chain, endpoint_chain));
     CHECK(endpoint_chain.starts_with("KUBE-SEP-"));
     CHECK(lines_with(text, "-A " + endpoint_chain + " ") ==
-          std::vector<std::string>{"-A " + endpoint_chain + " " + end});
+          std::vector<std::string>{fmt::format("-A {} {}", endpoint_chain, end)});
     CHECK(lines_with(text, ":" + chain + " - [0:0]").size() == 1);
     CHECK(lines_with(text, ":" + endpoint_chain + " - [0:0]").size() == 1);
   }

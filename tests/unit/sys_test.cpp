@@ -224,11 +224,11 @@ TEST_CASE("child: does not outlive a svcbench that was killed") {
 
 TEST_CASE("interrupt: an ignored signal stays ignored") {
   const pid_t child = fork_child([] {
-    std::signal(SIGHUP, SIG_IGN);
+    (void)std::signal(SIGHUP, SIG_IGN);
     catch_interrupts();
-    std::raise(SIGHUP);
+    (void)std::raise(SIGHUP);
     const bool ignored = interrupted() == 0 && check_interrupted();
-    std::raise(SIGINT);
+    (void)std::raise(SIGINT);
     return ignored && interrupted() == SIGINT && !check_interrupted() ? 0 : 1;
   });
   CHECK(status_of(child) == 0);

@@ -153,6 +153,50 @@ TEST_CASE("a longer workload begins with a shorter one, and first() gives prefix
   CHECK(longer->first(0).empty());
 }
 
+TEST_CASE("a pool hands out each address of its range once, but those that are reserved") {
+  const auto at = [](std::uint32_t number) { return Address::from_ipv4(0x0A00'0000 + number); };
+  const std::vector<Address> reserved{at(7), at(3),  at(3),
+                                      at(4), at(20), Address::from_ipv4(0x0AFF'FFFF),
+                                      at(9), at(10), Address::from_ipv6(0, 0x0A00'0005)};
+  // The range is 3 to 14, less 3, 4, 7, 9 and 10.
+  const std::set<Address> expected{at(5), at(6), at(8), at(11), at(12), at(13), at(14)};
+  for (std::uint64_t seed = 0; seed < 20; ++seed) {
+    const AddressPool pool(at(3), 12, reserved, seed);
+    const AddressPool even(at(0), 12, {}, seed);  // most multipliers have a factor in common with 12
+    REQUIRE(pool.size() == 7);
+    std::set<Address> given;
+    std::set<Address> given_even;
+    for (std::uint64_t number = 0; number < 12; ++number) {
+      given.insert(pool.at(number));
+      given_even.insert(even.at(number));
+    }
+    CHECK(given == expected);
+    CHECK(given_even.size() == 12);
+    CHECK(pool.at(2) == pool.at(9));
+  }
+}
+
+TEST_CASE("services of different sizes follow each other without sharing or leaving out a pod") {
+  const std::vector<std::uint32_t> sizes{1, 5, 0, 2};
+  std::vector<Shape> shapes;
+  shapes.reserve(sizes.size());
+  for (const std::uint32_t size : sizes) {
+    shapes.push_back(Shape{.port = 80, .target_port = 8'080, .endpoints = size});
+  }
+  const Generator sized(1, shapes);
+  const Generator single(1, {Shape{.port = 80, .target_port = 8'080, .endpoints = 1}});
+  std::vector<Endpoint> endpoints;
+  for (std::uint64_t index = 0; index < 400; ++index) {
+    const std::vector<Endpoint> own = sized.service(index).endpoints;
+    CHECK(own.size() == sizes[index % 4]);
+    endpoints.insert(endpoints.end(), own.begin(), own.end());
+  }
+  REQUIRE(endpoints.size() == 800);
+  for (std::uint64_t index = 0; index < 800; ++index) {
+    CHECK(endpoints[index] == single.service(index).endpoints.front());
+  }
+}
+
 TEST_CASE("the largest workload still has room for what is added to it") {
   const Generator generator(1, {Shape{.port = 80, .target_port = 8080, .endpoints = 0}});
   const std::uint64_t end = Generator::max_services + Generator::spare_services;
@@ -296,6 +340,14 @@ TEST_CASE("what changes bring into a cluster's workload is never one of the clus
     CHECK(starts_with_any(added.back(), {"10.9", "10.10", "10.11", "fd00:10:96::"}));
   }
   CHECK(all_different(added));
+}
+
+TEST_CASE("what is added to a cluster has no name of the cluster's") {
+  ClusterServices cluster = small_cluster();
+  cluster.services[0].name = "bench/svc-0";
+  const auto workload = Workload::from_cluster(cluster, 1);
+  REQUIRE(workload);
+  CHECK(workload->added(0).name == "bench/svc-1000000");
 }
 
 TEST_CASE("a cluster's pods are never handed out again") {

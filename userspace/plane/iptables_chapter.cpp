@@ -12,12 +12,12 @@
 namespace svcbench {
 namespace {
 
-constexpr std::array kFamilies{Family::ipv4, Family::ipv6};
+constexpr std::array families{Family::ipv4, Family::ipv6};
 
-constexpr std::string_view kEmptyTable = "*nat\nCOMMIT\n";
+constexpr std::string_view empty_table = "*nat\nCOMMIT\n";
 
 // The chains, and the seven rules. The mark and its use are kube-proxy's.
-constexpr std::string_view kHead =
+constexpr std::string_view table_head =
     "*nat\n"
     ":PREROUTING ACCEPT [0:0]\n"
     ":INPUT ACCEPT [0:0]\n"
@@ -26,7 +26,7 @@ constexpr std::string_view kHead =
     ":KUBE-SERVICES - [0:0]\n"
     ":KUBE-POSTROUTING - [0:0]\n"
     ":KUBE-MARK-MASQ - [0:0]\n";
-constexpr std::string_view kBaseRules =
+constexpr std::string_view base_rules =
     "-A PREROUTING -j KUBE-SERVICES\n"
     "-A OUTPUT -j KUBE-SERVICES\n"
     "-A POSTROUTING -j KUBE-POSTROUTING\n"
@@ -35,17 +35,17 @@ constexpr std::string_view kBaseRules =
     "-A KUBE-POSTROUTING -j MARK --xor-mark 0x4000\n"
     "-A KUBE-POSTROUTING -j MASQUERADE --random-fully\n";
 
-constexpr std::string_view kServices = "KUBE-SERVICES";
-constexpr std::string_view kServicePrefix = "KUBE-SVC-";
-constexpr std::string_view kEndpointPrefix = "KUBE-SEP-";
+constexpr std::string_view services_chain = "KUBE-SERVICES";
+constexpr std::string_view service_prefix = "KUBE-SVC-";
+constexpr std::string_view endpoint_prefix = "KUBE-SEP-";
 
 // Characters after the prefix, as kube-proxy has them: base32 of a hash, 5 bits each. The hash is a mix of
 // our own, not kube-proxy's sha256 of names: as long, as evenly spread, and stable.
-constexpr std::size_t kPrivateChainIdSize = 16;
-using ChainId = std::array<char, kPrivateChainIdSize>;
+constexpr std::size_t private_chain_id_size = 16;
+using ChainId = std::array<char, private_chain_id_size>;
 
 // Bytes of text that a service takes at most: 2 chain lines and 3 rules; generous.
-constexpr std::size_t kServiceTextSize = 448;
+constexpr std::size_t service_text_size = 448;
 
 // SplitMix64's finalizer (Steele, Lea, Flood: "Fast splittable pseudorandom number generators", 2014).
 std::uint64_t mix(std::uint64_t x) {
@@ -111,7 +111,7 @@ ChainIds chain_ids(const Service& service) {
 class TableText {
  public:
   explicit TableText(std::size_t services) {
-    text_.reserve(kHead.size() + kBaseRules.size() + services * kServiceTextSize);
+    text_.reserve(table_head.size() + base_rules.size() + services * service_text_size);
   }
 
   TableText& operator<<(std::string_view text) {
@@ -255,12 +255,12 @@ Result<Endpoint> parse_destination(std::string_view text) {
 
 Status add_rule(ChapterTable& table, const Rule& rule, Family family) {
   ++table.rules;
-  if (rule.chain == kServices) {
+  if (rule.chain == services_chain) {
     SVCB_TAKE(frontend, parse_match(rule, family));
     table.services.emplace_back(frontend, rule.target);
-  } else if (rule.chain.starts_with(kServicePrefix)) {
+  } else if (rule.chain.starts_with(service_prefix)) {
     table.service_chains.emplace(rule.chain, rule.target);
-  } else if (rule.chain.starts_with(kEndpointPrefix) && rule.target == "DNAT") {
+  } else if (rule.chain.starts_with(endpoint_prefix) && rule.target == "DNAT") {
     SVCB_TAKE(endpoint, parse_destination(rule.to));
     table.endpoint_chains.emplace(rule.chain, endpoint);
   }
@@ -288,14 +288,14 @@ std::string chapter_nat_table(std::span<const Service> services, Family family) 
   TableText text(services.size());
   std::vector<std::pair<const Service*, ChainIds>> programmed;
   programmed.reserve(services.size());
-  text << kHead;
+  text << table_head;
   for (const auto& service : services) {
     if (service.frontend.address.family == family) {
       const auto& ids = programmed.emplace_back(&service, chain_ids(service)).second;
       text << ":KUBE-SVC-" << ids.service << " - [0:0]\n:KUBE-SEP-" << ids.endpoint << " - [0:0]\n";
     }
   }
-  text << kBaseRules;
+  text << base_rules;
   for (const auto& [service, ids] : programmed) {
     write_rules(text, *service, ids);
   }
@@ -317,8 +317,8 @@ Result<ChapterTable> parse_chapter_table(std::string_view save, Family family) {
 }
 
 IptablesChapter::~IptablesChapter() {
-  const auto empty = memfd_of("empty-nat", kEmptyTable);
-  for (const Family family : kFamilies) {
+  const auto empty = memfd_of("empty-nat", empty_table);
+  for (const Family family : families) {
     if (empty && table(family).touched) {
       // Nobody to tell of a failure: the namespace, and all in it, ends with the process anyway.
       lseek(empty->get(), 0, SEEK_SET);
@@ -329,7 +329,7 @@ IptablesChapter::~IptablesChapter() {
 
 Status IptablesChapter::install(std::span<const Service> services) {
   SVCB_CHECK(replace_services(services));
-  for (const Family family : kFamilies) {
+  for (const Family family : families) {
     // A table that was programmed before is reloaded even if nothing is left for it to hold.
     const bool only_table = family == Family::ipv4 && services.empty();
     if (only_table || table(family).rules != 0 || count_of(services, family) != 0) {
@@ -347,7 +347,7 @@ Status IptablesChapter::stage(const Change& change) {
 Status IptablesChapter::commit() {
   cost_ = {};
   input_bytes_ = 0;
-  for (const Family family : kFamilies) {
+  for (const Family family : families) {
     if (table(family).staged.valid()) {
       SVCB_CHECK(load(family));
     }
@@ -357,12 +357,12 @@ Status IptablesChapter::commit() {
 
 Result<std::size_t> IptablesChapter::entries() const {
   std::size_t services = 0;
-  for (const Family family : kFamilies) {
+  for (const Family family : families) {
     if (table(family).rules == 0) {
       continue;
     }
     SVCB_TAKE(saved, read_back(family));
-    const std::size_t expected = kChapterRulesPerService * saved.services.size() + kChapterBaseRules;
+    const std::size_t expected = chapter_rules_per_service * saved.services.size() + chapter_base_rules;
     if (saved.rules != expected) {
       return failure("the {} nat table of {} has {} services and {} rules, not 3 x {} + 7 = {}",
                      to_string(family), backend_.label, saved.services.size(), saved.rules,
@@ -457,7 +457,7 @@ Status IptablesChapter::stage_table(Family family) {
   auto& staged = table(family);
   staged.staged = std::move(input);
   staged.staged_bytes = text.size();
-  staged.staged_rules = kChapterRulesPerService * count_of(services_, family) + kChapterBaseRules;
+  staged.staged_rules = chapter_rules_per_service * count_of(services_, family) + chapter_base_rules;
   return {};
 }
 

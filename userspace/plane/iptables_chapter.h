@@ -20,8 +20,8 @@
 namespace svcbench {
 
 // Rules of a table without services: three jumps from the kernel's chains, the mark, three to masquerade.
-constexpr std::size_t kChapterBaseRules = 7;
-constexpr std::size_t kChapterRulesPerService = 3;
+constexpr std::size_t chapter_base_rules = 7;
+constexpr std::size_t chapter_rules_per_service = 3;
 
 // The family's nat table as iptables-restore input: 3 rules for each service of that family, and 7. Pure.
 //

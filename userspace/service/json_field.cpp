@@ -52,7 +52,7 @@ bool JsonField::absent() const { return value_ == nullptr || value_->is_null(); 
 bool JsonField::is_zero() const { return !absent() && !not_an_object_ && *value_ == 0; }
 
 JsonField JsonField::get(std::string_view key) const {
-  if (not_an_object_ || (!absent() && !value_->is_object())) {
+  if (!absent() && !value_->is_object()) {
     JsonField wrong = *this;
     wrong.not_an_object_ = true;
     return wrong;

@@ -30,10 +30,10 @@
 namespace svcbench {
 namespace {
 
-constexpr int kMinimumMajor = 5;
-constexpr int kMinimumMinor = 15;
+constexpr int minimum_major = 5;
+constexpr int minimum_minor = 15;
 
-constexpr const char* kPrivileges = "run it with sudo (in a container: --privileged)";
+constexpr const char* privileges_remedy = "run it with sudo (in a container: --privileged)";
 
 // What a probe finds: evidence, or an Error whose message says why not.
 using Evidence = Result<std::string>;
@@ -99,10 +99,10 @@ Feature probe_kernel() {
   utsname name{};
   (void)uname(&name);
   const std::string release = name.release;
-  const Evidence evidence = release_at_least(release, kMinimumMajor, kMinimumMinor)
+  const Evidence evidence = release_at_least(release, minimum_major, minimum_minor)
                                 ? Evidence(release)
                                 : failure("this is {}", release);
-  return feature(fmt::format("kernel >= {}.{}", kMinimumMajor, kMinimumMinor),
+  return feature(fmt::format("kernel >= {}.{}", minimum_major, minimum_minor),
                  "what the BPF programs are written for", evidence, "boot a newer kernel");
 }
 
@@ -110,7 +110,7 @@ Feature probe_privileges() {
   const Status privileges = require_privileges();
   return feature("privileges", "to load programs and to make namespaces",
                  privileges ? Evidence("CAP_NET_ADMIN, CAP_SYS_ADMIN") : tl::unexpected(privileges.error()),
-                 kPrivileges);
+                 privileges_remedy);
 }
 
 Feature probe_btf() {
@@ -197,12 +197,12 @@ Evidence probe_map_in_map() {
 
 // ---- BPF programs ----
 
-constexpr int kVerdict = 2;  // XDP_PASS, TC_ACT_SHOT: any that is not the default
+constexpr int scratch_verdict = 2;  // XDP_PASS, TC_ACT_SHOT: any that is not the default
 
 // "return 2".
 Result<Fd> scratch_program(bpf_prog_type type) {
   constexpr std::array<bpf_insn, 2> program{{
-      {BPF_ALU64 | BPF_MOV | BPF_K, 0, 0, 0, kVerdict},
+      {BPF_ALU64 | BPF_MOV | BPF_K, 0, 0, 0, scratch_verdict},
       {BPF_JMP | BPF_EXIT, 0, 0, 0, 0},
   }};
   Fd fd(bpf_prog_load(type, "svcb_probe", "Dual BSD/GPL", program.data(), program.size(), nullptr));
@@ -233,8 +233,9 @@ Evidence probe_test_run(bpf_prog_type type) {
   if (const int error = bpf_prog_test_run_opts(program.get(), &options); error != 0) {
     return failure("{}", with_errno("the kernel refused BPF_PROG_TEST_RUN", -error));
   }
-  if (options.retval != kVerdict) {
-    return failure("BPF_PROG_TEST_RUN gave {} for a program that returns {}", options.retval, kVerdict);
+  if (options.retval != scratch_verdict) {
+    return failure("BPF_PROG_TEST_RUN gave {} for a program that returns {}", options.retval,
+                   scratch_verdict);
   }
   return std::string("works");
 }
@@ -256,8 +257,8 @@ Status attach_clsact() {
 }
 
 void add_bpf(std::vector<Feature>& features) {
-  const std::string bpf_remedy = fmt::format("{}; the kernel needs CONFIG_BPF_SYSCALL", kPrivileges);
-  const std::string newer = fmt::format("{}, on a kernel >= 5.15", kPrivileges);
+  const std::string bpf_remedy = fmt::format("{}; the kernel needs CONFIG_BPF_SYSCALL", privileges_remedy);
+  const std::string newer = fmt::format("{}, on a kernel >= 5.15", privileges_remedy);
   const MapShape hash{BPF_MAP_TYPE_HASH, 0};
   const MapShape array{BPF_MAP_TYPE_ARRAY, 0};
   features.push_back(feature("BPF system call", "everything eBPF", probe_map(array), bpf_remedy));
@@ -273,7 +274,7 @@ void add_bpf(std::vector<Feature>& features) {
       feature("XDP programs", "the plane on XDP", probe_program_type(BPF_PROG_TYPE_XDP), newer));
   features.push_back(feature("sched_cls programs", "the plane on tc",
                              probe_program_type(BPF_PROG_TYPE_SCHED_CLS),
-                             fmt::format("{}; the kernel needs CONFIG_NET_CLS_ACT", kPrivileges)));
+                             fmt::format("{}; the kernel needs CONFIG_NET_CLS_ACT", privileges_remedy)));
   features.push_back(feature("BPF_PROG_TEST_RUN, XDP", "timing a program without a network",
                              probe_test_run(BPF_PROG_TYPE_XDP), newer));
   features.push_back(feature("BPF_PROG_TEST_RUN, sched_cls", "timing a program without a network",
@@ -284,7 +285,7 @@ void add_bpf(std::vector<Feature>& features) {
       feature("clsact", "attaching the plane on tc", in_private_namespaces(attach_clsact),
               fmt::format("{}; the kernel needs CONFIG_NET_SCH_INGRESS and CONFIG_NET_CLS_BPF "
                           "(modprobe sch_ingress cls_bpf)",
-                          kPrivileges)));
+                          privileges_remedy)));
 }
 
 // ---- netfilter ----
@@ -347,7 +348,7 @@ std::string remedy_for(bool installed, const std::string& package, const std::st
   if (!installed) {
     return "apt-get install " + package;
   }
-  return require_privileges() ? "the kernel needs " + kernel : kPrivileges;
+  return require_privileges() ? "the kernel needs " + kernel : privileges_remedy;
 }
 
 void add_netfilter(std::vector<Feature>& features) {
@@ -385,7 +386,7 @@ std::vector<Feature> probe_features() {
   features.push_back(probe_privileges());
   features.push_back(feature("private network namespaces", "rules and traffic that meet nobody else's",
                              in_private_namespaces([] { return Status(); }),
-                             fmt::format("{}; the kernel needs CONFIG_NET_NS", kPrivileges)));
+                             fmt::format("{}; the kernel needs CONFIG_NET_NS", privileges_remedy)));
   add_bpf(features);
   features.push_back(probe_btf());
   add_netfilter(features);

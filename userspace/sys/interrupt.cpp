@@ -7,7 +7,7 @@
 namespace svcbench {
 namespace {
 
-constexpr std::array kSignals{SIGINT, SIGTERM, SIGHUP};
+constexpr std::array caught_signals{SIGINT, SIGTERM, SIGHUP};
 
 volatile std::sig_atomic_t noted_signal = 0;
 
@@ -27,7 +27,7 @@ std::string_view signal_name(int signal) {
 }  // namespace
 
 void catch_interrupts() {
-  for (const int signal : kSignals) {
+  for (const int signal : caught_signals) {
     struct sigaction action {};
     sigaction(signal, nullptr, &action);
     if (action.sa_handler == SIG_IGN) {

@@ -6,8 +6,8 @@
 namespace svcbench {
 namespace {
 
-constexpr std::string_view kIptables = "iptables";
-constexpr std::string_view kRestore = "-restore";
+constexpr std::string_view iptables_name = "iptables";
+constexpr std::string_view restore_suffix = "-restore";
 
 std::string or_empty(const std::string& path) { return find_program(path).value_or(""); }
 
@@ -22,10 +22,10 @@ Result<Stem> stem_of(const std::string& path) {
   Stem stem;
   stem.folder = slash == std::string::npos ? "" : path.substr(0, slash + 1);
   stem.name = slash == std::string::npos ? path : path.substr(slash + 1);
-  if (stem.name.ends_with(kRestore)) {
-    stem.name.resize(stem.name.size() - kRestore.size());
+  if (stem.name.ends_with(restore_suffix)) {
+    stem.name.resize(stem.name.size() - restore_suffix.size());
   }
-  if (!stem.name.starts_with(kIptables)) {
+  if (!stem.name.starts_with(iptables_name)) {
     return usage_error(
         "{} is not an iptables program: give the path of iptables-restore, iptables-nft-restore "
         "or iptables-legacy-restore",
@@ -61,9 +61,9 @@ IptablesVersion parse_iptables_version(std::string_view text) {
 
 Result<IptablesBackend> find_iptables(const std::optional<std::string>& path) {
   SVCB_TAKE(asked, stem_of(path.value_or("iptables-restore")));
-  const auto restore = find_program(asked.folder + asked.name + std::string(kRestore));
+  const auto restore = find_program(asked.folder + asked.name + std::string(restore_suffix));
   if (!restore) {
-    return not_found(asked.folder + asked.name + std::string(kRestore), path.has_value());
+    return not_found(asked.folder + asked.name + std::string(restore_suffix), path.has_value());
   }
   // The name that it was found by, not what a symbolic link leads to: it is one program, which looks at its
   // name to know what it is.
@@ -77,7 +77,7 @@ Result<IptablesBackend> find_iptables(const std::optional<std::string>& path) {
         "iptables package whole)",
         backend.restore, stem.folder, stem.name);
   }
-  const std::string stem6 = stem.folder + "ip6tables" + stem.name.substr(kIptables.size());
+  const std::string stem6 = stem.folder + "ip6tables" + stem.name.substr(iptables_name.size());
   backend.restore6 = or_empty(stem6 + "-restore");
   backend.save6 = or_empty(stem6 + "-save");
   SVCB_TAKE(answer, run_child({backend.restore, "--version"}));

@@ -20,6 +20,12 @@ struct Ipv4Abi {
   static constexpr std::string_view services = "services4";
   static constexpr std::string_view backends = "backends4";
   static std::uint64_t tag(const Frontend& frontend) { return svcb_tag4(&frontend); }
+  // For tables in user space: all bits count.
+  static std::size_t hash(const Frontend& frontend) {
+    const std::uint64_t mixed =
+        (std::uint64_t{frontend.address} << 32 | std::uint64_t{frontend.port} << 16 | frontend.protocol) * SVCB_MIX_1;
+    return mixed ^ mixed >> 32;
+  }
 };
 
 struct Ipv6Abi {
@@ -29,6 +35,13 @@ struct Ipv6Abi {
   static constexpr std::string_view services = "services6";
   static constexpr std::string_view backends = "backends6";
   static std::uint64_t tag(const Frontend& frontend) { return svcb_tag6(&frontend); }
+  static std::size_t hash(const Frontend& frontend) {
+    const std::uint64_t mixed =
+        (std::uint64_t{frontend.address[0]} << 32 | frontend.address[1]) * SVCB_MIX_1 +
+        (std::uint64_t{frontend.address[2]} << 32 | frontend.address[3]) * SVCB_MIX_2 +
+        (std::uint64_t{frontend.port} << 16 | frontend.protocol) * SVCB_MIX_3;
+    return mixed ^ mixed >> 32;
+  }
 };
 
 template <typename Abi>

@@ -3,10 +3,10 @@
 #pragma once
 
 #include <bpf/bpf.h>
+#include <tsl/robin_map.h>
 
 #include <cstdint>
 #include <span>
-#include <unordered_map>
 #include <vector>
 
 #include "plane/ebpf/abi_traits.h"
@@ -52,7 +52,7 @@ class FamilyMaps {
   // One syscall: the fresh range is written through memory, then the word is flipped.
   Status change(const Service& service, GracePeriod& grace) {
     const auto key = to_abi<Abi>(service.frontend);
-    const auto known = held_.find(key);
+    auto known = held_.find(key);
     if (known == held_.end()) {
       return failure("eBPF: {} is not in {}", service.frontend.text(), services_.name());
     }
@@ -60,7 +60,7 @@ class FamilyMaps {
     const svcb_service value = word_of(key, range);
     SVCB_CHECK(services_.update(&key, &value, BPF_EXIST));
     ranges_.retire(known->second);
-    known->second = range;
+    known.value() = range;
     return {};
   }
 
@@ -155,7 +155,7 @@ class FamilyMaps {
   using Backend = typename Abi::Backend;
 
   struct Hash {
-    std::size_t operator()(const Key& key) const { return std::hash<Frontend>{}(from_abi<Abi>(key)); }
+    std::size_t operator()(const Key& key) const { return Abi::hash(key); }
   };
   struct Equal {
     bool operator()(const Key& a, const Key& b) const { return std::memcmp(&a, &b, sizeof(Key)) == 0; }
@@ -276,7 +276,9 @@ class FamilyMaps {
   KernelMap backends_;
   MappedArray memory_;
   RangeAllocator ranges_;
-  std::unordered_map<Key, Range, Hash, Equal> held_{};
+  // A flat table: a lookup touches one cache line where a node-based map touches three, and after a syscall
+  // those are what an update waits for.
+  tsl::robin_map<Key, Range, Hash, Equal> held_{};
 };
 
 }  // namespace svcbench

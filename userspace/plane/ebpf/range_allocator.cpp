@@ -43,8 +43,8 @@ std::optional<Range> RangeAllocator::take_exact(std::uint32_t count) {
   if (bin == free_.end() || bin->second.empty()) {
     return std::nullopt;
   }
-  const Range range{bin->second.back(), count};
-  bin->second.pop_back();
+  const Range range{bin->second.front(), count};
+  bin->second.pop_front();
   return range;
 }
 
@@ -63,8 +63,8 @@ std::optional<Range> RangeAllocator::split_larger(std::uint32_t count) {
     if (bin->second.empty()) {
       continue;
     }
-    const Range whole{bin->second.back(), bin->first};
-    bin->second.pop_back();
+    const Range whole{bin->second.front(), bin->first};
+    bin->second.pop_front();
     if (whole.count > count) {
       free_[whole.count - count].push_back(whole.first + count);
     }

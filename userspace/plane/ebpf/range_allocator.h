@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <map>
 #include <optional>
 #include <vector>
@@ -24,8 +25,8 @@ struct Range {
 // only retired: it cannot be handed out again until reclaim(), which the caller calls after a grace period
 // in which every such program has ended (grace_period.h).
 //
-// Free ranges are kept by their exact size, since a cluster's services have few sizes; when no size fits,
-// all are merged with their neighbours once. An empty range needs no room and is always granted.
+// Free ranges are kept by their exact size, since a cluster's services have few sizes, and the one that was
+// let go first is used first; when no size fits, all are merged with their neighbours once. An empty range needs no room and is always granted.
 class RangeAllocator {
  public:
   explicit RangeAllocator(std::uint32_t capacity) : capacity_(capacity) {}
@@ -47,7 +48,7 @@ class RangeAllocator {
 
   std::uint32_t capacity_;
   std::uint32_t untouched_ = 0;                                 // [untouched_, capacity_) was never handed out
-  std::map<std::uint32_t, std::vector<std::uint32_t>> free_{};  // size -> first indices
+  std::map<std::uint32_t, std::deque<std::uint32_t>> free_{};   // size -> first indices, oldest first
   std::vector<Range> retired_{};
 };
 

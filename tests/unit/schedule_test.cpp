@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <map>
+
+#include "fake_plane.h"
+#include "measure/schedule.h"
+
+namespace svcbench::test {
+namespace {
+
+Step step_of(double seconds, std::size_t fewest, bool droppable) {
+  return {"step", [](std::size_t) { return Status{}; }, seconds, 0, fewest, droppable};
+}
+
+class CountingProgress final : public Progress {
+ public:
+  void phase(const std::string&) override {}
+  void step(const std::string&, std::size_t done, std::size_t total, double left) override {
+    dones.push_back(done);
+    totals.push_back(total);
+    lefts.push_back(left);
+  }
+  void finished() override { ended = true; }
+
+  std::vector<std::size_t> dones{};
+  std::vector<std::size_t> totals{};
+  std::vector<double> lefts{};
+  bool ended = false;
+};
+
+TEST_CASE("within the budget every step gets all rounds") {
+  std::vector<Step> steps{step_of(0.1, 6, true), step_of(0.2, 6, false)};
+  fit_to_budget(steps, 20, 6.1);  // 20 x 0.1 + 20 x 0.2 = 6
+  CHECK(steps[0].repeats == 20);
+  CHECK(steps[1].repeats == 20);
+}
+
+TEST_CASE("over the budget the dearest step gives up repeats first") {
+  std::vector<Step> steps{step_of(0.1, 6, true), step_of(1.0, 6, true)};
+  fit_to_budget(steps, 20, 12);  // 2 s for the first leaves 10 s for the second
+  CHECK(steps[0].repeats == 20);
+  CHECK(steps[1].repeats == 10);
+}
+
+TEST_CASE("a step that would fall below its fewest is dropped whole, others are not") {
+  std::vector<Step> steps{step_of(0.1, 20, false), step_of(10.0, 6, true)};
+  fit_to_budget(steps, 20, 12);
+  CHECK(steps[0].repeats == 20);
+  CHECK(steps[1].repeats == 0);
+}
+
+TEST_CASE("steps that may not be dropped stay, whatever the budget") {
+  std::vector<Step> steps{step_of(10, 6, false)};
+  fit_to_budget(steps, 20, 1);
+  CHECK(steps[0].repeats == 6);
+}
+
+TEST_CASE("repeats are spread evenly over the rounds") {
+  std::vector<Step> steps{step_of(1, 1, false), step_of(1, 1, false)};
+  steps[0].repeats = 20;
+  steps[1].repeats = 5;
+  const auto plan = plan_rounds(steps, 20, 1);
+  std::vector<std::size_t> rounds_of_second;
+  for (std::size_t round = 0; round < plan.size(); ++round) {
+    CHECK(std::count(plan[round].begin(), plan[round].end(), 0U) == 1);
+    if (std::count(plan[round].begin(), plan[round].end(), 1U) == 1) {
+      rounds_of_second.push_back(round);
+    }
+  }
+  CHECK(rounds_of_second == std::vector<std::size_t>{3, 7, 11, 15, 19});
+}
+
+TEST_CASE("the order is shuffled, by the seed") {
+  std::vector<Step> steps(30, step_of(1, 1, false));
+  for (Step& step : steps) {
+    step.repeats = 2;
+  }
+  CHECK(plan_rounds(steps, 2, 1) == plan_rounds(steps, 2, 1));
+  CHECK(plan_rounds(steps, 2, 1) != plan_rounds(steps, 2, 2));
+  const auto plan = plan_rounds(steps, 2, 1);
+  CHECK(plan[0] != plan[1]);
+  CHECK_FALSE(std::is_sorted(plan[0].begin(), plan[0].end()));
+}
+
+TEST_CASE("a run visits every step as often as planned, and the time left comes down to what it was") {
+  FakeClock clock;
+  std::map<int, std::vector<std::size_t>> repeats;
+  std::vector<Step> steps;
+  for (int i = 0; i < 2; ++i) {
+    steps.push_back({"step", [&repeats, &clock, i](std::size_t repeat) {
+                       repeats[i].push_back(repeat);
+                       clock.pass(2e9);  // twice what was estimated
+                       return Status{};
+                     },
+                     1.0, 3, 3, false});
+  }
+  CountingProgress progress;
+  REQUIRE(run_rounds(steps, 3, 1, clock, progress));
+  CHECK(repeats[0] == std::vector<std::size_t>{0, 1, 2});
+  CHECK(repeats[1] == std::vector<std::size_t>{0, 1, 2});
+  CHECK(progress.dones == std::vector<std::size_t>{0, 1, 2, 3, 4, 5});
+  CHECK(progress.totals.back() == 6);
+  CHECK(progress.lefts.front() == doctest::Approx(6));  // by the estimate
+  CHECK(progress.lefts.back() == doctest::Approx(2));   // by experience
+  CHECK(progress.ended);
+}
+
+TEST_CASE("the first error ends the run") {
+  FakeClock clock;
+  int runs = 0;
+  std::vector<Step> steps{{"step",
+                           [&runs](std::size_t) -> Status {
+                             ++runs;
+                             return failure("no");
+                           },
+                           1.0, 3, 3, false}};
+  CountingProgress progress;
+  const Status status = run_rounds(steps, 3, 1, clock, progress);
+  REQUIRE_FALSE(status);
+  CHECK(status.error().message == "no");
+  CHECK(runs == 1);
+}
+
+}  // namespace
+}  // namespace svcbench::test
