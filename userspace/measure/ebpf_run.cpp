@@ -267,6 +267,7 @@ Result<double> EbpfRun::fill_once(const SizeState& size, MapWrites writes, FillC
     }
   }
   if (cell != nullptr) {
+    cell->batched = writes == MapWrites::single || plane->batched();
     if (cell->ns.empty()) {
       SVCB_TAKE(entries, plane->entries());
       if (entries != size.services.size()) {

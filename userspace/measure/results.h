@@ -36,6 +36,7 @@ struct FillCell {
   std::string writes;  // "single", "batch", "mapped"
   std::size_t services = 0;
   std::size_t backends = 0;
+  bool batched = true;          // false: this kernel has no batches, and single syscalls were measured
   std::uint64_t map_bytes = 0;  // held by the four maps, by the kernel's accounting
   std::vector<double> ns{};     // one a repeat
 };

@@ -50,7 +50,7 @@ json update_json(const UpdateCell& cell) {
 
 json fill_json(const FillCell& cell) {
   return {{"writes", cell.writes},     {"services", cell.services},
-          {"backends", cell.backends}, {"map_bytes", cell.map_bytes},
+          {"backends", cell.backends}, {"map_bytes", cell.map_bytes}, {"batched", cell.batched},
           {"p50_ns", estimate_json(stats::median_of(cell.ns))}, {"ns", cell.ns}};
 }
 

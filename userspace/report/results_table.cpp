@@ -146,7 +146,9 @@ std::string fill_table(const Results& results) {
                figure(stats::median_of(batch->ns), ms, 2), figure(stats::median_of(mapped->ns), ms, 2), gain(*batch),
                gain(*mapped), fmt::format("{:.1f}", static_cast<double>(mapped->map_bytes) / (1024.0 * 1024.0))});
   }
-  return table.text();
+  const bool batches = std::all_of(results.fills.begin(), results.fills.end(),
+                                   [](const FillCell& cell) { return cell.batched; });
+  return table.text() + (batches ? "" : "This kernel has no BPF_MAP_UPDATE_BATCH: entries went one by one.\n");
 }
 
 // ---- programs ----

@@ -40,8 +40,9 @@ Status write_array(bpf_map* map, const std::vector<Overlay>& overlays) {
   const KernelMap array(bpf_map__fd(map), bpf_map__name(map), bpf_map__max_entries(map), "");
   std::vector<std::uint32_t> indices(overlays.size());
   std::iota(indices.begin(), indices.end(), 0U);
-  return array.update_batch(indices.data(), sizeof(std::uint32_t), overlays.data(), sizeof(Overlay),
-                            static_cast<std::uint32_t>(overlays.size()), BPF_ANY);
+  SVCB_CHECK(array.update_batch(indices.data(), sizeof(std::uint32_t), overlays.data(), sizeof(Overlay),
+                                static_cast<std::uint32_t>(overlays.size())));
+  return {};
 }
 
 }  // namespace

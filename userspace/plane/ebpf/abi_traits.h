@@ -20,11 +20,12 @@ struct Ipv4Abi {
   static constexpr std::string_view services = "services4";
   static constexpr std::string_view backends = "backends4";
   static std::uint64_t tag(const Frontend& frontend) { return svcb_tag4(&frontend); }
-  // For tables in user space: all bits count.
+  // For tables in user space, which take the low bits. The high bits of a product depend on all bits of its
+  // factors, the low ones only on the low ones: so the bytes change places.
   static std::size_t hash(const Frontend& frontend) {
     const std::uint64_t mixed =
         (std::uint64_t{frontend.address} << 32 | std::uint64_t{frontend.port} << 16 | frontend.protocol) * SVCB_MIX_1;
-    return mixed ^ mixed >> 32;
+    return __builtin_bswap64(mixed);
   }
 };
 
@@ -40,7 +41,7 @@ struct Ipv6Abi {
         (std::uint64_t{frontend.address[0]} << 32 | frontend.address[1]) * SVCB_MIX_1 +
         (std::uint64_t{frontend.address[2]} << 32 | frontend.address[3]) * SVCB_MIX_2 +
         (std::uint64_t{frontend.port} << 16 | frontend.protocol) * SVCB_MIX_3;
-    return mixed ^ mixed >> 32;
+    return __builtin_bswap64(mixed);
   }
 };
 

@@ -52,6 +52,9 @@ class EbpfPlane final : public DataPlane {
   // Of the four maps that grow with the services.
   [[nodiscard]] Result<std::uint64_t> memory_bytes() const;
 
+  // Whether the kernel took the services in batches, where it was to.
+  [[nodiscard]] bool batched() const { return ipv4_->batched() && ipv6_->batched(); }
+
   // The loaded objects, for the benchmark programs that share the maps.
   [[nodiscard]] const plane_bpf& skeleton() const { return *skeleton_; }
 

@@ -133,6 +133,9 @@ class FamilyMaps {
     return services + backends;
   }
 
+  // Whether the kernel took the last install() in batches; false also after MapWrites::single.
+  [[nodiscard]] bool batched() const { return batched_; }
+
   [[nodiscard]] const KernelMap& services() const { return services_; }
   [[nodiscard]] const KernelMap& backends() const { return backends_; }
   [[nodiscard]] const MappedArray& memory() const { return memory_; }
@@ -249,10 +252,13 @@ class FamilyMaps {
       values.push_back(word_of(key, *range));
       held_.emplace(key, *range);
     }
-    SVCB_CHECK(backends_.update_batch(indices.data(), sizeof(std::uint32_t), backends.data(), sizeof(Backend),
-                                      static_cast<std::uint32_t>(indices.size()), BPF_ANY));
-    return services_.update_batch(keys.data(), sizeof(Key), values.data(), sizeof(svcb_service),
-                                  static_cast<std::uint32_t>(keys.size()), BPF_NOEXIST);
+    SVCB_TAKE(backends_batched,
+              backends_.update_batch(indices.data(), sizeof(std::uint32_t), backends.data(), sizeof(Backend),
+                                     static_cast<std::uint32_t>(indices.size())));
+    SVCB_TAKE(services_batched, services_.update_batch(keys.data(), sizeof(Key), values.data(), sizeof(svcb_service),
+                                                       static_cast<std::uint32_t>(keys.size())));
+    batched_ = backends_batched && services_batched;
+    return {};
   }
 
   Result<Service> read(const Key& key, const svcb_service& value) const {
@@ -276,6 +282,7 @@ class FamilyMaps {
   KernelMap backends_;
   MappedArray memory_;
   RangeAllocator ranges_;
+  bool batched_ = false;
   // A flat table: a lookup touches one cache line where a node-based map touches three, and after a syscall
   // those are what an update waits for.
   tsl::robin_map<Key, Range, Hash, Equal> held_{};

@@ -29,26 +29,25 @@ Status KernelMap::update(const void* key, const void* value, std::uint64_t flags
   return {};
 }
 
-Status KernelMap::update_batch(const void* keys, std::size_t key_size, const void* values,
-                               std::size_t value_size, std::uint32_t count, std::uint64_t flags) const {
+Result<bool> KernelMap::update_batch(const void* keys, std::size_t key_size, const void* values,
+                                     std::size_t value_size, std::uint32_t count) const {
   if (count == 0) {
-    return {};
+    return true;
   }
-  LIBBPF_OPTS(bpf_map_batch_opts, options, .elem_flags = flags);
   std::uint32_t done = count;
-  if (bpf_map_update_batch(fd_, keys, values, &done, &options) == 0) {
-    return {};
+  if (bpf_map_update_batch(fd_, keys, values, &done, nullptr) == 0) {
+    return true;
   }
   constexpr int kernel_enotsupp = 524;  // the kernel's own ENOTSUPP, which has no name in user space
   if (errno != EINVAL && errno != EOPNOTSUPP && errno != kernel_enotsupp) {
-    return refused("update a batch of entries of", errno);
+    return tl::unexpected(refused("update a batch of entries of", errno).error());
   }
   const auto* key = static_cast<const std::byte*>(keys);
   const auto* value = static_cast<const std::byte*>(values);
   for (std::uint32_t i = 0; i < count; ++i) {
-    SVCB_CHECK(update(key + i * key_size, value + i * value_size, flags));
+    SVCB_CHECK(update(key + i * key_size, value + i * value_size, BPF_ANY));
   }
-  return {};
+  return false;
 }
 
 Status KernelMap::remove(const void* key) const {

@@ -29,9 +29,9 @@ class KernelMap {
   // `flags`: BPF_ANY, BPF_NOEXIST or BPF_EXIST.
   Status update(const void* key, const void* value, std::uint64_t flags) const;
   // `count` elements, keys and values side by side, by BPF_MAP_UPDATE_BATCH; one by one where the kernel has
-  // no batches for this map.
-  Status update_batch(const void* keys, std::size_t key_size, const void* values, std::size_t value_size,
-                      std::uint32_t count, std::uint64_t flags) const;
+  // no batches for this map: then the value is false. Existing keys are overwritten: a batch takes no flags.
+  Result<bool> update_batch(const void* keys, std::size_t key_size, const void* values, std::size_t value_size,
+                            std::uint32_t count) const;
   Status remove(const void* key) const;
   // False where there is no such key.
   [[nodiscard]] Result<bool> lookup(const void* key, void* value) const;
