@@ -46,22 +46,22 @@ static __always_inline bool svcb_in_nodeport_range(__be16 port) {
 }
 
 /* Reads a service's word until its tag says that it is this frontend's. SVCB_TRANSLATED: *word holds. */
-#define SVCB_READ_SERVICE(map, frontend, expected_tag, word)                                           \
-  ({                                                                                                   \
-    enum svcb_outcome read_outcome = SVCB_CONTENDED;                                                   \
-    _Pragma("unroll") for (int look = 0; look < SVCB_LOOKS; look++) {                                  \
-      const volatile struct svcb_service *service = bpf_map_lookup_elem(map, frontend);                \
-      if (!service) {                                                                                  \
-        read_outcome = SVCB_NO_SERVICE;                                                                \
-        break;                                                                                         \
-      }                                                                                                \
-      *(word) = service->word;                                                                         \
-      if (svcb_service_tag(*(word)) == (expected_tag)) {                                               \
-        read_outcome = SVCB_TRANSLATED;                                                                \
-        break;                                                                                         \
-      }                                                                                                \
-    }                                                                                                  \
-    read_outcome;                                                                                      \
+#define SVCB_READ_SERVICE(map, frontend, expected_tag, word)                            \
+  ({                                                                                    \
+    enum svcb_outcome read_outcome = SVCB_CONTENDED;                                    \
+    _Pragma("unroll") for (int look = 0; look < SVCB_LOOKS; look++) {                   \
+      const volatile struct svcb_service *service = bpf_map_lookup_elem(map, frontend); \
+      if (!service) {                                                                   \
+        read_outcome = SVCB_NO_SERVICE;                                                 \
+        break;                                                                          \
+      }                                                                                 \
+      *(word) = service->word;                                                          \
+      if (svcb_service_tag(*(word)) == (expected_tag)) {                                \
+        read_outcome = SVCB_TRANSLATED;                                                 \
+        break;                                                                          \
+      }                                                                                 \
+    }                                                                                   \
+    read_outcome;                                                                       \
   })
 
 static __always_inline enum svcb_outcome svcb_find4(const struct svcb_frontend4 *to, __u64 *word) {

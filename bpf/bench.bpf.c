@@ -11,40 +11,40 @@
 #define SVCB_LENGTH_tc(ctx) ((ctx)->len)
 
 /* empty: the kernel's loop and the clock. */
-#define SVCB_BENCH_EMPTY(section, hook, context, pass)   \
-  SEC(section)                                           \
-  int bench_##hook##_empty(struct context *ctx) {        \
-    svcb_tick();                                         \
-    return pass;                                         \
+#define SVCB_BENCH_EMPTY(section, hook, context, pass) \
+  SEC(section)                                         \
+  int bench_##hook##_empty(struct context *ctx) {      \
+    svcb_tick();                                       \
+    return pass;                                       \
   }
 
 /* rewind: and the instrument. bare: a hash lookup in place of a packet. lookup: parse and balance.
  * dnat: the whole data plane. */
-#define SVCB_BENCH(section, hook, context, pass, family)                                          \
-  SEC(section)                                                                                    \
-  int bench_##hook##_rewind##family(struct context *ctx) {                                        \
-    svcb_tick();                                                                                  \
-    svcb_rewind##family(SVCB_DATA(ctx), SVCB_DATA_END(ctx));                                      \
-    return pass;                                                                                  \
-  }                                                                                               \
-  SEC(section)                                                                                    \
-  int bench_##hook##_bare##family(struct context *ctx) {                                          \
-    svcb_tick();                                                                                  \
-    svcb_bare##family();                                                                          \
-    return pass;                                                                                  \
-  }                                                                                               \
-  SEC(section)                                                                                    \
-  int bench_##hook##_lookup##family(struct context *ctx) {                                        \
-    svcb_tick();                                                                                  \
-    svcb_rewind##family(SVCB_DATA(ctx), SVCB_DATA_END(ctx));                                      \
-    return svcb_##hook##_verdict(                                                                  \
-        svcb_lookup##family(SVCB_DATA(ctx), SVCB_DATA_END(ctx), SVCB_LENGTH_##hook(ctx)));          \
-  }                                                                                               \
-  SEC(section)                                                                                    \
-  int bench_##hook##_dnat##family(struct context *ctx) {                                          \
-    svcb_tick();                                                                                  \
-    svcb_rewind##family(SVCB_DATA(ctx), SVCB_DATA_END(ctx));                                      \
-    return svcb_##hook##_verdict(svcb_##hook##_handle(ctx));                                      \
+#define SVCB_BENCH(section, hook, context, pass, family)                                   \
+  SEC(section)                                                                             \
+  int bench_##hook##_rewind##family(struct context *ctx) {                                 \
+    svcb_tick();                                                                           \
+    svcb_rewind##family(SVCB_DATA(ctx), SVCB_DATA_END(ctx));                               \
+    return pass;                                                                           \
+  }                                                                                        \
+  SEC(section)                                                                             \
+  int bench_##hook##_bare##family(struct context *ctx) {                                   \
+    svcb_tick();                                                                           \
+    svcb_bare##family();                                                                   \
+    return pass;                                                                           \
+  }                                                                                        \
+  SEC(section)                                                                             \
+  int bench_##hook##_lookup##family(struct context *ctx) {                                 \
+    svcb_tick();                                                                           \
+    svcb_rewind##family(SVCB_DATA(ctx), SVCB_DATA_END(ctx));                               \
+    return svcb_##hook##_verdict(                                                          \
+        svcb_lookup##family(SVCB_DATA(ctx), SVCB_DATA_END(ctx), SVCB_LENGTH_##hook(ctx))); \
+  }                                                                                        \
+  SEC(section)                                                                             \
+  int bench_##hook##_dnat##family(struct context *ctx) {                                   \
+    svcb_tick();                                                                           \
+    svcb_rewind##family(SVCB_DATA(ctx), SVCB_DATA_END(ctx));                               \
+    return svcb_##hook##_verdict(svcb_##hook##_handle(ctx));                               \
   }
 
 SVCB_BENCH_EMPTY("xdp", xdp, xdp_md, XDP_PASS)
@@ -54,4 +54,5 @@ SVCB_BENCH_EMPTY("tc", tc, __sk_buff, SVCB_TC_ACT_OK)
 SVCB_BENCH("tc", tc, __sk_buff, SVCB_TC_ACT_OK, 4)
 SVCB_BENCH("tc", tc, __sk_buff, SVCB_TC_ACT_OK, 6)
 
-char LICENSE[] SEC("license") = "Dual BSD/GPL";
+char LICENSE[] SEC("license")
+= "Dual BSD/GPL";

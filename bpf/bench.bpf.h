@@ -55,10 +55,10 @@ static __always_inline void svcb_tick(void) {
   }
 }
 
-#define SVCB_DRAW(map)                                          \
-  ({                                                            \
+#define SVCB_DRAW(map)                                           \
+  ({                                                             \
     __u32 draw_index = draws_base + (draws_next++ & draws_mask); \
-    bpf_map_lookup_elem(map, &draw_index);                      \
+    bpf_map_lookup_elem(map, &draw_index);                       \
   })
 
 static __always_inline void svcb_rewind_words(void *transport, __u16 word6, __u16 word16) {

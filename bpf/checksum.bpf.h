@@ -4,17 +4,13 @@
 #define SVCB_CHECKSUM_BPF_H
 
 /* The sum ~m + m' of one changed 32-bit or 16-bit field, unfolded; sums add up. */
-static __always_inline __u64 svcb_changed32(__be32 from, __be32 to) {
-  return (__u64)(__u32)~from + to;
-}
+static __always_inline __u64 svcb_changed32(__be32 from, __be32 to) { return (__u64)(__u32)~from + to; }
 
-static __always_inline __u64 svcb_changed16(__be16 from, __be16 to) {
-  return (__u64)(__u16)~from + to;
-}
+static __always_inline __u64 svcb_changed16(__be16 from, __be16 to) { return (__u64)(__u16)~from + to; }
 
 static __always_inline __u64 svcb_changed128(const __be32 from[4], const __be32 to[4]) {
-  return svcb_changed32(from[0], to[0]) + svcb_changed32(from[1], to[1]) +
-         svcb_changed32(from[2], to[2]) + svcb_changed32(from[3], to[3]);
+  return svcb_changed32(from[0], to[0]) + svcb_changed32(from[1], to[1]) + svcb_changed32(from[2], to[2]) +
+         svcb_changed32(from[3], to[3]);
 }
 
 /* The checksum after a change. A sum of a dozen 32-bit words folds to 16 bits in three steps. */

@@ -8,4 +8,5 @@ int svcb_xdp(struct xdp_md *ctx) { return svcb_xdp_verdict(svcb_xdp_handle(ctx))
 SEC("tc")
 int svcb_tc(struct __sk_buff *skb) { return svcb_tc_verdict(svcb_tc_handle(skb)); }
 
-char LICENSE[] SEC("license") = "Dual BSD/GPL";
+char LICENSE[] SEC("license")
+= "Dual BSD/GPL";

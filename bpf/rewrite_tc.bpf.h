@@ -47,8 +47,7 @@ static __always_inline enum svcb_outcome svcb_tc_handle4(struct __sk_buff *skb) 
   if (bpf_l4_csum_replace(skb, checksum, flow.to.address, address,
                           flags | BPF_F_PSEUDO_HDR | sizeof(address)))
     return SVCB_NOT_REWRITTEN;
-  if (port != flow.to.port &&
-      bpf_l4_csum_replace(skb, checksum, flow.to.port, port, flags | sizeof(port)))
+  if (port != flow.to.port && bpf_l4_csum_replace(skb, checksum, flow.to.port, port, flags | sizeof(port)))
     return SVCB_NOT_REWRITTEN;
 
   data = (void *)(long)skb->data; /* the helper may have moved the packet */
@@ -93,13 +92,12 @@ static __always_inline enum svcb_outcome svcb_tc_handle6(struct __sk_buff *skb) 
   /* A size of zero: the value is a difference already. */
   if (bpf_l4_csum_replace(skb, checksum, 0, changed, flags | BPF_F_PSEUDO_HDR))
     return SVCB_NOT_REWRITTEN;
-  /* For BPF_F_PSEUDO_HDR the helper also moves a CHECKSUM_COMPLETE skb's sum over the packet, for the change
-   * of an IPv4 header's checksum. IPv6 has none (the address's change and the transport checksum's cancel
-   * out), so that is taken back. BPF_F_IPV6 would say so, but kernels before 6.16 refuse it. An error means
-   * that the skb bears no such sum. */
+  /* For BPF_F_PSEUDO_HDR the helper also moves a CHECKSUM_COMPLETE skb's sum over the packet, for the
+   * change of an IPv4 header's checksum. IPv6 has none (the address's change and the transport checksum's
+   * cancel out), so that is taken back. BPF_F_IPV6 would say so, but kernels before 6.16 refuse it. An
+   * error means that the skb bears no such sum. */
   bpf_csum_update(skb, changed);
-  if (port != flow.to.port &&
-      bpf_l4_csum_replace(skb, checksum, flow.to.port, port, flags | sizeof(port)))
+  if (port != flow.to.port && bpf_l4_csum_replace(skb, checksum, flow.to.port, port, flags | sizeof(port)))
     return SVCB_NOT_REWRITTEN;
 
   data = (void *)(long)skb->data;

@@ -3,11 +3,14 @@
 #include <bpf/libbpf.h>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstdio>
+#include <cstdlib>
 #include <exception>
 
 #include "cli/command.h"
 #include "revision.h"
+#include "service/text.h"
 #include "sys/interrupt.h"
 
 namespace svcbench {
@@ -21,17 +24,39 @@ int libbpf_print(libbpf_print_level, const char* format, va_list arguments) {
   return std::getenv("SVCBENCH_LIBBPF_DEBUG") == nullptr ? 0 : std::vfprintf(stderr, format, arguments);
 }
 
+// Once a signal came, an error is its consequence (a system call that was cut short), whatever it says.
 int report(const Error& error) {
-  fmt::print(stderr, "svcbench: {}\n", error.message);
-  switch (error.kind) {
-    case Error::Kind::usage:
-      return exit_usage;
-    case Error::Kind::interrupted:
-      return 128 + interrupted();
-    case Error::Kind::failure:
-      break;
+  if (const int signal = interrupted(); signal != 0) {
+    const Status status = check_interrupted();
+    fmt::print(stderr, "svcbench: {}\n", status.error().message);
+    return 128 + signal;
   }
-  return exit_failure;
+  fmt::print(stderr, "svcbench: {}\n", error.message);
+  return error.kind == Error::Kind::usage ? exit_usage : exit_failure;
+}
+
+// "ebpf, maps, probe, list".
+std::string command_names() {
+  std::string names;
+  for (const Command& command : commands()) {
+    names += (names.empty() ? "" : ", ") + std::string(command.name);
+  }
+  return names;
+}
+
+// The first word must be a command or an option; CLI11 says less about one that is neither.
+Status check_command(int argc, char** argv) {
+  if (argc < 2) {
+    return usage_error("give a command: {} (svcbench --help shows how)", command_names());
+  }
+  const std::string_view word = argv[1];
+  const auto all = commands();
+  if (!word.starts_with("-") &&
+      std::none_of(all.begin(), all.end(), [&](const Command& command) { return command.name == word; })) {
+    return usage_error("there is no command '{}': there are {} (svcbench --help shows how)", printable(word),
+                       command_names());
+  }
+  return {};
 }
 
 int run(int argc, char** argv) {
@@ -39,14 +64,15 @@ int run(int argc, char** argv) {
       "svcbench measures what a Kubernetes Service costs on this machine under eBPF and iptables, and how\n"
       "that cost grows with the number of Services. Everything happens in private network namespaces."};
   app.name("svcbench");
-  app.set_version_flag("--version", fmt::format("svcbench {} ({}), libbpf {}", SVCBENCH_VERSION, SVCBENCH_REVISION,
-                                                libbpf_version_string()));
+  app.set_version_flag("--version", fmt::format("svcbench {} ({}), libbpf {}", SVCBENCH_VERSION,
+                                                SVCBENCH_REVISION, libbpf_version_string()));
   app.require_subcommand(1);
   app.footer(
       "The main job:\n"
       "  sudo ./svcbench ebpf --services 5000\n"
       "\n"
-      "Exit codes: 0 done, and every claim holds; 1 failure; 2 wrong usage or input; 3 a claim does not hold;\n"
+      "Exit codes: 0 done, and every claim holds; 1 failure; 2 wrong usage or input; 3 a claim does not "
+      "hold;\n"
       "4 a claim could not be decided; 130, 143 interrupted.");
   Action chosen;
   for (const Command& command : commands()) {
@@ -54,13 +80,15 @@ int run(int argc, char** argv) {
     Action action = command.configure(*sub);
     sub->callback([&chosen, action] { chosen = action; });
   }
+  if (const Status status = check_command(argc, argv); !status) {
+    return report(status.error());
+  }
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& asked) {  // --help, --version
     return app.exit(asked);
   } catch (const CLI::ParseError& error) {
-    fmt::print(stderr, "svcbench: {}\n", error.what());
-    fmt::print(stderr, "(svcbench --help, svcbench COMMAND --help)\n");
+    fmt::print(stderr, "svcbench: {} (svcbench --help shows how)\n", error.what());
     return exit_usage;
   }
   const Result<int> result = chosen();

@@ -85,13 +85,13 @@ struct svcb_node6 {
 #define SVCB_MIX_2 0xBF58476D1CE4E5B9ULL
 #define SVCB_MIX_3 0x94D049BB133111EBULL
 
-static inline __u64 svcb_tag4(const struct svcb_frontend4 *f) {
+static inline __u64 svcb_tag4(const struct svcb_frontend4* f) {
   __u64 key = ((__u64)f->address << 32) | ((__u64)f->port << 16) | f->protocol;
 
   return (key * SVCB_MIX_1) >> (64 - SVCB_TAG_BITS);
 }
 
-static inline __u64 svcb_tag6(const struct svcb_frontend6 *f) {
+static inline __u64 svcb_tag6(const struct svcb_frontend6* f) {
   __u64 high = ((__u64)f->address[0] << 32) | f->address[1];
   __u64 low = ((__u64)f->address[2] << 32) | f->address[3];
   __u64 rest = ((__u64)f->port << 16) | f->protocol;
@@ -100,8 +100,7 @@ static inline __u64 svcb_tag6(const struct svcb_frontend6 *f) {
 }
 
 static inline __u64 svcb_service_word(__u32 first, __u32 count, __u64 tag) {
-  return (__u64)first | ((__u64)count << SVCB_FIRST_BITS) |
-         (tag << (SVCB_FIRST_BITS + SVCB_COUNT_BITS));
+  return (__u64)first | ((__u64)count << SVCB_FIRST_BITS) | (tag << (SVCB_FIRST_BITS + SVCB_COUNT_BITS));
 }
 
 static inline __u32 svcb_service_first(__u64 word) { return word & (SVCB_MAX_BACKENDS - 1); }
@@ -110,9 +109,7 @@ static inline __u32 svcb_service_count(__u64 word) {
   return (word >> SVCB_FIRST_BITS) & SVCB_MAX_ENDPOINTS;
 }
 
-static inline __u64 svcb_service_tag(__u64 word) {
-  return word >> (SVCB_FIRST_BITS + SVCB_COUNT_BITS);
-}
+static inline __u64 svcb_service_tag(__u64 word) { return word >> (SVCB_FIRST_BITS + SVCB_COUNT_BITS); }
 
 /* What became of a packet: exactly one a packet, and the index of its counter. */
 enum svcb_outcome {

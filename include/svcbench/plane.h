@@ -24,9 +24,9 @@ class DataPlane {
   // Replaces whatever was there by these services.
   virtual Status install(std::span<const Service> services) = 0;
 
-  // A change in two steps, timed apart. stage() does what a controller computes before it touches the kernel
-  // (a ruleset's text); commit() makes the last staged change true in the kernel, and returns when it is.
-  // A plane that has nothing to prepare does everything in commit().
+  // A change in two steps, timed apart. stage() does what a controller computes before it touches the
+  // kernel (a ruleset's text); commit() makes the last staged change true in the kernel, and returns when
+  // it is. A plane that has nothing to prepare does everything in commit().
   virtual Status stage(const Change& change) = 0;
   virtual Status commit() = 0;
 

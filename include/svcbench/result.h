@@ -44,17 +44,17 @@ template <typename... Args>
 }  // namespace svcbench
 
 // Returns the error of `expression` (a Status, or a Result whose value is not wanted) from the function.
-#define SVCB_CHECK(expression)                                        \
-  do {                                                                \
-    if (auto svcb_status = (expression); !svcb_status) {              \
-      return tl::unexpected(std::move(svcb_status).error());          \
-    }                                                                 \
+#define SVCB_CHECK(expression)                               \
+  do {                                                       \
+    if (auto svcb_status = (expression); !svcb_status) {     \
+      return tl::unexpected(std::move(svcb_status).error()); \
+    }                                                        \
   } while (false)
 
 // Declares `name` with the value of `expression` (a Result), or returns its error from the function.
-#define SVCB_TAKE(name, expression)                                   \
-  auto name##_result = (expression);                                  \
-  if (!name##_result) {                                               \
-    return tl::unexpected(std::move(name##_result).error());          \
-  }                                                                   \
+#define SVCB_TAKE(name, expression)                          \
+  auto name##_result = (expression);                         \
+  if (!name##_result) {                                      \
+    return tl::unexpected(std::move(name##_result).error()); \
+  }                                                          \
   auto name = std::move(*name##_result)

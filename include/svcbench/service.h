@@ -32,8 +32,8 @@ struct Address {
   // The 128-bit number high:low.
   [[nodiscard]] static Address from_ipv6(std::uint64_t high, std::uint64_t low);
 
-  [[nodiscard]] std::string text() const;      // RFC 5952
-  [[nodiscard]] bool is_unspecified() const;   // 0.0.0.0 or ::
+  [[nodiscard]] std::string text() const;     // RFC 5952
+  [[nodiscard]] bool is_unspecified() const;  // 0.0.0.0 or ::
   auto operator<=>(const Address&) const = default;
 };
 

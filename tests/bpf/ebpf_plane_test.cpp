@@ -120,9 +120,10 @@ TEST_CASE("adding what is there, changing and removing what is not: errors, and 
 TEST_CASE("a full map is named, with its size and the flag that raises it") {
   const Workload workload = Workload::generate(10, 3, {Family::ipv4}, 1).value();
   const auto install = [&](std::uint32_t services, std::uint32_t backends) {
-    auto plane = EbpfPlane::load({.capacity = MapCapacity::for_services(workload.services(), services, backends),
-                                  .programs = false})
-                     .value();
+    auto plane =
+        EbpfPlane::load({.capacity = MapCapacity::for_services(workload.services(), services, backends),
+                         .programs = false})
+            .value();
     const Status status = plane->install(workload.services());
     REQUIRE_FALSE(status);
     return status.error().message;
@@ -131,11 +132,12 @@ TEST_CASE("a full map is named, with its size and the flag that raises it") {
   CHECK(install(10, 29) == "map backends4 is full: it holds 29 entries; raise --backends-capacity");
 
   // Full later: the kernel says so for services, the allocator for backends.
-  auto plane = EbpfPlane::load({.capacity = MapCapacity::for_services(workload.services(), 10, 31),
-                                .programs = false})
+  auto plane = EbpfPlane::load(
+                   {.capacity = MapCapacity::for_services(workload.services(), 10, 31), .programs = false})
                    .value();
   REQUIRE(plane->install(workload.services()));
-  const Status change = apply(*plane, Operation::change_endpoints, workload.changed(workload.services()[0], 1));
+  const Status change =
+      apply(*plane, Operation::change_endpoints, workload.changed(workload.services()[0], 1));
   REQUIRE_FALSE(change);
   CHECK(change.error().message.find("backends4 is full") != std::string::npos);
 }
@@ -151,8 +153,9 @@ TEST_CASE("the kernel accounts for the maps, and more services take more") {
 
 TEST_CASE("bare writes end in the same maps as the plane's own") {
   const Workload workload = dual_stack(20);
-  auto bare = BareWrites::load({.capacity = MapCapacity::for_services(workload.services()), .programs = false})
-                  .value();
+  auto bare =
+      BareWrites::load({.capacity = MapCapacity::for_services(workload.services()), .programs = false})
+          .value();
   REQUIRE(bare->install(workload.services()));
   for (const std::size_t place : {2U, 3U}) {
     const Service changed = workload.changed(workload.services()[place], place);

@@ -15,8 +15,7 @@ namespace svcbench {
 namespace {
 
 struct Services {
-  explicit Services(std::size_t count)
-      : workload(Workload::generate(count, 3, {Family::ipv4}, 1).value()) {
+  explicit Services(std::size_t count) : workload(Workload::generate(count, 3, {Family::ipv4}, 1).value()) {
     for (const Service& service : workload.services()) {
       pointers.push_back(&service);
     }
@@ -102,7 +101,8 @@ TEST_CASE("services without endpoints are never drawn") {
   full.endpoints.push_back({Address::from_ipv4(2), 80});
   const std::vector<const Service*> services{&empty, &full};
   for (const Destination destination : {Destination::hot, Destination::uniform, Destination::zipf}) {
-    CHECK(counts_of(make_schedule(services, destination, 4096, 1)) == std::map<std::size_t, std::size_t>{{1, 4096}});
+    CHECK(counts_of(make_schedule(services, destination, 4096, 1)) ==
+          std::map<std::size_t, std::size_t>{{1, 4096}});
   }
 }
 
@@ -125,7 +125,8 @@ TEST_CASE("packets have right checksums, by the tests' own reference") {
       for (std::uint16_t port = 1024; port < 1400; ++port) {
         const Draw draw{{Address::parse(address).value(), 80, protocol}, port, 0};
         REQUIRE(testing::checksums_valid(packet_of(draw)));
-        const Endpoint backend{Address::parse(address[0] == '1' ? "10.128.0.9" : "fd00:10:128::9").value(), 8080};
+        const Endpoint backend{Address::parse(address[0] == '1' ? "10.128.0.9" : "fd00:10:128::9").value(),
+                               8080};
         const PacketBytes sent = packet_to(draw, backend);
         REQUIRE(testing::checksums_valid(sent));
         REQUIRE(sent == testing::dnat(packet_of(draw), backend.address.text(), backend.port));

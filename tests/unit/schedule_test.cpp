@@ -89,7 +89,8 @@ TEST_CASE("a run visits every step as often as planned, and the time left comes 
   std::map<int, std::vector<std::size_t>> repeats;
   std::vector<Step> steps;
   for (int i = 0; i < 2; ++i) {
-    steps.push_back({"step", [&repeats, &clock, i](std::size_t repeat) {
+    steps.push_back({"step",
+                     [&repeats, &clock, i](std::size_t repeat) {
                        repeats[i].push_back(repeat);
                        clock.pass(2e9);  // twice what was estimated
                        return Status{};

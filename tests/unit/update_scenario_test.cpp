@@ -45,7 +45,8 @@ const Verdict& flat_verdict(const Results& results) { return results.verdicts.fr
 
 TEST_CASE("a plane of constant cost is measured as it is, and the claim holds") {
   const Results results = measure([](std::size_t) { return 5000.0; });
-  const auto p50 = stats::median_of_blocks(find_update(results, "ebpf", 1000, Operation::change_endpoints)->commit_ns);
+  const auto p50 =
+      stats::median_of_blocks(find_update(results, "ebpf", 1000, Operation::change_endpoints)->commit_ns);
   CHECK(p50->value == 5000);
   CHECK(p50->samples == rounds * samples);
   CHECK(flat_verdict(results).outcome == Outcome::holds);
@@ -53,7 +54,8 @@ TEST_CASE("a plane of constant cost is measured as it is, and the claim holds") 
 }
 
 TEST_CASE("a plane of linear cost does not hold, with its slope") {
-  const Results results = measure([](std::size_t services) { return 20.0 * static_cast<double>(services); });
+  const Results results =
+      measure([](std::size_t services) { return 20.0 * static_cast<double>(services); });
   CHECK(flat_verdict(results).outcome == Outcome::does_not_hold);
   const GrowthFigure figure = growth_of(results, "ebpf", Operation::change_endpoints);
   CHECK(figure.growth->exponent == doctest::Approx(1).epsilon(0.001));

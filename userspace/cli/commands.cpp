@@ -10,7 +10,8 @@ namespace svcbench {
 
 std::span<const Command> commands() {
   static constexpr std::array<Command, 4> table{{
-      {"ebpf", "measure eBPF map updates and lookups over a sweep of N, beside iptables-restore", configure_ebpf},
+      {"ebpf", "measure eBPF map updates and lookups over a sweep of N, beside iptables-restore",
+       configure_ebpf},
       {"maps", "load a cluster's services into the eBPF maps and print what the kernel then holds",
        configure_maps},
       {"probe", "say what this machine can measure, and how to get what is missing", configure_probe},

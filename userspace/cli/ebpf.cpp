@@ -47,8 +47,8 @@ std::string command_line() {
 
 nlohmann::json describe_run(const EbpfInput& input, const std::vector<std::size_t>& sweep,
                             const std::string& workload, const IptablesBackend& iptables) {
-  const auto now = std::chrono::duration_cast<std::chrono::seconds>(
-      std::chrono::system_clock::now().time_since_epoch());
+  const auto now =
+      std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch());
   return {{"command", "ebpf"},
           {"command_line", command_line()},
           {"svcbench_version", SVCBENCH_VERSION},
@@ -59,7 +59,8 @@ nlohmann::json describe_run(const EbpfInput& input, const std::vector<std::size_
           {"budget_seconds", input.budget_seconds},
           {"sweep", sweep},
           {"workload", workload},
-          {"iptables", {{"label", iptables.label}, {"backend", iptables.backend}, {"program", iptables.restore}}}};
+          {"iptables",
+           {{"label", iptables.label}, {"backend", iptables.backend}, {"program", iptables.restore}}}};
 }
 
 bool wants_colour() { return isatty(STDOUT_FILENO) != 0 && std::getenv("NO_COLOR") == nullptr; }
@@ -96,10 +97,12 @@ Result<int> run(const EbpfInput& input) {
     SVCB_CHECK(json->write(to_json(results).dump(1) + "\n"));
   }
   if (!json || !json->is_standard_output()) {
-    fmt::print("svcbench {} ({}), kernel {}, {}, seed {}, {} s\n{}; {} ({} rules a service)\n\n", SVCBENCH_VERSION,
-               SVCBENCH_REVISION, environment["kernel"]["release"].get<std::string>(),
-               environment["cpu"]["model"].is_string() ? environment["cpu"]["model"].get<std::string>() : "CPU unknown",
-               input.workload.seed, static_cast<int>(results.seconds + 0.5), made.description, iptables.label, 3);
+    fmt::print("svcbench {} ({}), kernel {}, {}, seed {}, {} s\n{}; {} ({} rules a service)\n\n",
+               SVCBENCH_VERSION, SVCBENCH_REVISION, environment["kernel"]["release"].get<std::string>(),
+               environment["cpu"]["model"].is_string() ? environment["cpu"]["model"].get<std::string>()
+                                                       : "CPU unknown",
+               input.workload.seed, static_cast<int>(results.seconds + 0.5), made.description,
+               iptables.label, 3);
     fmt::print("{}", render_results(results, wants_colour()));
   }
   return exit_code(results.verdicts);
@@ -114,24 +117,29 @@ Action configure_ebpf(CLI::App& app) {
   app.add_option("--rounds", input->rounds, "Times that every cell is visited, in a shuffled order")
       ->check(whole_number(1, 10'000))
       ->capture_default_str();
-  app.add_option("--budget", input->budget_seconds, "Seconds to aim at: dear cells get fewer repeats, or are skipped")
+  app.add_option("--budget", input->budget_seconds,
+                 "Seconds to aim at: dear cells get fewer repeats, or are skipped")
       ->check(whole_number(1, 1'000'000))
       ->capture_default_str();
   app.add_option("--iptables", input->iptables,
                  "The iptables-restore to compare with, e.g. /usr/sbin/iptables-legacy-restore\n"
                  "(default: iptables-restore)");
-  app.add_option("--json", input->json, "Write every raw sample and the environment here (- is standard output)");
+  app.add_option("--json", input->json,
+                 "Write every raw sample and the environment here (- is standard output)");
   app.add_flag("--quiet", input->quiet, "No progress on standard error");
   app.footer(
       "What it does, at each size N of the sweep:\n"
       "  fills the maps with N services; changes, adds and removes one service, by map update and by\n"
-      "  iptables-restore of the whole table (three rules a service, 3N + 7); times the XDP and tc programs\n"
-      "  with BPF_PROG_TEST_RUN. Ends with two verdicts: do updates stay flat in N, and is a lookup 2-5 us.\n"
+      "  iptables-restore of the whole table (three rules a service, 3N + 7); times the XDP and tc "
+      "programs\n"
+      "  with BPF_PROG_TEST_RUN. Ends with two verdicts: do updates stay flat in N, and is a lookup 2-5 "
+      "us.\n"
       "\n"
       "Examples:\n"
       "  sudo ./svcbench ebpf --services 5000\n"
       "  sudo ./svcbench ebpf --services 100000 --sweep 1000,10000 --json run.json\n"
-      "  kubectl get services,endpointslices -A -o json | sudo ./svcbench ebpf --cluster - --services 5000");
+      "  kubectl get services,endpointslices -A -o json | sudo ./svcbench ebpf --cluster - --services "
+      "5000");
   return [input] { return run(*input); };
 }
 

@@ -28,9 +28,10 @@ std::string joined(const std::vector<std::string>& names, std::size_t most) {
 void WorkloadInput::add_options(CLI::App& app) {
   app.add_option("--services", services, "Number of services (with --cluster: scale its shape to so many)")
       ->check(whole_number(1, most_services));
-  app.add_option("--cluster", cluster,
-                 "Services of a real cluster: the output of\nkubectl get services,endpointslices -A -o json\n"
-                 "(- reads standard input)");
+  app.add_option(
+      "--cluster", cluster,
+      "Services of a real cluster: the output of\nkubectl get services,endpointslices -A -o json\n"
+      "(- reads standard input)");
   app.add_option("--endpoints", endpoints, "Endpoints of each generated service")
       ->check(whole_number(1, SVCB_MAX_ENDPOINTS))
       ->capture_default_str();
@@ -74,24 +75,26 @@ Result<WorkloadInput::Made> WorkloadInput::make() const {
       return usage_error("give --services N or --cluster FILE: how many services, or which");
     }
     SVCB_TAKE(workload, Workload::generate(count, endpoints, families, seed));
-    return Made{std::move(workload), {},
+    return Made{std::move(workload),
+                {},
                 fmt::format("{} services of {} endpoints, {}", with_commas(count), endpoints, family)};
   }
 
   SVCB_TAKE(read, read_cluster(cluster, {.max_endpoints = max_endpoints}));
   std::vector<std::string> notes = describe_skipped(read.skipped);
-  const auto node_ports = std::count_if(read.services.begin(), read.services.end(), [](const Service& service) {
-    return service.kind == FrontendKind::node_port;
-  });
+  const auto node_ports =
+      std::count_if(read.services.begin(), read.services.end(),
+                    [](const Service& service) { return service.kind == FrontendKind::node_port; });
   if (node_ports > 0) {
-    notes.push_back(fmt::format("{} NodePort frontends are not measured: only ClusterIP frontends are", node_ports));
+    notes.push_back(
+        fmt::format("{} NodePort frontends are not measured: only ClusterIP frontends are", node_ports));
   }
   const std::size_t frontends = read.services.size() - static_cast<std::size_t>(node_ports);
   if (services) {
     SVCB_TAKE(workload, Workload::scale_cluster(read, *services, seed));
     return Made{std::move(workload), std::move(notes),
-                fmt::format("{} services in the shape of {} ({} frontends)", with_commas(*services), cluster,
-                            with_commas(frontends))};
+                fmt::format("{} services in the shape of {} ({} frontends)", with_commas(*services),
+                            cluster, with_commas(frontends))};
   }
   SVCB_TAKE(workload, Workload::from_cluster(std::move(read), seed));
   return Made{std::move(workload), std::move(notes),
@@ -123,7 +126,8 @@ Result<std::vector<std::size_t>> WorkloadInput::sweep(std::size_t size) const {
   for (const std::string& text : sweep_texts) {
     sizes.push_back(std::stoull(text));
     if (sizes.back() > size) {
-      return usage_error("--sweep: {} is more than the {} services of this run; raise --services", text, size);
+      return usage_error("--sweep: {} is more than the {} services of this run; raise --services", text,
+                         size);
     }
   }
   std::sort(sizes.begin(), sizes.end());

@@ -113,8 +113,9 @@ Result<int> run(const MapsInput& input) {
   }
   SVCB_TAKE(cluster, read_cluster(input.cluster, {.max_endpoints = input.max_endpoints}));
   SVCB_CHECK(require_privileges());
-  SVCB_TAKE(plane, EbpfPlane::load({.capacity = MapCapacity::for_services(
-                                        cluster.services, input.capacity.services, input.capacity.backends)}));
+  SVCB_TAKE(plane,
+            EbpfPlane::load({.capacity = MapCapacity::for_services(
+                                 cluster.services, input.capacity.services, input.capacity.backends)}));
   SVCB_CHECK(plane->install(cluster.services));
   SVCB_TAKE(kernel, plane->read_all());
   SVCB_TAKE(services, in_file_order(std::move(kernel), cluster.services));
@@ -139,7 +140,8 @@ Action configure_maps(CLI::App& app) {
       ->capture_default_str();
   input->capacity.add_options(app);
   app.add_option("--json", input->json, "Write the same as JSON here (- is standard output)");
-  app.footer("Example:\n  kubectl get services,endpointslices -A -o json | sudo ./svcbench maps --cluster -");
+  app.footer(
+      "Example:\n  kubectl get services,endpointslices -A -o json | sudo ./svcbench maps --cluster -");
   return [input] { return run(*input); };
 }
 

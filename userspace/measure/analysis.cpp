@@ -34,9 +34,10 @@ std::vector<const UpdateCell*> measured_cells(const Results& results, std::strin
 
 const UpdateCell* find_update(const Results& results, std::string_view plane, std::size_t services,
                               Operation operation) {
-  const auto found = std::find_if(results.updates.begin(), results.updates.end(), [&](const UpdateCell& cell) {
-    return cell.plane.starts_with(plane) && cell.services == services && cell.operation == operation;
-  });
+  const auto found =
+      std::find_if(results.updates.begin(), results.updates.end(), [&](const UpdateCell& cell) {
+        return cell.plane.starts_with(plane) && cell.services == services && cell.operation == operation;
+      });
   return found == results.updates.end() ? nullptr : &*found;
 }
 
@@ -136,8 +137,8 @@ std::vector<GrowthFigure> all_growths(const Results& results) {
 std::vector<Verdict> judge(const Results& results) {
   std::vector<NamedGrowth> operations;
   for (const Operation operation : all_operations) {
-    operations.push_back({fmt::format("eBPF map, {}", to_string(operation)),
-                          growth_of(results, "ebpf", operation).growth});
+    operations.push_back(
+        {fmt::format("eBPF map, {}", to_string(operation)), growth_of(results, "ebpf", operation).growth});
   }
   const GrowthFigure iptables = growth_of(results, "iptables", Operation::change_endpoints);
   const NamedGrowth beside{fmt::format("{}-restore, {}", iptables.plane, to_string(iptables.operation)),
@@ -150,8 +151,8 @@ std::vector<Verdict> judge(const Results& results) {
     if (looks_up && !sizes.empty() && cell.services == sizes.back()) {
       if (const auto ns = stats::median_of_blocks(cell.ns_per_packet)) {
         figures.push_back({fmt::format("{} {}, {}, {}, {} services", cell.hook,
-                                       cell.depth == "dnat" ? "lookup + DNAT" : "lookup", to_string(cell.family),
-                                       cell.destination, cell.services),
+                                       cell.depth == "dnat" ? "lookup + DNAT" : "lookup",
+                                       to_string(cell.family), cell.destination, cell.services),
                            *ns});
       }
     }

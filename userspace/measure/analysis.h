@@ -16,7 +16,8 @@ namespace svcbench {
 // iptables-nft.
 [[nodiscard]] const UpdateCell* find_update(const Results& results, std::string_view plane,
                                             std::size_t services, Operation operation);
-[[nodiscard]] const FillCell* find_fill(const Results& results, std::string_view writes, std::size_t services);
+[[nodiscard]] const FillCell* find_fill(const Results& results, std::string_view writes,
+                                        std::size_t services);
 // `destination` is empty for depths that have none.
 [[nodiscard]] const ProgramCell* find_program(const Results& results, std::string_view hook,
                                               std::string_view depth, Family family,

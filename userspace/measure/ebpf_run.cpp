@@ -25,14 +25,16 @@ constexpr std::size_t fewest_repeats = 6;
 // A repeat of an iptables cell is read back now and then: reading costs as much as loading.
 constexpr std::size_t iptables_verify_every = 5;
 
-double seconds_between(std::int64_t start, std::int64_t end) { return static_cast<double>(end - start) / 1e9; }
+double seconds_between(std::int64_t start, std::int64_t end) {
+  return static_cast<double>(end - start) / 1e9;
+}
 
 // Everything that exists at one size of the sweep. Planes are declared before what uses them.
 struct SizeState {
   std::span<const Service> services;
   std::unique_ptr<EbpfPlane> ebpf{};
   std::unique_ptr<BareWrites> bare{};
-  std::unique_ptr<DataPlane> iptables{};   // null where the size is skipped
+  std::unique_ptr<DataPlane> iptables{};    // null where the size is skipped
   std::unique_ptr<EbpfPlane> unchanging{};  // what the programs are timed over
   std::unique_ptr<ProgramBench> programs{};
   std::vector<UpdateSubject> subjects{};  // reserved: cells keep pointers
@@ -168,8 +170,8 @@ Status EbpfRun::load_iptables(SizeState& size) {
   size.rules = inside.rules();
   size.iptables_seconds = cost / 1e9;
   pilots_.emplace_back(static_cast<double>(n), cost);
-  size.subjects.emplace_back("iptables-" + options_.iptables.backend, *size.iptables, size.services, workload_,
-                             options_.seed + n);
+  size.subjects.emplace_back("iptables-" + options_.iptables.backend, *size.iptables, size.services,
+                             workload_, options_.seed + n);
   return size.subjects.back().verify_whole();
 }
 
@@ -189,7 +191,8 @@ Status EbpfRun::add_update_steps() {
   return {};
 }
 
-void EbpfRun::add_update_steps(SizeState& size, UpdateSubject& subject, double seconds_a_change, bool iptables) {
+void EbpfRun::add_update_steps(SizeState& size, UpdateSubject& subject, double seconds_a_change,
+                               bool iptables) {
   const auto cell = [&](Operation operation) {
     updates_.push_back(std::make_unique<UpdateCell>(
         UpdateCell{subject.name(), subject.services(), operation, iptables ? size.rules : 0}));
@@ -200,9 +203,12 @@ void EbpfRun::add_update_steps(SizeState& size, UpdateSubject& subject, double s
   UpdateCell* remove = cell(Operation::remove_service);
   const std::size_t count =
       iptables ? 1 : (options_.update_samples + options_.rounds - 1) / options_.rounds;
-  const auto verified = [iptables](std::size_t repeat) { return !iptables || repeat % iptables_verify_every == 0; };
-  const std::string_view what = iptables ? "iptables-restore" : subject.name() == "ebpf" ? "map update"
-                                                                                          : "bare syscalls";
+  const auto verified = [iptables](std::size_t repeat) {
+    return !iptables || repeat % iptables_verify_every == 0;
+  };
+  const std::string_view what = iptables                   ? "iptables-restore"
+                                : subject.name() == "ebpf" ? "map update"
+                                                           : "bare syscalls";
   Clock& clock = clock_;
   steps_.push_back({name_of(size, what),
                     [&subject, change, count, verified, &clock](std::size_t repeat) {
@@ -337,7 +343,8 @@ void EbpfRun::add_program_steps(SizeState& size, Hook hook, Family family) {
   }
 }
 
-void EbpfRun::add_program_step(SizeState& size, Hook hook, Depth depth, Family family, Destination destination) {
+void EbpfRun::add_program_step(SizeState& size, Hook hook, Depth depth, Family family,
+                               Destination destination) {
   programs_.push_back(std::make_unique<ProgramCell>());
   ProgramCell* cell = programs_.back().get();
   cell->hook = to_string(hook);

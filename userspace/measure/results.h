@@ -24,10 +24,10 @@ struct UpdateCell {
   std::string plane;  // "ebpf", "bare", "iptables-nft"
   std::size_t services = 0;
   Operation operation = Operation::change_endpoints;
-  std::size_t rules = 0;            // iptables: rules in the table that is loaded; else 0
-  Blocks commit_ns{};               // from the change in hand to the kernel having it
-  Blocks stage_ns{};                // what the plane computed before (iptables: the ruleset's text)
-  std::string skipped{};            // why there are no samples; empty where there are
+  std::size_t rules = 0;                 // iptables: rules in the table that is loaded; else 0
+  Blocks commit_ns{};                    // from the change in hand to the kernel having it
+  Blocks stage_ns{};                     // what the plane computed before (iptables: the ruleset's text)
+  std::string skipped{};                 // why there are no samples; empty where there are
   std::optional<double> predicted_ns{};  // for a skipped cell, from the fit over the smaller sizes
 };
 
@@ -43,14 +43,14 @@ struct FillCell {
 
 // One benchmark program over one schedule of destinations.
 struct ProgramCell {
-  std::string hook;         // "xdp", "tc"
-  std::string depth;        // "empty", "rewind", "bare", "lookup", "dnat"
+  std::string hook;   // "xdp", "tc"
+  std::string depth;  // "empty", "rewind", "bare", "lookup", "dnat"
   Family family = Family::ipv4;
   std::string destination;  // "hot", "uniform", "zipf", "miss"; empty where the depth has none
   std::size_t services = 0;
   std::size_t packets_per_sample = 0;
-  Blocks ns_per_packet{};             // one block a BPF_PROG_TEST_RUN, one sample a burst
-  std::vector<double> kernel_ns{};    // the kernel's own figure for the same runs, whole ns a packet
+  Blocks ns_per_packet{};           // one block a BPF_PROG_TEST_RUN, one sample a burst
+  std::vector<double> kernel_ns{};  // the kernel's own figure for the same runs, whole ns a packet
 };
 
 struct Results {

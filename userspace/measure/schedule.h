@@ -16,12 +16,12 @@ namespace svcbench {
 
 // Something that is measured once in every round it takes part in.
 struct Step {
-  std::string label;            // for the progress line: "update, 5,000 services, iptables-restore"
+  std::string label;  // for the progress line: "update, 5,000 services, iptables-restore"
   std::function<Status(std::size_t repeat)> run;  // repeat: 0 for the first
-  double seconds = 0;           // what one repeat costs, estimated; measured as the run goes on
-  std::size_t repeats = 0;      // rounds that it takes part in
-  std::size_t fewest = 0;       // below this the step is not worth running: it is dropped
-  bool droppable = false;       // may be dropped where the budget does not hold it
+  double seconds = 0;       // what one repeat costs, estimated; measured as the run goes on
+  std::size_t repeats = 0;  // rounds that it takes part in
+  std::size_t fewest = 0;   // below this the step is not worth running: it is dropped
+  bool droppable = false;   // may be dropped where the budget does not hold it
 };
 
 // Fits repeats to a budget: every step gets `rounds`; while the sum is over `budget_seconds`, the dearest
@@ -42,8 +42,8 @@ class Progress {
   virtual void finished() = 0;
 };
 
-// Runs every step as often as its repeats say, spread evenly over the rounds, in a seeded order within each.
-// Stops at the first error, and at SIGINT or SIGTERM between two steps.
+// Runs every step as often as its repeats say, spread evenly over the rounds, in a seeded order within
+// each. Stops at the first error, and at SIGINT or SIGTERM between two steps.
 Status run_rounds(std::vector<Step>& steps, std::size_t rounds, std::uint64_t seed, Clock& clock,
                   Progress& progress);
 

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #include "measure/update.h"
 
-
-
 namespace svcbench {
 
 namespace {
@@ -94,9 +92,10 @@ Status UpdateSubject::verify(const Service& expected) {
   const Service programmed = plane_->programmed(expected);
   SVCB_TAKE(found, plane_->find(expected.frontend));
   if (!found || found->endpoints != programmed.endpoints) {
-    return failure("{}: {} was to have {}, and the kernel has {}: its figures would be of wrong work, so "
-                   "none is given",
-                   name_, expected.frontend.text(), describe(programmed), describe(found));
+    return failure(
+        "{}: {} was to have {}, and the kernel has {}: its figures would be of wrong work, so "
+        "none is given",
+        name_, expected.frontend.text(), describe(programmed), describe(found));
   }
   return {};
 }
@@ -104,8 +103,8 @@ Status UpdateSubject::verify(const Service& expected) {
 Status UpdateSubject::verify_absent(const Service& removed) {
   SVCB_TAKE(found, plane_->find(removed.frontend));
   if (found) {
-    return failure("{}: {} was removed, and the kernel still has it with {}", name_, removed.frontend.text(),
-                   describe(found));
+    return failure("{}: {} was removed, and the kernel still has it with {}", name_,
+                   removed.frontend.text(), describe(found));
   }
   return {};
 }
@@ -113,7 +112,8 @@ Status UpdateSubject::verify_absent(const Service& removed) {
 Status UpdateSubject::verify_whole() {
   SVCB_TAKE(entries, plane_->entries());
   if (entries != services_.size()) {
-    return failure("{}: {} services were to be there, and the kernel has {}", name_, services_.size(), entries);
+    return failure("{}: {} services were to be there, and the kernel has {}", name_, services_.size(),
+                   entries);
   }
   return {};
 }

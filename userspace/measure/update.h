@@ -20,14 +20,15 @@ class UpdateSubject {
  public:
   // `services` is what `plane` has installed; `serials` differ between subjects of one plane only.
   // `fresh` makes the endpoints and services that changes bring.
-  UpdateSubject(std::string name, DataPlane& plane, std::span<const Service> services, const Workload& fresh,
-                std::uint64_t seed);
+  UpdateSubject(std::string name, DataPlane& plane, std::span<const Service> services,
+                const Workload& fresh, std::uint64_t seed);
 
   // `count` changes of services chosen at random, each timed; appends one block to `change`. With `verify`,
   // reads each changed service back from the kernel afterwards: an Error where it is not as it was to be.
   Status change_block(std::size_t count, bool verify, Clock& clock, UpdateCell& change);
   // `count` times one service added and removed again, each timed; appends one block to each cell.
-  Status add_remove_block(std::size_t count, bool verify, Clock& clock, UpdateCell& add, UpdateCell& remove);
+  Status add_remove_block(std::size_t count, bool verify, Clock& clock, UpdateCell& add,
+                          UpdateCell& remove);
 
   // N again, and a sample of untouched and changed services as they ought to be.
   Status verify_whole();

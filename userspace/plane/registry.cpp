@@ -9,7 +9,8 @@ std::span<const PlaneRow> planes() {
   static constexpr std::array<PlaneRow, 3> rows{{
       {"ebpf", "BPF hash map of services and array of backends, on XDP and tc"},
       {"bare", "the map syscalls of ebpf and nothing else: the floor under its updates"},
-      {"iptables", "the chapter's nat table, three rules a service, reloaded whole (legacy or nft back end)"},
+      {"iptables",
+       "the chapter's nat table, three rules a service, reloaded whole (legacy or nft back end)"},
   }};
   return rows;
 }
@@ -18,7 +19,8 @@ std::span<const ScenarioRow> scenarios() {
   static constexpr std::array<ScenarioRow, 3> rows{{
       {"fill", "all N services into empty maps: by single syscalls, in batches, through mapped memory"},
       {"update", "one service's endpoints change, one service is added, one removed, where N exist"},
-      {"program", "ns a packet under BPF_PROG_TEST_RUN: lookup, and lookup + DNAT; hot, uniform, zipf, miss"},
+      {"program",
+       "ns a packet under BPF_PROG_TEST_RUN: lookup, and lookup + DNAT; hot, uniform, zipf, miss"},
   }};
   return rows;
 }

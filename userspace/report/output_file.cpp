@@ -77,7 +77,8 @@ Status OutputFile::write(std::string_view text) const {
   SVCB_CHECK(write_all(fd.get(), text, path_));
   const mode_t mask = umask(0);
   umask(mask);
-  if (fchmod(fd.get(), 0666 & ~mask) != 0 || fsync(fd.get()) != 0 || rename(name.c_str(), path_.c_str()) != 0) {
+  if (fchmod(fd.get(), 0666 & ~mask) != 0 || fsync(fd.get()) != 0 ||
+      rename(name.c_str(), path_.c_str()) != 0) {
     return failure("write {}: {}", path_, std::strerror(errno));
   }
   beside.path.clear();

@@ -23,7 +23,8 @@ class TerminalProgress final : public Progress {
     if (now - shown_ < std::chrono::milliseconds(100)) {
       return;
     }
-    show(fmt::format("cell {} of {}, about {} left: {}", done + 1, total, duration_text(seconds_left), label));
+    show(fmt::format("cell {} of {}, about {} left: {}", done + 1, total, duration_text(seconds_left),
+                     label));
     shown_ = now;
   }
   void finished() override { clear(); }
@@ -54,7 +55,8 @@ class PlainProgress final : public Progress {
     if (done > 0 && now - shown_ < std::chrono::seconds(10)) {
       return;
     }
-    fmt::print(stderr, "cell {} of {}, about {} left: {}\n", done + 1, total, duration_text(seconds_left), label);
+    fmt::print(stderr, "cell {} of {}, about {} left: {}\n", done + 1, total, duration_text(seconds_left),
+               label);
     shown_ = now;
   }
   void finished() override {}

@@ -49,9 +49,13 @@ json update_json(const UpdateCell& cell) {
 }
 
 json fill_json(const FillCell& cell) {
-  return {{"writes", cell.writes},     {"services", cell.services},
-          {"backends", cell.backends}, {"map_bytes", cell.map_bytes}, {"batched", cell.batched},
-          {"p50_ns", estimate_json(stats::median_of(cell.ns))}, {"ns", cell.ns}};
+  return {{"writes", cell.writes},
+          {"services", cell.services},
+          {"backends", cell.backends},
+          {"map_bytes", cell.map_bytes},
+          {"batched", cell.batched},
+          {"p50_ns", estimate_json(stats::median_of(cell.ns))},
+          {"ns", cell.ns}};
 }
 
 json program_json(const ProgramCell& cell) {
@@ -93,8 +97,9 @@ json ratios_json(const Results& results) {
     json row{{"services", ebpf.services},
              {"operation", to_string(ebpf.operation)},
              {"ebpf_over_bare", estimate_json(ratio(ebpf.commit_ns, bare->commit_ns))}};
-    row["iptables_over_ebpf"] =
-        iptables == nullptr || iptables->commit_ns.empty() ? json() : estimate_json(ratio(iptables->commit_ns, ebpf.commit_ns));
+    row["iptables_over_ebpf"] = iptables == nullptr || iptables->commit_ns.empty()
+                                    ? json()
+                                    : estimate_json(ratio(iptables->commit_ns, ebpf.commit_ns));
     out.push_back(row);
   }
   return out;

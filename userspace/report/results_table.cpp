@@ -19,20 +19,24 @@ constexpr auto right = TextTable::Align::right;
 constexpr double us = 1e3;
 constexpr double ms = 1e6;
 
-// "1.84 [1.80, 1.90]", in units of `unit` ns; without brackets where there is no interval.
-std::string figure(const std::optional<stats::Estimate>& estimate, double unit, int decimals) {
+// Three digits that mean something: 1.84, 75.3, 412.
+int decimals_of(double value) { return value < 10 ? 2 : value < 100 ? 1 : 0; }
+
+std::string number(const std::optional<double>& ns, double unit) {
+  return ns ? fmt::format("{:.{}f}", *ns / unit, decimals_of(*ns / unit)) : "-";
+}
+
+// "1.84 [1.80,1.90]", in units of `unit` ns; [?] where the samples are too few for an interval.
+std::string figure(const std::optional<stats::Estimate>& estimate, double unit) {
   if (!estimate) {
     return "-";
   }
+  const int decimals = decimals_of(estimate->value / unit);
   if (!estimate->interval) {
     return fmt::format("{:.{}f} [?]", estimate->value / unit, decimals);
   }
-  return fmt::format("{:.{}f} [{:.{}f}, {:.{}f}]", estimate->value / unit, decimals, estimate->interval->low / unit,
-                     decimals, estimate->interval->high / unit, decimals);
-}
-
-std::string number(const std::optional<double>& value, double unit, int decimals) {
-  return value ? fmt::format("{:.{}f}", *value / unit, decimals) : "-";
+  return fmt::format("{:.{}f} [{:.{}f},{:.{}f}]", estimate->value / unit, decimals,
+                     estimate->interval->low / unit, decimals, estimate->interval->high / unit, decimals);
 }
 
 std::string times(const std::optional<stats::Estimate>& ratio) {
@@ -59,14 +63,14 @@ std::string iptables_figure(const UpdateCell* cell) {
     return "-";
   }
   if (!cell->skipped.empty()) {
-    return cell->predicted_ns ? fmt::format("(skipped; about {:.0f})", *cell->predicted_ns / ms) : "(skipped)";
+    return cell->predicted_ns ? fmt::format("(about {:.0f})", *cell->predicted_ns / ms) : "(skipped)";
   }
-  return figure(stats::median_of_blocks(cell->commit_ns), ms, 1);
+  return figure(stats::median_of_blocks(cell->commit_ns), ms);
 }
 
 std::string update_table(const Results& results) {
-  TextTable table({{"services"}, {"", left}, {"eBPF us, p50"}, {"p99"}, {"max"}, {"rules"},
-                   {"iptables-restore ms, p50"}, {"ratio"}, {"bare us"}});
+  TextTable table(
+      {{"N"}, {"", left}, {"eBPF us"}, {"p99"}, {"max"}, {"bare"}, {"rules"}, {"iptables ms"}, {"ratio"}});
   for (const std::size_t services : sizes_of(results)) {
     for (const Operation operation :
          {Operation::change_endpoints, Operation::add_service, Operation::remove_service}) {
@@ -75,12 +79,12 @@ std::string update_table(const Results& results) {
       const UpdateCell* iptables = find_update(results, "iptables", services, operation);
       const auto all = pooled(ebpf->commit_ns);
       const bool both = iptables != nullptr && !iptables->commit_ns.empty();
-      table.add({with_commas(services), short_name(operation), figure(stats::median_of_blocks(ebpf->commit_ns), us, 2),
-                 number(stats::quantile(all, 0.99), us, 1),
-                 all.empty() ? "-" : fmt::format("{:.0f}", all.back() / us),
+      table.add({with_commas(services), short_name(operation),
+                 figure(stats::median_of_blocks(ebpf->commit_ns), us),
+                 number(stats::quantile(all, 0.99), us), all.empty() ? "-" : number(all.back(), us),
+                 bare == nullptr ? "-" : number(stats::median_of_blocks(bare->commit_ns)->value, us),
                  both ? with_commas(iptables->rules) : "-", iptables_figure(iptables),
-                 both ? times(ratio(iptables->commit_ns, ebpf->commit_ns)) : "-",
-                 bare == nullptr ? "-" : figure(stats::median_of_blocks(bare->commit_ns), us, 2).substr(0, 4)});
+                 both ? times(ratio(iptables->commit_ns, ebpf->commit_ns)) : "-"});
     }
   }
   return table.text();
@@ -98,7 +102,10 @@ std::string skipped_lines(const Results& results) {
 }
 
 std::string growth_table(const Results& results) {
-  TextTable table({{"plane", left}, {"operation", left}, {"exponent b of cost ~ N^b"}, {"trend", left},
+  TextTable table({{"plane", left},
+                   {"operation", left},
+                   {"exponent b of cost ~ N^b"},
+                   {"trend", left},
                    {"ns a further service"}});
   for (const GrowthFigure& figure : all_growths(results)) {
     if (!figure.growth) {
@@ -106,9 +113,10 @@ std::string growth_table(const Results& results) {
     }
     const auto& growth = *figure.growth;
     const std::string interval =
-        growth.interval ? fmt::format(" [{:.3f}, {:.3f}]", growth.interval->low, growth.interval->high) : " [?]";
-    table.add({figure.plane, std::string(to_string(figure.operation)), fmt::format("{:.3f}{}", growth.exponent, interval),
-               std::string(to_string(classify(growth))),
+        growth.interval ? fmt::format(" [{:.3f}, {:.3f}]", growth.interval->low, growth.interval->high)
+                        : " [?]";
+    table.add({figure.plane, std::string(to_string(figure.operation)),
+               fmt::format("{:.3f}{}", growth.exponent, interval), std::string(to_string(classify(growth))),
                figure.line ? fmt::format("{:.3f}", figure.line->slope) : "-"});
   }
   return table.text();
@@ -117,8 +125,8 @@ std::string growth_table(const Results& results) {
 // ---- fills ----
 
 std::string fill_table(const Results& results) {
-  TextTable table({{"services"}, {"backends"}, {"single ms"}, {"batch ms"}, {"mapped ms"}, {"single/batch"},
-                   {"single/mapped"}, {"maps MiB"}});
+  TextTable table(
+      {{"N"}, {"single ms"}, {"batch ms"}, {"mapped ms"}, {"batch gain"}, {"mapped gain"}, {"maps MiB"}});
   const auto blocks = [](const FillCell& cell) {
     Blocks each;
     for (const double ns : cell.ns) {
@@ -135,39 +143,42 @@ std::string fill_table(const Results& results) {
     }
     const auto gain = [&](const FillCell& faster) {
       const auto a = blocks(single->ns.size() <= faster.ns.size() ? *single : faster);
-      const auto by = single->ns.size() <= faster.ns.size() ? ratio(a, blocks(faster)) : ratio(a, blocks(*single));
+      const auto by =
+          single->ns.size() <= faster.ns.size() ? ratio(a, blocks(faster)) : ratio(a, blocks(*single));
       if (!by) {
         return std::string("-");
       }
       const bool inverse = single->ns.size() > faster.ns.size();
       return fmt::format("{:.1f} x", inverse ? 1 / by->value : by->value);
     };
-    table.add({with_commas(services), with_commas(single->backends), figure(stats::median_of(single->ns), ms, 2),
-               figure(stats::median_of(batch->ns), ms, 2), figure(stats::median_of(mapped->ns), ms, 2), gain(*batch),
-               gain(*mapped), fmt::format("{:.1f}", static_cast<double>(mapped->map_bytes) / (1024.0 * 1024.0))});
+    table.add({with_commas(services), figure(stats::median_of(single->ns), ms),
+               figure(stats::median_of(batch->ns), ms), figure(stats::median_of(mapped->ns), ms),
+               gain(*batch), gain(*mapped),
+               fmt::format("{:.1f}", static_cast<double>(mapped->map_bytes) / (1024.0 * 1024.0))});
   }
   const bool batches = std::all_of(results.fills.begin(), results.fills.end(),
                                    [](const FillCell& cell) { return cell.batched; });
-  return table.text() + (batches ? "" : "This kernel has no BPF_MAP_UPDATE_BATCH: entries went one by one.\n");
+  return table.text() +
+         (batches ? "" : "This kernel has no BPF_MAP_UPDATE_BATCH: entries went one by one.\n");
 }
 
 // ---- programs ----
 
-std::string program_cell(const Results& results, const std::string& hook, const std::string& depth, Family family,
-                         const std::string& destination, std::size_t services) {
+std::string program_cell(const Results& results, const std::string& hook, const std::string& depth,
+                         Family family, const std::string& destination, std::size_t services) {
   const ProgramCell* cell = find_program(results, hook, depth, family, destination, services);
-  return cell == nullptr ? "-" : figure(stats::median_of_blocks(cell->ns_per_packet), 1, 1);
+  return cell == nullptr ? "-" : figure(stats::median_of_blocks(cell->ns_per_packet), 1);
 }
 
 std::string program_table(const Results& results, const std::string& hook, Family family) {
   const auto sizes = sizes_of(results);
-  TextTable table({{"services"}, {"program", left}, {"hot"}, {"uniform"}, {"zipf"}, {"miss"}});
+  TextTable table({{"N"}, {"program", left}, {"hot"}, {"uniform"}, {"zipf"}, {"miss"}});
   for (const std::string depth : {"empty", "rewind"}) {
     table.add({"any", depth, program_cell(results, hook, depth, family, "", sizes.back()), "", "", ""});
   }
   for (const std::size_t services : sizes) {
     for (const std::string depth : {"bare", "lookup", "dnat"}) {
-      std::vector<std::string> row{with_commas(services), depth == "dnat" ? "lookup + DNAT" : depth};
+      std::vector<std::string> row{with_commas(services), depth == "dnat" ? "lookup+DNAT" : depth};
       for (const std::string destination : {"hot", "uniform", "zipf", "miss"}) {
         row.push_back(program_cell(results, hook, depth, family, destination, services));
       }
@@ -182,15 +193,15 @@ std::string program_tables(const Results& results) {
   const auto sizes = sizes_of(results);
   for (const Family family : families_of(results)) {
     for (const std::string hook : {"xdp", "tc"}) {
-      out += fmt::format("\nProgram ns a packet, {}, {} (BPF_PROG_TEST_RUN; not the path a packet takes)\n", hook,
-                         to_string(family));
+      out += fmt::format("\nProgram ns a packet, {}, {} (BPF_PROG_TEST_RUN; not the path a packet takes)\n",
+                         hook, to_string(family));
       out += program_table(results, hook, family);
       const ProgramCell* dnat = find_program(results, hook, "dnat", family, "uniform", sizes.back());
       const ProgramCell* bare = find_program(results, hook, "bare", family, "uniform", sizes.back());
       if (dnat != nullptr && bare != nullptr) {
         const auto times_bare = ratio(dnat->ns_per_packet, bare->ns_per_packet);
         out += fmt::format("lookup + DNAT costs {} times the bare hash lookup (uniform, {} services).\n",
-                           figure(times_bare, 1, 2), with_commas(sizes.back()));
+                           figure(times_bare, 1), with_commas(sizes.back()));
       }
     }
   }
@@ -203,7 +214,9 @@ std::string painted(const Verdict& verdict, bool colour) {
   if (!colour) {
     return verdict.summary;
   }
-  const char* code = verdict.outcome == Outcome::holds ? "32" : verdict.outcome == Outcome::does_not_hold ? "31" : "33";
+  const char* code = verdict.outcome == Outcome::holds           ? "32"
+                     : verdict.outcome == Outcome::does_not_hold ? "31"
+                                                                 : "33";
   const std::string outcome(to_string(verdict.outcome));
   if (!verdict.summary.starts_with(outcome)) {
     return verdict.summary;
@@ -229,13 +242,17 @@ std::string verdict_text(const Results& results, bool colour) {
 }  // namespace
 
 std::string render_results(const Results& results, bool colour) {
-  std::string out = "Update of one service where N exist (medians with 95 % intervals)\n";
+  std::string out =
+      "Update of one service where N exist: median [95 % interval]; eBPF and its bare syscalls in us, a "
+      "whole\n"
+      "iptables-restore in ms; ratio: iptables over eBPF\n";
   out += update_table(results);
   out += skipped_lines(results);
   out += "\nGrowth with N (flat: the interval lies below 0.1; linear: it reaches 0.8)\n";
   out += growth_table(results);
-  out += "\nFill: all services into empty maps (single: a syscall an entry; batch: BPF_MAP_UPDATE_BATCH;\n"
-         "mapped: backends through mapped memory, services in a batch)\n";
+  out +=
+      "\nFill: all N services into empty maps (single: a syscall an entry; batch: BPF_MAP_UPDATE_BATCH;\n"
+      "mapped: backends through mapped memory, services in a batch; gain: over single)\n";
   out += fill_table(results);
   out += program_tables(results);
   out += verdict_text(results, colour);

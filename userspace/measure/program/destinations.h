@@ -19,8 +19,8 @@ enum class Destination : std::uint8_t {
   miss,     // addresses of services, at a port that none has
 };
 
-inline constexpr Destination all_destinations[] = {Destination::hot, Destination::uniform, Destination::zipf,
-                                                   Destination::miss};
+inline constexpr Destination all_destinations[] = {Destination::hot, Destination::uniform,
+                                                   Destination::zipf, Destination::miss};
 
 [[nodiscard]] std::string_view to_string(Destination destination);
 
@@ -38,7 +38,8 @@ struct Draw {
 
 // `length` draws over `services`, the same for the same seed. Services without endpoints are never drawn;
 // there must be one that has some.
-[[nodiscard]] std::vector<Draw> make_schedule(std::span<const Service* const> services, Destination destination,
-                                              std::size_t length, std::uint64_t seed);
+[[nodiscard]] std::vector<Draw> make_schedule(std::span<const Service* const> services,
+                                              Destination destination, std::size_t length,
+                                              std::uint64_t seed);
 
 }  // namespace svcbench

@@ -91,8 +91,8 @@ Result<std::unique_ptr<ProgramBench>> ProgramBench::load(const EbpfPlane& plane,
     auto& own = family == Family::ipv4 ? bench->ipv4_ : bench->ipv6_;
     const std::size_t length = schedule_length(own.services.size());
     for (const Destination destination : all_destinations) {
-      own.draws.push_back(make_schedule(own.services, destination, length,
-                                        seed + static_cast<std::uint64_t>(destination)));
+      own.draws.push_back(
+          make_schedule(own.services, destination, length, seed + static_cast<std::uint64_t>(destination)));
     }
   }
   bpf_map__set_max_entries(maps.draws4, draws_size(bench->ipv4_));
@@ -194,8 +194,9 @@ Status ProgramBench::check_counts(const Counters& before, const Counters& after,
     const std::uint64_t counted = after[outcome] - before[outcome];
     const std::uint64_t wanted = outcome == expected ? packets : 0;
     if (counted != wanted) {
-      return failure("{}, {}: {} packets were counted under outcome {} where {} were to be: no figure is given",
-                     what, to_string(destination), counted, outcome, wanted);
+      return failure(
+          "{}, {}: {} packets were counted under outcome {} where {} were to be: no figure is given", what,
+          to_string(destination), counted, outcome, wanted);
     }
   }
   return {};
@@ -213,8 +214,8 @@ Status ProgramBench::check_bytes(const Run& run, Hook hook, Family family, Desti
     if (run.out == packet_of(draw)) {
       return {};
     }
-    return failure("{}: a packet to {}, which is no service, was changed: no figure is given", to_string(hook),
-                   draw.frontend.text());
+    return failure("{}: a packet to {}, which is no service, was changed: no figure is given",
+                   to_string(hook), draw.frontend.text());
   }
   const auto& endpoints = schedules(family).services[draw.service]->endpoints;
   const bool right = std::any_of(endpoints.begin(), endpoints.end(), [&](const Endpoint& endpoint) {
@@ -267,8 +268,8 @@ Status ProgramBench::measure(ProgramCell& cell, Hook hook, Depth depth, Family f
   }
   const std::uint64_t hits = destination == Destination::miss ? 0 : packets;
   if (depth == Depth::bare && state.bare_hits != hits) {
-    return failure("{}, {}: {} lookups hit where {} were to: no figure is given", what, to_string(destination),
-                   std::uint64_t{state.bare_hits}, hits);
+    return failure("{}, {}: {} lookups hit where {} were to: no figure is given", what,
+                   to_string(destination), std::uint64_t{state.bare_hits}, hits);
   }
 
   auto& block = cell.ns_per_packet.emplace_back();

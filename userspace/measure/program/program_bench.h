@@ -29,7 +29,8 @@ enum class Depth : std::uint8_t {
 };
 
 inline constexpr Hook all_hooks[] = {Hook::xdp, Hook::tc};
-inline constexpr Depth all_depths[] = {Depth::empty, Depth::rewind, Depth::bare, Depth::lookup, Depth::dnat};
+inline constexpr Depth all_depths[] = {Depth::empty, Depth::rewind, Depth::bare, Depth::lookup,
+                                       Depth::dnat};
 
 [[nodiscard]] std::string_view to_string(Hook hook);
 [[nodiscard]] std::string_view to_string(Depth depth);
@@ -40,8 +41,8 @@ inline constexpr Depth all_depths[] = {Depth::empty, Depth::rewind, Depth::bare,
 // not change while this exists: results are checked against what they were at load().
 class ProgramBench {
  public:
-  static Result<std::unique_ptr<ProgramBench>> load(const EbpfPlane& plane, std::span<const Service> services,
-                                                    std::uint64_t seed);
+  static Result<std::unique_ptr<ProgramBench>> load(const EbpfPlane& plane,
+                                                    std::span<const Service> services, std::uint64_t seed);
   ProgramBench(const ProgramBench&) = delete;
   ProgramBench& operator=(const ProgramBench&) = delete;
   ~ProgramBench();
@@ -49,8 +50,8 @@ class ProgramBench {
   // Families of which there is a service with endpoints.
   [[nodiscard]] std::vector<Family> families() const;
 
-  // Right before fast: runs the first `packets` packets of each schedule singly through the whole data plane
-  // of this hook, and compares verdict, counters and every byte with what user space works out.
+  // Right before fast: runs the first `packets` packets of each schedule singly through the whole data
+  // plane of this hook, and compares verdict, counters and every byte with what user space works out.
   Status verify(Hook hook, Family family, std::size_t packets);
 
   // One BPF_PROG_TEST_RUN of bursts x burst packets: appends one block to the cell. After it, every packet
@@ -88,7 +89,8 @@ class ProgramBench {
   void rewind_to(Family family, Destination destination, std::size_t first, std::uint32_t packets_a_burst);
   Result<Run> run(int program, Family family, std::uint32_t packets);
   [[nodiscard]] Result<Counters> counters() const;
-  Status check_bytes(const Run& run, Hook hook, Family family, Destination destination, std::size_t draw) const;
+  Status check_bytes(const Run& run, Hook hook, Family family, Destination destination,
+                     std::size_t draw) const;
   Status check_counts(const Counters& before, const Counters& after, Destination destination,
                       std::uint64_t packets, std::string_view what) const;
 

@@ -78,7 +78,8 @@ void put_ip_header(PacketBytes& packet, const Address& source, const Address& to
 }
 
 // Bytes 4-5 are UDP's length; TCP has the upper half of its sequence number there, so both may hold it.
-void put_transport(PacketBytes& packet, std::size_t at, Protocol protocol, std::uint16_t from, std::uint16_t to) {
+void put_transport(PacketBytes& packet, std::size_t at, Protocol protocol, std::uint16_t from,
+                   std::uint16_t to) {
   put16(packet, at, from);
   put16(packet, at + 2, to);
   put16(packet, at + 4, transport_size);
@@ -100,7 +101,7 @@ void put_transport(PacketBytes& packet, std::size_t at, Protocol protocol, std::
 PacketBytes build(const Draw& draw, const Address& to, std::uint16_t port) {
   const std::size_t transport = ethernet_size + size_of(to.family);
   PacketBytes packet(transport + transport_size, 0);
-  packet[5] = 2;   // locally administered addresses of no meaning
+  packet[5] = 2;  // locally administered addresses of no meaning
   packet[11] = 1;
   put_ip_header(packet, to.family == Family::ipv4 ? source4 : source6, to, draw.frontend.protocol);
   put_transport(packet, transport, draw.frontend.protocol, draw.source_port, port);

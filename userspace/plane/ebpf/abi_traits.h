@@ -24,7 +24,8 @@ struct Ipv4Abi {
   // factors, the low ones only on the low ones: so the bytes change places.
   static std::size_t hash(const Frontend& frontend) {
     const std::uint64_t mixed =
-        (std::uint64_t{frontend.address} << 32 | std::uint64_t{frontend.port} << 16 | frontend.protocol) * SVCB_MIX_1;
+        (std::uint64_t{frontend.address} << 32 | std::uint64_t{frontend.port} << 16 | frontend.protocol) *
+        SVCB_MIX_1;
     return __builtin_bswap64(mixed);
   }
 };

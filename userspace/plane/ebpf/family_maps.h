@@ -24,8 +24,8 @@ enum class MapWrites {
 };
 
 // Keeps which range of backends each service has, and writes in the one order that a running program may
-// watch: a fresh range first, then the service's word, which the kernel copies whole; the old range is reused
-// after a grace period only. Owns the mapping of the backends; the maps belong to the skeleton.
+// watch: a fresh range first, then the service's word, which the kernel copies whole; the old range is
+// reused after a grace period only. Owns the mapping of the backends; the maps belong to the skeleton.
 template <typename Abi>
 class FamilyMaps {
  public:
@@ -46,7 +46,8 @@ class FamilyMaps {
     if (endpoints > ranges_.capacity()) {
       return backends_.full();
     }
-    return writes == MapWrites::single ? install_singly(services) : install_batched(services, endpoints, writes);
+    return writes == MapWrites::single ? install_singly(services)
+                                       : install_batched(services, endpoints, writes);
   }
 
   // One syscall: the fresh range is written through memory, then the word is flipped.
@@ -220,7 +221,8 @@ class FamilyMaps {
     return {};
   }
 
-  Status install_batched(std::span<const Service* const> services, std::size_t endpoints, MapWrites writes) {
+  Status install_batched(std::span<const Service* const> services, std::size_t endpoints,
+                         MapWrites writes) {
     std::vector<Key> keys;
     std::vector<svcb_service> values;
     std::vector<std::uint32_t> indices;
@@ -253,10 +255,11 @@ class FamilyMaps {
       held_.emplace(key, *range);
     }
     SVCB_TAKE(backends_batched,
-              backends_.update_batch(indices.data(), sizeof(std::uint32_t), backends.data(), sizeof(Backend),
-                                     static_cast<std::uint32_t>(indices.size())));
-    SVCB_TAKE(services_batched, services_.update_batch(keys.data(), sizeof(Key), values.data(), sizeof(svcb_service),
-                                                       static_cast<std::uint32_t>(keys.size())));
+              backends_.update_batch(indices.data(), sizeof(std::uint32_t), backends.data(),
+                                     sizeof(Backend), static_cast<std::uint32_t>(indices.size())));
+    SVCB_TAKE(services_batched,
+              services_.update_batch(keys.data(), sizeof(Key), values.data(), sizeof(svcb_service),
+                                     static_cast<std::uint32_t>(keys.size())));
     batched_ = backends_batched && services_batched;
     return {};
   }
@@ -264,7 +267,8 @@ class FamilyMaps {
   Result<Service> read(const Key& key, const svcb_service& value) const {
     Service service;
     service.frontend = from_abi<Abi>(key);
-    service.kind = service.frontend.address.is_unspecified() ? FrontendKind::node_port : FrontendKind::cluster_ip;
+    service.kind =
+        service.frontend.address.is_unspecified() ? FrontendKind::node_port : FrontendKind::cluster_ip;
     const std::uint32_t first = svcb_service_first(value.word);
     for (std::uint32_t i = 0; i < svcb_service_count(value.word); ++i) {
       const std::uint32_t index = first + i;

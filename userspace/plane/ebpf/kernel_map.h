@@ -13,8 +13,8 @@
 
 namespace svcbench {
 
-// A view of a map that someone else owns. Keys and values are given as pointers to objects of the sizes that
-// the map was made with.
+// A view of a map that someone else owns. Keys and values are given as pointers to objects of the sizes
+// that the map was made with.
 class KernelMap {
  public:
   KernelMap() = default;
@@ -28,10 +28,11 @@ class KernelMap {
 
   // `flags`: BPF_ANY, BPF_NOEXIST or BPF_EXIST.
   Status update(const void* key, const void* value, std::uint64_t flags) const;
-  // `count` elements, keys and values side by side, by BPF_MAP_UPDATE_BATCH; one by one where the kernel has
-  // no batches for this map: then the value is false. Existing keys are overwritten: a batch takes no flags.
-  Result<bool> update_batch(const void* keys, std::size_t key_size, const void* values, std::size_t value_size,
-                            std::uint32_t count) const;
+  // `count` elements, keys and values side by side, by BPF_MAP_UPDATE_BATCH; one by one where the kernel
+  // has no batches for this map: then the value is false. Existing keys are overwritten: a batch takes no
+  // flags.
+  Result<bool> update_batch(const void* keys, std::size_t key_size, const void* values,
+                            std::size_t value_size, std::uint32_t count) const;
   Status remove(const void* key) const;
   // False where there is no such key.
   [[nodiscard]] Result<bool> lookup(const void* key, void* value) const;
@@ -53,7 +54,8 @@ class KernelMap {
   std::uint32_t max_entries_ = 0;
 };
 
-// A map's elements in this process's memory (BPF_F_MMAPABLE), each at a multiple of 8 bytes. Owns the mapping.
+// A map's elements in this process's memory (BPF_F_MMAPABLE), each at a multiple of 8 bytes. Owns the
+// mapping.
 class MappedArray {
  public:
   MappedArray() = default;
@@ -62,7 +64,9 @@ class MappedArray {
   MappedArray& operator=(MappedArray&& other) noexcept;
   ~MappedArray();
 
-  [[nodiscard]] void* at(std::uint32_t index) const { return base_ + static_cast<std::size_t>(index) * stride_; }
+  [[nodiscard]] void* at(std::uint32_t index) const {
+    return base_ + static_cast<std::size_t>(index) * stride_;
+  }
 
  private:
   std::byte* base_ = nullptr;

@@ -26,7 +26,8 @@ struct Range {
 // in which every such program has ended (grace_period.h).
 //
 // Free ranges are kept by their exact size, since a cluster's services have few sizes, and the one that was
-// let go first is used first; when no size fits, all are merged with their neighbours once. An empty range needs no room and is always granted.
+// let go first is used first; when no size fits, all are merged with their neighbours once. An empty range
+// needs no room and is always granted.
 class RangeAllocator {
  public:
   explicit RangeAllocator(std::uint32_t capacity) : capacity_(capacity) {}
@@ -47,8 +48,8 @@ class RangeAllocator {
   void merge_free();
 
   std::uint32_t capacity_;
-  std::uint32_t untouched_ = 0;                                 // [untouched_, capacity_) was never handed out
-  std::map<std::uint32_t, std::deque<std::uint32_t>> free_{};   // size -> first indices, oldest first
+  std::uint32_t untouched_ = 0;  // [untouched_, capacity_) was never handed out
+  std::map<std::uint32_t, std::deque<std::uint32_t>> free_{};  // size -> first indices, oldest first
   std::vector<Range> retired_{};
 };
 

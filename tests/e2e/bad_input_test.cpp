@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+// Wrong words, wrong files, wrong rights: one sentence, the right exit code, nothing done.
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <filesystem>
+
+#include "program.h"
+
+namespace svcbench::testing {
+namespace {
+
+// One sentence on standard error that holds `word`; nothing on standard output.
+void check_refused(const Ran& ran, int status, const std::string& word) {
+  INFO(ran.err);
+  CHECK(ran.status == status);
+  CHECK(ran.out.empty());
+  CHECK(ran.err.starts_with("svcbench: "));
+  CHECK(std::count(ran.err.begin(), ran.err.end(), '\n') == 1);
+  CHECK(ran.err.find(word) != std::string::npos);
+}
+
+TEST_CASE("wrong words") {
+  check_refused(svcbench({"ebpf"}), 2, "--services");
+  check_refused(svcbench({"ebpf", "--services", "0"}), 2, "1 to 1,000,000");
+  check_refused(svcbench({"ebpf", "--services", "-5"}), 2, "1 to 1,000,000");
+  check_refused(svcbench({"ebpf", "--services", "many"}), 2, "many");
+  check_refused(svcbench({"ebpf", "--services", "5k"}), 2, "5k");
+  check_refused(svcbench({"ebpf", "--services", "1000001"}), 2, "1 to 1,000,000");
+  check_refused(svcbench({"ebpf", "--services", "99999999999999999999"}), 2, "1 to 1,000,000");
+  check_refused(svcbench({"ebpf", "--services", "5", "--endpoints", "0"}), 2, "--endpoints");
+  check_refused(svcbench({"ebpf", "--services", "5", "--endpoints", "5000"}), 2, "1 to 4,095");
+  check_refused(svcbench({"ebpf", "--services", "5", "--sweep", "3,x"}), 2, "x");
+  check_refused(svcbench({"ebpf", "--services", "5", "--sweep", "3,6"}), 2, "--sweep");
+  check_refused(svcbench({"ebpf", "--services", "5", "--family", "ipx"}), 2, "ipx");
+  check_refused(svcbench({"ebpf", "--services", "5", "--iptables", "/nowhere/iptables-restore"}), 2,
+                "/nowhere");
+  check_refused(svcbench({"ebpf", "--services", "5", "--colour"}), 2, "--colour");
+  check_refused(svcbench({"maps"}), 2, "--cluster");
+  check_refused(svcbench({"cilium"}), 2, "cilium");
+  check_refused(svcbench({}), 2, "ebpf, maps, probe, list");
+}
+
+TEST_CASE("an output that cannot be written is told before anything is measured") {
+  const TemporaryFolder folder;
+  check_refused(svcbench({"ebpf", "--services", "5", "--json", folder.path("no/such/run.json")}), 2,
+                "no/such");
+  check_refused(svcbench({"ebpf", "--services", "5", "--json", folder.path()}), 2, "folder");
+  CHECK(folder.names().empty());
+}
+
+// The real cluster's file with one piece of text in place of another.
+std::string altered(const std::string& from, const std::string& to) {
+  std::string text = read_file(SVCBENCH_TEST_DATA "/kind-dualstack.json");
+  const auto at = text.find(from);
+  REQUIRE(at != std::string::npos);
+  return text.replace(at, from.size(), to);
+}
+
+TEST_CASE("wrong files") {
+  const TemporaryFolder folder;
+  const std::string whole = read_file(SVCBENCH_TEST_DATA "/kind-dualstack.json");
+  const auto refused = [&](const std::string& text, const std::string& word) {
+    const std::string path = folder.write("cluster.json", text);
+    CAPTURE(word);
+    check_refused(svcbench({"ebpf", "--cluster", path}), 2, word);
+    check_refused(svcbench({"maps", "--cluster", path}), 2, word);
+  };
+  refused(whole.substr(0, whole.size() / 2), "cluster.json");
+  refused("", "cluster.json");
+  refused("{\"kind\": \"Pod\", \"apiVersion\": \"v1\"}", "kubectl get services,endpointslices -A -o json");
+  refused("apiVersion: v1\nitems: []\nkind: List\n", "-o json");
+  refused(altered("\"port\": 80,", "\"port\": 0,"), "port");
+  refused(altered("\"port\": 80,", "\"port\": 70000,"), "70000");
+  refused(altered("\"10.96.164.78\",\n          \"fd", "\"10.96.164.999\",\n          \"fd"),
+          "10.96.164.999");
+  refused(altered("\"10.244.2.162\"", "\"pod-7\""), "pod-7");
+  std::string twice = altered("\"10.96.0.1\"\n", "\"10.96.164.78\"\n");
+  twice.replace(twice.find("\"port\": 443"), 11, "\"port\": 80 ");
+  refused(twice, "10.96.164.78:80/TCP");
+  check_refused(svcbench({"maps", "--cluster", folder.path("none.json")}), 2, "none.json");
+}
+
+TEST_CASE("a thousand endpoints in one service: told, with the flag that allows them") {
+  const TemporaryFolder folder;
+  std::string endpoints = "\"endpoints\": [\n";
+  for (int i = 0; i < 1000; ++i) {
+    endpoints +=
+        "{\"addresses\": [\"10.1." + std::to_string(i / 250) + "." + std::to_string(i % 250 + 1) + "\"]},";
+  }
+  const std::string path = folder.write("cluster.json", altered("\"endpoints\": [", endpoints));
+  check_refused(svcbench({"maps", "--cluster", path}), 2, "--max-endpoints");
+  const Ran allowed = svcbench({"maps", "--cluster", path, "--max-endpoints", "4095", "--json", "-"});
+  INFO(allowed.err);
+  REQUIRE(allowed.status == 0);
+  CHECK(nlohmann::json::parse(allowed.out)["frontends"][0]["backends"].size() == 1002);
+}
+
+TEST_CASE("without root: what is missing, and the remedy") {
+  const TemporaryFolder folder;
+  const std::string copy = folder.path("svcbench");
+  std::filesystem::copy_file(SVCBENCH_BINARY, copy);
+  for (const std::vector<std::string>& arguments : {std::vector<std::string>{"ebpf", "--services", "10"},
+                                                    std::vector<std::string>{"maps", "--cluster", "-"}}) {
+    std::vector<std::string> argv{"setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", copy};
+    argv.insert(argv.end(), arguments.begin(), arguments.end());
+    check_refused(run_program(argv, read_file(SVCBENCH_TEST_DATA "/kind-dualstack.json")), 1, "sudo");
+  }
+  // What needs no rights works without them.
+  CHECK(run_program({"setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", copy, "list"}).status ==
+        0);
+  CHECK(
+      run_program({"setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", copy, "probe"}).status ==
+      0);
+}
+
+TEST_CASE("help teaches, and asks for nothing") {
+  for (const std::vector<std::string>& arguments :
+       {std::vector<std::string>{"--help"}, std::vector<std::string>{"ebpf", "--help"},
+        std::vector<std::string>{"maps", "--help"}, std::vector<std::string>{"--version"}}) {
+    const Ran ran = svcbench(arguments);
+    CHECK(ran.status == 0);
+    CHECK(ran.err.empty());
+    CHECK(ran.out.find("svcbench") != std::string::npos);
+  }
+  CHECK(svcbench({"ebpf", "--help"}).out.find("sudo ./svcbench ebpf --services 5000") != std::string::npos);
+}
+
+}  // namespace
+}  // namespace svcbench::testing

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+// svcbench as its users have it: the binary, its output, its exit code.
+#pragma once
+
+#include <sys/types.h>
+
+#include <nlohmann/json.hpp>
+#include <set>
+#include <string>
+#include <vector>
+
+namespace svcbench::testing {
+
+struct Ran {
+  int status = 0;  // exit code, or 128 + signal
+  std::string out;
+  std::string err;
+};
+
+// Ends the test program with 77 ("skipped") where it is not run by root.
+bool require_root_or_skip();
+
+// Runs svcbench with these arguments; `input` is its standard input.
+[[nodiscard]] Ran svcbench(const std::vector<std::string>& arguments, const std::string& input = "");
+[[nodiscard]] Ran run_program(const std::vector<std::string>& argv, const std::string& input = "");
+
+// A folder that goes away with its contents.
+class TemporaryFolder {
+ public:
+  TemporaryFolder();
+  TemporaryFolder(const TemporaryFolder&) = delete;
+  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
+  ~TemporaryFolder();
+
+  [[nodiscard]] std::string path(const std::string& name = "") const;
+  [[nodiscard]] std::string write(const std::string& name, const std::string& text) const;  // its path
+  [[nodiscard]] std::vector<std::string> names() const;
+
+ private:
+  std::string path_;
+};
+
+[[nodiscard]] std::string read_file(const std::string& path);
+[[nodiscard]] nlohmann::json read_json(const std::string& path);
+
+// What svcbench must leave as it was: BPF programs and maps (by id), links, network namespaces, rules.
+struct HostState {
+  std::set<std::string> lines;
+  static HostState now();
+};
+// Waits a moment for the kernel to free what its owner let go.
+[[nodiscard]] bool host_becomes(const HostState& before);
+
+// A svcbench that runs while the test goes on. Killed in the destructor.
+class Background {
+ public:
+  explicit Background(const std::vector<std::string>& arguments);
+  Background(const Background&) = delete;
+  Background& operator=(const Background&) = delete;
+  ~Background();
+
+  // Until standard error holds `text`; false after half a minute.
+  [[nodiscard]] bool wait_for(const std::string& text) const;
+  void signal(int number) const;
+  int wait();  // exit code, or 128 + signal
+  [[nodiscard]] std::string err() const;
+  [[nodiscard]] pid_t pid() const { return pid_; }
+
+ private:
+  TemporaryFolder folder_{};
+  pid_t pid_ = -1;
+};
+
+}  // namespace svcbench::testing
