@@ -50,8 +50,8 @@ void check_updates(const json& result) {
     }
   }
   CHECK(cells.size() == 3);
-  for (const auto& [plane, count] : cells) {
-    CHECK_MESSAGE(count == 3 * 3, plane);  // three sizes, three operations
+  for (const auto& cell : cells) {
+    CHECK_MESSAGE(cell.second == 3 * 3, cell.first);  // three sizes, three operations
   }
 }
 
@@ -113,7 +113,7 @@ TEST_CASE("the main job: figures, verdicts and exit code agree, and the host is 
 
 TEST_CASE("a cluster's services are measured as what they are: both families, TCP and UDP") {
   const TemporaryFolder folder;
-  const Ran ran = svcbench({"ebpf", "--cluster", SVCBENCH_TEST_DATA "/kind-dualstack.json", "--services",
+  const Ran ran = svcbench({"ebpf", "--cluster", std::string(SVCBENCH_TEST_DATA) + "/kind-dualstack.json", "--services",
                             "20", "--sweep", "10", "--rounds", "2", "--json", folder.path("run.json")});
   INFO(ran.err);
   REQUIRE(ran.status == 4);  // two rounds make no interval: nothing can be decided

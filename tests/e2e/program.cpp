@@ -36,7 +36,7 @@ void add_lines(std::set<std::string>& lines, const std::string& what,
   std::istringstream text(result ? result->out : "");
   for (std::string line; std::getline(text, line);) {
     if (!line.starts_with("#")) {  // the date of iptables-save
-      lines.insert(what + " " + line);
+      lines.insert(fmt::format("{} {}", what, line));
     }
   }
 }

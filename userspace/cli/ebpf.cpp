@@ -2,7 +2,10 @@
 // svcbench ebpf: the main job.
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
+#include <cmath>
+#include <cstdlib>
 #include <fstream>
 #include <memory>
 
@@ -101,7 +104,7 @@ Result<int> run(const EbpfInput& input) {
                SVCBENCH_VERSION, SVCBENCH_REVISION, environment["kernel"]["release"].get<std::string>(),
                environment["cpu"]["model"].is_string() ? environment["cpu"]["model"].get<std::string>()
                                                        : "CPU unknown",
-               input.workload.seed, static_cast<int>(results.seconds + 0.5), made.description,
+               input.workload.seed, std::lround(results.seconds), made.description,
                iptables.label, 3);
     fmt::print("{}", render_results(results, wants_colour()));
   }

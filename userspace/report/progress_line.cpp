@@ -32,13 +32,13 @@ class TerminalProgress final : public Progress {
  private:
   void show(const std::string& text) {
     fmt::print(stderr, "\r\x1b[K{:.98}", text);
-    std::fflush(stderr);
+    static_cast<void>(std::fflush(stderr));
     dirty_ = true;
   }
   void clear() {
     if (dirty_) {
       fmt::print(stderr, "\r\x1b[K");
-      std::fflush(stderr);
+      static_cast<void>(std::fflush(stderr));
       dirty_ = false;
     }
   }

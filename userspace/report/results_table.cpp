@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include "measure/analysis.h"
 #include "report/text_table.h"
@@ -19,8 +20,8 @@ constexpr auto right = TextTable::Align::right;
 constexpr double us = 1e3;
 constexpr double ms = 1e6;
 
-// Three digits that mean something: 1.84, 75.3, 412.
-int decimals_of(double value) { return value < 10 ? 2 : value < 100 ? 1 : 0; }
+// About three digits that mean something: 0.031, 1.84, 75.3, 412.
+int decimals_of(double value) { return value < 0.1 ? 3 : value < 10 ? 2 : value < 100 ? 1 : 0; }
 
 std::string number(const std::optional<double>& ns, double unit) {
   return ns ? fmt::format("{:.{}f}", *ns / unit, decimals_of(*ns / unit)) : "-";
@@ -40,7 +41,7 @@ std::string figure(const std::optional<stats::Estimate>& estimate, double unit) 
 }
 
 std::string times(const std::optional<stats::Estimate>& ratio) {
-  return ratio ? with_commas(static_cast<std::size_t>(ratio->value + 0.5)) + " x" : "-";
+  return ratio ? with_commas(static_cast<std::size_t>(std::lround(ratio->value))) + " x" : "-";
 }
 
 std::string short_name(Operation operation) {
@@ -243,9 +244,8 @@ std::string verdict_text(const Results& results, bool colour) {
 
 std::string render_results(const Results& results, bool colour) {
   std::string out =
-      "Update of one service where N exist: median [95 % interval]; eBPF and its bare syscalls in us, a "
-      "whole\n"
-      "iptables-restore in ms; ratio: iptables over eBPF\n";
+      "Update of one service where N exist: median [95 % interval]; eBPF and its bare syscall in us,\n"
+      "iptables-restore of the whole table in ms, and how many times the eBPF update that is\n";
   out += update_table(results);
   out += skipped_lines(results);
   out += "\nGrowth with N (flat: the interval lies below 0.1; linear: it reaches 0.8)\n";
