@@ -40,14 +40,17 @@ long calls_of(EbpfPlane& plane, Operation operation, const Service& service) {
   return bpf_calls - before;
 }
 
-TEST_CASE("a change of a service of three endpoints is one bpf(2) call, and so are adding and removing it") {
+TEST_CASE(
+    "a change of a service of three endpoints is one bpf(2) call, and so are adding and removing it") {
   const Workload workload = Workload::generate(100, 3, {Family::ipv4, Family::ipv6}, 1).value();
-  auto plane = EbpfPlane::load({.capacity = MapCapacity::for_services(workload.services()), .programs = false})
-                   .value();
+  auto plane =
+      EbpfPlane::load({.capacity = MapCapacity::for_services(workload.services()), .programs = false})
+          .value();
   REQUIRE(plane->install(workload.services()));
   CHECK(bpf_calls > 0);  // the count counts
   for (const std::size_t place : {0U, 1U}) {
-    CHECK(calls_of(*plane, Operation::change_endpoints, workload.changed(workload.services()[place], place)) == 1);
+    CHECK(calls_of(*plane, Operation::change_endpoints,
+                   workload.changed(workload.services()[place], place)) == 1);
     CHECK(calls_of(*plane, Operation::add_service, workload.added(place)) == 1);
     CHECK(calls_of(*plane, Operation::remove_service, workload.added(place)) == 1);
   }

@@ -22,6 +22,8 @@ namespace {
 constexpr std::size_t packets_verified = 256;
 // Fewest repeats that an interval can be made from (the median of 6 at 95 %).
 constexpr std::size_t fewest_repeats = 6;
+// What iptables-restore may take of the budget, whatever the rest costs: it is half of every comparison.
+constexpr double reload_share = 0.4;
 // A repeat of an iptables cell is read back now and then: reading costs as much as loading.
 constexpr std::size_t iptables_verify_every = 5;
 
@@ -67,6 +69,7 @@ class EbpfRun {
   void add_program_steps(SizeState& size, Hook hook, Family family);
   void add_program_step(SizeState& size, Hook hook, Depth depth, Family family, Destination destination);
   void mark_dropped();
+  void fit_budget(double already_spent);
 
   Result<double> fill_once(const SizeState& size, MapWrites writes, FillCell* cell);
 
@@ -77,12 +80,18 @@ class EbpfRun {
   std::vector<SizeState> sizes_{};
   std::vector<std::pair<double, double>> pilots_{};  // rules, ns: iptables-restore of the whole table
   std::vector<Step> steps_{};
+  std::vector<Step> reload_steps_{};  // those of iptables-restore, which have a budget of their own
   // Cells by stable address: steps point at them. Moved into the results at the end.
   std::vector<std::unique_ptr<UpdateCell>> updates_{};
   std::vector<std::unique_ptr<FillCell>> fills_{};
   std::vector<std::unique_ptr<ProgramCell>> programs_{};
-  // For update cells that the budget may drop: step index -> cells.
-  std::vector<std::pair<std::size_t, UpdateCell*>> droppable_{};
+  // Cells that the budget may drop: index in reload_steps_, what one reload takes, the cell.
+  struct Droppable {
+    std::size_t step;
+    double seconds;
+    UpdateCell* cell;
+  };
+  std::vector<Droppable> droppable_{};
 };
 
 std::string EbpfRun::name_of(const SizeState& size, std::string_view what) const {
@@ -142,7 +151,6 @@ Status EbpfRun::load_size(SizeState& size) {
 // a size that would eat the budget is not even begun.
 Status EbpfRun::load_iptables(SizeState& size) {
   const std::size_t n = size.services.size();
-  const double share_ns = options_.budget_seconds * 1e9 / 4;
   if (pilots_.size() >= 2) {
     std::vector<double> services;
     std::vector<double> ns;
@@ -152,8 +160,8 @@ Status EbpfRun::load_iptables(SizeState& size) {
     }
     const auto fit = stats::linear_fit(services, ns);
     const double predicted = fit ? fit->predict(static_cast<double>(n)) : 0;
-    // Six reloads of each of three operations are the least that gives an interval.
-    if (predicted * 3 * fewest_repeats > share_ns * 4 || predicted > share_ns) {
+    // An interval takes six reloads of each of three operations, and more sizes want their part.
+    if (predicted * 3 * fewest_repeats > options_.budget_seconds * reload_share * 1e9) {
       size.skipped = fmt::format("one reload would take about {:.0f} s, too much for --budget {:.0f}",
                                  predicted / 1e9, options_.budget_seconds);
       size.predicted_ns = predicted;
@@ -206,30 +214,26 @@ void EbpfRun::add_update_steps(SizeState& size, UpdateSubject& subject, double s
   const auto verified = [iptables](std::size_t repeat) {
     return !iptables || repeat % iptables_verify_every == 0;
   };
-  const std::string_view what = iptables                   ? "iptables-restore"
-                                : subject.name() == "ebpf" ? "map update"
-                                                           : "bare syscalls";
+  const std::string label = name_of(size, iptables ? "iptables-restore" : subject.name() + " update");
+  const double seconds = seconds_a_change * static_cast<double>(count);
+  // Map updates are the point, and cheap: the budget does not touch them.
+  const std::size_t fewest = iptables ? fewest_repeats : options_.rounds;
+  auto& steps = iptables ? reload_steps_ : steps_;
   Clock& clock = clock_;
-  steps_.push_back({name_of(size, what),
-                    [&subject, change, count, verified, &clock](std::size_t repeat) {
-                      return subject.change_block(count, verified(repeat), clock, *change);
-                    },
-                    seconds_a_change * static_cast<double>(count), 0, fewest_repeats, iptables});
+  steps.push_back({label,
+                   [&subject, change, count, verified, &clock](std::size_t repeat) {
+                     return subject.change_block(count, verified(repeat), clock, *change);
+                   },
+                   seconds, 0, fewest, iptables});
+  steps.push_back({label,
+                   [&subject, add, remove, count, verified, &clock](std::size_t repeat) {
+                     return subject.add_remove_block(count, verified(repeat), clock, *add, *remove);
+                   },
+                   seconds * 2, 0, fewest, iptables});
   if (iptables) {
-    droppable_.emplace_back(steps_.size() - 1, change);
-  }
-  steps_.push_back({name_of(size, what),
-                    [&subject, add, remove, count, verified, &clock](std::size_t repeat) {
-                      return subject.add_remove_block(count, verified(repeat), clock, *add, *remove);
-                    },
-                    seconds_a_change * 2 * static_cast<double>(count), 0, fewest_repeats, iptables});
-  if (iptables) {
-    droppable_.emplace_back(steps_.size() - 1, add);
-    droppable_.emplace_back(steps_.size() - 1, remove);
-  } else {
-    // Map updates are the point, and cheap: the budget does not touch them.
-    steps_[steps_.size() - 2].fewest = options_.rounds;
-    steps_[steps_.size() - 1].fewest = options_.rounds;
+    droppable_.push_back({steps.size() - 2, seconds, change});
+    droppable_.push_back({steps.size() - 1, seconds, add});
+    droppable_.push_back({steps.size() - 1, seconds, remove});
   }
 }
 
@@ -247,11 +251,11 @@ void EbpfRun::add_skipped_cells(const SizeState& size) {
 }
 
 void EbpfRun::mark_dropped() {
-  for (const auto& [step, cell] : droppable_) {
-    if (steps_[step].repeats == 0) {
-      cell->skipped = fmt::format("{} reloads do not fit into --budget {:.0f}", fewest_repeats,
-                                  options_.budget_seconds);
-      cell->predicted_ns = steps_[step].seconds * 1e9;
+  for (const Droppable& one : droppable_) {
+    if (reload_steps_[one.step].repeats == 0) {
+      one.cell->skipped = fmt::format("{} reloads of {:.1f} s do not fit into --budget {:.0f}",
+                                      fewest_repeats, one.seconds, options_.budget_seconds);
+      one.cell->predicted_ns = one.seconds * 1e9;
     }
   }
 }
@@ -364,6 +368,14 @@ void EbpfRun::add_program_step(SizeState& size, Hook hook, Depth depth, Family f
 
 // ---- the run ----
 
+void EbpfRun::fit_budget(double already_spent) {
+  const double reloads = options_.budget_seconds * reload_share;
+  fit_to_budget(reload_steps_, options_.rounds, reloads);
+  fit_to_budget(steps_, options_.rounds, options_.budget_seconds - reloads - already_spent);
+  mark_dropped();
+  std::move(reload_steps_.begin(), reload_steps_.end(), std::back_inserter(steps_));
+}
+
 Result<Results> EbpfRun::run() {
   const std::int64_t start = clock_.now_ns();
   SVCB_CHECK(load());
@@ -371,8 +383,7 @@ Result<Results> EbpfRun::run() {
   progress_.phase("estimate what each cell costs");
   SVCB_CHECK(add_fill_steps());
   SVCB_CHECK(add_program_steps());
-  fit_to_budget(steps_, options_.rounds, options_.budget_seconds - seconds_between(start, clock_.now_ns()));
-  mark_dropped();
+  fit_budget(seconds_between(start, clock_.now_ns()));
   SVCB_CHECK(run_rounds(steps_, options_.rounds, options_.seed, clock_, progress_));
   for (SizeState& size : sizes_) {
     for (UpdateSubject& subject : size.subjects) {

@@ -91,12 +91,19 @@ std::string update_table(const Results& results) {
   return table.text();
 }
 
+// One line for all operations of a plane and size that were skipped for the same reason.
 std::string skipped_lines(const Results& results) {
   std::string out;
+  std::string last;
   for (const UpdateCell& cell : results.updates) {
-    if (!cell.skipped.empty()) {
-      out += fmt::format("{}, {} services, {}: skipped: {}\n", cell.plane, with_commas(cell.services),
-                         short_name(cell.operation), cell.skipped);
+    if (cell.skipped.empty()) {
+      continue;
+    }
+    const std::string line =
+        fmt::format("{}, {} services: skipped: {}", cell.plane, with_commas(cell.services), cell.skipped);
+    if (line != last) {
+      out += wrapped(line, 0);
+      last = line;
     }
   }
   return out;
