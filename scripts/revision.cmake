@@ -1,10 +1,13 @@
-# Writes OUT with the version and the git revision of SOURCE, and leaves it alone when nothing changed.
+# Writes OUT with the version, the git revision of SOURCE and the compiler of the BPF objects, and leaves it alone when nothing changed.
 execute_process(COMMAND git -C ${SOURCE} describe --always --dirty --abbrev=12
                 OUTPUT_VARIABLE REVISION OUTPUT_STRIP_TRAILING_WHITESPACE ERROR_QUIET RESULT_VARIABLE FAILED)
 if(FAILED)
   set(REVISION "unknown")
 endif()
-set(TEXT "#pragma once\n#define SVCBENCH_VERSION \"${VERSION}\"\n#define SVCBENCH_REVISION \"${REVISION}\"\n")
+find_program(CLANG clang)
+execute_process(COMMAND ${CLANG} --version OUTPUT_VARIABLE BPF_COMPILER ERROR_QUIET)
+string(REGEX REPLACE "\n.*" "" BPF_COMPILER "${BPF_COMPILER}")
+set(TEXT "#pragma once\n#define SVCBENCH_VERSION \"${VERSION}\"\n#define SVCBENCH_REVISION \"${REVISION}\"\n#define SVCBENCH_BPF_COMPILER \"${BPF_COMPILER}\"\n")
 if(EXISTS ${OUT})
   file(READ ${OUT} OLD)
 endif()

@@ -126,7 +126,8 @@ TEST_CASE("a cluster's services are measured as what they are: both families, TC
   }
   CHECK(ipv4);
   CHECK(ipv6);
-  CHECK(ran.err.find("NodePort") != std::string::npos);
+  CHECK(ran.out.find("4 NodePort frontends are not measured") != std::string::npos);
+  CHECK(result["run"]["notes"].size() == 1);
 }
 
 TEST_CASE("--iptables chooses the back end") {

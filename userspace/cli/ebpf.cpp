@@ -49,7 +49,7 @@ std::string command_line() {
 }
 
 nlohmann::json describe_run(const EbpfInput& input, const std::vector<std::size_t>& sweep,
-                            const std::string& workload, const IptablesBackend& iptables) {
+                            const WorkloadInput::Made& made, const IptablesBackend& iptables) {
   const auto now =
       std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch());
   return {{"command", "ebpf"},
@@ -61,12 +61,32 @@ nlohmann::json describe_run(const EbpfInput& input, const std::vector<std::size_
           {"rounds", input.rounds},
           {"budget_seconds", input.budget_seconds},
           {"sweep", sweep},
-          {"workload", workload},
+          {"workload", made.description},
+          {"notes", made.notes},
+          {"bpf_compiler", SVCBENCH_BPF_COMPILER},
           {"iptables",
            {{"label", iptables.label}, {"backend", iptables.backend}, {"program", iptables.restore}}}};
 }
 
 bool wants_colour() { return isatty(STDOUT_FILENO) != 0 && std::getenv("NO_COLOR") == nullptr; }
+
+// Which machine, which work: what a reader must know before the figures.
+std::string header(const Results& results, const WorkloadInput::Made& made,
+                   const IptablesBackend& iptables) {
+  const auto text = [](const nlohmann::json& value) {
+    return value.is_string() ? value.get<std::string>() : std::string("unknown");
+  };
+  std::string out = fmt::format("svcbench {} ({}), kernel {}, CPU {}, seed {}, {} s\n", SVCBENCH_VERSION,
+                                SVCBENCH_REVISION, text(results.environment["kernel"]["release"]),
+                                text(results.environment["cpu"]["model"]),
+                                results.run["seed"].get<std::uint64_t>(), std::lround(results.seconds));
+  out += fmt::format("{}; beside them {} with the chapter's three rules a service\n", made.description,
+                     iptables.label);
+  for (const std::string& note : made.notes) {
+    out += wrapped(note, 0);
+  }
+  return out + "\n";
+}
 
 Result<int> run(const EbpfInput& input) {
   std::optional<OutputFile> json;
@@ -82,9 +102,6 @@ Result<int> run(const EbpfInput& input) {
   const nlohmann::json environment = describe_environment();
   SVCB_CHECK(enter_private_namespaces());
   const auto progress = make_progress(input.quiet);
-  for (const std::string& note : made.notes) {
-    progress->phase(note);
-  }
   const EbpfRunOptions options{.sweep = sweep,
                                .seed = input.workload.seed,
                                .rounds = input.rounds,
@@ -95,17 +112,12 @@ Result<int> run(const EbpfInput& input) {
   MonotonicClock clock;
   SVCB_TAKE(results, run_ebpf(made.workload, options, clock, *progress));
   results.environment = environment;
-  results.run = describe_run(input, sweep, made.description, iptables);
+  results.run = describe_run(input, sweep, made, iptables);
   if (json) {
     SVCB_CHECK(json->write(to_json(results).dump(1) + "\n"));
   }
   if (!json || !json->is_standard_output()) {
-    fmt::print("svcbench {} ({}), kernel {}, {}, seed {}, {} s\n{}; {} ({} rules a service)\n\n",
-               SVCBENCH_VERSION, SVCBENCH_REVISION, environment["kernel"]["release"].get<std::string>(),
-               environment["cpu"]["model"].is_string() ? environment["cpu"]["model"].get<std::string>()
-                                                       : "CPU unknown",
-               input.workload.seed, std::lround(results.seconds), made.description,
-               iptables.label, 3);
+    fmt::print("{}", header(results, made, iptables));
     fmt::print("{}", render_results(results, wants_colour()));
   }
   return exit_code(results.verdicts);
