@@ -30,7 +30,7 @@ namespace {
 struct EbpfInput {
   WorkloadInput workload{};
   CapacityInput capacity{};
-  std::size_t rounds = 20;
+  std::size_t rounds = EbpfRunOptions{}.rounds;
   double budget_seconds = 60;
   std::string iptables{};
   std::string json{};

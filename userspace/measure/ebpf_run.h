@@ -16,8 +16,8 @@ namespace svcbench {
 struct EbpfRunOptions {
   std::vector<std::size_t> sweep;  // ascending, each at most the workload's size
   std::uint64_t seed = 1;
-  std::size_t rounds = 20;
-  std::size_t update_samples = 1000;  // at least so many for each operation and size
+  std::size_t rounds = 40;
+  std::size_t update_samples = 2000;  // at least so many for each operation and size
   double budget_seconds = 60;
   std::optional<std::uint32_t> services_capacity{};
   std::optional<std::uint32_t> backends_capacity{};

@@ -201,6 +201,7 @@ class FamilyMaps {
   }
 
   Status install_singly(std::span<const Service* const> services) {
+    held_.max_load_factor(0.85F);
     held_.reserve(services.size());
     for (const Service* service : services) {
       const auto range = ranges_.allocate(static_cast<std::uint32_t>(service->endpoints.size()));
@@ -229,6 +230,7 @@ class FamilyMaps {
     std::vector<Backend> backends;
     keys.reserve(services.size());
     values.reserve(services.size());
+    held_.max_load_factor(0.85F);
     held_.reserve(services.size());
     if (writes == MapWrites::batch) {
       indices.reserve(endpoints);
