@@ -1,5 +1,5 @@
 # Writes OUT with the version, the git revision of SOURCE and the compiler of the BPF objects, and leaves it alone when nothing changed.
-execute_process(COMMAND git -C ${SOURCE} describe --always --dirty --abbrev=12
+execute_process(COMMAND git -c safe.directory=${SOURCE} -C ${SOURCE} describe --always --dirty --abbrev=12
                 OUTPUT_VARIABLE REVISION OUTPUT_STRIP_TRAILING_WHITESPACE ERROR_QUIET RESULT_VARIABLE FAILED)
 if(FAILED)
   set(REVISION "unknown")

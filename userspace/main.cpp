@@ -53,8 +53,8 @@ Status check_command(int argc, char** argv) {
   const auto all = commands();
   if (!word.starts_with("-") &&
       std::none_of(all.begin(), all.end(), [&](const Command& command) { return command.name == word; })) {
-    return usage_error("there is no command '{}': there are {} (svcbench --help shows how)", printable(word),
-                       command_names());
+    return usage_error("there is no command '{}': there are {} (svcbench --help shows how)",
+                       printable(word), command_names());
   }
   return {};
 }

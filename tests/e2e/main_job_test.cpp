@@ -113,8 +113,9 @@ TEST_CASE("the main job: figures, verdicts and exit code agree, and the host is 
 
 TEST_CASE("a cluster's services are measured as what they are: both families, TCP and UDP") {
   const TemporaryFolder folder;
-  const Ran ran = svcbench({"ebpf", "--cluster", std::string(SVCBENCH_TEST_DATA) + "/kind-dualstack.json", "--services",
-                            "20", "--sweep", "10", "--rounds", "2", "--json", folder.path("run.json")});
+  const Ran ran =
+      svcbench({"ebpf", "--cluster", std::string(SVCBENCH_TEST_DATA) + "/kind-dualstack.json", "--services",
+                "20", "--sweep", "10", "--rounds", "2", "--json", folder.path("run.json")});
   INFO(ran.err);
   REQUIRE(ran.status == 4);  // two rounds make no interval: nothing can be decided
   const json result = read_json(folder.path("run.json"));

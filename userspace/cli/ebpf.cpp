@@ -76,12 +76,14 @@ std::string header(const Results& results, const WorkloadInput::Made& made,
   const auto text = [](const nlohmann::json& value) {
     return value.is_string() ? value.get<std::string>() : std::string("unknown");
   };
-  std::string out = fmt::format("svcbench {} ({}), kernel {}, CPU {}, seed {}, {} s\n", SVCBENCH_VERSION,
-                                SVCBENCH_REVISION, text(results.environment["kernel"]["release"]),
-                                text(results.environment["cpu"]["model"]),
-                                results.run["seed"].get<std::uint64_t>(), std::lround(results.seconds));
-  out += fmt::format("{}; beside them {} with the chapter's three rules a service\n", made.description,
-                     iptables.label);
+  std::string out = wrapped(
+      fmt::format("svcbench {} ({}), kernel {}, CPU {}, seed {}, {} s", SVCBENCH_VERSION, SVCBENCH_REVISION,
+                  text(results.environment["kernel"]["release"]), text(results.environment["cpu"]["model"]),
+                  results.run["seed"].get<std::uint64_t>(), std::lround(results.seconds)),
+      0);
+  out += wrapped(fmt::format("{}; beside them {} with the chapter's three rules a service",
+                             made.description, iptables.label),
+                 0);
   for (const std::string& note : made.notes) {
     out += wrapped(note, 0);
   }

@@ -84,16 +84,16 @@ std::vector<double> pooled(const Blocks& blocks) {
 }
 
 std::optional<stats::Estimate> ratio(const Blocks& a, const Blocks& b) {
-  if (a.size() > b.size()) {
-    return std::nullopt;
-  }
   std::vector<double> over;
   std::vector<double> under;
-  for (std::size_t k = 0; k < a.size(); ++k) {
-    // Repeat k of m fell into round ceil((k + 1) R / m) - 1 (plan_rounds in schedule.cpp).
-    const std::size_t round = ((k + 1) * b.size() + a.size() - 1) / a.size() - 1;
-    over.push_back(block_median(a[k]));
-    under.push_back(block_median(b[round]));
+  const std::size_t pairs = std::min(a.size(), b.size());
+  // Repeat k of m fell into round ceil((k + 1) R / m) - 1 (plan_rounds in schedule.cpp).
+  const auto round_of = [pairs](std::size_t k, std::size_t rounds) {
+    return ((k + 1) * rounds + pairs - 1) / pairs - 1;
+  };
+  for (std::size_t k = 0; k < pairs; ++k) {
+    over.push_back(block_median(a[round_of(k, a.size())]));
+    under.push_back(block_median(b[round_of(k, b.size())]));
   }
   return stats::ratio_of_pairs(over, under);
 }

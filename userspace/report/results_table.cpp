@@ -150,14 +150,8 @@ std::string fill_table(const Results& results) {
       continue;
     }
     const auto gain = [&](const FillCell& faster) {
-      const auto a = blocks(single->ns.size() <= faster.ns.size() ? *single : faster);
-      const auto by =
-          single->ns.size() <= faster.ns.size() ? ratio(a, blocks(faster)) : ratio(a, blocks(*single));
-      if (!by) {
-        return std::string("-");
-      }
-      const bool inverse = single->ns.size() > faster.ns.size();
-      return fmt::format("{:.1f} x", inverse ? 1 / by->value : by->value);
+      const auto times_faster = ratio(blocks(*single), blocks(faster));
+      return times_faster ? fmt::format("{:.1f} x", times_faster->value) : std::string("-");
     };
     table.add({with_commas(services), figure(stats::median_of(single->ns), ms),
                figure(stats::median_of(batch->ns), ms), figure(stats::median_of(mapped->ns), ms),

@@ -51,6 +51,11 @@ Status enter_private_namespaces() {
   }
   // Without this, a mount made here would appear on the host too, where / is shared (systemd does that).
   if (mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0) {
+    if (errno == EINVAL) {
+      // In a chroot whose / is a folder and no mount, nothing here can be made private, and a tmpfs on /run
+      // could appear outside. It is not needed either: that /run is the chroot's own, and its lock too.
+      return bring_up_loopback();
+    }
     return failure("{} (needs CAP_SYS_ADMIN; run it with sudo, in a container with --privileged)",
                    with_errno("cannot make the mounts of the private namespace private", errno));
   }

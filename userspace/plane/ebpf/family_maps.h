@@ -46,8 +46,16 @@ class FamilyMaps {
     if (endpoints > ranges_.capacity()) {
       return backends_.full();
     }
-    return writes == MapWrites::single ? install_singly(services)
-                                       : install_batched(services, endpoints, writes);
+    SVCB_TAKE(entries, assign_ranges(services));
+    switch (writes) {
+      case MapWrites::single:
+        return write_singly(services, entries);
+      case MapWrites::batch:
+        return write_batched(services, entries);
+      case MapWrites::mapped:
+        return write_mapped(services, entries);
+    }
+    return {};
   }
 
   // One syscall: the fresh range is written through memory, then the word is flipped.
@@ -200,69 +208,82 @@ class FamilyMaps {
     return range;
   }
 
-  Status install_singly(std::span<const Service* const> services) {
-    held_.max_load_factor(0.85F);
+  // Keys and values of the services map, side by side, in the order of the services.
+  struct Entries {
+    std::vector<Key> keys{};
+    std::vector<svcb_service> values{};
+  };
+
+  Result<Entries> assign_ranges(std::span<const Service* const> services) {
+    Entries entries;
+    entries.keys.reserve(services.size());
+    entries.values.reserve(services.size());
+    held_.max_load_factor(0.85F);  // half of the memory that the default takes, and few more probes
     held_.reserve(services.size());
     for (const Service* service : services) {
       const auto range = ranges_.allocate(static_cast<std::uint32_t>(service->endpoints.size()));
       if (!range) {
         return backends_.full();
       }
-      std::uint32_t index = range->first;
-      for (const Endpoint& endpoint : service->endpoints) {
-        const Backend backend = to_abi<Abi>(endpoint);
-        SVCB_CHECK(backends_.update(&index, &backend, BPF_ANY));
-        ++index;
+      entries.keys.push_back(to_abi<Abi>(service->frontend));
+      entries.values.push_back(word_of(entries.keys.back(), *range));
+      held_.emplace(entries.keys.back(), *range);
+    }
+    return entries;
+  }
+
+  // Calls write(index, backend) for every endpoint, with its place in the backends array.
+  template <typename Write>
+  static Status each_backend(std::span<const Service* const> services, const Entries& entries,
+                             Write write) {
+    for (std::size_t i = 0; i < services.size(); ++i) {
+      std::uint32_t index = svcb_service_first(entries.values[i].word);
+      for (const Endpoint& endpoint : services[i]->endpoints) {
+        SVCB_CHECK(write(index++, to_abi<Abi>(endpoint)));
       }
-      const Key key = to_abi<Abi>(service->frontend);
-      const svcb_service value = word_of(key, *range);
-      SVCB_CHECK(services_.update(&key, &value, BPF_NOEXIST));
-      held_.emplace(key, *range);
     }
     return {};
   }
 
-  Status install_batched(std::span<const Service* const> services, std::size_t endpoints,
-                         MapWrites writes) {
-    std::vector<Key> keys;
-    std::vector<svcb_service> values;
+  Status write_singly(std::span<const Service* const> services, const Entries& entries) {
+    SVCB_CHECK(each_backend(services, entries, [this](std::uint32_t index, const Backend& backend) {
+      return backends_.update(&index, &backend, BPF_ANY);
+    }));
+    for (std::size_t i = 0; i < services.size(); ++i) {
+      SVCB_CHECK(services_.update(&entries.keys[i], &entries.values[i], BPF_NOEXIST));
+    }
+    return {};
+  }
+
+  Status write_batched(std::span<const Service* const> services, const Entries& entries) {
     std::vector<std::uint32_t> indices;
     std::vector<Backend> backends;
-    keys.reserve(services.size());
-    values.reserve(services.size());
-    held_.max_load_factor(0.85F);
-    held_.reserve(services.size());
-    if (writes == MapWrites::batch) {
-      indices.reserve(endpoints);
-      backends.reserve(endpoints);
-    }
-    for (const Service* service : services) {
-      const auto range = ranges_.allocate(static_cast<std::uint32_t>(service->endpoints.size()));
-      if (!range) {
-        return backends_.full();
-      }
-      std::uint32_t index = range->first;
-      for (const Endpoint& endpoint : service->endpoints) {
-        const Backend backend = to_abi<Abi>(endpoint);
-        if (writes == MapWrites::batch) {
-          indices.push_back(index++);
-          backends.push_back(backend);
-        } else {
-          std::memcpy(memory_.at(index++), &backend, sizeof(backend));
-        }
-      }
-      const Key key = to_abi<Abi>(service->frontend);
-      keys.push_back(key);
-      values.push_back(word_of(key, *range));
-      held_.emplace(key, *range);
-    }
-    SVCB_TAKE(backends_batched,
-              backends_.update_batch(indices.data(), sizeof(std::uint32_t), backends.data(),
-                                     sizeof(Backend), static_cast<std::uint32_t>(indices.size())));
-    SVCB_TAKE(services_batched,
-              services_.update_batch(keys.data(), sizeof(Key), values.data(), sizeof(svcb_service),
-                                     static_cast<std::uint32_t>(keys.size())));
-    batched_ = backends_batched && services_batched;
+    SVCB_CHECK(each_backend(services, entries, [&](std::uint32_t index, const Backend& backend) -> Status {
+      indices.push_back(index);
+      backends.push_back(backend);
+      return {};
+    }));
+    SVCB_TAKE(batched, backends_.update_batch(indices.data(), sizeof(std::uint32_t), backends.data(),
+                                              sizeof(Backend), static_cast<std::uint32_t>(indices.size())));
+    batched_ = batched;
+    return write_services(entries);
+  }
+
+  Status write_mapped(std::span<const Service* const> services, const Entries& entries) {
+    SVCB_CHECK(
+        each_backend(services, entries, [this](std::uint32_t index, const Backend& backend) -> Status {
+          std::memcpy(memory_.at(index), &backend, sizeof(backend));
+          return {};
+        }));
+    batched_ = true;
+    return write_services(entries);
+  }
+
+  Status write_services(const Entries& entries) {
+    SVCB_TAKE(batched, services_.update_batch(entries.keys.data(), sizeof(Key), entries.values.data(),
+                                              sizeof(svcb_service),
+                                              static_cast<std::uint32_t>(entries.keys.size())));
+    batched_ = batched_ && batched;
     return {};
   }
 
