@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 // svcbench probe: what this machine can measure.
+#include <algorithm>
 #include <memory>
 #include <nlohmann/json.hpp>
 
@@ -25,13 +26,18 @@ nlohmann::json to_json(const std::vector<Feature>& features) {
 }
 
 std::string to_text(const std::vector<Feature>& features) {
+  std::size_t widest = 0;
+  for (const Feature& feature : features) {
+    widest = std::max(widest, feature.name.size());
+  }
+  const std::size_t indent = 5 + widest + 2;  // after "yes  name  "
   std::string out;
   std::size_t missing = 0;
   for (const Feature& feature : features) {
-    out += fmt::format("{}  {:<24}  ", feature.available ? "yes" : "no ", feature.name);
-    out += wrapped(feature.detail, 31).substr(31);
+    out += fmt::format("{}  {:<{}}  ", feature.available ? "yes" : "no ", feature.name, widest);
+    out += wrapped(feature.detail, indent).substr(indent);
     if (!feature.available) {
-      out += wrapped("to get it: " + feature.remedy, 31);
+      out += wrapped("to get it: " + feature.remedy, indent);
       ++missing;
     }
   }
