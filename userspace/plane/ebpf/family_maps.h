@@ -11,6 +11,7 @@
 
 #include "plane/ebpf/abi_traits.h"
 #include "plane/ebpf/grace_period.h"
+#include "plane/ebpf/huge_page_allocator.h"
 #include "plane/ebpf/kernel_map.h"
 #include "plane/ebpf/range_allocator.h"
 
@@ -312,7 +313,7 @@ class FamilyMaps {
   bool batched_ = false;
   // A flat table: a lookup touches one cache line where a node-based map touches three, and after a syscall
   // those are what an update waits for.
-  tsl::robin_map<Key, Range, Hash, Equal> held_{};
+  tsl::robin_map<Key, Range, Hash, Equal, HugePageAllocator<std::pair<Key, Range>>> held_{};
 };
 
 }  // namespace svcbench
