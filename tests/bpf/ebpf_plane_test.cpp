@@ -151,6 +151,31 @@ TEST_CASE("the kernel accounts for the maps, and more services take more") {
   CHECK(large->memory_bytes().value() > 5 * of_small);
 }
 
+TEST_CASE("bare writes never hand out a range that is in use, however often they go round") {
+  const Workload workload = Workload::generate(10, 3, {Family::ipv4}, 1).value();
+  auto bare = BareWrites::load(
+                  {.capacity = MapCapacity::for_services(workload.services(), 16, 36), .programs = false})
+                  .value();
+  REQUIRE(bare->install(workload.services()));
+  std::vector<Service> expected = workload.services();
+  for (std::uint64_t serial = 0; serial < 40; ++serial) {
+    Service& service = expected[serial % 7];
+    service = workload.changed(service, serial);
+    REQUIRE(apply(*bare, Operation::change_endpoints, service));
+  }
+  for (const Service& service : expected) {
+    CHECK(bare->find(service.frontend).value()->endpoints == service.endpoints);
+  }
+}
+
+TEST_CASE("a family that comes later has room, one that never comes has none to speak of") {
+  const Workload workload = Workload::generate(10, 3, {Family::ipv4}, 1).value();
+  const std::array both{Family::ipv4, Family::ipv6};
+  CHECK(MapCapacity::for_services(workload.services()).services6 == 1);
+  CHECK(MapCapacity::for_services(workload.services(), {}, {}, both).services6 == 64);
+  CHECK(MapCapacity::for_services(workload.services(), {}, {}, both).backends6 == 4096);
+}
+
 TEST_CASE("bare writes end in the same maps as the plane's own") {
   const Workload workload = dual_stack(20);
   auto bare =

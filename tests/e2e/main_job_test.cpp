@@ -131,6 +131,22 @@ TEST_CASE("a cluster's services are measured as what they are: both families, TC
   CHECK(result["run"]["notes"].size() == 1);
 }
 
+TEST_CASE("small and tight runs work too") {
+  const std::string cluster = std::string(SVCBENCH_TEST_DATA) + "/kind-dualstack.json";
+  for (const std::vector<std::string>& input :
+       {std::vector<std::string>{"--services", "1"},
+        {"--services", "2", "--family", "dual"},
+        {"--cluster", cluster},  // a sweep of 1, 2 and 5: the first has one family, what is added the other
+        {"--services", "30", "--services-capacity", "31", "--backends-capacity", "97"},
+        {"--services", "5", "--endpoints", "2000"}}) {
+    std::vector<std::string> arguments{"ebpf", "--rounds", "1", "--quiet"};
+    arguments.insert(arguments.end(), input.begin(), input.end());
+    const Ran ran = svcbench(arguments);
+    CHECK_MESSAGE(ran.status == 4, ran.err);  // one round decides nothing
+    CHECK(ran.err.empty());
+  }
+}
+
 TEST_CASE("--iptables chooses the back end") {
   const TemporaryFolder folder;
   const std::string legacy = "/usr/sbin/iptables-legacy-restore";

@@ -77,6 +77,8 @@ class EbpfRun {
   const EbpfRunOptions& options_;
   Clock& clock_;
   Progress& progress_;
+  std::vector<Family>
+      families_{};  // of the whole workload: a smaller size may get them by an added service
   std::vector<SizeState> sizes_{};
   std::vector<std::pair<double, double>> pilots_{};  // rules, ns: iptables-restore of the whole table
   std::vector<Step> steps_{};
@@ -100,7 +102,7 @@ std::string EbpfRun::name_of(const SizeState& size, std::string_view what) const
 
 EbpfOptions EbpfRun::ebpf_options(const SizeState& size) const {
   return {.capacity = MapCapacity::for_services(size.services, options_.services_capacity,
-                                                options_.backends_capacity),
+                                                options_.backends_capacity, families_),
           .writes = MapWrites::mapped,
           .programs = false};
 }
@@ -108,6 +110,13 @@ EbpfOptions EbpfRun::ebpf_options(const SizeState& size) const {
 // ---- what exists during the whole run ----
 
 Status EbpfRun::load() {
+  for (const Family family : {Family::ipv4, Family::ipv6}) {
+    const auto& all = workload_.services();
+    if (std::any_of(all.begin(), all.end(),
+                    [&](const Service& service) { return service.frontend.address.family == family; })) {
+      families_.push_back(family);
+    }
+  }
   sizes_.reserve(options_.sweep.size());
   for (const std::size_t n : options_.sweep) {
     SVCB_CHECK(check_interrupted());

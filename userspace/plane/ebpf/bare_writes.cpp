@@ -14,30 +14,18 @@ Status BareWrites::install(std::span<const Service> services) { return plane_->i
 
 Status BareWrites::stage(const Change& change) {
   operation_ = change.operation;
-  if (change.service.frontend.address.family == Family::ipv4) {
-    stage_in(plane_->ipv4(), change);
-  } else {
-    stage_in(plane_->ipv6(), change);
-  }
-  return {};
+  return change.service.frontend.address.family == Family::ipv4 ? stage_in(plane_->ipv4(), change)
+                                                                : stage_in(plane_->ipv6(), change);
 }
 
 template <typename Abi>
-void BareWrites::stage_in(FamilyMaps<Abi>& maps, const Change& change) {
+Status BareWrites::stage_in(FamilyMaps<Abi>& maps, const Change& change) {
   const auto key = to_abi<Abi>(change.service.frontend);
   map_ = &maps.services();
   std::memcpy(&key_, &key, sizeof(key));
-  if (change.operation == Operation::remove_service) {
-    return;
-  }
-  const auto count = static_cast<std::uint32_t>(change.service.endpoints.size());
-  const Range range = maps.set_aside(count).value_or(Range{});
-  std::uint32_t index = range.first;
-  for (const Endpoint& endpoint : change.service.endpoints) {
-    const auto backend = to_abi<Abi>(endpoint);
-    std::memcpy(maps.memory().at(index++), &backend, sizeof(backend));
-  }
-  value_.word = svcb_service_word(range.first, range.count, Abi::tag(key));
+  SVCB_TAKE(value, maps.account(change, plane_->grace()));
+  value_ = value;
+  return {};
 }
 
 Status BareWrites::commit() {

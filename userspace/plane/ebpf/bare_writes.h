@@ -8,11 +8,11 @@
 
 namespace svcbench {
 
-// Does everything but the syscall in stage(): which range, which word. commit() is one bpf(2) call. What
-// EbpfPlane costs above this is its own bookkeeping and the writing of the range.
+// Does everything but the syscall in stage(): the bookkeeping, the fresh range. commit() is one bpf(2)
+// call. What EbpfPlane costs above this is what it does in user space.
 class BareWrites final : public DataPlane {
  public:
-  // Over a plane of its own, whose bookkeeping it bypasses.
+  // Over a plane of its own.
   static Result<std::unique_ptr<BareWrites>> load(const EbpfOptions& options);
 
   Status install(std::span<const Service> services) override;
@@ -27,7 +27,7 @@ class BareWrites final : public DataPlane {
   explicit BareWrites(std::unique_ptr<EbpfPlane> plane) : plane_(std::move(plane)) {}
 
   template <typename Abi>
-  void stage_in(FamilyMaps<Abi>& maps, const Change& change);
+  Status stage_in(FamilyMaps<Abi>& maps, const Change& change);
 
   std::unique_ptr<EbpfPlane> plane_;
   // One staged syscall.

@@ -4,6 +4,7 @@
 #include <bpf/libbpf.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 
 #include "plane.skel.h"
@@ -39,22 +40,30 @@ std::vector<const Service*> of_family(std::span<const Service> services, Family 
 
 MapCapacity MapCapacity::for_services(std::span<const Service> services,
                                       std::optional<std::uint32_t> services_given,
-                                      std::optional<std::uint32_t> backends_given) {
-  std::uint64_t frontends[2] = {0, 0};
-  std::uint64_t endpoints[2] = {0, 0};
-  for (const Service& service : services) {
-    const auto family = static_cast<std::size_t>(service.frontend.address.family);
-    ++frontends[family];
-    endpoints[family] += service.endpoints.size();
+                                      std::optional<std::uint32_t> backends_given,
+                                      std::span<const Family> later) {
+  struct Need {
+    bool used = false;
+    std::uint64_t services = 0;
+    std::uint64_t backends = 0;
+  };
+  std::array<Need, 2> needs{};
+  for (const Family family : later) {
+    needs[static_cast<std::size_t>(family)].used = true;
   }
-  const auto services_for = [&](std::uint64_t count) {
-    return services_given.value_or(count == 0 ? 1 : with_head_room(count, 64));
+  for (const Service& service : services) {
+    Need& need = needs[static_cast<std::size_t>(service.frontend.address.family)];
+    need.used = true;
+    ++need.services;
+    need.backends += service.endpoints.size();
+  }
+  const auto services_for = [&](const Need& need) {
+    return services_given.value_or(need.used ? with_head_room(need.services, 64) : 1);
   };
-  const auto backends_for = [&](std::uint64_t count, std::uint64_t of) {
-    return backends_given.value_or(of == 0 ? 1 : with_head_room(count, 4096));
+  const auto backends_for = [&](const Need& need) {
+    return backends_given.value_or(need.used ? with_head_room(need.backends, 4096) : 1);
   };
-  return {services_for(frontends[0]), services_for(frontends[1]), backends_for(endpoints[0], frontends[0]),
-          backends_for(endpoints[1], frontends[1])};
+  return {services_for(needs[0]), services_for(needs[1]), backends_for(needs[0]), backends_for(needs[1])};
 }
 
 Result<std::unique_ptr<EbpfPlane>> EbpfPlane::load(const EbpfOptions& options) {

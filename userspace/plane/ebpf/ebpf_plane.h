@@ -22,11 +22,13 @@ struct MapCapacity {
   std::uint32_t backends6 = 1;
 
   // Room for the services and a quarter more; for the backends at least 4,096 more, so that a thousand
-  // changes need no grace period. `services` and `backends`, where given, are taken as they are (the flags
-  // --services-capacity and --backends-capacity) for both families.
+  // changes need no grace period. A family that has no services gets one entry, unless it is one of
+  // `later`: those that changes may bring. What is given (the flags --services-capacity and
+  // --backends-capacity) is taken as it is, for both families.
   static MapCapacity for_services(std::span<const Service> services,
                                   std::optional<std::uint32_t> services_given = {},
-                                  std::optional<std::uint32_t> backends_given = {});
+                                  std::optional<std::uint32_t> backends_given = {},
+                                  std::span<const Family> later = {});
 };
 
 struct EbpfOptions {
@@ -58,9 +60,10 @@ class EbpfPlane final : public DataPlane {
   // The loaded objects, for the benchmark programs that share the maps.
   [[nodiscard]] const plane_bpf& skeleton() const { return *skeleton_; }
 
-  // For BareWrites.
+  // For BareWrites: the maps, and what they wait with.
   [[nodiscard]] FamilyMaps<Ipv4Abi>& ipv4() { return *ipv4_; }
   [[nodiscard]] FamilyMaps<Ipv6Abi>& ipv6() { return *ipv6_; }
+  [[nodiscard]] GracePeriod& grace() { return grace_; }
 
  private:
   EbpfPlane(plane_bpf* skeleton, MapWrites writes, GracePeriod grace)

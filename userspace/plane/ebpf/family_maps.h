@@ -149,18 +149,20 @@ class FamilyMaps {
   [[nodiscard]] const KernelMap& services() const { return services_; }
   [[nodiscard]] const KernelMap& backends() const { return backends_; }
   [[nodiscard]] const MappedArray& memory() const { return memory_; }
-  // A range for one who writes the maps by hand and has no packets to mind: it is given out once more as
-  // soon as the others are used up.
-  [[nodiscard]] std::optional<Range> set_aside(std::uint32_t count) {
-    auto range = ranges_.allocate(count);
-    if (!range) {
-      ranges_.reclaim();
-      range = ranges_.allocate(count);
+  // Everything of a change but its syscall, for one who makes that himself and has no packets to mind: the
+  // value to write (nothing to be read of it for a removal), the old range retired before it is replaced.
+  Result<svcb_service> account(const Change& change, GracePeriod& grace) {
+    const auto key = to_abi<Abi>(change.service.frontend);
+    if (const auto known = held_.find(key); known != held_.end()) {
+      ranges_.retire(known->second);
+      held_.erase(known);
     }
-    if (range) {
-      ranges_.retire(*range);
+    if (change.operation == Operation::remove_service) {
+      return svcb_service{};
     }
-    return range;
+    SVCB_TAKE(range, write_range(change.service, grace));
+    held_.emplace(key, range);
+    return word_of(key, range);
   }
 
  private:
