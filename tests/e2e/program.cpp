@@ -18,6 +18,7 @@
 #include <thread>
 
 #include "sys/child_process.h"
+#include "sys/fd.h"
 #include "sys/memfd.h"
 
 namespace svcbench::testing {
@@ -41,10 +42,23 @@ void add_lines(std::set<std::string>& lines, const std::string& what,
   }
 }
 
-template <typename Next>
-void add_ids(std::set<std::string>& lines, const std::string& what, Next next) {
+// Whether a BPF object bears one of svcbench's names: what others load meanwhile is not its doing.
+bool is_ours(const std::string& name) {
+  static constexpr const char* prefixes[] = {"svcb_",  "bench_", "services", "backends",
+                                             "nodes4", "nodes6", "counters", "draws"};
+  return std::any_of(std::begin(prefixes), std::end(prefixes),
+                     [&](const char* prefix) { return name.starts_with(prefix); });
+}
+
+template <typename Info, typename Next, typename Open>
+void add_objects(std::set<std::string>& lines, const std::string& what, Next next, Open open_by_id) {
   for (__u32 id = 0; next(id, &id) == 0;) {
-    lines.insert(fmt::format("{} {}", what, id));
+    const Fd fd(open_by_id(id));
+    Info info{};
+    __u32 size = sizeof(info);
+    if (fd.valid() && bpf_obj_get_info_by_fd(fd.get(), &info, &size) == 0 && is_ours(info.name)) {
+      lines.insert(fmt::format("{} {} {}", what, id, info.name));
+    }
   }
 }
 
@@ -110,9 +124,8 @@ nlohmann::json read_json(const std::string& path) { return nlohmann::json::parse
 
 HostState HostState::now() {
   HostState state;
-  add_ids(state.lines, "bpf program", bpf_prog_get_next_id);
-  add_ids(state.lines, "bpf map", bpf_map_get_next_id);
-  add_ids(state.lines, "bpf link", bpf_link_get_next_id);
+  add_objects<bpf_prog_info>(state.lines, "bpf program", bpf_prog_get_next_id, bpf_prog_get_fd_by_id);
+  add_objects<bpf_map_info>(state.lines, "bpf map", bpf_map_get_next_id, bpf_map_get_fd_by_id);
   add_lines(state.lines, "namespace", {"ip", "netns", "list"});
   for (const char* save : {"iptables-nft-save", "iptables-legacy-save", "ip6tables-nft-save"}) {
     add_lines(state.lines, save, {save});

@@ -43,7 +43,8 @@ class TemporaryFolder {
 [[nodiscard]] std::string read_file(const std::string& path);
 [[nodiscard]] nlohmann::json read_json(const std::string& path);
 
-// What svcbench must leave as it was: BPF programs and maps (by id), links, network namespaces, rules.
+// What svcbench must leave as it was: BPF programs and maps of its names, links, network namespaces, rules.
+// Another svcbench that runs meanwhile is seen too: the e2e ring wants to be alone.
 struct HostState {
   std::set<std::string> lines;
   static HostState now();
