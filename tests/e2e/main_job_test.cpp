@@ -137,8 +137,8 @@ TEST_CASE("small and tight runs work too") {
        {std::vector<std::string>{"--services", "1"},
         {"--services", "2", "--family", "dual"},
         {"--cluster", cluster},  // a sweep of 1, 2 and 5: the first has one family, what is added the other
-        {"--services", "30", "--services-capacity", "31", "--backends-capacity", "97"},
-        {"--services", "5", "--endpoints", "2000"}}) {
+        {"--services", "30", "--services-capacity", "31", "--backends-capacity", "600"},
+        {"--services", "5", "--endpoints", "200"}}) {
     std::vector<std::string> arguments{"ebpf", "--rounds", "1", "--quiet"};
     arguments.insert(arguments.end(), input.begin(), input.end());
     const Ran ran = svcbench(arguments);

@@ -46,6 +46,7 @@ MapCapacity MapCapacity::for_services(std::span<const Service> services,
     bool used = false;
     std::uint64_t services = 0;
     std::uint64_t backends = 0;
+    std::uint64_t largest = 0;  // endpoints of one service
   };
   std::array<Need, 2> needs{};
   for (const Family family : later) {
@@ -56,12 +57,14 @@ MapCapacity MapCapacity::for_services(std::span<const Service> services,
     need.used = true;
     ++need.services;
     need.backends += service.endpoints.size();
+    need.largest = std::max<std::uint64_t>(need.largest, service.endpoints.size());
   }
   const auto services_for = [&](const Need& need) {
     return services_given.value_or(need.used ? with_head_room(need.services, 64) : 1);
   };
   const auto backends_for = [&](const Need& need) {
-    return backends_given.value_or(need.used ? with_head_room(need.backends, 4096) : 1);
+    const std::uint64_t at_least = std::max<std::uint64_t>(4096, 1024 * need.largest);
+    return backends_given.value_or(need.used ? with_head_room(need.backends, at_least) : 1);
   };
   return {services_for(needs[0]), services_for(needs[1]), backends_for(needs[0]), backends_for(needs[1])};
 }

@@ -21,9 +21,10 @@ struct MapCapacity {
   std::uint32_t backends4 = 1;
   std::uint32_t backends6 = 1;
 
-  // Room for the services and a quarter more; for the backends at least 4,096 more, so that a thousand
-  // changes need no grace period. A family that has no services gets one entry, unless it is one of
-  // `later`: those that changes may bring. What is given (the flags --services-capacity and
+  // Room for the services and a quarter more; for the backends at least 4,096 more, and 1,024 times
+  // the largest service's, so that a thousand changes need no grace period. A family that has no services
+  // gets one entry, unless it is one of `later`: those that changes may bring. What is given (the flags
+  // --services-capacity and
   // --backends-capacity) is taken as it is, for both families.
   static MapCapacity for_services(std::span<const Service> services,
                                   std::optional<std::uint32_t> services_given = {},
