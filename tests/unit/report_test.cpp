@@ -13,6 +13,7 @@
 #include "report/results_json.h"
 #include "report/results_table.h"
 #include "report/text_table.h"
+#include "service/text.h"
 
 namespace svcbench {
 namespace {
@@ -71,10 +72,10 @@ TEST_CASE("columns align, and nothing trails") {
 }
 
 TEST_CASE("thousands") {
-  CHECK(with_commas(0) == "0");
-  CHECK(with_commas(999) == "999");
-  CHECK(with_commas(1000) == "1,000");
-  CHECK(with_commas(1234567) == "1,234,567");
+  CHECK(grouped(0) == "0");
+  CHECK(grouped(999) == "999");
+  CHECK(grouped(1000) == "1,000");
+  CHECK(grouped(1234567) == "1,234,567");
 }
 
 TEST_CASE("text is broken at spaces, indented, and never over the width") {

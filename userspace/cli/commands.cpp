@@ -5,6 +5,7 @@
 
 #include "cli/command.h"
 #include "report/text_table.h"
+#include "service/text.h"
 
 namespace svcbench {
 
@@ -21,7 +22,7 @@ std::span<const Command> commands() {
 }
 
 CLI::Validator whole_number(std::uint64_t low, std::uint64_t high) {
-  const auto range = fmt::format("{} to {}", with_commas(low), with_commas(high));
+  const auto range = fmt::format("{} to {}", grouped(low), grouped(high));
   return {[=](std::string& text) {
             std::uint64_t value = 0;
             const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);

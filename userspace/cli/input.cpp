@@ -7,6 +7,7 @@
 
 #include "cli/command.h"
 #include "report/text_table.h"
+#include "service/text.h"
 #include "svcbench/abi.h"
 
 namespace svcbench {
@@ -77,7 +78,7 @@ Result<WorkloadInput::Made> WorkloadInput::make() const {
     SVCB_TAKE(workload, Workload::generate(count, endpoints, families, seed));
     return Made{std::move(workload),
                 {},
-                fmt::format("{} services of {} endpoints, {}", with_commas(count), endpoints, family)};
+                fmt::format("{} services of {} endpoints, {}", grouped(count), endpoints, family)};
   }
 
   SVCB_TAKE(read, read_cluster(cluster, {.max_endpoints = max_endpoints}));
@@ -93,12 +94,12 @@ Result<WorkloadInput::Made> WorkloadInput::make() const {
   if (services) {
     SVCB_TAKE(workload, Workload::scale_cluster(read, *services, seed));
     return Made{std::move(workload), std::move(notes),
-                fmt::format("{} services in the shape of {} ({} frontends)", with_commas(*services),
-                            cluster, with_commas(frontends))};
+                fmt::format("{} services in the shape of {} ({} frontends)", grouped(*services), cluster,
+                            grouped(frontends))};
   }
   SVCB_TAKE(workload, Workload::from_cluster(std::move(read), seed));
   return Made{std::move(workload), std::move(notes),
-              fmt::format("{} frontends of {}", with_commas(frontends), cluster)};
+              fmt::format("{} frontends of {}", grouped(frontends), cluster)};
 }
 
 std::vector<std::size_t> default_sweep(std::size_t size) {

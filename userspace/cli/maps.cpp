@@ -10,6 +10,7 @@
 #include "plane/ebpf/ebpf_plane.h"
 #include "report/output_file.h"
 #include "report/text_table.h"
+#include "service/text.h"
 #include "sys/capabilities.h"
 
 namespace svcbench {
@@ -73,7 +74,7 @@ std::string to_text(const std::vector<Service>& services, const ClusterServices&
     }
   }
   out += table.text();
-  out += fmt::format("\n{} frontends, read back from the kernel.\n", with_commas(services.size()));
+  out += fmt::format("\n{} frontends, read back from the kernel.\n", grouped(services.size()));
   for (const std::string& line : describe_skipped(cluster.skipped)) {
     out += line + "\n";
   }

@@ -8,6 +8,7 @@
 
 #include "measure/analysis.h"
 #include "report/text_table.h"
+#include "service/text.h"
 
 namespace svcbench {
 
@@ -41,7 +42,7 @@ std::string figure(const std::optional<stats::Estimate>& estimate, double unit) 
 }
 
 std::string times(const std::optional<stats::Estimate>& ratio) {
-  return ratio ? with_commas(static_cast<std::size_t>(std::lround(ratio->value))) + " x" : "-";
+  return ratio ? grouped(static_cast<std::size_t>(std::lround(ratio->value))) + " x" : "-";
 }
 
 std::string short_name(Operation operation) {
@@ -80,11 +81,11 @@ std::string update_table(const Results& results) {
       const UpdateCell* iptables = find_update(results, "iptables", services, operation);
       const auto all = pooled(ebpf->commit_ns);
       const bool both = iptables != nullptr && !iptables->commit_ns.empty();
-      table.add({with_commas(services), short_name(operation),
+      table.add({grouped(services), short_name(operation),
                  figure(stats::median_of_blocks(ebpf->commit_ns), us),
                  number(stats::quantile(all, 0.99), us), all.empty() ? "-" : number(all.back(), us),
                  bare == nullptr ? "-" : number(stats::median_of_blocks(bare->commit_ns)->value, us),
-                 both ? with_commas(iptables->rules) : "-", iptables_figure(iptables),
+                 both ? grouped(iptables->rules) : "-", iptables_figure(iptables),
                  both ? times(ratio(iptables->commit_ns, ebpf->commit_ns)) : "-"});
     }
   }
@@ -100,7 +101,7 @@ std::string skipped_lines(const Results& results) {
       continue;
     }
     const std::string line =
-        fmt::format("{}, {} services: skipped: {}", cell.plane, with_commas(cell.services), cell.skipped);
+        fmt::format("{}, {} services: skipped: {}", cell.plane, grouped(cell.services), cell.skipped);
     if (line != last) {
       out += wrapped(line, 0);
       last = line;
@@ -153,7 +154,7 @@ std::string fill_table(const Results& results) {
       const auto times_faster = ratio(blocks(*single), blocks(faster));
       return times_faster ? fmt::format("{:.1f} x", times_faster->value) : std::string("-");
     };
-    table.add({with_commas(services), figure(stats::median_of(single->ns), ms),
+    table.add({grouped(services), figure(stats::median_of(single->ns), ms),
                figure(stats::median_of(batch->ns), ms), figure(stats::median_of(mapped->ns), ms),
                gain(*batch), gain(*mapped),
                fmt::format("{:.1f}", static_cast<double>(mapped->map_bytes) / (1024.0 * 1024.0))});
@@ -180,7 +181,7 @@ std::string program_table(const Results& results, const std::string& hook, Famil
   }
   for (const std::size_t services : sizes) {
     for (const std::string depth : {"bare", "lookup", "dnat"}) {
-      std::vector<std::string> row{with_commas(services), depth == "dnat" ? "lookup+DNAT" : depth};
+      std::vector<std::string> row{grouped(services), depth == "dnat" ? "lookup+DNAT" : depth};
       for (const std::string destination : {"hot", "uniform", "zipf", "miss"}) {
         row.push_back(program_cell(results, hook, depth, family, destination, services));
       }
@@ -203,7 +204,7 @@ std::string program_tables(const Results& results) {
       if (dnat != nullptr && bare != nullptr) {
         const auto times_bare = ratio(dnat->ns_per_packet, bare->ns_per_packet);
         out += fmt::format("lookup + DNAT costs {} times the bare hash lookup (uniform, {} services).\n",
-                           figure(times_bare, 1), with_commas(sizes.back()));
+                           figure(times_bare, 1), grouped(sizes.back()));
       }
     }
   }

@@ -60,13 +60,4 @@ std::string wrapped(const std::string& text, std::size_t indent, std::size_t wid
   return out + std::string(indent, ' ') + line + "\n";
 }
 
-std::string with_commas(std::size_t number) {
-  std::string text = std::to_string(number);
-  for (std::size_t at = text.size(); at > 3;) {
-    at -= 3;
-    text.insert(at, ",");
-  }
-  return text;
-}
-
 }  // namespace svcbench

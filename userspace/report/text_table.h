@@ -28,9 +28,6 @@ class TextTable {
   std::vector<std::vector<std::string>> rows_{};
 };
 
-// 12345 -> "12,345".
-[[nodiscard]] std::string with_commas(std::size_t number);
-
 // Breaks a line at spaces so that it fits `width` columns, with `indent` spaces before each piece.
 [[nodiscard]] std::string wrapped(const std::string& text, std::size_t indent, std::size_t width = 100);
 

@@ -148,7 +148,6 @@ class FamilyMaps {
 
   [[nodiscard]] const KernelMap& services() const { return services_; }
   [[nodiscard]] const KernelMap& backends() const { return backends_; }
-  [[nodiscard]] const MappedArray& memory() const { return memory_; }
   // Everything of a change but its syscall, for one who makes that himself and has no packets to mind: the
   // value to write (nothing to be read of it for a removal), the old range retired before it is replaced.
   Result<svcb_service> account(const Change& change, GracePeriod& grace) {
