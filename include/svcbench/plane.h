@@ -3,15 +3,29 @@
 // registry (userspace/plane/registry.h).
 #pragma once
 
+#include <array>
 #include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 
 #include "svcbench/result.h"
 #include "svcbench/service.h"
 
 namespace svcbench {
+
+// What install(), or stage() and commit(), was made of. Times are CLOCK_MONOTONIC; CPU times are the
+// kernel's own account of the tools that were run.
+struct SyncCost {
+  std::int64_t generate_ns = 0;  // our own work before anything is handed over: the text, the messages
+  std::int64_t commit_ns = 0;    // from handing it over until the kernel has it; for a tool, launch to exit
+  std::int64_t user_us = 0;      // of `commit_ns`: CPU time of the tools in user space (reading the input)
+  std::int64_t system_us = 0;    //                 and in the kernel
+  std::size_t tools = 0;         // processes that were run; 0: system calls of our own
+  std::size_t input_bytes = 0;   // that they were given on standard input
+};
 
 // Owns what it programs: the destructor undoes install(). Not thread-safe.
 class DataPlane {
@@ -29,6 +43,19 @@ class DataPlane {
   // it is. A plane that has nothing to prepare does everything in commit().
   virtual Status stage(const Change& change) = 0;
   virtual Status commit() = 0;
+
+  // The ways in which a change may be made, the one that the plane's real controller takes first. After
+  // choose_way(i) stage() and commit() work in way i.
+  [[nodiscard]] virtual std::span<const std::string_view> ways() const {
+    static constexpr std::array<std::string_view, 1> only{"incremental"};
+    return only;
+  }
+  virtual Status choose_way(std::size_t way) {
+    return way == 0 ? Status() : failure("this plane has one way of being changed, not {}", way + 1);
+  }
+
+  // Of the last install(), or of the last stage() and commit().
+  [[nodiscard]] virtual SyncCost sync_cost() const { return {}; }
 
   // What the kernel holds now, read back from it.
   [[nodiscard]] virtual Result<std::size_t> entries() const = 0;  // services

@@ -35,6 +35,9 @@ class InNamespace final : public DataPlane {
     SVCB_TAKE(visit, place_.enter());
     return plane_->commit();
   }
+  [[nodiscard]] std::span<const std::string_view> ways() const override { return plane_->ways(); }
+  Status choose_way(std::size_t way) override { return plane_->choose_way(way); }
+  [[nodiscard]] SyncCost sync_cost() const override { return plane_->sync_cost(); }
   [[nodiscard]] Result<std::size_t> entries() const override {
     SVCB_TAKE(visit, place_.enter());
     return plane_->entries();

@@ -1,18 +1,27 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #include "plane/registry.h"
 
+#include <algorithm>
 #include <array>
 
 namespace svcbench {
 
 std::span<const PlaneRow> planes() {
   static constexpr std::array<PlaneRow, 3> rows{{
-      {"ebpf", "BPF hash map of services and array of backends, on XDP and tc"},
-      {"bare", "the map syscalls of ebpf and nothing else: the floor under its updates"},
+      {"ebpf", "BPF hash map of services and array of backends, on XDP and tc", nullptr, nullptr},
+      {"bare", "the map syscalls of ebpf and nothing else: the floor under its updates", nullptr, nullptr},
       {"iptables",
-       "the chapter's nat table, three rules a service, reloaded whole (legacy or nft back end)"},
+       "the chapter's nat table, three rules a service, reloaded whole (legacy or nft back end)", nullptr,
+       nullptr},
   }};
   return rows;
+}
+
+const PlaneRow* find_plane(std::string_view name) {
+  const auto rows = planes();
+  const auto found =
+      std::find_if(rows.begin(), rows.end(), [&](const PlaneRow& row) { return row.name == name; });
+  return found == rows.end() ? nullptr : &*found;
 }
 
 std::span<const ScenarioRow> scenarios() {

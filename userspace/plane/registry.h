@@ -2,14 +2,24 @@
 // The data planes there are, a row each.
 #pragma once
 
+#include <memory>
 #include <span>
 #include <string_view>
+
+#include "plane/site.h"
+#include "svcbench/plane.h"
 
 namespace svcbench {
 
 struct PlaneRow {
   std::string_view name;
   std::string_view summary;
+  // Whether this machine can run it: an Error says in a sentence why not, and what to do. Called inside a
+  // network namespace that is thrown away, and leaves nothing elsewhere. Null: part of another command, not
+  // a plane of the wire.
+  Status (*probe)();
+  // The plane, empty, in the current network namespace.
+  Result<std::unique_ptr<DataPlane>> (*make)(const PlaneSite& site);
 };
 
 struct ScenarioRow {
@@ -18,6 +28,7 @@ struct ScenarioRow {
 };
 
 [[nodiscard]] std::span<const PlaneRow> planes();
+[[nodiscard]] const PlaneRow* find_plane(std::string_view name);  // null: there is none
 [[nodiscard]] std::span<const ScenarioRow> scenarios();
 
 }  // namespace svcbench
