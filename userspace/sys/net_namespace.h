@@ -27,6 +27,8 @@ class NetNamespace {
   };
   [[nodiscard]] Result<Visit> enter() const;
 
+  [[nodiscard]] int fd() const { return fd_.get(); }
+
  private:
   explicit NetNamespace(Fd fd) : fd_(std::move(fd)) {}
   Fd fd_;

@@ -1,0 +1,215 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include "measure/wire/wire.h"
+
+#include <arpa/inet.h>
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <linux/if_link.h>
+#include <sys/mman.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <ctime>
+
+#include "sys/interrupt.h"
+#include "wire.skel.h"
+
+namespace svcbench {
+
+namespace {
+
+constexpr std::size_t histogram_bytes = SVCB_WIRE_BUCKETS * sizeof(std::uint64_t);
+constexpr std::int64_t patience_ns = 100'000'000;
+
+void copy_address(__be32 (&to)[4], const Address& address) {
+  static_assert(sizeof to == sizeof address.bytes);
+  std::memcpy(to, address.bytes.data(), sizeof to);
+}
+
+svcb_wire_backend key_of(std::uint32_t target, const Endpoint& backend) {
+  svcb_wire_backend key{};
+  key.target = target;
+  key.port = htons(backend.port);
+  copy_address(key.address, backend.address);
+  return key;
+}
+
+std::uint64_t accounted(const svcb_wire_counts& counts) {
+  return counts.right + counts.wrong_backend + counts.wrong_source + counts.bad_checksum;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Wire>> Wire::create(const WireCapacity& capacity) {
+  wire_bpf* skeleton = wire_bpf__open();
+  if (skeleton == nullptr) {
+    return failure("the wire: open its programs: {}", std::strerror(errno));
+  }
+  std::unique_ptr<Wire> wire(new Wire(skeleton));
+  bpf_map__set_max_entries(skeleton->maps.wire_targets, std::max(1U, capacity.targets));
+  bpf_map__set_max_entries(skeleton->maps.wire_backends, std::max(1U, capacity.backends));
+  if (const int error = wire_bpf__load(skeleton); error != 0) {
+    return failure("the wire: load its programs: {}{}", std::strerror(-error),
+                   -error == EPERM ? " (needs CAP_BPF and CAP_NET_ADMIN; run it with sudo)" : "");
+  }
+  void* memory = mmap(nullptr, histogram_bytes, PROT_READ | PROT_WRITE, MAP_SHARED,
+                      bpf_map__fd(skeleton->maps.wire_histogram), 0);
+  if (memory == MAP_FAILED) {
+    return failure("the wire: map its histogram: {}", std::strerror(errno));
+  }
+  wire->histogram_ = static_cast<std::uint64_t*>(memory);
+  return wire;
+}
+
+Wire::~Wire() {
+  if (histogram_ != nullptr) {
+    munmap(histogram_, histogram_bytes);
+  }
+  wire_bpf__destroy(skeleton_);
+}
+
+Result<TargetRange> Wire::add_targets(std::span<const Target> targets) {
+  const TargetRange range{targets_, static_cast<std::uint32_t>(targets.size())};
+  for (const Target& target : targets) {
+    svcb_wire_target value{};
+    copy_address(value.address, target.to.address);
+    value.port = htons(target.to.port);
+    value.protocol = static_cast<std::uint8_t>(target.to.protocol);
+    value.ipv6 = target.to.address.family == Family::ipv6 ? 1 : 0;
+    if (bpf_map_update_elem(bpf_map__fd(skeleton_->maps.wire_targets), &targets_, &value, BPF_ANY) != 0) {
+      return failure("the wire: no room for another target: {}", std::strerror(errno));
+    }
+    for (const Endpoint& backend : target.backends) {
+      const svcb_wire_backend key = key_of(targets_, backend);
+      const std::uint64_t none = 0;
+      if (bpf_map_update_elem(bpf_map__fd(skeleton_->maps.wire_backends), &key, &none, BPF_ANY) != 0) {
+        return failure("the wire: no room for another backend: {}", std::strerror(errno));
+      }
+    }
+    ++targets_;
+  }
+  return range;
+}
+
+Result<Arrivals> Wire::send(const Testbed& testbed, const Volley& volley) {
+  svcb_wire_run& run = skeleton_->bss->run;
+  run.run = ++run_;
+  run.first_target = volley.targets.first;
+  run.targets = volley.targets.count;
+  run.first_flow = volley.first_flow;
+  run.flows = volley.flows;
+  run.tcp_data = volley.open ? 0 : 1;
+  run.answer = volley.answered ? 1 : 0;
+  std::memcpy(&run.clients4, clients_of(Family::ipv4).address.bytes.data(), sizeof run.clients4);
+  std::memcpy(run.clients6, clients_of(Family::ipv6).address.bytes.data(), sizeof run.clients6);
+  std::memcpy(run.source_mac, Testbed::client_mac().data(), sizeof run.source_mac);
+  std::memcpy(run.gateway_mac, Testbed::ingress_mac().data(), sizeof run.gateway_mac);
+  std::memset(&skeleton_->bss->counts, 0, sizeof skeleton_->bss->counts);
+  std::memset(histogram_, 0, histogram_bytes);
+
+  std::array<std::uint8_t, SVCB_WIRE_FRAME> frame{};
+  xdp_md context{};
+  context.data_end = frame.size();
+  context.ingress_ifindex = testbed.client_device();
+  LIBBPF_OPTS(bpf_test_run_opts, options, .data_in = frame.data(), .data_size_in = frame.size(),
+              .ctx_in = &context, .ctx_size_in = sizeof context, .repeat = static_cast<int>(volley.packets),
+              .flags = BPF_F_TEST_XDP_LIVE_FRAMES, .batch_size = volley.batch);
+  SVCB_TAKE(visit, testbed.client().enter());
+  MonotonicClock clock;
+  const std::int64_t begin = clock.now_ns();
+  const int error = bpf_prog_test_run_opts(bpf_program__fd(skeleton_->progs.wire_gen), &options);
+  if (error != 0) {
+    SVCB_CHECK(check_interrupted());
+    return failure("the wire: send packets: {} (needs kernel 5.18 or newer, for live frames)",
+                   std::strerror(-error));
+  }
+  wait_for_stragglers(volley.packets);
+  Arrivals arrivals;
+  arrivals.wall_ns = clock.now_ns() - begin;
+  arrivals.counts = skeleton_->bss->counts;
+  arrivals.latency = LatencyHistogram::of({histogram_, SVCB_WIRE_BUCKETS});
+  return arrivals;
+}
+
+// The kernel may leave packets to ksoftirqd, which runs after us.
+void Wire::wait_for_stragglers(std::uint32_t sent) const {
+  MonotonicClock clock;
+  const auto* counts = static_cast<const volatile svcb_wire_counts*>(&skeleton_->bss->counts);
+  const std::int64_t end = clock.now_ns() + patience_ns;
+  while (accounted(const_cast<const svcb_wire_counts&>(*counts)) < sent && clock.now_ns() < end) {
+    const timespec moment{0, 100'000};
+    nanosleep(&moment, nullptr);
+  }
+}
+
+Result<std::uint64_t> Wire::hits(std::uint32_t target, const Endpoint& backend) const {
+  const svcb_wire_backend key = key_of(target, backend);
+  std::uint64_t count = 0;
+  if (bpf_map_lookup_elem(bpf_map__fd(skeleton_->maps.wire_backends), &key, &count) != 0) {
+    return failure("the wire: {} is no backend of target {}", backend.text(), target);
+  }
+  return count;
+}
+
+Result<double> Wire::clock_ns(const Testbed& testbed) {
+  std::array<std::uint8_t, SVCB_WIRE_FRAME> frame{};
+  LIBBPF_OPTS(bpf_test_run_opts, options, .data_in = frame.data(), .data_size_in = frame.size(),
+              .repeat = 1);
+  SVCB_TAKE(visit, testbed.client().enter());
+  constexpr double readings = 1000;
+  if (const int error = bpf_prog_test_run_opts(bpf_program__fd(skeleton_->progs.wire_clock), &options);
+      error != 0) {
+    return failure("the wire: time the clock: {}", std::strerror(-error));
+  }
+  return static_cast<double>(skeleton_->bss->counts.total_ns) / readings;
+}
+
+Status Wire::redirect_only(const Testbed& testbed, Hook hook, std::uint64_t delay_ns) {
+  auto& settings = *skeleton_->bss;
+  settings.delay_ns = delay_ns;
+  settings.redirect_to = testbed.egress();
+  std::memcpy(settings.redirect_source, Testbed::egress_mac().data(), sizeof settings.redirect_source);
+  std::memcpy(settings.redirect_destination, Testbed::backend_mac().data(),
+              sizeof settings.redirect_destination);
+  SVCB_TAKE(visit, testbed.node().enter());
+  const auto device = static_cast<int>(testbed.ingress());
+  int error = 0;
+  if (hook == Hook::xdp) {
+    error = bpf_xdp_attach(device, bpf_program__fd(skeleton_->progs.wire_redirect_xdp), XDP_FLAGS_DRV_MODE,
+                           nullptr);
+  } else {
+    LIBBPF_OPTS(bpf_tc_hook, place, .ifindex = device, .attach_point = BPF_TC_INGRESS);
+    LIBBPF_OPTS(bpf_tc_opts, program, .prog_fd = bpf_program__fd(skeleton_->progs.wire_redirect_tc),
+                .flags = BPF_TC_F_REPLACE, .handle = 1, .priority = 1);
+    error = bpf_tc_hook_create(&place);
+    error = error == 0 || error == -EEXIST ? bpf_tc_attach(&place, &program) : error;
+  }
+  return error == 0 ? Status()
+                    : failure("the wire: attach a redirecting program: {}", std::strerror(-error));
+}
+
+Status require_all_right(const Arrivals& arrivals) {
+  const svcb_wire_counts& counts = arrivals.counts;
+  if (counts.right == counts.sent &&
+      counts.wrong_backend + counts.wrong_source + counts.bad_checksum == 0) {
+    return {};
+  }
+  std::string where;
+  const auto tell = [&where](std::uint64_t count, std::string_view what) {
+    if (count != 0) {
+      where += fmt::format("{}{} {}", where.empty() ? "" : ", ", count, what);
+    }
+  };
+  tell(counts.wrong_backend, "at an address that is no backend of their service");
+  tell(counts.wrong_source, "from another client than sent them");
+  tell(counts.bad_checksum, "with a wrong checksum");
+  tell(counts.stale, "of an earlier volley");
+  const std::uint64_t arrived = accounted(counts);
+  tell(counts.sent > arrived ? counts.sent - arrived : 0, "not at all");
+  return failure("of {} packets {} came out right, {}: no figure is given", counts.sent, counts.right,
+                 where);
+}
+
+}  // namespace svcbench

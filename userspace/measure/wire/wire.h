@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+// The instrument: sends packets through a testbed's node, times each, and checks where it came out.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "measure/clock.h"
+#include "measure/wire/latency_histogram.h"
+#include "measure/wire/testbed.h"
+#include "svcbench/result.h"
+#include "svcbench/service.h"
+#include "svcbench/wire_abi.h"
+
+namespace svcbench {
+
+// What packets are sent to, and where they may come out.
+struct Target {
+  Frontend to;
+  std::vector<Endpoint> backends;
+};
+
+// Targets that the wire knows.
+struct TargetRange {
+  std::uint32_t first = 0;
+  std::uint32_t count = 0;
+};
+
+// Packets that are sent in one go, one after the other.
+struct Volley {
+  TargetRange targets;           // flows take them in turn
+  std::uint32_t first_flow = 0;  // flow numbers stand for a client's address and source port
+  std::uint32_t flows = 1;       // packets take the flows in turn; as many flows as packets: each a new one
+  std::uint32_t packets = 1;
+  bool open = true;       // TCP: SYNs; else data of connections that an answered volley has opened
+  bool answered = false;  // the backends answer each packet
+  // Frames that the kernel queues before it moves them: 1 for latency, so that each packet has arrived
+  // before the next one leaves; 64 for throughput.
+  std::uint32_t batch = 1;
+};
+
+struct Arrivals {
+  svcb_wire_counts counts{};
+  LatencyHistogram latency{};  // of the packets that came out right
+  std::int64_t wall_ns = 0;    // of the whole volley
+};
+
+// Of `targets` together.
+struct WireCapacity {
+  std::uint32_t targets = 1;
+  std::uint32_t backends = 1;
+};
+
+class Wire {
+ public:
+  static Result<std::unique_ptr<Wire>> create(const WireCapacity& capacity);
+  ~Wire();
+  Wire(const Wire&) = delete;
+  Wire& operator=(const Wire&) = delete;
+
+  Result<TargetRange> add_targets(std::span<const Target> targets);
+
+  // Sends, and waits until every packet is accounted for or 100 ms have passed. Losses are no Error here:
+  // see require_all_right().
+  Result<Arrivals> send(const Testbed& testbed, const Volley& volley);
+
+  // Packets that came out at this backend of a target since it was added.
+  [[nodiscard]] Result<std::uint64_t> hits(std::uint32_t target, const Endpoint& backend) const;
+
+  // ns that one reading of the clock takes, in a loop of 1,000.
+  Result<double> clock_ns(const Testbed& testbed);
+
+  // Puts a plane of known cost into the testbed's node: redirects every packet after `delay_ns`.
+  enum class Hook : std::uint8_t { xdp, tc };
+  Status redirect_only(const Testbed& testbed, Hook hook, std::uint64_t delay_ns);
+
+  [[nodiscard]] const wire_bpf& programs() const { return *skeleton_; }
+
+ private:
+  explicit Wire(wire_bpf* skeleton) : skeleton_(skeleton) {}
+  void wait_for_stragglers(std::uint32_t sent) const;
+
+  wire_bpf* skeleton_;
+  std::uint64_t* histogram_ = nullptr;  // the kernel's map, in our memory
+  std::uint32_t targets_ = 0;
+  std::uint32_t run_ = 0;
+};
+
+// An Error unless every packet that was sent came out right: says how many went where.
+Status require_all_right(const Arrivals& arrivals);
+
+}  // namespace svcbench

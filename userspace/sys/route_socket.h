@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+// Links, addresses, routes and neighbours, through rtnetlink (libnl).
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "svcbench/result.h"
+#include "svcbench/service.h"
+#include "sys/net_namespace.h"
+
+struct nl_sock;
+
+namespace svcbench {
+
+using MacAddress = std::array<std::uint8_t, 6>;
+
+struct Prefix {
+  Address address;
+  unsigned length = 0;  // bits
+
+  [[nodiscard]] std::string text() const;  // 10.0.0.0/8
+};
+
+// One end of a veth pair, and the namespace that it is to live in.
+struct VethEnd {
+  std::string name;  // at most 15 characters
+  MacAddress mac{};
+  const NetNamespace* place = nullptr;
+};
+
+// Speaks to the network namespace that the calling thread was in when it was opened, wherever the thread
+// goes.
+class RouteSocket {
+ public:
+  static Result<RouteSocket> open();
+
+  // Both ends, down. They go with either of the namespaces.
+  Status add_veth(const VethEnd& a, const VethEnd& b);
+
+  // The rest is about a device of this namespace.
+  [[nodiscard]] Result<unsigned> index_of(const std::string& name);
+  Status bring_up(const std::string& name);
+  Status remove(const std::string& name);
+  // IPv6 without duplicate address detection: usable at once.
+  Status add_address(unsigned index, const Prefix& prefix);
+  // By a gateway, or straight through the device.
+  Status add_route(unsigned index, const Prefix& to, const std::optional<Address>& gateway);
+  // Every address of the prefix is the namespace's own (AnyIP); `index` is lo's.
+  Status add_local_route(unsigned index, const Prefix& to);
+  // Known for good: nothing is ever asked for.
+  Status add_neighbour(unsigned index, const Address& address, const MacAddress& mac);
+
+ private:
+  struct Free {
+    void operator()(nl_sock* socket) const;
+  };
+  explicit RouteSocket(nl_sock* socket) : socket_(socket) {}
+  std::unique_ptr<nl_sock, Free> socket_;
+};
+
+}  // namespace svcbench
