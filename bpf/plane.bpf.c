@@ -3,10 +3,18 @@
 #include "svcb.bpf.h"
 
 SEC("xdp")
-int svcb_xdp(struct xdp_md *ctx) { return svcb_xdp_verdict(svcb_xdp_handle(ctx)); }
+int svcb_xdp(struct xdp_md *ctx) {
+  enum svcb_outcome outcome = svcb_xdp_handle(ctx);
+
+  return outcome == SVCB_TRANSLATED ? svcb_xdp_forward(ctx) : svcb_xdp_verdict(outcome);
+}
 
 SEC("tc")
-int svcb_tc(struct __sk_buff *skb) { return svcb_tc_verdict(svcb_tc_handle(skb)); }
+int svcb_tc(struct __sk_buff *skb) {
+  enum svcb_outcome outcome = svcb_tc_handle(skb);
+
+  return outcome == SVCB_TRANSLATED ? svcb_tc_forward(skb) : svcb_tc_verdict(outcome);
+}
 
 char LICENSE[] SEC("license")
 = "Dual BSD/GPL";

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* The data plane, in the order in which a packet meets it: parse, balance, rewrite. */
+/* The data plane, in the order in which a packet meets it: parse, balance, rewrite, forward. */
 #ifndef SVCB_BPF_H
 #define SVCB_BPF_H
 
@@ -20,5 +20,7 @@
 
 #include "rewrite_tc.bpf.h"
 #include "rewrite_xdp.bpf.h"
+
+#include "forward.bpf.h"
 
 #endif

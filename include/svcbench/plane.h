@@ -61,6 +61,14 @@ class DataPlane {
   [[nodiscard]] virtual Result<std::size_t> entries() const = 0;  // services
   [[nodiscard]] virtual Result<std::optional<Service>> find(const Frontend& frontend) const = 0;
 
+  // Kernel memory that the plane's own accounting knows of; none: it must be measured from outside.
+  [[nodiscard]] virtual Result<std::optional<std::uint64_t>> kernel_bytes() const {
+    return std::optional<std::uint64_t>{};
+  }
+
+  // False: clients must dial a backend themselves, for nothing translates a frontend.
+  [[nodiscard]] virtual bool translates() const { return true; }
+
   // What of a service this plane programs: all of it, but for the chapter's shape, which has one endpoint.
   [[nodiscard]] virtual Service programmed(const Service& service) const { return service; }
 };

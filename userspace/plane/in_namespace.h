@@ -46,6 +46,10 @@ class InNamespace final : public DataPlane {
     SVCB_TAKE(visit, place_.enter());
     return plane_->find(frontend);
   }
+  [[nodiscard]] Result<std::optional<std::uint64_t>> kernel_bytes() const override {
+    return plane_->kernel_bytes();
+  }
+  [[nodiscard]] bool translates() const override { return plane_->translates(); }
   [[nodiscard]] Service programmed(const Service& service) const override {
     return plane_->programmed(service);
   }

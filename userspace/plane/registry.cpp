@@ -4,10 +4,18 @@
 #include <algorithm>
 #include <array>
 
+#include "plane/ebpf/attached_ebpf.h"
+#include "plane/null_plane.h"
+
 namespace svcbench {
 
 std::span<const PlaneRow> planes() {
-  static constexpr std::array<PlaneRow, 3> rows{{
+  static constexpr std::array<PlaneRow, 6> rows{{
+      {"null", "no data plane: packets go to a backend's own address, and the kernel forwards them",
+       probe_null, make_null},
+      {"ebpf-xdp", "BPF hash map of services and array of backends, at the device's XDP hook",
+       probe_ebpf_xdp, make_ebpf_xdp},
+      {"ebpf-tc", "the same at tc ingress", probe_ebpf_tc, make_ebpf_tc},
       {"ebpf", "BPF hash map of services and array of backends, on XDP and tc", nullptr, nullptr},
       {"bare", "the map syscalls of ebpf and nothing else: the floor under its updates", nullptr, nullptr},
       {"iptables",

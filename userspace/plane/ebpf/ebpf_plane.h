@@ -35,7 +35,8 @@ struct MapCapacity {
 struct EbpfOptions {
   MapCapacity capacity;
   MapWrites writes = MapWrites::mapped;
-  bool programs = true;  // false: maps only, which saves the verifier's time
+  bool programs = true;     // false: maps only, which saves the verifier's time
+  bool forwarding = false;  // translated packets go on by the routing table; else to the kernel's stack
 };
 
 class EbpfPlane final : public DataPlane {

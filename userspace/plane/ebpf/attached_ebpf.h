@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+// The eBPF data plane at work: its program at a device, sending translated packets on by itself.
+#pragma once
+
+#include <memory>
+
+#include "plane/ebpf/ebpf_plane.h"
+#include "plane/site.h"
+#include "svcbench/plane.h"
+
+namespace svcbench {
+
+enum class EbpfHook : std::uint8_t { xdp, tc };
+
+class AttachedEbpf final : public DataPlane {
+ public:
+  AttachedEbpf(EbpfHook hook, PlaneSite site) : hook_(hook), site_(std::move(site)) {}
+  // Takes its program off the device. An XDP program that it had replaced is not put back.
+  ~AttachedEbpf() override;
+
+  // Maps as large as these services need (or as the site says), filled; then the program at site.ingress,
+  // in place of what was there. sync_cost() is the fill alone: programs are loaded once in a node's life.
+  Status install(std::span<const Service> services) override;
+  Status stage(const Change& change) override { return plane_->stage(change); }
+  Status commit() override;
+  [[nodiscard]] SyncCost sync_cost() const override { return cost_; }
+  [[nodiscard]] Result<std::size_t> entries() const override { return plane_->entries(); }
+  [[nodiscard]] Result<std::optional<Service>> find(const Frontend& frontend) const override {
+    return plane_->find(frontend);
+  }
+  [[nodiscard]] Result<std::optional<std::uint64_t>> kernel_bytes() const override;
+
+ private:
+  Status attach();
+  void detach();
+
+  EbpfHook hook_;
+  PlaneSite site_;
+  std::unique_ptr<EbpfPlane> plane_{};
+  bool attached_ = false;
+  SyncCost cost_{};
+};
+
+// For the registry.
+Status probe_ebpf_xdp();
+Status probe_ebpf_tc();
+Result<std::unique_ptr<DataPlane>> make_ebpf_xdp(const PlaneSite& site);
+Result<std::unique_ptr<DataPlane>> make_ebpf_tc(const PlaneSite& site);
+
+}  // namespace svcbench
