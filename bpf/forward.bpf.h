@@ -12,6 +12,8 @@
 
 /* Set by a loader that attaches the programs to a device. Otherwise they only rewrite, and pass on. */
 const volatile bool forwarding = false;
+/* Unset: packets are forwarded as they are, which is what the instrument compares with. */
+const volatile bool translating = true;
 
 static __always_inline bool svcb_route4(void *ctx, __u32 device, void *data, void *data_end,
                                         struct bpf_fib_lookup *route) {

@@ -4,14 +4,14 @@
 
 SEC("xdp")
 int svcb_xdp(struct xdp_md *ctx) {
-  enum svcb_outcome outcome = svcb_xdp_handle(ctx);
+  enum svcb_outcome outcome = translating ? svcb_xdp_handle(ctx) : SVCB_TRANSLATED;
 
   return outcome == SVCB_TRANSLATED ? svcb_xdp_forward(ctx) : svcb_xdp_verdict(outcome);
 }
 
 SEC("tc")
 int svcb_tc(struct __sk_buff *skb) {
-  enum svcb_outcome outcome = svcb_tc_handle(skb);
+  enum svcb_outcome outcome = translating ? svcb_tc_handle(skb) : SVCB_TRANSLATED;
 
   return outcome == SVCB_TRANSLATED ? svcb_tc_forward(skb) : svcb_tc_verdict(outcome);
 }

@@ -196,6 +196,8 @@ int wire_gen(struct xdp_md *ctx) {
   }
   counts.sent++;
   now = bpf_ktime_get_ns();
+  if (!counts.first_sent_ns)
+    counts.first_sent_ns = now;
   mark->sent_ns = now;
   write_checksum(transport, protocol, folded(sum + halves(now)));
   return XDP_TX;
@@ -402,6 +404,7 @@ int wire_sink(struct xdp_md *ctx) {
   __sync_fetch_and_add(&counts.total_ns, ns);
   if (ns > counts.max_ns)
     counts.max_ns = ns;
+  counts.last_right_ns = now;
   COUNT(right);
   return run.answer ? answer(ctx, &packet) : XDP_DROP;
 }

@@ -76,6 +76,8 @@ struct svcb_wire_counts {
   __u64 replies_as_vip; /* of those: from the address that the client had dialled */
   __u64 total_ns;       /* of the timed ones */
   __u64 max_ns;
+  __u64 first_sent_ns; /* bpf_ktime_get_ns() */
+  __u64 last_right_ns;
 };
 
 /*

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "measure/path_results.h"
 #include "stats/growth.h"
 #include "stats/verdict.h"
 #include "svcbench/service.h"
@@ -29,6 +30,7 @@ struct UpdateCell {
   Blocks stage_ns{};                     // what the plane computed before (iptables: the ruleset's text)
   std::string skipped{};                 // why there are no samples; empty where there are
   std::optional<double> predicted_ns{};  // for a skipped cell, from the fit over the smaller sizes
+  std::string way{};                     // of the plane's ways of being changed; empty where it has one
 };
 
 // All services of one size into empty maps.
@@ -59,6 +61,7 @@ struct Results {
   std::vector<UpdateCell> updates{};
   std::vector<FillCell> fills{};
   std::vector<ProgramCell> programs{};
+  std::vector<PathCell> paths{};
   std::vector<Verdict> verdicts{};
   double seconds = 0;
 };

@@ -242,18 +242,21 @@ Workload Workload::grown(Generator generator, std::uint64_t count) {
 }
 
 Result<Workload> Workload::generate(std::uint64_t count, std::uint32_t endpoints,
-                                    const std::vector<Family>& families, std::uint64_t seed) {
-  if (families.empty()) {
-    return usage_error("no address family to generate services of: choose IPv4, IPv6 or both");
+                                    const std::vector<Family>& families, std::uint64_t seed,
+                                    const std::vector<Protocol>& protocols) {
+  if (families.empty() || protocols.empty()) {
+    return usage_error("no address family or no protocol to generate services of: choose at least one");
   }
   std::vector<Shape> shapes;
-  shapes.reserve(families.size());
-  for (const Family family : families) {
-    shapes.push_back({.family = family,
-                      .protocol = Protocol::tcp,
-                      .port = 80,
-                      .target_port = 8080,
-                      .endpoints = endpoints});
+  shapes.reserve(families.size() * protocols.size());
+  for (const Protocol protocol : protocols) {
+    for (const Family family : families) {
+      shapes.push_back({.family = family,
+                        .protocol = protocol,
+                        .port = 80,
+                        .target_port = 8080,
+                        .endpoints = endpoints});
+    }
   }
   SVCB_CHECK(check_size(count, shapes));
   return grown(Generator(seed, std::move(shapes)), count);

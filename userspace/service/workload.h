@@ -102,11 +102,13 @@ class Workload {
   // How many services added() can give before it starts again.
   static constexpr std::uint64_t added_cycle = Generator::spare_services;
 
-  // `count` TCP services, port 80 to `endpoints` pods' port 8080, their families taken from `families` in
-  // turn. Error: usage, for a count of 0 or above Generator::max_services, for more than SVCB_MAX_ENDPOINTS
-  // endpoints, for more than SVCB_MAX_BACKENDS endpoints in all, and for no family.
+  // `count` services, port 80 to `endpoints` pods' port 8080, their families taken from `families` in turn,
+  // and after each round of those the next of `protocols`. Error: usage, for a count of 0 or above
+  // Generator::max_services, for more than SVCB_MAX_ENDPOINTS endpoints, for more than SVCB_MAX_BACKENDS
+  // endpoints in all, and for no family.
   [[nodiscard]] static Result<Workload> generate(std::uint64_t count, std::uint32_t endpoints,
-                                                 const std::vector<Family>& families, std::uint64_t seed);
+                                                 const std::vector<Family>& families, std::uint64_t seed,
+                                                 const std::vector<Protocol>& protocols = {Protocol::tcp});
 
   // The cluster's ClusterIP frontends themselves, in their order; the seed is for what changes bring in.
   // Error: usage, for no such frontend or for more than 1,000,000 addresses.

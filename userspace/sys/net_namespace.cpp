@@ -39,6 +39,14 @@ Result<NetNamespace::Visit> NetNamespace::enter() const {
   return Visit(std::move(home));
 }
 
+Result<NetNamespace> NetNamespace::duplicate() const {
+  Fd copy(fcntl(fd_.get(), F_DUPFD_CLOEXEC, 0));
+  if (!copy.valid()) {
+    return failure("hold a network namespace: {}", std::strerror(errno));
+  }
+  return NetNamespace(std::move(copy));
+}
+
 NetNamespace::Visit::~Visit() {
   if (home_.get() >= 0) {
     setns(home_.get(), CLONE_NEWNET);

@@ -27,6 +27,9 @@ class NetNamespace {
   };
   [[nodiscard]] Result<Visit> enter() const;
 
+  // Another holder of the same namespace.
+  [[nodiscard]] Result<NetNamespace> duplicate() const;
+
   [[nodiscard]] int fd() const { return fd_.get(); }
 
  private:

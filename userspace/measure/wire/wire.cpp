@@ -106,6 +106,12 @@ Result<Arrivals> Wire::send(const Testbed& testbed, const Volley& volley) {
   std::memcpy(run.clients6, clients_of(Family::ipv6).address.bytes.data(), sizeof run.clients6);
   std::memcpy(run.source_mac, Testbed::client_mac().data(), sizeof run.source_mac);
   std::memcpy(run.gateway_mac, Testbed::ingress_mac().data(), sizeof run.gateway_mac);
+  auto& redirect = *skeleton_->bss;
+  redirect.delay_ns = volley.delay_ns;
+  redirect.redirect_to = testbed.egress();
+  std::memcpy(redirect.redirect_source, Testbed::egress_mac().data(), sizeof redirect.redirect_source);
+  std::memcpy(redirect.redirect_destination, Testbed::backend_mac().data(),
+              sizeof redirect.redirect_destination);
   std::memset(&skeleton_->bss->counts, 0, sizeof skeleton_->bss->counts);
   std::memset(histogram_, 0, histogram_bytes);
 
@@ -117,8 +123,6 @@ Result<Arrivals> Wire::send(const Testbed& testbed, const Volley& volley) {
               .ctx_in = &context, .ctx_size_in = sizeof context, .repeat = static_cast<int>(volley.packets),
               .flags = BPF_F_TEST_XDP_LIVE_FRAMES, .batch_size = volley.batch);
   SVCB_TAKE(visit, testbed.client().enter());
-  MonotonicClock clock;
-  const std::int64_t begin = clock.now_ns();
   const int error = bpf_prog_test_run_opts(bpf_program__fd(skeleton_->progs.wire_gen), &options);
   if (error != 0) {
     SVCB_CHECK(check_interrupted());
@@ -127,7 +131,6 @@ Result<Arrivals> Wire::send(const Testbed& testbed, const Volley& volley) {
   }
   wait_for_stragglers(volley.packets);
   Arrivals arrivals;
-  arrivals.wall_ns = clock.now_ns() - begin;
   arrivals.counts = skeleton_->bss->counts;
   arrivals.latency = LatencyHistogram::of({histogram_, SVCB_WIRE_BUCKETS});
   return arrivals;
@@ -166,13 +169,7 @@ Result<double> Wire::clock_ns(const Testbed& testbed) {
   return static_cast<double>(skeleton_->bss->counts.total_ns) / readings;
 }
 
-Status Wire::redirect_only(const Testbed& testbed, Hook hook, std::uint64_t delay_ns) {
-  auto& settings = *skeleton_->bss;
-  settings.delay_ns = delay_ns;
-  settings.redirect_to = testbed.egress();
-  std::memcpy(settings.redirect_source, Testbed::egress_mac().data(), sizeof settings.redirect_source);
-  std::memcpy(settings.redirect_destination, Testbed::backend_mac().data(),
-              sizeof settings.redirect_destination);
+Status Wire::attach_redirect(const Testbed& testbed, Hook hook) {
   SVCB_TAKE(visit, testbed.node().enter());
   const auto device = static_cast<int>(testbed.ingress());
   int error = 0;
@@ -190,7 +187,20 @@ Status Wire::redirect_only(const Testbed& testbed, Hook hook, std::uint64_t dela
                     : failure("the wire: attach a redirecting program: {}", std::strerror(-error));
 }
 
-Status require_all_right(const Arrivals& arrivals) {
+Status Wire::sink_at_node(const Testbed& testbed) {
+  SVCB_TAKE(visit, testbed.node().enter());
+  const int error =
+      bpf_xdp_attach(static_cast<int>(testbed.ingress()), bpf_program__fd(skeleton_->progs.wire_sink),
+                     XDP_FLAGS_DRV_MODE, nullptr);
+  return error == 0 ? Status() : failure("the wire: attach the sink: {}", std::strerror(-error));
+}
+
+double Arrivals::packets_per_second() const {
+  const auto ns = static_cast<double>(counts.last_right_ns - counts.first_sent_ns);
+  return ns > 0 ? static_cast<double>(counts.right) * 1e9 / ns : 0;
+}
+
+Status require_all_right(const Arrivals& arrivals, const NetCounters& dropped) {
   const svcb_wire_counts& counts = arrivals.counts;
   if (counts.right == counts.sent &&
       counts.wrong_backend + counts.wrong_source + counts.bad_checksum == 0) {
@@ -208,8 +218,12 @@ Status require_all_right(const Arrivals& arrivals) {
   tell(counts.stale, "of an earlier volley");
   const std::uint64_t arrived = accounted(counts);
   tell(counts.sent > arrived ? counts.sent - arrived : 0, "not at all");
-  return failure("of {} packets {} came out right, {}: no figure is given", counts.sent, counts.right,
-                 where);
+  std::string why;
+  for (const auto& [name, count] : dropped) {
+    why += fmt::format("{}{} +{}", why.empty() ? "; the node counted: " : ", ", name, count);
+  }
+  return failure("of {} packets {} came out right, {}{}: no figure is given", counts.sent, counts.right, where,
+                 why);
 }
 
 }  // namespace svcbench

@@ -13,6 +13,7 @@
 #include "svcbench/result.h"
 #include "svcbench/service.h"
 #include "svcbench/wire_abi.h"
+#include "sys/net_counters.h"
 
 namespace svcbench {
 
@@ -39,12 +40,15 @@ struct Volley {
   // Frames that the kernel queues before it moves them: 1 for latency, so that each packet has arrived
   // before the next one leaves; 64 for throughput.
   std::uint32_t batch = 1;
+  std::uint64_t delay_ns = 0;  // of attach_redirect()'s programs
 };
 
 struct Arrivals {
   svcb_wire_counts counts{};
   LatencyHistogram latency{};  // of the packets that came out right
-  std::int64_t wall_ns = 0;    // of the whole volley
+
+  // From the first packet's stamp to the last one's arrival; what it takes to set a volley up is not in it.
+  [[nodiscard]] double packets_per_second() const;
 };
 
 // Of `targets` together.
@@ -72,9 +76,13 @@ class Wire {
   // ns that one reading of the clock takes, in a loop of 1,000.
   Result<double> clock_ns(const Testbed& testbed);
 
-  // Puts a plane of known cost into the testbed's node: redirects every packet after `delay_ns`.
+  // Puts a plane of known cost into the testbed's node: redirects every packet to the backends, after the
+  // volley's delay.
   enum class Hook : std::uint8_t { xdp, tc };
-  Status redirect_only(const Testbed& testbed, Hook hook, std::uint64_t delay_ns);
+  Status attach_redirect(const Testbed& testbed, Hook hook);
+
+  // Takes every packet at the node's ingress already.
+  Status sink_at_node(const Testbed& testbed);
 
   [[nodiscard]] const wire_bpf& programs() const { return *skeleton_; }
 
@@ -88,7 +96,8 @@ class Wire {
   std::uint32_t run_ = 0;
 };
 
-// An Error unless every packet that was sent came out right: says how many went where.
-Status require_all_right(const Arrivals& arrivals);
+// An Error unless every packet came out right: says how many went where, and with `dropped` (the node's
+// counters of dropped packets that moved meanwhile) why.
+Status require_all_right(const Arrivals& arrivals, const NetCounters& dropped = {});
 
 }  // namespace svcbench

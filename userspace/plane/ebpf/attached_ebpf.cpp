@@ -41,7 +41,8 @@ Status AttachedEbpf::install(std::span<const Service> services) {
   SVCB_TAKE(plane,
             EbpfPlane::load({.capacity = MapCapacity::for_services(services, site_.services_capacity,
                                                                    site_.backends_capacity, families),
-                             .forwarding = true}));
+                             .forwarding = true,
+                             .translating = translating_}));
   plane_ = std::move(plane);
   const std::int64_t begin = now_ns();
   SVCB_CHECK(plane_->install(services));

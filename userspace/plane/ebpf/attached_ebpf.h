@@ -14,7 +14,9 @@ enum class EbpfHook : std::uint8_t { xdp, tc };
 
 class AttachedEbpf final : public DataPlane {
  public:
-  AttachedEbpf(EbpfHook hook, PlaneSite site) : hook_(hook), site_(std::move(site)) {}
+  // Not `translating`: its programs only forward, by the routing table.
+  AttachedEbpf(EbpfHook hook, PlaneSite site, bool translating = true)
+      : hook_(hook), site_(std::move(site)), translating_(translating) {}
   // Takes its program off the device. An XDP program that it had replaced is not put back.
   ~AttachedEbpf() override;
 
@@ -23,6 +25,7 @@ class AttachedEbpf final : public DataPlane {
   Status install(std::span<const Service> services) override;
   Status stage(const Change& change) override { return plane_->stage(change); }
   Status commit() override;
+  [[nodiscard]] bool translates() const override { return translating_; }
   [[nodiscard]] SyncCost sync_cost() const override { return cost_; }
   [[nodiscard]] Result<std::size_t> entries() const override { return plane_->entries(); }
   [[nodiscard]] Result<std::optional<Service>> find(const Frontend& frontend) const override {
@@ -36,6 +39,7 @@ class AttachedEbpf final : public DataPlane {
 
   EbpfHook hook_;
   PlaneSite site_;
+  bool translating_;
   std::unique_ptr<EbpfPlane> plane_{};
   bool attached_ = false;
   SyncCost cost_{};

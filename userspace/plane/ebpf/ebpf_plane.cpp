@@ -81,6 +81,7 @@ Result<std::unique_ptr<EbpfPlane>> EbpfPlane::load(const EbpfOptions& options) {
   bpf_map__set_max_entries(skeleton->maps.backends4, options.capacity.backends4);
   bpf_map__set_max_entries(skeleton->maps.backends6, options.capacity.backends6);
   skeleton->rodata->forwarding = options.forwarding;
+  skeleton->rodata->translating = options.translating;
   if (!options.programs) {
     bpf_program__set_autoload(skeleton->progs.svcb_xdp, false);
     bpf_program__set_autoload(skeleton->progs.svcb_tc, false);

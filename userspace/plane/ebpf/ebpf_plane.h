@@ -37,6 +37,7 @@ struct EbpfOptions {
   MapWrites writes = MapWrites::mapped;
   bool programs = true;     // false: maps only, which saves the verifier's time
   bool forwarding = false;  // translated packets go on by the routing table; else to the kernel's stack
+  bool translating = true;  // false: packets are forwarded as they are, a plane's cost without its work
 };
 
 class EbpfPlane final : public DataPlane {

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+// What a run over several planes found: every sample. Tables and JSON render this.
+#pragma once
+
+#include <cstddef>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "measure/path_results.h"
+#include "measure/results.h"
+#include "stats/quantile.h"
+#include "stats/verdict.h"
+#include "svcbench/plane.h"
+
+namespace svcbench {
+
+// One installation of N services from nothing.
+struct SyncCell {
+  std::string plane;
+  std::size_t services = 0;
+  std::vector<SyncCost> repeats{};
+  std::string skipped{};
+  std::optional<double> predicted_ns{};
+};
+
+// What a plane keeps for N services and for flows.
+struct StateCell {
+  std::string plane;
+  std::size_t services = 0;
+  std::optional<double> conntrack_per_1000_flows{};
+  std::optional<double> kernel_bytes{};
+  std::optional<stats::Interval> kernel_bytes_interval{};
+  std::string kernel_bytes_method{};
+};
+
+// A plane that this machine cannot run, and why.
+struct MissingPlane {
+  std::string plane;
+  std::string why;
+};
+
+struct CompareResults {
+  nlohmann::json environment;
+  nlohmann::json run;                 // command line, seed, sweep, workload
+  std::vector<std::string> planes{};  // those that ran, in the registry's order
+  std::vector<MissingPlane> missing{};
+  std::vector<SyncCell> syncs{};
+  std::vector<UpdateCell> updates{};
+  std::vector<PathCell> paths{};
+  std::vector<StateCell> states{};
+  std::optional<double> clock_ns{};  // that one reading of the clock takes in a program
+  std::vector<std::string> notes{};  // where two instruments disagree, what was left out
+  std::vector<Verdict> verdicts{};
+  double seconds = 0;
+};
+
+}  // namespace svcbench

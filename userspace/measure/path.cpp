@@ -1,0 +1,215 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include "measure/path.h"
+
+#include <algorithm>
+#include <array>
+#include <vector>
+
+#include "measure/random.h"
+#include "plane/in_namespace.h"
+#include "sys/conntrack.h"
+#include "sys/cpu_pin.h"
+#include "sys/net_counters.h"
+
+namespace svcbench {
+
+namespace {
+
+constexpr std::array protocols{Protocol::tcp, Protocol::udp};
+
+// Established flows of a volley, unless it has more targets than that.
+constexpr std::uint32_t flows_open = 64;
+
+// In the order in which they were installed.
+std::vector<const Service*> reachable(std::span<const Service> services, Family family, Protocol protocol) {
+  std::vector<const Service*> chosen;
+  for (const Service& service : services) {
+    if (service.frontend.address.family == family && service.frontend.protocol == protocol &&
+        service.kind == FrontendKind::cluster_ip && !service.endpoints.empty()) {
+      chosen.push_back(&service);
+    }
+  }
+  return chosen;
+}
+
+Target translated(const Service& service) { return {service.frontend, service.endpoints}; }
+
+Target direct(const Service& service) {
+  const Endpoint& backend = service.endpoints.front();
+  return {{backend.address, backend.port, service.frontend.protocol}, {backend}};
+}
+
+// Nothing translates it: it arrives as it was sent.
+Target missing(const Frontend& nobody, Protocol protocol) {
+  return {{nobody.address, nobody.port, protocol}, {{nobody.address, nobody.port}}};
+}
+
+// Frontends of `family` that no service has: those that changes would add last.
+std::vector<Frontend> unused_frontends(const Workload& workload, Family family) {
+  std::vector<Frontend> frontends;
+  for (std::uint64_t serial = Workload::added_cycle;
+       serial-- > 0 && frontends.size() < PathTargets::drawn;) {
+    const Service service = workload.added(serial);
+    if (service.frontend.address.family == family) {
+      frontends.push_back(service.frontend);
+    }
+  }
+  return frontends;
+}
+
+Result<Testbed> new_testbed(Wire& wire) { return Testbed::create(wire.programs()); }
+
+}  // namespace
+
+std::string_view to_string(FlowKind flow) {
+  return flow == FlowKind::fresh ? "new flow" : "established flow";
+}
+
+std::string_view to_string(Position position) {
+  switch (position) {
+    case Position::first:
+      return "first";
+    case Position::last:
+      return "last";
+    case Position::random:
+      return "random";
+    case Position::missing:
+      break;
+  }
+  return "missing";
+}
+
+WireCapacity PathTargets::needs(std::span<const Service> services) {
+  std::size_t most = 1;
+  for (const Service& service : services) {
+    most = std::max(most, service.endpoints.size());
+  }
+  // first, last and the random ones, translated and direct; and the missing ones.
+  const std::size_t sets = protocols.size() * (2 * (2 + drawn) + drawn);
+  const std::size_t backends = protocols.size() * ((2 + drawn) * (most + 1) + drawn);
+  return {static_cast<std::uint32_t>(sets), static_cast<std::uint32_t>(backends)};
+}
+
+Result<PathTargets> PathTargets::add(Wire& wire, std::span<const Service> services,
+                                     const Workload& workload, Family family, std::uint64_t seed) {
+  PathTargets targets;
+  Random random(seed);
+  const std::vector<Frontend> nobody = unused_frontends(workload, family);
+  for (const Protocol protocol : protocols) {
+    const auto chosen = reachable(services, family, protocol);
+    if (chosen.empty()) {
+      continue;
+    }
+    std::vector<const Service*> drawn_services(drawn);
+    std::generate(drawn_services.begin(), drawn_services.end(),
+                  [&] { return chosen[draw_below(random, chosen.size())]; });
+    const auto add = [&](Position position, bool translates, std::span<const Target> list) -> Status {
+      SVCB_TAKE(range, wire.add_targets(list));
+      targets.ranges_.emplace(Key{position, protocol, translates}, range);
+      return {};
+    };
+    for (const bool translates : {true, false}) {
+      const auto target_of = translates ? translated : direct;
+      std::vector<Target> several;
+      for (const Service* service : drawn_services) {
+        several.push_back(target_of(*service));
+      }
+      SVCB_CHECK(add(Position::first, translates, std::array{target_of(*chosen.front())}));
+      SVCB_CHECK(add(Position::last, translates, std::array{target_of(*chosen.back())}));
+      SVCB_CHECK(add(Position::random, translates, several));
+    }
+    std::vector<Target> several;
+    for (const Frontend& frontend : nobody) {
+      several.push_back(missing(frontend, protocol));
+    }
+    if (!several.empty()) {
+      SVCB_CHECK(add(Position::missing, true, several));
+      targets.ranges_.emplace(Key{Position::missing, protocol, false},
+                              targets.ranges_.at({Position::missing, protocol, true}));
+    }
+  }
+  return targets;
+}
+
+std::optional<TargetRange> PathTargets::of(Position position, Protocol protocol, bool translates) const {
+  const auto found = ranges_.find({position, protocol, translates});
+  return found == ranges_.end() ? std::nullopt : std::optional(found->second);
+}
+
+Result<std::unique_ptr<PathStand>> PathStand::with_plane(Wire& wire, const Make& make, PlaneSite site,
+                                                         std::span<const Service> services) {
+  SVCB_TAKE(testbed, new_testbed(wire));
+  std::unique_ptr<PathStand> stand(new PathStand(wire, std::move(testbed)));
+  SVCB_TAKE(place, stand->testbed_.node().duplicate());
+  site.ingress = stand->testbed_.ingress();
+  SVCB_TAKE(visit, place.enter());
+  SVCB_TAKE(plane, make(site));
+  stand->plane_ = std::make_unique<InNamespace>(std::move(place), std::move(plane));
+  stand->translates_ = stand->plane_->translates();
+  SVCB_CHECK(stand->plane_->install(services));
+  return stand;
+}
+
+Result<std::unique_ptr<PathStand>> PathStand::with_redirect(Wire& wire, Wire::Hook hook,
+                                                            std::uint64_t delay_ns) {
+  SVCB_TAKE(testbed, new_testbed(wire));
+  std::unique_ptr<PathStand> stand(new PathStand(wire, std::move(testbed)));
+  SVCB_CHECK(wire.attach_redirect(stand->testbed_, hook));
+  stand->delay_ns_ = delay_ns;
+  return stand;
+}
+
+Result<std::unique_ptr<PathStand>> PathStand::with_sink(Wire& wire) {
+  SVCB_TAKE(testbed, new_testbed(wire));
+  std::unique_ptr<PathStand> stand(new PathStand(wire, std::move(testbed)));
+  SVCB_CHECK(wire.sink_at_node(stand->testbed_));
+  return stand;
+}
+
+Result<Arrivals> PathStand::send(Volley volley) {
+  volley.delay_ns = delay_ns_;
+  SVCB_TAKE(visit, testbed_.node().enter());
+  const NetCounters before = loss_counters();
+  SVCB_TAKE(pin, CpuPin::here());
+  SVCB_TAKE(arrivals, wire_->send(testbed_, volley));
+  if (const Status right = require_all_right(arrivals); !right) {
+    SVCB_CHECK(require_all_right(arrivals, moved(before, loss_counters())));
+  }
+  return arrivals;
+}
+
+Result<Arrivals> PathStand::measure(const PathTargets& targets, const PathKind& kind, std::uint32_t packets,
+                                    std::uint32_t batch) {
+  const auto range = targets.of(kind.position, kind.protocol, translates_);
+  if (!range) {
+    return failure("no {} service to send packets to", to_string(kind.protocol));
+  }
+  {
+    SVCB_TAKE(visit, testbed_.node().enter());
+    SVCB_CHECK(flush_conntrack());
+  }
+  if (kind.flow == FlowKind::fresh) {
+    const std::uint32_t first = next_flow_;
+    next_flow_ += packets;
+    return send(
+        {.targets = *range, .first_flow = first, .flows = packets, .packets = packets, .batch = batch});
+  }
+  Volley volley{.targets = *range,
+                .first_flow = next_flow_,
+                .flows = std::max(flows_open, range->count),
+                .packets = std::max(flows_open, range->count),
+                .answered = true};
+  next_flow_ += volley.flows;
+  SVCB_TAKE(opened, send(volley));
+  if (opened.counts.replies != opened.counts.sent) {
+    return failure("of {} flows that were opened {} got their answer: established flows cannot be measured",
+                   opened.counts.sent, opened.counts.replies);
+  }
+  volley.open = false;
+  volley.answered = false;
+  volley.packets = packets;
+  volley.batch = batch;
+  return send(volley);
+}
+
+}  // namespace svcbench

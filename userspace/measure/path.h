@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+// The path scenario: what a packet takes from wire to wire through a node that N services are installed on.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <span>
+
+#include "measure/path_results.h"
+#include "measure/wire/wire.h"
+#include "plane/registry.h"
+#include "service/workload.h"
+
+namespace svcbench {
+
+// Targets for one set of services, as the wire knows them: for planes that translate the services'
+// frontends, and for plain forwarding the addresses of their backends.
+class PathTargets {
+ public:
+  // Services and addresses without one that a random or missing position is drawn from.
+  static constexpr std::size_t drawn = 256;
+  // Entries that one set takes in the wire's maps, for sizing them.
+  static WireCapacity needs(std::span<const Service> services);
+
+  // Of the services of `family`; the seed draws the random ones. Missing targets are addresses that none of
+  // `workload`'s services has, nor any that changes bring in soon.
+  static Result<PathTargets> add(Wire& wire, std::span<const Service> services, const Workload& workload,
+                                 Family family, std::uint64_t seed);
+
+  // None: no service of that protocol has endpoints.
+  [[nodiscard]] std::optional<TargetRange> of(Position position, Protocol protocol, bool translated) const;
+
+ private:
+  struct Key {
+    Position position;
+    Protocol protocol;
+    bool translated;
+    auto operator<=>(const Key&) const = default;
+  };
+  std::map<Key, TargetRange> ranges_;
+};
+
+// A testbed with one plane in its node, programmed with services once; or one of the instrument's own.
+class PathStand {
+ public:
+  using Make = std::function<Result<std::unique_ptr<DataPlane>>(const PlaneSite&)>;
+  static Result<std::unique_ptr<PathStand>> with_plane(Wire& wire, const Make& make, PlaneSite site,
+                                                       std::span<const Service> services);
+  static Result<std::unique_ptr<PathStand>> with_redirect(Wire& wire, Wire::Hook hook,
+                                                          std::uint64_t delay_ns);
+  // The sink at the node's ingress: one veth and the stamps, and nothing else.
+  static Result<std::unique_ptr<PathStand>> with_sink(Wire& wire);
+
+  // One volley of `packets`, every one checked. A new flow's packets each begin one that the node has never
+  // seen; an established flow's belong to `flows_open` that were opened and answered just before.
+  Result<Arrivals> measure(const PathTargets& targets, const PathKind& kind, std::uint32_t packets,
+                           std::uint32_t batch = 1);
+
+  [[nodiscard]] DataPlane* plane() const { return plane_.get(); }
+  [[nodiscard]] const Testbed& testbed() const { return testbed_; }
+
+ private:
+  PathStand(Wire& wire, Testbed testbed) : wire_(&wire), testbed_(std::move(testbed)) {}
+  Result<Arrivals> send(Volley volley);
+
+  Wire* wire_;
+  Testbed testbed_;
+  std::unique_ptr<DataPlane> plane_;
+  bool translates_ = false;
+  std::uint64_t delay_ns_ = 0;
+  std::uint32_t next_flow_ = 0;
+};
+
+}  // namespace svcbench

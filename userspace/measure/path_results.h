@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+// What packets took from wire to wire: cells of the path scenario.
+#pragma once
+
+#include <compare>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "measure/wire/latency_histogram.h"
+#include "svcbench/service.h"
+
+namespace svcbench {
+
+// How a packet meets the node: the first of its flow, or a later one.
+enum class FlowKind : std::uint8_t { fresh, established };
+// Which service it goes to, in the order in which they were installed; missing: an address that is none.
+enum class Position : std::uint8_t { first, last, random, missing };
+
+[[nodiscard]] std::string_view to_string(FlowKind flow);      // "new flow", "established flow"
+[[nodiscard]] std::string_view to_string(Position position);  // "first", ...
+
+struct PathKind {
+  FlowKind flow = FlowKind::fresh;
+  Position position = Position::last;
+  Protocol protocol = Protocol::udp;
+
+  auto operator<=>(const PathKind&) const = default;
+};
+
+// One kind of packet through one plane's node at one size. us would be wire to wire; kept in ns.
+struct PathCell {
+  std::string plane;  // of the registry; or "sink", "redirect-xdp", "redirect-tc": the instrument's own
+  std::size_t services = 0;
+  PathKind kind{};
+  Family family = Family::ipv4;
+  LatencyHistogram latency{};                // of all packets
+  std::vector<double> p50_ns{};              // one a volley
+  std::vector<double> p99_ns{};              //
+  std::vector<double> packets_per_second{};  // one a volley of the throughput view; its own packets
+  std::uint64_t sent = 0;                    // all of them came out right, or there would be no cell
+  std::string skipped{};
+  std::optional<double> predicted_ns{};
+};
+
+}  // namespace svcbench
