@@ -59,6 +59,8 @@ class PathStand {
   Result<Arrivals> measure(const PathTargets& targets, const PathKind& kind, std::uint32_t packets,
                            std::uint32_t batch = 1);
 
+  // Whether packets are addressed to frontends, or to backends themselves.
+  [[nodiscard]] bool translates() const { return translates_; }
   [[nodiscard]] DataPlane* plane() const { return plane_.get(); }
   [[nodiscard]] const Testbed& testbed() const { return testbed_; }
 

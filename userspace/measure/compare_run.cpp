@@ -1,0 +1,454 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include "measure/compare_run.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <functional>
+#include <map>
+#include <memory>
+
+#include "measure/path.h"
+#include "measure/update.h"
+#include "plane/ebpf/attached_ebpf.h"
+#include "plane/in_namespace.h"
+#include "service/text.h"
+#include "stats/quantile.h"
+#include "sys/conntrack.h"
+#include "sys/interrupt.h"
+
+namespace svcbench {
+
+namespace {
+
+// Fewest repeats that an interval can be made from (the median of 6 at 95 %).
+constexpr std::size_t fewest_repeats = 6;
+// A block of updates takes about so long, in one to so many changes.
+constexpr double update_block_seconds = 0.02;
+constexpr std::size_t most_changes = 100;
+// What one volley costs besides its packets: the kernel sets a run of live frames up.
+constexpr double volley_seconds = 0.03;
+constexpr std::uint32_t throughput_packets = 20'000;
+constexpr std::uint32_t throughput_batch = 64;
+// A size whose installation alone is predicted to take more than this share of the budget is left out.
+constexpr double install_share = 0.08;
+// Reading a plane back costs as much as programming it.
+constexpr std::size_t verify_every = 5;
+constexpr std::uint32_t flows_for_state = 1000;
+
+double seconds_between(std::int64_t begin, std::int64_t end) {
+  return static_cast<double>(end - begin) / 1e9;
+}
+
+// One plane at one size.
+struct Cell {
+  const PlaneRow* row = nullptr;
+  std::size_t services = 0;
+  double install_seconds = 0;
+  std::string skipped{};
+  std::optional<double> predicted_seconds{};
+  std::unique_ptr<PathStand> stand{};     // its services never change
+  std::unique_ptr<DataPlane> changing{};  // in a namespace without traffic
+  std::vector<UpdateSubject> subjects{};  // over `changing`; one a way, in its order
+};
+
+class CompareRun {
+ public:
+  CompareRun(const Workload& workload, const CompareOptions& options, Clock& clock, Progress& progress)
+      : workload_(workload), options_(options), clock_(clock), progress_(progress) {}
+
+  Result<CompareResults> run();
+
+ private:
+  Status choose_planes();
+  Status make_wire();
+  Status install_all();
+  Status install(Cell& cell);
+  void predict(Cell& cell) const;
+  void skip(Cell& cell, double predicted_seconds);
+  [[nodiscard]] PlaneSite site() const;
+  Status make_instruments();
+  Status check_state(Cell& cell);
+
+  void add_sync_step(Cell& cell);
+  Status add_update_steps(Cell& cell);
+  void add_path_steps(PathStand& stand, const std::string& plane, std::size_t services,
+                      std::size_t kinds_limit);
+  [[nodiscard]] std::span<const Service> services(std::size_t count) const {
+    return workload_.first(count);
+  }
+
+  const Workload& workload_;
+  const CompareOptions& options_;
+  Clock& clock_;
+  Progress& progress_;
+  CompareResults results_{};
+  // Declared in the order in which they need each other.
+  std::unique_ptr<Wire> wire_{};
+  std::map<std::size_t, PathTargets> targets_{};
+  std::map<std::string, std::unique_ptr<PathStand>> instruments_{};
+  std::vector<std::unique_ptr<Cell>> cells_{};
+  std::vector<Step> steps_{};
+};
+
+Status CompareRun::choose_planes() {
+  for (const PlaneRow* row : options_.planes) {
+    SVCB_TAKE(scratch, NetNamespace::create());
+    SVCB_TAKE(visit, scratch.enter());
+    if (const Status usable = row->probe(); !usable) {
+      SVCB_CHECK(check_interrupted());
+      results_.missing.push_back({std::string(row->name), usable.error().message});
+      continue;
+    }
+    results_.planes.emplace_back(row->name);
+    for (const std::size_t size : options_.sweep) {
+      cells_.push_back(std::make_unique<Cell>());
+      cells_.back()->row = row;
+      cells_.back()->services = size;
+    }
+  }
+  if (results_.planes.empty()) {
+    const MissingPlane& first = results_.missing.front();
+    return failure("no plane can run here; {}: {}", first.plane, first.why);
+  }
+  return {};
+}
+
+Status CompareRun::make_wire() {
+  WireCapacity capacity{};
+  for (const std::size_t size : options_.sweep) {
+    const WireCapacity needs = PathTargets::needs(services(size));
+    capacity.targets += needs.targets;
+    capacity.backends += needs.backends;
+  }
+  SVCB_TAKE(wire, Wire::create(capacity));
+  wire_ = std::move(wire);
+  for (const std::size_t size : options_.sweep) {
+    SVCB_TAKE(targets, PathTargets::add(*wire_, services(size), workload_, options_.family, options_.seed));
+    targets_.emplace(size, std::move(targets));
+  }
+  return make_instruments();
+}
+
+Status CompareRun::make_instruments() {
+  const auto keep = [this](std::string_view name, Result<std::unique_ptr<PathStand>> made) -> Status {
+    if (!made) {
+      return tl::unexpected(made.error());
+    }
+    instruments_.emplace(name, std::move(*made));
+    return {};
+  };
+  const auto route = [this](EbpfHook hook) {
+    const PathStand::Make make = [hook](const PlaneSite& site) -> Result<std::unique_ptr<DataPlane>> {
+      return std::make_unique<AttachedEbpf>(hook, site, false);
+    };
+    return PathStand::with_plane(*wire_, make, site(), {});
+  };
+  SVCB_CHECK(keep(instrument_sink, PathStand::with_sink(*wire_)));
+  SVCB_CHECK(keep(instrument_redirect_xdp, PathStand::with_redirect(*wire_, Wire::Hook::xdp, 0)));
+  SVCB_CHECK(keep(instrument_redirect_tc, PathStand::with_redirect(*wire_, Wire::Hook::tc, 0)));
+  SVCB_CHECK(keep(instrument_route_xdp, route(EbpfHook::xdp)));
+  SVCB_CHECK(keep(instrument_route_tc, route(EbpfHook::tc)));
+  SVCB_TAKE(clock_ns, wire_->clock_ns(instruments_.at(std::string(instrument_sink))->testbed()));
+  results_.clock_ns = clock_ns;
+  return {};
+}
+
+PlaneSite CompareRun::site() const {
+  PlaneSite site;
+  site.services_capacity = options_.services_capacity;
+  site.backends_capacity = options_.backends_capacity;
+  return site;
+}
+
+// A power law through the two sizes before; from one size alone, proportional.
+void CompareRun::predict(Cell& cell) const {
+  std::vector<const Cell*> smaller;
+  for (const auto& other : cells_) {
+    if (other->row == cell.row && other->services < cell.services) {
+      smaller.push_back(other.get());
+    }
+  }
+  if (smaller.empty()) {
+    return;
+  }
+  const Cell& near = *smaller.back();
+  if (!near.skipped.empty()) {
+    cell.predicted_seconds = near.predicted_seconds.value_or(0) * static_cast<double>(cell.services) /
+                             static_cast<double>(near.services);
+    return;
+  }
+  double exponent = 1;
+  if (smaller.size() > 1) {
+    const Cell& far = *smaller[smaller.size() - 2];
+    exponent =
+        std::max(1.0, std::log(near.install_seconds / far.install_seconds) /
+                          std::log(static_cast<double>(near.services) / static_cast<double>(far.services)));
+  }
+  cell.predicted_seconds =
+      near.install_seconds *
+      std::pow(static_cast<double>(cell.services) / static_cast<double>(near.services), exponent);
+}
+
+void CompareRun::skip(Cell& cell, double predicted_seconds) {
+  cell.skipped = fmt::format(
+      "installing {} services is predicted to take {:.0f} s, too much of the {:.0f} s budget: raise "
+      "--budget to {:.0f}",
+      grouped(cell.services), predicted_seconds, options_.budget_seconds,
+      std::ceil(predicted_seconds / install_share));
+  SyncCell sync{.plane = std::string(cell.row->name), .services = cell.services};
+  sync.skipped = cell.skipped;
+  sync.predicted_ns = predicted_seconds * 1e9;
+  results_.syncs.push_back(std::move(sync));
+}
+
+Status CompareRun::install(Cell& cell) {
+  progress_.phase(fmt::format("install {} services: {}", grouped(cell.services), cell.row->name));
+  SVCB_CHECK(check_interrupted());
+  predict(cell);
+  if (cell.predicted_seconds && *cell.predicted_seconds > options_.budget_seconds * install_share) {
+    skip(cell, *cell.predicted_seconds);
+    return {};
+  }
+  const auto wanted = services(cell.services);
+  const std::int64_t begin = clock_.now_ns();
+  if (options_.scenarios.path || options_.scenarios.state) {
+    SVCB_TAKE(stand, PathStand::with_plane(*wire_, cell.row->make, site(), wanted));
+    cell.stand = std::move(stand);
+    cell.install_seconds = seconds_between(begin, clock_.now_ns());
+    SVCB_TAKE(held, cell.stand->plane()->entries());
+    if (held != wanted.size()) {
+      return failure("{} holds {} services after {} were installed", cell.row->name, held, wanted.size());
+    }
+  }
+  if (options_.scenarios.update && cell.row->name != "null") {
+    SVCB_TAKE(place, NetNamespace::create());
+    SVCB_TAKE(visit, place.enter());
+    SVCB_TAKE(plane, cell.row->make(site()));
+    cell.changing = std::make_unique<InNamespace>(std::move(place), std::move(plane));
+    const std::int64_t again = clock_.now_ns();
+    SVCB_CHECK(cell.changing->install(wanted));
+    cell.install_seconds = seconds_between(again, clock_.now_ns());
+  }
+  return {};
+}
+
+Status CompareRun::install_all() {
+  for (const std::size_t size : options_.sweep) {
+    for (const auto& cell : cells_) {
+      if (cell->services == size) {
+        SVCB_CHECK(install(*cell));
+      }
+    }
+  }
+  return {};
+}
+
+void CompareRun::add_sync_step(Cell& cell) {
+  results_.syncs.push_back({.plane = std::string(cell.row->name), .services = cell.services});
+  const std::size_t index = results_.syncs.size() - 1;
+  Step step;
+  step.label = fmt::format("sync, {} services, {}", grouped(cell.services), cell.row->name);
+  step.seconds = 2 * std::max(cell.install_seconds, 0.005);  // it is taken down again, too
+  step.fewest = 1;
+  step.run = [this, &cell, index](std::size_t repeat) -> Status {
+    const auto wanted = services(cell.services);
+    SVCB_TAKE(place, NetNamespace::create());
+    SVCB_TAKE(visit, place.enter());
+    SVCB_TAKE(plane, cell.row->make(site()));
+    SVCB_CHECK(plane->install(wanted));
+    if (repeat % verify_every == 0) {
+      SVCB_TAKE(held, plane->entries());
+      if (held != wanted.size()) {
+        return failure("{} holds {} services after {} were installed", cell.row->name, held, wanted.size());
+      }
+    }
+    results_.syncs[index].repeats.push_back(plane->sync_cost());
+    return {};
+  };
+  steps_.push_back(std::move(step));
+}
+
+Status CompareRun::add_update_steps(Cell& cell) {
+  const auto ways = cell.changing->ways();
+  const std::string plane(cell.row->name);
+  // One subject for all ways: what one changes, the next finds.
+  cell.subjects.emplace_back(plane, *cell.changing, services(cell.services), workload_, options_.seed);
+  UpdateSubject& subject = cell.subjects.front();
+  for (std::size_t way = 0; way < ways.size(); ++way) {
+    const auto new_cell = [&](Operation operation) {
+      UpdateCell made{plane, cell.services, operation};
+      made.way = ways.size() > 1 ? std::string(ways[way]) : "";
+      results_.updates.push_back(std::move(made));
+      return results_.updates.size() - 1;
+    };
+    const std::size_t change = new_cell(Operation::change_endpoints);
+    const std::size_t add = new_cell(Operation::add_service);
+    const std::size_t remove = new_cell(Operation::remove_service);
+    // A pilot, thrown away: how many changes make a block.
+    SVCB_CHECK(cell.changing->choose_way(way));
+    UpdateCell pilot{plane, cell.services, Operation::change_endpoints};
+    const std::int64_t begin = clock_.now_ns();
+    SVCB_CHECK(subject.change_block(1, false, clock_, pilot));
+    const double seconds = std::max(seconds_between(begin, clock_.now_ns()), 1e-6);
+    const auto count = static_cast<std::size_t>(
+        std::clamp(update_block_seconds / seconds, 1.0, static_cast<double>(most_changes)));
+
+    Step step;
+    step.label = fmt::format("update, {} services, {}{}{}", grouped(cell.services), plane,
+                             ways.size() > 1 ? " " : "", ways.size() > 1 ? ways[way] : "");
+    step.seconds = 4 * seconds * static_cast<double>(count);
+    step.fewest = 1;
+    step.droppable = way > 0;
+    step.run = [this, &cell, &subject, way, count, change, add, remove](std::size_t repeat) -> Status {
+      SVCB_CHECK(cell.changing->choose_way(way));
+      const bool verify = repeat % verify_every == 0;
+      SVCB_CHECK(subject.change_block(count, verify, clock_, results_.updates[change]));
+      return subject.add_remove_block(count, verify, clock_, results_.updates[add],
+                                      results_.updates[remove]);
+    };
+    steps_.push_back(std::move(step));
+  }
+  return {};
+}
+
+void CompareRun::add_path_steps(PathStand& stand, const std::string& plane, std::size_t services,
+                                std::size_t kinds_limit) {
+  for (const PathKind& kind :
+       std::span(options_.kinds).first(std::min(kinds_limit, options_.kinds.size()))) {
+    const PathTargets& targets = targets_.at(services);
+    if (!targets.of(kind.position, kind.protocol, stand.translates())) {
+      continue;
+    }
+    results_.paths.push_back(
+        {.plane = plane, .services = services, .kind = kind, .family = options_.family});
+    const std::size_t index = results_.paths.size() - 1;
+    Step step;
+    step.label = fmt::format("path, {} services, {}, {}, {} {}", grouped(services), plane,
+                             to_string(kind.flow), to_string(kind.position), to_string(kind.protocol));
+    step.seconds = volley_seconds + 3e-5 * options_.packets;
+    step.fewest = fewest_repeats;
+    step.run = [this, &stand, &targets, kind, index](std::size_t) -> Status {
+      PathCell& cell = results_.paths[index];
+      const auto name = [&] {
+        return fmt::format("{}, {} services, {}, {} {}", cell.plane, grouped(cell.services),
+                           to_string(kind.flow), to_string(kind.position), to_string(kind.protocol));
+      };
+      auto arrivals = stand.measure(targets, kind, options_.packets);
+      if (!arrivals) {
+        SVCB_CHECK(check_interrupted());
+        return failure("path, {}: {}", name(), arrivals.error().message);
+      }
+      cell.sent += arrivals->counts.sent;
+      cell.latency.merge(arrivals->latency);
+      cell.p50_ns.push_back(*arrivals->latency.quantile(0.5));
+      if (const auto p99 = arrivals->latency.quantile(0.99)) {
+        cell.p99_ns.push_back(*p99);
+      }
+      return {};
+    };
+    steps_.push_back(std::move(step));
+  }
+}
+
+// Throughput of one plane at one size, by the random UDP (else TCP) kinds.
+// Entries of the connection tracker for 1,000 new flows, and what the plane's own accounting knows.
+Status CompareRun::check_state(Cell& cell) {
+  StateCell state{.plane = std::string(cell.row->name), .services = cell.services};
+  const PathTargets& targets = targets_.at(cell.services);
+  for (const Protocol protocol : {Protocol::udp, Protocol::tcp}) {
+    const PathKind kind{FlowKind::fresh, Position::random, protocol};
+    if (!targets.of(kind.position, protocol, cell.stand->translates())) {
+      continue;
+    }
+    SVCB_TAKE(arrivals, cell.stand->measure(targets, kind, flows_for_state));
+    SVCB_TAKE(visit, cell.stand->testbed().node().enter());
+    SVCB_TAKE(entries, conntrack_entries());
+    state.conntrack_per_1000_flows = static_cast<double>(entries);
+    break;
+  }
+  SVCB_TAKE(bytes, cell.stand->plane()->kernel_bytes());
+  if (bytes) {
+    state.kernel_bytes = static_cast<double>(*bytes);
+    state.kernel_bytes_method = "the maps' own accounting";
+  }
+  results_.states.push_back(std::move(state));
+  return {};
+}
+
+Result<CompareResults> CompareRun::run() {
+  const std::int64_t begin = clock_.now_ns();
+  SVCB_CHECK(choose_planes());
+  const bool traffic = options_.scenarios.path || options_.scenarios.state;
+  if (traffic) {
+    SVCB_CHECK(make_wire());
+  }
+  SVCB_CHECK(install_all());
+  progress_.phase("prepare");
+  for (const auto& cell : cells_) {
+    if (!cell->skipped.empty()) {
+      continue;
+    }
+    if (options_.scenarios.sync && cell->row->name != "null") {
+      add_sync_step(*cell);
+    }
+    if (cell->changing) {
+      SVCB_CHECK(add_update_steps(*cell));
+    }
+    if (options_.scenarios.path) {
+      add_path_steps(*cell->stand, std::string(cell->row->name), cell->services, options_.kinds.size());
+    }
+    if (options_.scenarios.state) {
+      SVCB_CHECK(check_state(*cell));
+    }
+  }
+  if (options_.scenarios.path) {
+    for (const auto& [name, stand] : instruments_) {
+      add_path_steps(*stand, name, options_.sweep.back(), 2);
+    }
+  }
+  const double left = options_.budget_seconds - seconds_between(begin, clock_.now_ns());
+  fit_to_budget(steps_, options_.rounds, std::max(left, options_.budget_seconds / 4));
+  SVCB_CHECK(run_rounds(steps_, options_.rounds, options_.seed, clock_, progress_));
+  progress_.phase("check");
+  for (const auto& cell : cells_) {
+    for (UpdateSubject& subject : cell->subjects) {
+      SVCB_CHECK(subject.verify_whole());
+    }
+  }
+  results_.seconds = seconds_between(begin, clock_.now_ns());
+  progress_.finished();
+  return std::move(results_);
+}
+
+}  // namespace
+
+std::vector<PathKind> usual_kinds() {
+  std::vector<PathKind> kinds;
+  for (const Position position : {Position::last, Position::random, Position::first, Position::missing}) {
+    for (const FlowKind flow : {FlowKind::fresh, FlowKind::established}) {
+      kinds.push_back({flow, position, Protocol::udp});
+    }
+  }
+  for (const FlowKind flow : {FlowKind::fresh, FlowKind::established}) {
+    kinds.push_back({flow, Position::random, Protocol::tcp});
+  }
+  return kinds;
+}
+
+std::vector<PathKind> all_kinds() {
+  std::vector<PathKind> kinds = usual_kinds();
+  for (const Position position : {Position::last, Position::first, Position::missing}) {
+    for (const FlowKind flow : {FlowKind::fresh, FlowKind::established}) {
+      kinds.push_back({flow, position, Protocol::tcp});
+    }
+  }
+  return kinds;
+}
+
+Result<CompareResults> run_compare(const Workload& workload, const CompareOptions& options, Clock& clock,
+                                   Progress& progress) {
+  return CompareRun(workload, options, clock, progress).run();
+}
+
+}  // namespace svcbench
