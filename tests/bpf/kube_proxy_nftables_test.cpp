@@ -1,7 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 // kube-proxy's nftables plane against nft and the kernel, in namespaces of its own. Needs root.
+#include <arpa/inet.h>
 #include <doctest/doctest.h>
+#include <net/if.h>
+#include <netinet/in.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
 
+#include <cerrno>
+#include <cstring>
 #include <functional>
 #include <set>
 #include <sstream>
@@ -13,6 +20,7 @@
 #include "service/cluster.h"
 #include "sys/capabilities.h"
 #include "sys/child_process.h"
+#include "sys/fd.h"
 #include "sys/memfd.h"
 #include "sys/sandbox.h"
 
@@ -145,6 +153,51 @@ std::multiset<std::string> normalised_ruleset() {
     }
   }
   return blocks;
+}
+
+// ---- real sockets, all on the namespace's loopback ----
+
+sockaddr_in socket_address(const Address& address, std::uint16_t port) {
+  sockaddr_in result{};
+  result.sin_family = AF_INET;
+  result.sin_port = htons(port);
+  std::memcpy(&result.sin_addr, address.bytes.data(), sizeof result.sin_addr);
+  return result;
+}
+
+Fd listener(const Endpoint& endpoint) {
+  Fd fd(socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0));
+  const auto address = socket_address(endpoint.address, endpoint.port);
+  REQUIRE(bind(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0);
+  REQUIRE(listen(fd.get(), 64) == 0);
+  return fd;
+}
+
+// 0, or the errno of connect().
+int dial(const Frontend& frontend) {
+  const Fd fd(socket(AF_INET, SOCK_STREAM, 0));
+  const timeval patience{2, 0};
+  setsockopt(fd.get(), SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
+  const auto address = socket_address(frontend.address, frontend.port);
+  return connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0 ? 0 : errno;
+}
+
+int accepted(const Fd& server) {
+  int count = 0;
+  while (Fd(accept(server.get(), nullptr, nullptr)).valid()) {
+    ++count;
+  }
+  return count;
+}
+
+// The whole net of the address's old class is local then.
+void add_address_to_loopback(const char* label, const Address& address) {
+  const Fd fd(socket(AF_INET, SOCK_DGRAM, 0));
+  ifreq request{};
+  std::strncpy(request.ifr_name, label, sizeof request.ifr_name - 1);
+  const auto value = socket_address(address, 0);
+  std::memcpy(&request.ifr_addr, &value, sizeof value);
+  REQUIRE(ioctl(fd.get(), SIOCSIFADDR, &request) == 0);
 }
 
 // Namespaces are a thread's: this one's end with it, and the other tests stay where they are.
@@ -313,6 +366,60 @@ TEST_CASE("nftables plane: a chain that does not translate as it should is notic
 
     nft({"flush", "chain", "ip", "kube-proxy", chain});
     CHECK(!plane->find(service.frontend));
+  });
+}
+
+TEST_CASE("nftables plane: connections are translated, balanced and refused") {
+  in_private_namespaces([] {
+    const Address node = *Address::parse("192.0.2.1");
+    add_address_to_loopback("lo:1", node);
+    add_address_to_loopback("lo:2", *Address::parse("10.96.0.1"));
+    Service web = service_number(1, 0);
+    web.endpoints = {{*Address::parse("127.0.0.2"), 8080}, {*Address::parse("127.0.0.3"), 8081}};
+    const Service web_node = node_port_of(web, 30080);
+    Service none = service_number(5, 0);
+    const Service none_node = node_port_of(none, 30081);
+    const auto plane = new_plane();
+    install(*plane, {web, web_node, none, none_node});
+
+    const Fd first = listener(web.endpoints[0]);
+    const Fd second = listener(web.endpoints[1]);
+    for (const Frontend& frontend : {web.frontend, Frontend{node, 30080, Protocol::tcp}}) {
+      CAPTURE(frontend.text());
+      constexpr int dials = 40;  // all to one of two: once in 5e11 runs
+      for (int i = 0; i < dials; ++i) {
+        CHECK(dial(frontend) == 0);
+      }
+      const int to_first = accepted(first);
+      const int to_second = accepted(second);
+      CHECK(to_first + to_second == dials);
+      CHECK(to_first > 0);
+      CHECK(to_second > 0);
+    }
+    // Without the rules these would be met by somebody; the last is a port that the ClusterIP does not
+    // have.
+    for (const Frontend& frontend : {none.frontend, Frontend{node, 30081, Protocol::tcp},
+                                     Frontend{web.frontend.address, 9, Protocol::tcp}}) {
+      CAPTURE(frontend.text());
+      const Fd unreachable = listener({frontend.address, frontend.port});
+      CHECK(dial(frontend) == ECONNREFUSED);
+      CHECK(accepted(unreachable) == 0);
+    }
+    const Frontend open{node, 9, Protocol::tcp};
+    const Fd reachable = listener({node, 9});
+    CHECK(dial(open) == 0);
+
+    web.endpoints.pop_back();
+    change(*plane, Operation::change_endpoints, web);
+    for (int i = 0; i < 10; ++i) {
+      CHECK(dial(web.frontend) == 0);
+      CHECK(dial({node, 30080, Protocol::tcp}) == 0);
+    }
+    CHECK(accepted(first) == 20);
+    CHECK(accepted(second) == 0);
+    change(*plane, Operation::remove_service, web_node);
+    CHECK(dial({node, 30080, Protocol::tcp}) == ECONNREFUSED);  // nobody listens
+    CHECK(dial(web.frontend) == 0);
   });
 }
 

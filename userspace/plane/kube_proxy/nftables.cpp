@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <unordered_set>
 #include <utility>
 
 #include "plane/kube_proxy/names.h"
@@ -48,7 +49,7 @@ ServicePort empty_port(const Service& service) {
           .protocol = service.frontend.protocol};
 }
 
-Status check_endpoints(const Service& service) {
+Status check_service(const Service& service) {
   for (const Endpoint& endpoint : service.endpoints) {
     if (endpoint.address.family != service.frontend.address.family) {
       return failure("{} of {} cannot be translated to {}, which is of the other address family",
@@ -67,6 +68,78 @@ Status add_frontend(ServicePort& port, const Service& service) {
   }
   place = service.frontend;
   return {};
+}
+
+using Ports = std::unordered_map<std::string, ServicePort>;
+
+struct GroupedServices {
+  std::array<Ports, 2> ports;                            // by Family, then by port_key()
+  std::array<std::vector<const ServicePort*>, 2> order;  // the same, in the order of the services
+};
+
+Result<GroupedServices> group(std::span<const Service> services) {
+  GroupedServices grouped;
+  std::unordered_set<Frontend> seen;
+  for (const Service& service : services) {
+    SVCB_CHECK(check_service(service));
+    if (!seen.insert(service.frontend).second) {
+      return failure("two services have the frontend {}: which of them packets meet is not defined",
+                     service.frontend.text());
+    }
+    const auto family = static_cast<std::size_t>(service.frontend.address.family);
+    const auto [place, is_new] = grouped.ports[family].try_emplace(port_key(service), empty_port(service));
+    ServicePort& port = place->second;
+    if (is_new) {
+      port.endpoints = service.endpoints;
+      grouped.order[family].push_back(&port);
+    } else if (port.endpoints != service.endpoints) {
+      return failure(
+          "{} has other endpoints behind {} than behind its other frontend: kube-proxy has one list",
+          service.name, service.frontend.text());
+    }
+    SVCB_CHECK(add_frontend(port, service));
+  }
+  return grouped;
+}
+
+// What `before` (null: none) becomes; nothing: it goes.
+Result<std::optional<ServicePort>> changed_port(const ServicePort* before, const Change& change) {
+  const Service& service = change.service;
+  ServicePort after = before == nullptr ? empty_port(service) : *before;
+  auto& place = place_of(after, service.frontend);
+  if (change.operation == Operation::add_service) {
+    SVCB_CHECK(add_frontend(after, service));
+  } else if (place != service.frontend) {
+    return failure("{} {}: there is no such service at {}", to_string(change.operation), service.name,
+                   service.frontend.text());
+  }
+  if (change.operation == Operation::remove_service) {
+    place.reset();
+  } else {
+    after.endpoints = service.endpoints;
+  }
+  const bool stays = after.cluster_ip || after.node_port;
+  return stays ? std::optional(std::move(after)) : std::nullopt;
+}
+
+// But for those that are needed again: these are filled anew, as kube-proxy does it.
+void write_deletions(std::string& text, Family family, const std::vector<std::string>& leftover,
+                     const std::optional<ServicePort>& after) {
+  std::vector<std::string> needed;
+  if (after && !leftover.empty()) {
+    needed = kube_proxy::nft_chains(*after);
+  }
+  for (const std::string& chain : leftover) {
+    if (!std::binary_search(needed.begin(), needed.end(), chain)) {
+      kube_proxy::write_nft_delete_chain(text, family, chain);
+    }
+  }
+}
+
+void write_table_removal(std::string& text, Family family) {
+  // Added first: it may not be there.
+  fmt::format_to(std::back_inserter(text), "add table {0} {1}\ndelete table {0} {1}\n",
+                 kube_proxy::nft_family(family), kube_proxy::nft_table);
 }
 
 // Reads the generation of the namespace's rules: every transaction raises it.
@@ -145,12 +218,10 @@ Result<std::unique_ptr<DataPlane>> make_nftables(const PlaneSite& site) {
 }
 
 KubeProxyNftables::~KubeProxyNftables() {
-  // Added first: of a table whose transaction failed it is not known whether it is there.
   std::string text;
   for (const Family family : families) {
     if (table(family).touched) {
-      fmt::format_to(std::back_inserter(text), "add table {0} {1}\ndelete table {0} {1}\n",
-                     kube_proxy::nft_family(family), kube_proxy::nft_table);
+      write_table_removal(text, family);
     }
   }
   if (const auto input = memfd_of("no-tables", text); input && !text.empty()) {
@@ -161,46 +232,25 @@ KubeProxyNftables::~KubeProxyNftables() {
 
 Status KubeProxyNftables::install(std::span<const Service> services) {
   const Stopwatch generating;
-  std::array<Table, 2> tables;
-  std::array<std::vector<const ServicePort*>, 2> order;  // as given: not that of the unordered map
-  std::unordered_map<Frontend, const Service*> seen;
-  for (const Service& service : services) {
-    SVCB_CHECK(check_endpoints(service));
-    if (!seen.emplace(service.frontend, &service).second) {
-      return failure("two services have the frontend {}: which of them packets meet is not defined",
-                     service.frontend.text());
-    }
-    const auto family = static_cast<std::size_t>(service.frontend.address.family);
-    const auto [place, is_new] = tables[family].ports.try_emplace(port_key(service), empty_port(service));
-    ServicePort& port = place->second;
-    if (is_new) {
-      port.endpoints = service.endpoints;
-      order[family].push_back(&port);
-    } else if (port.endpoints != service.endpoints) {
-      return failure(
-          "{} has other endpoints behind {} than behind its other frontend: kube-proxy has one list",
-          service.name, service.frontend.text());
-    }
-    SVCB_CHECK(add_frontend(port, service));
-  }
-
+  SVCB_TAKE(grouped, group(services));
+  std::array<Table, 2> wanted;
   std::string text;
   for (const Family family : families) {
-    const std::size_t index = static_cast<std::size_t>(family);
-    Table& wanted = tables[index];
-    wanted.touched = tables_[index].touched || !order[index].empty();
-    wanted.programmed = !order[index].empty();
-    if (tables_[index].touched) {
-      fmt::format_to(std::back_inserter(text), "add table {0} {1}\ndelete table {0} {1}\n",
-                     kube_proxy::nft_family(family), kube_proxy::nft_table);
+    const auto index = static_cast<std::size_t>(family);
+    Table& next = wanted[index];
+    next.programmed = !grouped.order[index].empty();
+    next.touched = next.programmed || table(family).touched;
+    if (table(family).touched) {
+      write_table_removal(text, family);
     }
-    if (wanted.programmed) {
+    if (next.programmed) {
       kube_proxy::write_nft_base(text, family);
     }
-    for (const ServicePort* port : order[index]) {
-      const bool shared = port->cluster_ip && wanted.cluster_ips[port->cluster_ip->address]++ != 0;
+    for (const ServicePort* port : grouped.order[index]) {
+      const bool shared = port->cluster_ip && next.cluster_ips[port->cluster_ip->address]++ != 0;
       kube_proxy::write_nft_sync(text, nullptr, port, shared, cidr_);
     }
+    next.ports = std::move(grouped.ports[index]);
   }
   staged_.reset();
   cost_ = {};
@@ -208,86 +258,55 @@ Status KubeProxyNftables::install(std::span<const Service> services) {
     return {};
   }
   SVCB_TAKE(input, memfd_of("kube-proxy.nft", text));
-  for (const Family family : families) {
-    table(family).touched = tables[static_cast<std::size_t>(family)].touched;
-  }
-  const std::size_t bytes = text.size();
-  text = {};
   cost_.generate_ns = generating.ns();
-  SVCB_CHECK(load(input, bytes, true));
-  tables_ = std::move(tables);
+  for (const Family family : families) {
+    table(family).touched = wanted[static_cast<std::size_t>(family)].touched;
+  }
+  SVCB_CHECK(load(input, text.size(), true));
+  tables_ = std::move(wanted);
   return {};
 }
 
 Status KubeProxyNftables::stage(const Change& change) {
   const Stopwatch generating;
   staged_.reset();
-  const Service& service = change.service;
-  const Family family = service.frontend.address.family;
-  const Table& current = table(family);
-  SVCB_CHECK(check_endpoints(service));
-
-  std::string key = port_key(service);
-  const auto found = current.ports.find(key);
+  SVCB_CHECK(check_service(change.service));
+  Staged staged;
+  staged.family = change.service.frontend.address.family;
+  staged.key = port_key(change.service);
+  const Table& current = table(staged.family);
+  const auto found = current.ports.find(staged.key);
   const ServicePort* before = found == current.ports.end() ? nullptr : &found->second;
-  ServicePort after = before == nullptr ? empty_port(service) : *before;
-  auto& place = place_of(after, service.frontend);
-  if (change.operation == Operation::add_service) {
-    SVCB_CHECK(add_frontend(after, service));
-    after.endpoints = service.endpoints;
-  } else if (place != service.frontend) {
-    return failure("{} {}: there is no such service at {}", to_string(change.operation), service.name,
-                   service.frontend.text());
-  } else if (change.operation == Operation::change_endpoints) {
-    after.endpoints = service.endpoints;
-  } else {
-    place.reset();
-  }
-  const bool stays = after.cluster_ip || after.node_port;
+  SVCB_TAKE(after, changed_port(before, change));
+  staged.after = std::move(after);
 
-  const auto& cluster_ip = after.cluster_ip || before == nullptr ? after.cluster_ip : before->cluster_ip;
-  const auto users = cluster_ip ? current.cluster_ips.find(cluster_ip->address) : current.cluster_ips.end();
-  const std::size_t own = before != nullptr && before->cluster_ip ? 1 : 0;
-  const bool shared = users != current.cluster_ips.end() && users->second > own;
-
-  // What the sync empties and what it needs is known after it is written, and stands after the deletions.
-  std::string sync;
-  auto leftover = kube_proxy::write_nft_sync(sync, before, stays ? &after : nullptr, shared, cidr_);
   std::string text;
   if (!current.programmed) {
-    kube_proxy::write_nft_base(text, family);
+    kube_proxy::write_nft_base(text, staged.family);
   }
-  std::vector<std::string> needed;
-  if (stays && !after.endpoints.empty() && !current.leftover.empty()) {
-    needed.push_back(kube_proxy::nft_service_chain(after));
-    if (after.node_port) {
-      needed.push_back(kube_proxy::nft_external_chain(after));
-    }
-    for (const Endpoint& endpoint : after.endpoints) {
-      needed.push_back(kube_proxy::nft_endpoint_chain(after, endpoint));
-    }
-  }
-  for (const std::string& chain : current.leftover) {
-    // One that is needed again is filled anew, as kube-proxy does it.
-    if (std::find(needed.begin(), needed.end(), chain) == needed.end()) {
-      kube_proxy::write_nft_delete_chain(text, family, chain);
-    }
-  }
-  text += sync;
+  write_deletions(text, staged.family, current.leftover, staged.after);
+  const ServicePort* next = staged.after ? &*staged.after : nullptr;
+  staged.leftover =
+      kube_proxy::write_nft_sync(text, before, next, shares_cluster_ip(current, before, next), cidr_);
 
   SVCB_TAKE(input, memfd_of("kube-proxy.nft", text));
-  staged_.emplace();
-  staged_->input = std::move(input);
-  staged_->bytes = text.size();
-  staged_->family = family;
-  staged_->key = std::move(key);
-  if (stays) {
-    staged_->after = std::move(after);
-  }
-  staged_->leftover = std::move(leftover);
+  staged.input = std::move(input);
+  staged.bytes = text.size();
+  staged_ = std::move(staged);
   cost_ = {};
   cost_.generate_ns = generating.ns();
   return {};
+}
+
+bool KubeProxyNftables::shares_cluster_ip(const Table& table, const ServicePort* before,
+                                          const ServicePort* after) {
+  const bool had = before != nullptr && before->cluster_ip;
+  const ServicePort* holder = had ? before : after;
+  if (holder == nullptr || !holder->cluster_ip) {
+    return false;
+  }
+  const auto users = table.cluster_ips.find(holder->cluster_ip->address);
+  return users != table.cluster_ips.end() && users->second > (had ? 1U : 0U);
 }
 
 Status KubeProxyNftables::commit() {

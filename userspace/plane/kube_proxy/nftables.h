@@ -83,6 +83,9 @@ class KubeProxyNftables final : public DataPlane {
 
   Status load(const Fd& input, std::size_t bytes, bool interruptible);
   void apply(Staged staged);
+  // Whether the ClusterIP of the port, before or after a change, is another port's as well.
+  [[nodiscard]] static bool shares_cluster_ip(const Table& table, const kube_proxy::ServicePort* before,
+                                              const kube_proxy::ServicePort* after);
   [[nodiscard]] Result<const kube_proxy::NftTable*> read_back(Family family) const;
   [[nodiscard]] Table& table(Family family) { return tables_[static_cast<std::size_t>(family)]; }
   [[nodiscard]] const Table& table(Family family) const {

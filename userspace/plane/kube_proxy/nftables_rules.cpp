@@ -305,6 +305,8 @@ std::string nft_endpoint_chain(const ServicePort& port, const Endpoint& endpoint
   return endpoint_chain_of(port_path(port), endpoint);
 }
 
+std::vector<std::string> nft_chains(const ServicePort& port) { return sorted(chains_of(&port)); }
+
 std::string service_name_of_nft_chain(std::string_view chain) {
   // service-LAUZTJTB-ns4/svc4/tcp/p80
   const std::size_t before_path = std::string_view("service-").size() + hash_size + 1;

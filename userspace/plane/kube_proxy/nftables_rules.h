@@ -37,6 +37,8 @@ struct ServicePort {
 [[nodiscard]] std::string nft_external_chain(const ServicePort& port);
 // endpoint-5RFCDDV7-ns4/svc4/tcp/p80__10.180.0.5/80, with dots for an IPv6 address's colons.
 [[nodiscard]] std::string nft_endpoint_chain(const ServicePort& port, const Endpoint& endpoint);
+// All that `port` needs, in alphabetical order; none where it has no endpoints.
+[[nodiscard]] std::vector<std::string> nft_chains(const ServicePort& port);
 
 // namespace/service[:port name] of a service chain's name; of a name that was cut, what is left of it.
 [[nodiscard]] std::string service_name_of_nft_chain(std::string_view chain);
