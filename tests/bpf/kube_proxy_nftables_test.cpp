@@ -308,10 +308,19 @@ TEST_CASE("nftables plane: after changes the kernel holds what a fresh install h
       change(*plane, Operation::remove_service, removed);
       CHECK(!plane->find(removed.frontend)->has_value());
     }
-    // An endpoint that goes and comes back: its chain, emptied, is filled again.
+    // An endpoint that goes and comes back: its chain, emptied, is filled again, and is still the same one.
     const auto before = services[10];
+    const std::string chain = kube_proxy::nft_endpoint_chain(
+        {.name = before.name, .protocol = before.frontend.protocol}, before.endpoints[0]);
+    const auto handle = [&] {
+      const std::string listed = nft({"-a", "list", "chain", "ip", "kube-proxy", chain});
+      const auto name = listed.find(chain + " {");
+      return listed.substr(name, listed.find('\n', name) - name);
+    };
+    const std::string first_handle = handle();
     set_endpoints(10, service_number(80, 3));
     set_endpoints(10, before);
+    CHECK(handle() == first_handle);
     check_holds(*plane, services);
 
     // What the last change emptied goes with the next one, in each family: these leave nothing behind.
@@ -434,6 +443,17 @@ TEST_CASE("nftables plane: chains and elements that do not agree are counted") {
     CHECK(entries.error().message.find("4 endpoint chains") != std::string::npos);
     CHECK(entries.error().message.find("2, 5 and 0") != std::string::npos);
     nft({"delete", "chain", "ip", "kube-proxy", "endpoint-AAAAAAAA-a/b/tcp/__1.2.3.4/80"});
+
+    // A chain that went out of use is no error, but it is one that it has a rule.
+    const auto gone = service_number(1, 2);
+    const auto chain =
+        kube_proxy::nft_service_chain({.name = gone.name, .protocol = gone.frontend.protocol});
+    change(*plane, Operation::remove_service, gone);
+    CHECK(*plane->entries() == 1);
+    nft({"add", "rule", "ip", "kube-proxy", chain, "drop"});
+    CHECK(!plane->entries());
+    nft({"flush", "chain", "ip", "kube-proxy", chain});
+    CHECK(*plane->entries() == 1);
     nft({"delete", "element", "ip", "kube-proxy", "service-ips", "{ 10.96.0.1 . udp . 80 }"});
     CHECK(!plane->entries());
   });
