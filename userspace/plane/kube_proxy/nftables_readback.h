@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+// What the kernel holds of kube-proxy's nftables table, from `nft -j list table`. Pure.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "svcbench/result.h"
+#include "svcbench/service.h"
+
+namespace svcbench::kube_proxy {
+
+// One rule of a service's chains, as far as kube-proxy's rules need it; addresses as nft prints them.
+struct NftRule {
+  std::string daddr;         // ip daddr X
+  std::string saddr;         // ip saddr X
+  std::string other_saddr;   // ip saddr != X, "10.0.0.0/8"
+  std::string protocol;      // meta l4proto
+  std::string jump;          // the chain that is jumped to
+  std::string go_to;         // the chain that packets go to and do not return from
+  std::uint64_t modulo = 0;  // numgen random mod
+  std::vector<std::pair<std::uint64_t, std::string>> targets;  // of its vmap, ascending
+  std::optional<Endpoint> dnat;
+  bool other = false;  // it has something else, which svcbench does not write
+
+  bool operator==(const NftRule&) const = default;
+};
+
+struct NftElement {
+  std::string target;   // the chain that its verdict goes to
+  std::string comment;  // empty: none
+};
+
+// A table as it was read.
+class NftTable {
+ public:
+  [[nodiscard]] static Result<NftTable> parse(std::string_view json, Family family);
+
+  // Follows map, service chain, vmap and endpoint chains to what packets for `frontend` meet, and compares
+  // every rule on the way with what kube-proxy writes there. An Error names the chain that differs.
+  [[nodiscard]] Result<std::optional<Service>> find(const Frontend& frontend) const;
+
+  // Services that the maps lead to or refuse. An Error where the chains are others than those that the maps
+  // lead to, and `leftover`, which are empty.
+  [[nodiscard]] Result<std::size_t> services(std::span<const std::string> leftover) const;
+
+ private:
+  using Map = std::unordered_map<std::string, NftElement>;  // by key, as nft_key() has it
+
+  [[nodiscard]] const NftElement* element(std::string_view map, const std::string& key) const;
+  [[nodiscard]] Result<const std::vector<NftRule>*> chain(const std::string& name) const;
+  // The service chain that a dispatch element leads to, over the external chain for a NodePort.
+  [[nodiscard]] Result<std::string> service_chain(const Frontend& frontend,
+                                                  const std::string& target) const;
+  [[nodiscard]] Result<Endpoint> endpoint(const std::string& chain_name, Protocol protocol) const;
+
+  Family family_ = Family::ipv4;
+  std::unordered_map<std::string, Map> maps_;
+  std::unordered_map<std::string, std::vector<NftRule>> chains_;
+};
+
+}  // namespace svcbench::kube_proxy

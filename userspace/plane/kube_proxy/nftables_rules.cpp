@@ -1,0 +1,441 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include "plane/kube_proxy/nftables_rules.h"
+
+#include <algorithm>
+#include <array>
+#include <iterator>
+
+#include "plane/kube_proxy/names.h"
+#include "service/text.h"
+
+namespace svcbench::kube_proxy {
+namespace {
+
+// kube-proxy's limit for what follows the prefix: the kernel's names end at 255 characters, and 16 are left
+// for the longest prefix.
+constexpr std::size_t longest_base = 240;
+constexpr std::size_t hash_size = 8;
+// Of libnftnl's 128 bytes for an element's comment one is its end.
+constexpr std::size_t longest_comment = 127;
+
+constexpr std::string_view masquerade_mark = "0x4000";
+
+// ---- names ----
+
+std::string hash_and_cut(std::string_view name) {
+  std::string base = hashed(name, hash_size);
+  base += '-';
+  base += name;
+  if (base.size() > longest_base) {
+    base.resize(longest_base - 3);
+    base += "...";
+  }
+  return base;
+}
+
+// ns4/svc4/tcp/p80
+std::string port_path(const ServicePort& port) {
+  const ServiceName name = split(port.name);
+  return fmt::format("{}/{}/{}/{}", name.name_space, name.name, lower_case(port.protocol), name.port);
+}
+
+std::string endpoint_chain_of(std::string_view path, const Endpoint& endpoint) {
+  std::string address = endpoint.address.text();
+  std::replace(address.begin(), address.end(), ':', '.');
+  return "endpoint-" + hash_and_cut(fmt::format("{}__{}/{}", path, address, endpoint.port));
+}
+
+// All chains of a port, none where it has no endpoints.
+struct Chains {
+  std::string service;
+  std::string external;  // empty: no NodePort
+  std::vector<std::string> endpoints;
+};
+
+Chains chains_of(const ServicePort* port) {
+  Chains chains;
+  if (port == nullptr || port->endpoints.empty()) {
+    return chains;
+  }
+  const std::string path = port_path(*port);
+  const std::string base = hash_and_cut(path);
+  chains.service = "service-" + base;
+  if (port->node_port) {
+    chains.external = "external-" + base;
+  }
+  chains.endpoints.reserve(port->endpoints.size());
+  for (const Endpoint& endpoint : port->endpoints) {
+    chains.endpoints.push_back(endpoint_chain_of(path, endpoint));
+  }
+  return chains;
+}
+
+std::vector<std::string> sorted(const Chains& chains) {
+  std::vector<std::string> all = chains.endpoints;
+  for (const std::string* chain : {&chains.service, &chains.external}) {
+    if (!chain->empty()) {
+      all.push_back(*chain);
+    }
+  }
+  std::sort(all.begin(), all.end());
+  all.erase(std::unique(all.begin(), all.end()), all.end());
+  return all;
+}
+
+// ---- elements ----
+
+struct Element {
+  std::string_view container;
+  std::string key;
+  std::string value;    // of a map: the verdict
+  std::string comment;  // empty: none
+
+  bool operator==(const Element&) const = default;
+};
+
+constexpr std::string_view cluster_ips = "cluster-ips";
+
+void add_dispatch(std::vector<Element>& elements, const ServicePort& port, const Frontend& frontend,
+                  const std::string& chain) {
+  if (port.endpoints.empty()) {
+    elements.push_back(
+        {nft_refusal_map(frontend), nft_key(frontend), "goto reject-chain", nft_comment(port.name)});
+  } else {
+    elements.push_back({nft_dispatch_map(frontend), nft_key(frontend), "goto " + chain, {}});
+  }
+}
+
+std::vector<Element> elements_of(const ServicePort* port, const Chains& chains, bool cluster_ip_shared) {
+  std::vector<Element> elements;
+  if (port != nullptr && port->cluster_ip) {
+    if (!cluster_ip_shared) {
+      elements.push_back({cluster_ips, port->cluster_ip->address.text(), {}, {}});
+    }
+    add_dispatch(elements, *port, *port->cluster_ip, chains.service);
+  }
+  if (port != nullptr && port->node_port) {
+    add_dispatch(elements, *port, *port->node_port, chains.external);
+  }
+  return elements;
+}
+
+// ---- text ----
+
+// Appends commands on one family's table.
+class Commands {
+ public:
+  Commands(std::string& text, Family family) : text_(&text), family_(nft_family(family)) {}
+
+  // "add rule ip kube-proxy", the parts after a space each, the end of the line.
+  template <typename... Parts>
+  void write(std::string_view command, const Parts&... parts) {
+    text_->append(command).append(" ").append(family_).append(" ").append(nft_table);
+    (text_->append(" ").append(parts), ...);
+    text_->append("\n");
+  }
+
+  void ensure_chain(std::string_view chain) {
+    write("add chain", chain);
+    write("flush chain", chain);
+  }
+  void add(const Element& element) {
+    const std::string comment =
+        element.comment.empty() ? "" : fmt::format(" comment \"{}\"", element.comment);
+    const std::string value = element.value.empty() ? "" : " : " + element.value;
+    write("add element", element.container, fmt::format("{{ {}{}{} }}", element.key, comment, value));
+  }
+  void remove(const Element& element) {
+    write("delete element", element.container, fmt::format("{{ {} }}", element.key));
+  }
+
+ private:
+  std::string* text_;
+  std::string_view family_;
+};
+
+void write_service_rules(Commands& commands, const ServicePort& port, const Chains& chains,
+                         const ClusterCidr& cidr) {
+  const std::string_view ip = nft_family(port.family);
+  if (port.cluster_ip) {
+    commands.write("add rule", chains.service, ip, "daddr", port.cluster_ip->address.text(), ip,
+                   "saddr !=", cidr.of(port.family), "jump mark-for-masquerade");
+  }
+  if (port.node_port) {
+    commands.write("add rule", chains.external, "jump mark-for-masquerade");
+    commands.write("add rule", chains.external, "goto", chains.service);
+  }
+  std::string targets;
+  for (std::size_t i = 0; i < chains.endpoints.size(); ++i) {
+    fmt::format_to(std::back_inserter(targets), "{}{} : goto {}", i == 0 ? "" : " , ", i,
+                   chains.endpoints[i]);
+  }
+  commands.write("add rule", chains.service,
+                 fmt::format("numgen random mod {} vmap {{ {} }}", chains.endpoints.size(), targets));
+}
+
+void write_endpoint_rules(Commands& commands, const ServicePort& port, const Endpoint& endpoint,
+                          const std::string& chain) {
+  commands.write("add rule", chain, nft_family(port.family), "saddr", endpoint.address.text(),
+                 "jump mark-for-masquerade");
+  commands.write("add rule", chain, "meta l4proto", lower_case(port.protocol), "dnat to", endpoint.text());
+}
+
+struct BaseChain {
+  std::string_view name, type, hook, priority;
+};
+
+// Filter chains come before DNAT, to meet service addresses as clients wrote them; one comes after it.
+constexpr std::array<BaseChain, 8> base_chains{{
+    {"filter-prerouting", "filter", "prerouting", "-110"},
+    {"filter-input", "filter", "input", "-110"},
+    {"filter-forward", "filter", "forward", "-110"},
+    {"filter-output", "filter", "output", "-110"},
+    {"filter-output-post-dnat", "filter", "output", "-90"},
+    {"nat-prerouting", "nat", "prerouting", "-100"},
+    {"nat-output", "nat", "output", "-100"},
+    {"nat-postrouting", "nat", "postrouting", "100"},
+}};
+
+struct Jump {
+  std::string_view from, match, to;
+};
+
+constexpr std::array<Jump, 11> jumps{{
+    {"filter-input", "ct state new jump", "nodeport-endpoints-check"},
+    {"filter-input", "ct state new jump", "service-endpoints-check"},
+    {"filter-forward", "ct state new jump", "service-endpoints-check"},
+    {"filter-output", "ct state new jump", "service-endpoints-check"},
+    {"filter-prerouting", "ct state new jump", "firewall-check"},
+    {"filter-output", "ct state new jump", "firewall-check"},
+    {"nat-output", "jump", "services"},
+    {"nat-prerouting", "jump", "services"},
+    {"nat-postrouting", "jump", "masquerading"},
+    {"filter-forward", "ct state new jump", "cluster-ips-check"},
+    {"filter-output-post-dnat", "ct state new jump", "cluster-ips-check"},
+}};
+
+constexpr std::array<std::string_view, 7> top_chains{
+    "nodeport-endpoints-check", "service-endpoints-check", "firewall-check", "services", "masquerading",
+    "cluster-ips-check",        "mark-for-masquerade"};
+
+struct Map {
+  std::string_view name;
+  bool by_address;  // else by protocol and port only
+  std::string_view comment;
+};
+
+constexpr std::array<Map, 5> maps{{
+    {"no-endpoint-services", true, "vmap to drop or reject packets to services with no endpoints"},
+    {"no-endpoint-nodeports", false,
+     "vmap to drop or reject packets to service nodeports with no endpoints"},
+    {"firewall-ips", true, "destinations that are subject to LoadBalancerSourceRanges"},
+    {"service-ips", true, "ClusterIP, ExternalIP and LoadBalancer IP traffic"},
+    {"service-nodeports", false, "NodePort traffic"},
+}};
+
+void write_chains(Commands& commands) {
+  // Deleted and added: a chain of that name with another priority would make the transaction fail.
+  for (const BaseChain& chain : base_chains) {
+    commands.write("add chain", chain.name);
+    commands.write("delete chain", chain.name);
+  }
+  for (const BaseChain& chain : base_chains) {
+    commands.write(
+        "add chain", chain.name,
+        fmt::format("{{ type {} hook {} priority {} ; }}", chain.type, chain.hook, chain.priority));
+    commands.write("flush chain", chain.name);
+  }
+  for (const std::string_view chain : top_chains) {
+    commands.ensure_chain(chain);
+  }
+  commands.write("add chain", "reject-chain",
+                 "{ comment \"helper for @no-endpoint-services / @no-endpoint-nodeports\" ; }");
+  commands.write("flush chain", "reject-chain");
+}
+
+void write_sets(Commands& commands, std::string_view address_type) {
+  commands.write("add set", cluster_ips,
+                 fmt::format("{{ type {} ; comment \"Active ClusterIPs\" ; }}", address_type));
+  for (const Map& map : maps) {
+    commands.write(
+        "add map", map.name,
+        fmt::format("{{ type {}{}inet_proto . inet_service : verdict ; comment \"{}\" ; }}",
+                    map.by_address ? address_type : "", map.by_address ? " . " : "", map.comment));
+  }
+  commands.write("flush set", cluster_ips);
+  for (const Map& map : maps) {
+    commands.write("flush map", map.name);
+  }
+}
+
+void write_base_rules(Commands& commands, Family family) {
+  for (const Jump& jump : jumps) {
+    commands.write("add rule", jump.from, jump.match, jump.to);
+  }
+  const std::string_view ip = nft_family(family);
+  const std::string not_localhost = family == Family::ipv4 ? "ip daddr != 127.0.0.0/8" : "ip6 daddr != ::1";
+  const std::string frontend = fmt::format("{} daddr . meta l4proto . th dport", ip);
+  const std::string local_port = not_localhost + " meta l4proto . th dport";
+
+  commands.write("add rule", "mark-for-masquerade mark set mark or", masquerade_mark);
+  commands.write("add rule", "masquerading mark and", masquerade_mark, "== 0 return");
+  commands.write("add rule", "masquerading mark set mark xor", masquerade_mark);
+  commands.write("add rule", "masquerading masquerade fully-random");
+  commands.write("add rule", "cluster-ips-check", ip,
+                 "daddr @cluster-ips reject comment \"Reject traffic to invalid ports of ClusterIPs\"");
+  commands.write("add rule", "reject-chain reject");
+  commands.write("add rule", "service-endpoints-check", frontend, "vmap @no-endpoint-services");
+  commands.write("add rule", "nodeport-endpoints-check", local_port, "vmap @no-endpoint-nodeports");
+  commands.write("add rule", "firewall-check", frontend, "vmap @firewall-ips");
+  commands.write("add rule", "services", frontend, "vmap @service-ips");
+  commands.write("add rule", "services fib daddr type local", local_port, "vmap @service-nodeports");
+}
+
+}  // namespace
+
+std::string nft_service_chain(const ServicePort& port) {
+  return "service-" + hash_and_cut(port_path(port));
+}
+
+std::string nft_external_chain(const ServicePort& port) {
+  return "external-" + hash_and_cut(port_path(port));
+}
+
+std::string nft_endpoint_chain(const ServicePort& port, const Endpoint& endpoint) {
+  return endpoint_chain_of(port_path(port), endpoint);
+}
+
+std::vector<std::string> nft_chains(const ServicePort& port) { return sorted(chains_of(&port)); }
+
+std::string service_name_of_nft_chain(std::string_view chain) {
+  // service-LAUZTJTB-ns4/svc4/tcp/p80
+  const std::size_t before_path = std::string_view("service-").size() + hash_size + 1;
+  const std::string_view path = chain.substr(std::min(before_path, chain.size()));
+  const std::size_t port = path.rfind('/');
+  const std::size_t protocol =
+      port == std::string_view::npos || port == 0 ? std::string_view::npos : path.rfind('/', port - 1);
+  if (path.ends_with("...") || protocol == std::string_view::npos) {
+    return std::string(path);
+  }
+  std::string_view name = path.substr(0, protocol);
+  if (name.starts_with('/')) {  // a name without a namespace
+    name.remove_prefix(1);
+  }
+  const std::string_view port_name = path.substr(port + 1);
+  return port_name.empty() ? std::string(name) : fmt::format("{}:{}", name, port_name);
+}
+
+std::string nft_comment(std::string_view service_name) {
+  return std::string(service_name.substr(0, longest_comment));
+}
+
+Status check_nft_name(std::string_view service_name) {
+  // What nft's grammar takes in a name, and the colon before the port's name.
+  const bool fits = std::all_of(service_name.begin(), service_name.end(), [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' ||
+           c == '-' || c == '_' || c == '/' || c == ':';
+  });
+  const std::size_t colon = service_name.find(':');
+  const bool one_colon =
+      colon == std::string_view::npos || service_name.find(':', colon + 1) == std::string_view::npos;
+  if (service_name.empty() || !fits || !one_colon) {
+    return usage_error(
+        "a service's name becomes part of a chain's, and \"{}\" cannot (namespace/service[:port], of "
+        "letters, digits, - _ and .)",
+        printable(service_name));
+  }
+  return {};
+}
+
+std::string_view nft_dispatch_map(const Frontend& frontend) {
+  return frontend.address.is_unspecified() ? "service-nodeports" : "service-ips";
+}
+
+std::string_view nft_refusal_map(const Frontend& frontend) {
+  return frontend.address.is_unspecified() ? "no-endpoint-nodeports" : "no-endpoint-services";
+}
+
+std::string nft_key(const Frontend& frontend) {
+  const std::string port = fmt::format("{} . {}", lower_case(frontend.protocol), frontend.port);
+  return frontend.address.is_unspecified() ? port : frontend.address.text() + " . " + port;
+}
+
+std::string_view nft_family(Family family) { return family == Family::ipv4 ? "ip" : "ip6"; }
+
+void write_nft_base(std::string& text, Family family) {
+  Commands commands(text, family);
+  commands.write("add table", "{ comment \"rules for kube-proxy\" ; }");
+  write_chains(commands);
+  write_sets(commands, family == Family::ipv4 ? "ipv4_addr" : "ipv6_addr");
+  write_base_rules(commands, family);
+}
+
+std::vector<std::string> write_nft_sync(std::string& text, const ServicePort* before,
+                                        const ServicePort* after, bool cluster_ip_shared,
+                                        const ClusterCidr& cidr) {
+  if (before == nullptr && after == nullptr) {
+    return {};
+  }
+  Commands commands(text, after != nullptr ? after->family : before->family);
+  const Chains old_chains = chains_of(before);
+  const Chains new_chains = chains_of(after);
+  const auto old_elements = elements_of(before, old_chains, cluster_ip_shared);
+  const auto new_elements = elements_of(after, new_chains, cluster_ip_shared);
+  const auto holds = [](const std::vector<Element>& elements, const Element& wanted) {
+    return std::find(elements.begin(), elements.end(), wanted) != elements.end();
+  };
+
+  // An endpoint that is listed twice has one chain.
+  std::vector<std::string> written = new_chains.endpoints;
+  std::sort(written.begin(), written.end());
+  const bool repeats = std::adjacent_find(written.begin(), written.end()) != written.end();
+  const auto is_repeat = [&](std::size_t i) {
+    const auto place = new_chains.endpoints.begin() + static_cast<std::ptrdiff_t>(i);
+    return repeats && std::find(new_chains.endpoints.begin(), place, *place) != place;
+  };
+
+  for (std::size_t i = 0; i < new_chains.endpoints.size(); ++i) {
+    if (!is_repeat(i)) {
+      commands.ensure_chain(new_chains.endpoints[i]);
+    }
+  }
+  for (const std::string* chain : {&new_chains.service, &new_chains.external}) {
+    if (!chain->empty()) {
+      commands.ensure_chain(*chain);
+    }
+  }
+  for (const Element& element : new_elements) {
+    if (!holds(old_elements, element)) {
+      commands.add(element);
+    }
+  }
+  if (!new_chains.service.empty()) {
+    write_service_rules(commands, *after, new_chains, cidr);
+  }
+  for (std::size_t i = 0; i < new_chains.endpoints.size(); ++i) {
+    if (!is_repeat(i)) {
+      write_endpoint_rules(commands, *after, after->endpoints[i], new_chains.endpoints[i]);
+    }
+  }
+
+  const auto old_names = sorted(old_chains);
+  const auto new_names = sorted(new_chains);
+  std::vector<std::string> stale;
+  std::set_difference(old_names.begin(), old_names.end(), new_names.begin(), new_names.end(),
+                      std::back_inserter(stale));
+  for (const std::string& chain : stale) {
+    commands.write("flush chain", chain);
+  }
+  for (const Element& element : old_elements) {
+    if (!holds(new_elements, element)) {
+      commands.remove(element);
+    }
+  }
+  return stale;
+}
+
+void write_nft_delete_chain(std::string& text, Family family, std::string_view chain) {
+  Commands(text, family).write("delete chain", chain);
+}
+
+}  // namespace svcbench::kube_proxy

@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+// The rules of kube-proxy's nftables mode, as input of `nft -f -`: the shape and the order of kube-proxy
+// 1.33. Pure text.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "plane/site.h"
+#include "svcbench/service.h"
+
+namespace svcbench::kube_proxy {
+
+inline constexpr std::string_view nft_table = "kube-proxy";
+
+// One port of a Kubernetes Service in one family, which kube-proxy makes one service chain of: the
+// ClusterIP and the NodePort lead to the same endpoints.
+struct ServicePort {
+  std::string name;  // namespace/service[:port name]
+  Family family = Family::ipv4;
+  Protocol protocol = Protocol::tcp;
+  std::optional<Frontend> cluster_ip{};
+  std::optional<Frontend> node_port{};  // its address is the unspecified one
+  std::vector<Endpoint> endpoints{};
+
+  bool operator==(const ServicePort&) const = default;
+};
+
+// The chains of a port that has endpoints: service-LAUZTJTB-ns4/svc4/tcp/p80. The hash is of what follows
+// it; a name that is too long for kube-proxy (not so among Kubernetes' own names) is cut, and ends in
+// "...".
+[[nodiscard]] std::string nft_service_chain(const ServicePort& port);
+// external-LAUZTJTB-ns4/svc4/tcp/p80: where the NodePort leads.
+[[nodiscard]] std::string nft_external_chain(const ServicePort& port);
+// endpoint-5RFCDDV7-ns4/svc4/tcp/p80__10.180.0.5/80, with dots for an IPv6 address's colons.
+[[nodiscard]] std::string nft_endpoint_chain(const ServicePort& port, const Endpoint& endpoint);
+// All that `port` needs, in alphabetical order; none where it has no endpoints.
+[[nodiscard]] std::vector<std::string> nft_chains(const ServicePort& port);
+
+// namespace/service[:port name] of a service chain's name; of a name that was cut, what is left of it.
+[[nodiscard]] std::string service_name_of_nft_chain(std::string_view chain);
+// What an element of a port without endpoints carries as its comment: the name, cut to what nft takes.
+[[nodiscard]] std::string nft_comment(std::string_view service_name);
+
+// Error: a name that cannot be part of a chain's name. (Nor of nft's input: it is not quoted there.)
+[[nodiscard]] Status check_nft_name(std::string_view service_name);
+
+// The map that sends `frontend` to its chain, or refuses it, and the element's key: "10.96.0.1 . tcp . 80",
+// for a NodePort "tcp . 30080".
+[[nodiscard]] std::string_view nft_dispatch_map(const Frontend& frontend);
+[[nodiscard]] std::string_view nft_refusal_map(const Frontend& frontend);
+[[nodiscard]] std::string nft_key(const Frontend& frontend);
+
+// "ip", "ip6".
+[[nodiscard]] std::string_view nft_family(Family family);
+
+// Appends what kube-proxy writes once for a table: base chains, maps, and the rules that do not depend on
+// services. NodePorts are taken on every local address (--nodeport-addresses 0.0.0.0/0): a NodePort's
+// frontend is any address of the node. A range of ClusterIPs is not known, so nothing is dropped by it.
+void write_nft_base(std::string& text, Family family);
+
+// Appends what makes `after` of `before`; null is none. `cluster_ip_shared`: another port has the same
+// ClusterIP, whose element in cluster-ips is there before and stays. As kube-proxy does it: the chains that
+// `after` needs are added, emptied and written anew, elements written only where they differ.
+// Returns the chains that are not needed any more: emptied here, for the caller to delete in a later
+// transaction (before Linux 6.2 the kernel took them for referenced until some time after this one).
+std::vector<std::string> write_nft_sync(std::string& text, const ServicePort* before,
+                                        const ServicePort* after, bool cluster_ip_shared,
+                                        const ClusterCidr& cidr);
+
+void write_nft_delete_chain(std::string& text, Family family, std::string_view chain);
+
+}  // namespace svcbench::kube_proxy
