@@ -5,14 +5,18 @@
 #include <array>
 
 #include "plane/ebpf/attached_ebpf.h"
+#include "plane/kube_proxy/nftables.h"
 #include "plane/null_plane.h"
 
 namespace svcbench {
 
 std::span<const PlaneRow> planes() {
-  static constexpr std::array<PlaneRow, 6> rows{{
+  static constexpr std::array<PlaneRow, 7> rows{{
       {"null", "no data plane: packets go to a backend's own address, and the kernel forwards them",
        probe_null, make_null},
+      {"nftables",
+       "kube-proxy's nftables mode: verdict maps, a chain a service and endpoint, one transaction a change",
+       probe_nftables, make_nftables},
       {"ebpf-xdp", "BPF hash map of services and array of backends, at the device's XDP hook",
        probe_ebpf_xdp, make_ebpf_xdp},
       {"ebpf-tc", "the same at tc ingress", probe_ebpf_tc, make_ebpf_tc},

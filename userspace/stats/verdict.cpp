@@ -219,9 +219,11 @@ Verdict judge_flat(std::span<const NamedGrowth> operations, const std::optional<
   return verdict;
 }
 
-Verdict judge_lookup(std::span<const ProgramFigure> figures) {
-  Verdict verdict{.id = "lookup-2-5us",
-                  .claim = "an eBPF lookup costs 2-5 us",
+namespace {
+
+Verdict judge_cited(std::string id, std::string claim, std::string_view what, std::span<const ProgramFigure> figures) {
+  Verdict verdict{.id = std::move(id),
+                  .claim = std::move(claim),
                   .outcome = Outcome::inconclusive,
                   .summary = {},
                   .evidence = {},
@@ -236,7 +238,7 @@ Verdict judge_lookup(std::span<const ProgramFigure> figures) {
       above.push_back(figure);
     }
   }
-  verdict.evidence.emplace_back(instrument);
+  verdict.evidence.emplace_back(what);
 
   if (!above.empty()) {
     const ProgramFigure& worst = *largest_upper_bound(above);
@@ -245,8 +247,8 @@ Verdict judge_lookup(std::span<const ProgramFigure> figures) {
         fmt::format("does not hold: {} ({}), above the cited 5 us", ns_text(worst.ns), worst.name);
     verdict.would_settle.clear();
   } else if (figures.empty()) {
-    verdict.summary = "inconclusive: no program was timed";
-    verdict.would_settle = "a run that times the eBPF programs";
+    verdict.summary = "inconclusive: nothing was timed";
+    verdict.would_settle = "a run that measures an eBPF plane";
   } else if (!verdict.would_settle.empty()) {
     const auto undecided = std::find_if(figures.begin(), figures.end(), [](const ProgramFigure& figure) {
       return !needed_for(figure).empty();
@@ -259,6 +261,17 @@ Verdict judge_lookup(std::span<const ProgramFigure> figures) {
     verdict.summary = held_lookup_summary(*largest_upper_bound(figures));
   }
   return verdict;
+}
+
+}  // namespace
+
+Verdict judge_lookup(std::span<const ProgramFigure> figures) {
+  return judge_cited("lookup-2-5us", "an eBPF lookup costs 2-5 us", instrument, figures);
+}
+
+Verdict judge_path(std::span<const ProgramFigure> figures) {
+  return judge_cited("path-2-5us", "an eBPF lookup costs 2-5 us, read as the whole path of a packet", path_instrument,
+                     figures);
 }
 
 }  // namespace svcbench

@@ -1,0 +1,375 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include "measure/compare_analysis.h"
+
+#include <algorithm>
+#include <limits>
+#include <set>
+
+#include "service/text.h"
+
+namespace svcbench {
+
+namespace {
+
+constexpr PathKind new_last{FlowKind::fresh, Position::last, Protocol::udp};
+constexpr PathKind new_last_tcp{FlowKind::fresh, Position::last, Protocol::tcp};
+
+// Generation and commit of each change, block by block.
+Blocks whole_cost(const UpdateCell& cell) {
+  Blocks whole = cell.commit_ns;
+  for (std::size_t block = 0; block < whole.size() && block < cell.stage_ns.size(); ++block) {
+    for (std::size_t i = 0; i < whole[block].size() && i < cell.stage_ns[block].size(); ++i) {
+      whole[block][i] += cell.stage_ns[block][i];
+    }
+  }
+  return whole;
+}
+
+std::vector<double> block_medians(const Blocks& blocks) {
+  std::vector<double> medians;
+  for (const auto& block : blocks) {
+    const auto median = stats::median_of(block);
+    medians.push_back(median ? median->value : std::numeric_limits<double>::quiet_NaN());
+  }
+  return medians;
+}
+
+std::vector<double> sync_totals(const SyncCell& cell) {
+  std::vector<double> totals;
+  for (const SyncCost& cost : cell.repeats) {
+    totals.push_back(static_cast<double>(cost.generate_ns + cost.commit_ns));
+  }
+  return totals;
+}
+
+// One column of a series: the costs of one size, one a round.
+void add_size(Series& series, std::size_t services, const std::vector<double>& costs) {
+  if (costs.empty()) {
+    return;
+  }
+  const std::size_t before = series.sizes.size();
+  series.sizes.push_back(static_cast<double>(services));
+  if (before == 0) {
+    series.by_round.resize(costs.size());
+  }
+  series.by_round.resize(std::min(series.by_round.size(), costs.size()));
+  for (std::size_t round = 0; round < series.by_round.size(); ++round) {
+    series.by_round[round].push_back(costs[round]);
+  }
+}
+
+// ---- verdicts ----
+
+NamedGrowth named(std::string name, const Series& series) { return {std::move(name), growth_of(series)}; }
+
+std::string growth_text(const NamedGrowth& one) {
+  if (!one.growth) {
+    return fmt::format("{}: not measured at two sizes", one.name);
+  }
+  const auto& interval = one.growth->interval;
+  return fmt::format("{}: cost ~ N^b, b = {:.3f}{}: {}", one.name, one.growth->exponent,
+                     interval ? fmt::format(" [{:.3f}, {:.3f}]", interval->low, interval->high) : " [?]",
+                     to_string(classify(*one.growth)));
+}
+
+Verdict new_verdict(std::string id, std::string claim) {
+  return {.id = std::move(id),
+          .claim = std::move(claim),
+          .outcome = Outcome::inconclusive,
+          .summary = {},
+          .evidence = {},
+          .would_settle = {}};
+}
+
+constexpr std::string_view more_rounds = "more rounds (--rounds, --budget), or a wider sweep";
+
+// Holds when every one is flat, fails when one grows.
+Verdict judge_constant(std::string id, std::string claim, const std::vector<NamedGrowth>& growths) {
+  Verdict verdict = new_verdict(std::move(id), std::move(claim));
+  bool all_flat = !growths.empty();
+  const NamedGrowth* growing = nullptr;
+  for (const NamedGrowth& one : growths) {
+    verdict.evidence.push_back(growth_text(one));
+    const Trend trend = one.growth ? classify(*one.growth) : Trend::undecided;
+    all_flat = all_flat && trend == Trend::flat;
+    if (trend == Trend::growing || trend == Trend::linear) {
+      growing = &one;
+    }
+  }
+  if (growing != nullptr) {
+    verdict.outcome = Outcome::does_not_hold;
+    verdict.summary = fmt::format("does not hold: {}", growth_text(*growing));
+  } else if (all_flat) {
+    verdict.outcome = Outcome::holds;
+    verdict.summary = "holds: every exponent's interval lies below 0.1";
+  } else {
+    verdict.summary = "inconclusive: an exponent's interval reaches over 0.1, or is missing";
+    verdict.would_settle = more_rounds;
+  }
+  return verdict;
+}
+
+// Holds when each one's cost rises with every further service; fails when one is flat.
+Verdict judge_rising(std::string id, std::string claim, const std::vector<Series>& all) {
+  Verdict verdict = new_verdict(std::move(id), std::move(claim));
+  bool rises = !all.empty();
+  bool flat = false;
+  for (const Series& series : all) {
+    const auto slope = slope_of(series);
+    const NamedGrowth growth = named(fmt::format("{}, {}", series.plane, series.what), series);
+    verdict.evidence.push_back(growth_text(growth));
+    if (slope) {
+      verdict.evidence.push_back(fmt::format(
+          "{}, {}: {:.1f} ns a further service{}", series.plane, series.what, slope->value,
+          slope->interval ? fmt::format(" [{:.1f}, {:.1f}]", slope->interval->low, slope->interval->high) : " [?]"));
+    }
+    rises = rises && slope && slope->interval && slope->interval->low > 0;
+    flat = flat || (growth.growth && classify(*growth.growth) == Trend::flat);
+  }
+  if (flat) {
+    verdict.outcome = Outcome::does_not_hold;
+    verdict.summary = "does not hold: it is flat in N";
+  } else if (rises) {
+    verdict.outcome = Outcome::holds;
+    verdict.summary = "holds: every further service adds to the cost";
+  } else {
+    verdict.summary = "inconclusive: the cost of a further service is not resolved";
+    verdict.would_settle = more_rounds;
+  }
+  return verdict;
+}
+
+bool is_ebpf(std::string_view plane) { return plane.starts_with("ebpf"); }
+bool is_iptables(std::string_view plane) { return plane.starts_with("iptables"); }
+
+std::vector<Series> new_flow_series(const CompareResults& results, bool (*wanted)(std::string_view)) {
+  std::vector<Series> all;
+  for (const std::string& plane : results.planes) {
+    if (wanted(plane)) {
+      Series udp = path_series(results, plane, new_last);
+      all.push_back(udp.sizes.empty() ? path_series(results, plane, new_last_tcp) : std::move(udp));
+    }
+  }
+  std::erase_if(all, [](const Series& series) { return series.sizes.empty(); });
+  return all;
+}
+
+std::vector<NamedGrowth> growths_of(const std::vector<Series>& all) {
+  std::vector<NamedGrowth> growths;
+  for (const Series& series : all) {
+    growths.push_back(named(fmt::format("{}, {}", series.plane, series.what), series));
+  }
+  return growths;
+}
+
+void judge_paths(const CompareResults& results, std::vector<Verdict>& verdicts) {
+  if (const auto iptables = new_flow_series(results, is_iptables); !iptables.empty()) {
+    verdicts.push_back(judge_rising("iptables-scan", "iptables looks a service up by a linear scan", iptables));
+  }
+  const auto is_ipvs = [](std::string_view plane) { return plane == "ipvs"; };
+  if (const auto ipvs = new_flow_series(results, is_ipvs); !ipvs.empty()) {
+    verdicts.push_back(
+        judge_constant("ipvs-constant", "IPVS looks a service up in constant time", growths_of(ipvs)));
+  }
+  const auto ebpf = new_flow_series(results, is_ebpf);
+  if (ebpf.empty()) {
+    return;
+  }
+  verdicts.push_back(judge_constant("ebpf-constant", "eBPF looks a service up in constant time", growths_of(ebpf)));
+
+  std::vector<ProgramFigure> figures;
+  const auto sizes = sizes_of(results);
+  for (const PathCell& cell : results.paths) {
+    const auto p50 = path_p50(cell);
+    if (is_ebpf(cell.plane) && cell.services == sizes.back() && cell.kind.position != Position::missing && p50) {
+      figures.push_back({fmt::format("{}, {}, {} {}, {} services", cell.plane, to_string(cell.kind.flow),
+                                     to_string(cell.kind.position), to_string(cell.kind.protocol),
+                                     grouped(cell.services)),
+                         *p50});
+    }
+  }
+  verdicts.push_back(judge_path(figures));
+}
+
+void judge_updates(const CompareResults& results, std::vector<Verdict>& verdicts) {
+  std::vector<NamedGrowth> ebpf;
+  std::vector<Series> reloads;
+  for (const std::string& plane : results.planes) {
+    for (const std::string& way : ways_of(results, plane)) {
+      for (const Operation operation :
+           {Operation::change_endpoints, Operation::add_service, Operation::remove_service}) {
+        Series series = update_series(results, plane, way, operation);
+        if (series.sizes.empty()) {
+          continue;
+        }
+        if (is_ebpf(plane)) {
+          ebpf.push_back(named(fmt::format("{}, {}", plane, series.what), series));
+        } else if (is_iptables(plane) && way == "full" && operation == Operation::change_endpoints) {
+          reloads.push_back(std::move(series));
+        }
+      }
+    }
+  }
+  if (!ebpf.empty()) {
+    verdicts.push_back(judge_flat(ebpf, {}));
+  }
+  if (!reloads.empty()) {
+    verdicts.push_back(
+        judge_rising("iptables-reload", "iptables reloads the whole table at every change, at a cost that grows with it",
+                     reloads));
+  }
+}
+
+void judge_conntrack(const CompareResults& results, std::vector<Verdict>& verdicts) {
+  Verdict verdict = new_verdict("conntrack", "iptables and IPVS depend on connection tracking, eBPF can do without");
+  bool holds = true;
+  bool some_netfilter = false;
+  bool some_ebpf = false;
+  for (const StateCell& state : results.states) {
+    if (!state.conntrack_per_1000_flows || state.services != sizes_of(results).back()) {
+      continue;
+    }
+    verdict.evidence.push_back(
+        fmt::format("{}: {:.0f} connection tracking entries for 1,000 new flows", state.plane,
+                    *state.conntrack_per_1000_flows));
+    const bool tracks = *state.conntrack_per_1000_flows > 0;
+    if (is_iptables(state.plane) || state.plane == "ipvs") {
+      some_netfilter = true;
+      holds = holds && tracks;
+    } else if (is_ebpf(state.plane)) {
+      some_ebpf = true;
+      holds = holds && !tracks;
+    }
+  }
+  if (!some_netfilter || !some_ebpf) {
+    return;
+  }
+  verdict.outcome = holds ? Outcome::holds : Outcome::does_not_hold;
+  verdict.summary = holds ? "holds: measured as entries for 1,000 new flows" : "does not hold: see the counts";
+  verdicts.push_back(std::move(verdict));
+}
+
+}  // namespace
+
+Series update_series(const CompareResults& results, std::string_view plane, std::string_view way,
+                     Operation operation) {
+  Series series{std::string(plane),
+                way.empty() ? std::string(to_string(operation)) : fmt::format("{} ({})", to_string(operation), way)};
+  for (const std::size_t services : sizes_of(results)) {
+    if (const UpdateCell* cell = find_update(results, plane, way, services, operation)) {
+      add_size(series, services, block_medians(whole_cost(*cell)));
+    }
+  }
+  return series;
+}
+
+Series sync_series(const CompareResults& results, std::string_view plane) {
+  Series series{std::string(plane), "sync"};
+  for (const std::size_t services : sizes_of(results)) {
+    if (const SyncCell* cell = find_sync(results, plane, services)) {
+      add_size(series, services, sync_totals(*cell));
+    }
+  }
+  return series;
+}
+
+Series path_series(const CompareResults& results, std::string_view plane, const PathKind& kind) {
+  Series series{std::string(plane), fmt::format("{}, {} {}", to_string(kind.flow), to_string(kind.position),
+                                                to_string(kind.protocol))};
+  for (const std::size_t services : sizes_of(results)) {
+    if (const PathCell* cell = find_path(results, plane, services, kind)) {
+      add_size(series, services, cell->p50_ns);
+    }
+  }
+  return series;
+}
+
+std::optional<stats::Growth> growth_of(const Series& series) {
+  return series.sizes.size() < 2 ? std::nullopt : stats::growth(series.sizes, series.by_round);
+}
+
+std::optional<stats::Estimate> slope_of(const Series& series) {
+  std::vector<double> slopes;
+  for (const auto& round : series.by_round) {
+    if (const auto line = stats::linear_fit(series.sizes, round)) {
+      slopes.push_back(line->slope);
+    }
+  }
+  return stats::median_of(slopes);
+}
+
+const UpdateCell* find_update(const CompareResults& results, std::string_view plane, std::string_view way,
+                              std::size_t services, Operation operation) {
+  const auto found = std::find_if(results.updates.begin(), results.updates.end(), [&](const UpdateCell& cell) {
+    return cell.plane == plane && cell.way == way && cell.services == services && cell.operation == operation &&
+           !cell.commit_ns.empty();
+  });
+  return found == results.updates.end() ? nullptr : &*found;
+}
+
+const SyncCell* find_sync(const CompareResults& results, std::string_view plane, std::size_t services) {
+  const auto found = std::find_if(results.syncs.begin(), results.syncs.end(), [&](const SyncCell& cell) {
+    return cell.plane == plane && cell.services == services && !cell.repeats.empty();
+  });
+  return found == results.syncs.end() ? nullptr : &*found;
+}
+
+const PathCell* find_path(const CompareResults& results, std::string_view plane, std::size_t services,
+                          const PathKind& kind) {
+  const auto found = std::find_if(results.paths.begin(), results.paths.end(), [&](const PathCell& cell) {
+    return cell.plane == plane && cell.services == services && cell.kind == kind && !cell.p50_ns.empty();
+  });
+  return found == results.paths.end() ? nullptr : &*found;
+}
+
+const StateCell* find_state(const CompareResults& results, std::string_view plane, std::size_t services) {
+  const auto found = std::find_if(results.states.begin(), results.states.end(), [&](const StateCell& cell) {
+    return cell.plane == plane && cell.services == services;
+  });
+  return found == results.states.end() ? nullptr : &*found;
+}
+
+std::optional<stats::Estimate> update_cost(const UpdateCell& cell) { return stats::median_of_blocks(whole_cost(cell)); }
+
+std::optional<stats::Estimate> sync_cost(const SyncCell& cell) { return stats::median_of(sync_totals(cell)); }
+
+std::optional<stats::Estimate> path_p50(const PathCell& cell) { return stats::median_of(cell.p50_ns); }
+
+std::vector<std::string> ways_of(const CompareResults& results, std::string_view plane) {
+  std::vector<std::string> ways;
+  for (const UpdateCell& cell : results.updates) {
+    if (cell.plane == plane && std::find(ways.begin(), ways.end(), cell.way) == ways.end()) {
+      ways.push_back(cell.way);
+    }
+  }
+  return ways;
+}
+
+std::vector<std::size_t> sizes_of(const CompareResults& results) {
+  std::set<std::size_t> sizes;
+  const auto collect = [&sizes](const auto& cells) {
+    for (const auto& cell : cells) {
+      sizes.insert(cell.services);
+    }
+  };
+  collect(results.syncs);
+  collect(results.updates);
+  collect(results.paths);
+  collect(results.states);
+  return {sizes.begin(), sizes.end()};
+}
+
+std::optional<stats::Estimate> path_ratio(const PathCell& over, const PathCell& under) {
+  const std::size_t pairs = std::min(over.p50_ns.size(), under.p50_ns.size());
+  return stats::ratio_of_pairs(std::span(over.p50_ns).first(pairs), std::span(under.p50_ns).first(pairs));
+}
+
+std::vector<Verdict> judge(const CompareResults& results) {
+  std::vector<Verdict> verdicts;
+  judge_paths(results, verdicts);
+  judge_updates(results, verdicts);
+  judge_conntrack(results, verdicts);
+  return verdicts;
+}
+
+}  // namespace svcbench
