@@ -383,14 +383,23 @@ TEST_CASE("kube-proxy iptables: partial and full syncs end where a fresh install
     services.push_back(node_port);
     apply(Operation::add_service, node_port);
     check();
-    // Both go in one sync, and one of them returns in the same.
+    // Gone and back before the sync.
+    apply(Operation::remove_service, node_port);
+    apply(Operation::add_service, node_port);
+    check();
+    // The ClusterIP goes and its NodePort stays: the mark must go from the chain that they share.
     const auto cluster_ip = services[4];
-    services.pop_back();
+    services.erase(services.begin() + 4);
+    apply(Operation::remove_service, cluster_ip);
+    check();
+    services.push_back(cluster_ip);
+    apply(Operation::add_service, cluster_ip);
+    check();
+    // Both go in one sync, and one of them returns in the same.
+    std::erase(services, node_port);
     apply(Operation::remove_service, node_port);
     apply(Operation::remove_service, cluster_ip);
-    services.erase(services.begin() + 4);
     apply(Operation::add_service, cluster_ip);
-    services.push_back(cluster_ip);
     check();
     // Another set altogether.
     services = many(10, 3);
@@ -434,6 +443,8 @@ TEST_CASE("kube-proxy iptables: every part of a service's rules is looked at") {
   refused("nat", "-m statistic --mode random --probability 0.5000000000 ", "");
   refused("nat", "-m tcp -p tcp -d 172.30.0.44 --dport 80 ! -s 10.0.0.0/8 -j KUBE-MARK-MASQ",
           "-m tcp -p tcp -d 172.30.0.45 --dport 80 ! -s 10.0.0.0/8 -j KUBE-MARK-MASQ");
+  refused("nat", "-j KUBE-SEP-C6EB",
+          "-m statistic --mode random --probability 1.0000000000 -j KUBE-SEP-C6EB");
   refused("nat", "! -s 10.0.0.0/8", "-s 10.0.0.0/8");
   refused("nat", "--dport 80 -j KUBE-SVC-4SW47YFZTEDKD3PK", "--dport 80 -j KUBE-SVC-AAAAAAAAAAAAAAAA");
   refused("nat", "\"ns4/svc4:p80 cluster IP\"", "\"ns4/svc5:p80 cluster IP\"");
@@ -444,6 +455,13 @@ TEST_CASE("kube-proxy iptables: every part of a service's rules is looked at") {
   refused("nat", "-p tcp -j DNAT", "-p udp -j DNAT");
   refused("filter", "-j REJECT", "-j DROP");
   refused("filter", "has no endpoints", "has no local endpoints");
+  // Right in itself, but under another name than its service's.
+  auto renamed = table_of(input, "nat");
+  for (int i = 0; i < 6; ++i) {
+    replace_in(renamed, "KUBE-SVC-4SW47YFZTEDKD3PK", "KUBE-SVC-AAAAAAAAAAAAAAAA");
+  }
+  CHECK(renamed.find("KUBE-SVC-4SW47") == std::string::npos);
+  CHECK(!parse_saved(renamed, table_of(input, "filter"), Family::ipv4));
   // The kernel's rounding is not a difference: this is how it keeps 1/3.
   auto thirds = table_of(full_input(many(1, 3)), "nat");
   replace_in(thirds, "0.3333333333", "0.33333333349");
