@@ -25,9 +25,9 @@ namespace svcbench {
 // One restore a family, of both tables in one input, with kube-proxy's options. Ways: "partial" (what
 // kube-proxy does since 1.28) and "full" (what it did before, and does now and then).
 //
-// iptables-nft-restore 1.8.9 takes time that grows with the square of the number of chains in its input, in
-// user space, because it keeps them in a sorted list (1,000 services of 10 endpoints, which are 11,000
-// chains: 5 to 8 s of its CPU time, and 1 s when the same chains come in descending order). Their order is
+// Seen of iptables-nft-restore 1.8.9: its time grows with the square of the number of chains in its input,
+// in user space, and depends on their order (1,000 services of 10 endpoints, which are 11,000 chains: 5 to
+// 8 s of its CPU time, and 1 s when the same chains are declared in descending order). Here the order is
 // kube-proxy's: by service, so by hash.
 class KubeProxyIptables final : public DataPlane {
  public:
