@@ -2,11 +2,11 @@
 #include "plane/iptables_chapter.h"
 
 #include <algorithm>
-#include <charconv>
 #include <cstring>
 #include <iterator>
 
-#include "sys/child_process.h"
+#include "plane/iptables_restore.h"
+#include "plane/iptables_text.h"
 #include "sys/memfd.h"
 
 namespace svcbench {
@@ -39,11 +39,6 @@ constexpr std::string_view services_chain = "KUBE-SERVICES";
 constexpr std::string_view service_prefix = "KUBE-SVC-";
 constexpr std::string_view endpoint_prefix = "KUBE-SEP-";
 
-// Characters after the prefix, as kube-proxy has them: base32 of a hash, 5 bits each. The hash is a mix of
-// our own, not kube-proxy's sha256 of names: as long, as evenly spread, and stable.
-constexpr std::size_t private_chain_id_size = 16;
-using ChainId = std::array<char, private_chain_id_size>;
-
 // Bytes of text that a service takes at most: 2 chain lines and 3 rules; generous.
 constexpr std::size_t service_text_size = 448;
 
@@ -54,8 +49,9 @@ std::uint64_t mix(std::uint64_t x) {
   return x ^ (x >> 31);
 }
 
-// Two 64-bit hashes side by side, of which 80 bits are used: among a million chains two are equal with a
-// probability of 4e-13.
+// A chain's id is a mix of our own, not kube-proxy's sha256 of names: as long, as evenly spread, and
+// stable. Two 64-bit hashes side by side, of which 80 bits are used: among a million chains two are equal
+// with a probability of 4e-13.
 class ChainHash {
  public:
   void add(std::uint64_t word) {
@@ -106,54 +102,11 @@ ChainIds chain_ids(const Service& service) {
   return ids;
 }
 
-// Text is appended to one string: a controller's generation step is part of what is timed, and must not be
-// made slow here.
-class TableText {
- public:
-  explicit TableText(std::size_t services) {
-    text_.reserve(table_head.size() + base_rules.size() + services * service_text_size);
-  }
-
-  TableText& operator<<(std::string_view text) {
-    text_.append(text);
-    return *this;
-  }
-  TableText& operator<<(const ChainId& id) {
-    text_.append(id.data(), id.size());
-    return *this;
-  }
-  TableText& operator<<(unsigned value) {
-    std::array<char, 10> digits{};
-    const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), value).ptr;
-    text_.append(digits.data(), end);
-    return *this;
-  }
-  TableText& operator<<(const Address& address) {
-    if (address.family == Family::ipv6) {
-      return *this << std::string_view(address.text());
-    }
-    for (std::size_t i = 0; i < 4; ++i) {
-      *this << std::string_view(i == 0 ? "" : ".") << unsigned{address.bytes[i]};
-    }
-    return *this;
-  }
-  TableText& operator<<(const Endpoint& endpoint) {
-    const bool brackets = endpoint.address.family == Family::ipv6;
-    return *this << (brackets ? "[" : "") << endpoint.address << (brackets ? "]:" : ":")
-                 << unsigned{endpoint.port};
-  }
-
-  std::string take() { return std::move(text_); }
-
- private:
-  std::string text_;
-};
-
 std::string_view protocol_match(Protocol protocol) {
   return protocol == Protocol::tcp ? "-p tcp -m tcp" : "-p udp -m udp";
 }
 
-void write_match(TableText& text, const Frontend& frontend) {
+void write_match(RuleText& text, const Frontend& frontend) {
   if (frontend.address.is_unspecified()) {
     text << "-m addrtype --dst-type LOCAL ";
   } else {
@@ -162,7 +115,7 @@ void write_match(TableText& text, const Frontend& frontend) {
   text << protocol_match(frontend.protocol) << " --dport " << unsigned{frontend.port};
 }
 
-void write_rules(TableText& text, const Service& service, const ChainIds& ids) {
+void write_rules(RuleText& text, const Service& service, const ChainIds& ids) {
   text << "-A KUBE-SERVICES ";
   write_match(text, service.frontend);
   text << " -j KUBE-SVC-" << ids.service << "\n-A KUBE-SVC-" << ids.service << " -j KUBE-SEP-"
@@ -215,16 +168,6 @@ Rule parse_rule(std::string_view line) {
   return rule;
 }
 
-Result<std::uint16_t> parse_port(std::string_view text) {
-  std::uint16_t port = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), port);
-  if (error != std::errc{} || end != text.data() + text.size()) {
-    return failure("the kernel's nat table has a rule with the port '{}', which svcbench did not write",
-                   text);
-  }
-  return port;
-}
-
 Result<Frontend> parse_match(const Rule& rule, Family family) {
   Frontend frontend;
   frontend.protocol = rule.protocol == "udp" ? Protocol::udp : Protocol::tcp;
@@ -236,21 +179,6 @@ Result<Frontend> parse_match(const Rule& rule, Family family) {
     frontend.address = address;
   }
   return frontend;
-}
-
-// "10.0.0.1:80" or "[fd00::1]:80".
-Result<Endpoint> parse_destination(std::string_view text) {
-  const std::size_t colon = text.rfind(':');
-  if (colon == std::string_view::npos) {
-    return failure("the kernel's nat table translates to '{}', which svcbench did not write", text);
-  }
-  std::string_view host = text.substr(0, colon);
-  if (host.starts_with('[') && host.ends_with(']')) {
-    host = host.substr(1, host.size() - 2);
-  }
-  SVCB_TAKE(address, Address::parse(host));
-  SVCB_TAKE(port, parse_port(text.substr(colon + 1)));
-  return Endpoint{address, port};
 }
 
 Status add_rule(ChapterTable& table, const Rule& rule, Family family) {
@@ -267,25 +195,10 @@ Status add_rule(ChapterTable& table, const Rule& rule, Family family) {
   return {};
 }
 
-// ---- running the programs ----
-
-Result<ChildResult> run_restore(const std::string& program, const Fd& input, bool interruptible) {
-  ChildOptions options;
-  options.stdin_fd = input.get();
-  options.interruptible = interruptible;
-  SVCB_TAKE(result, run_child({program}, options));
-  // A warning is a failure too: what it warns of may be that the rules are not what was asked for.
-  if (result.exit_status != 0 || !result.err.empty()) {
-    return failure("{} did not take the nat table: exit status {}, {}", program, result.exit_status,
-                   result.first_error_line());
-  }
-  return result;
-}
-
 }  // namespace
 
 std::string chapter_nat_table(std::span<const Service> services, Family family) {
-  TableText text(services.size());
+  RuleText text(table_head.size() + base_rules.size() + services.size() * service_text_size);
   std::vector<std::pair<const Service*, ChainIds>> programmed;
   programmed.reserve(services.size());
   text << table_head;
@@ -306,9 +219,7 @@ std::string chapter_nat_table(std::span<const Service> services, Family family) 
 Result<ChapterTable> parse_chapter_table(std::string_view save, Family family) {
   ChapterTable table;
   while (!save.empty()) {
-    const std::size_t end = std::min(save.find('\n'), save.size());
-    const std::string_view line = save.substr(0, end);
-    save.remove_prefix(std::min(end + 1, save.size()));
+    const std::string_view line = take_line(save);
     if (line.starts_with("-A ")) {
       SVCB_CHECK(add_rule(table, parse_rule(line), family));
     }
@@ -321,8 +232,8 @@ IptablesChapter::~IptablesChapter() {
   for (const Family family : families) {
     if (empty && table(family).touched) {
       // Nobody to tell of a failure: the namespace, and all in it, ends with the process anyway.
-      lseek(empty->get(), 0, SEEK_SET);
-      (void)run_restore(restore_program(family), *empty, false);
+      const auto& program = family == Family::ipv4 ? backend_.restore : backend_.restore6;
+      (void)run_restore(program, *empty, {.interruptible = false});
     }
   }
 }
@@ -462,17 +373,11 @@ Status IptablesChapter::stage_table(Family family) {
 }
 
 Status IptablesChapter::load(Family family) {
-  const auto& program = restore_program(family);
-  if (program.empty()) {
-    return failure(
-        "there are IPv6 services, but no ip6tables-restore beside {} (install the iptables package "
-        "whole)",
-        backend_.restore);
-  }
+  SVCB_TAKE(program, restore_program(backend_, family));
   auto& loaded = table(family);
   const Fd input = std::move(loaded.staged);
   loaded.touched = true;
-  SVCB_TAKE(result, run_restore(program, input, true));
+  SVCB_TAKE(result, run_restore(program, input));
   loaded.rules = loaded.staged_rules;
   input_bytes_ += loaded.staged_bytes;
   cost_.wall_ns += result.wall_ns;
@@ -482,18 +387,8 @@ Status IptablesChapter::load(Family family) {
 }
 
 Result<ChapterTable> IptablesChapter::read_back(Family family) const {
-  const auto& program = family == Family::ipv4 ? backend_.save : backend_.save6;
-  SVCB_TAKE(saved, run_child({program, "-t", "nat"}));
-  // Not so strict about stderr: iptables-nft-save warns of legacy tables that exist, even empty ones.
-  if (saved.exit_status != 0) {
-    return failure("{} -t nat did not read the table back: exit status {}, {}", program, saved.exit_status,
-                   saved.first_error_line());
-  }
-  return parse_chapter_table(saved.out, family);
-}
-
-const std::string& IptablesChapter::restore_program(Family family) const {
-  return family == Family::ipv4 ? backend_.restore : backend_.restore6;
+  SVCB_TAKE(saved, saved_table(backend_, family, "nat"));
+  return parse_chapter_table(saved, family);
 }
 
 }  // namespace svcbench

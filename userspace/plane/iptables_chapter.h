@@ -88,7 +88,6 @@ class IptablesChapter : public DataPlane {
   Status stage_table(Family family);
   Status load(Family family);
   [[nodiscard]] Result<ChapterTable> read_back(Family family) const;
-  [[nodiscard]] const std::string& restore_program(Family family) const;
   [[nodiscard]] Table& table(Family family) { return tables_[static_cast<std::size_t>(family)]; }
   [[nodiscard]] const Table& table(Family family) const {
     return tables_[static_cast<std::size_t>(family)];

@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+// The rules that kube-proxy's iptables mode programs, as iptables-restore input. Pure: no kernel, no clock.
+// Sources: kubernetes pkg/proxy/iptables (1.28 and later), and what it writes for its own test clusters.
+//
+//   KUBE-SERVICES:  a ClusterIP's match -> KUBE-SVC-x; last, local addresses -> KUBE-NODEPORTS
+//   KUBE-NODEPORTS: a NodePort's match -> KUBE-EXT-x, which marks for masquerade -> KUBE-SVC-x
+//   KUBE-SVC-x:     from outside the cluster CIDR mark for masquerade; endpoint i of n with 1/(n-i) -> its
+//                   KUBE-SEP-y, the last always
+//   KUBE-SEP-y:     mark what comes from the endpoint itself; DNAT
+//   filter table:   REJECT for services without endpoints (ClusterIPs in KUBE-SERVICES, NodePorts in
+//                   KUBE-EXTERNAL-SERVICES); three rules of KUBE-FORWARD
+//
+// Where this is not kube-proxy:
+// - The order in KUBE-SERVICES. kube-proxy's is that of a Go map, another one at every sync. A new flow's
+//   cost is its service's place, so a benchmark of the first and the last service must know it: here the
+//   order is that of the services as they were given, a changed service keeps its place, and an added one
+//   goes to the end.
+// - Endpoints stay in the order given, where kube-proxy sorts them by their text.
+// - Chains that went away are known, and deleted in the restore that makes them go. kube-proxy finds them
+//   by an iptables-save of the nat table, at every sync; above 1,000 endpoints at one sync in 30 s only,
+//   and until then leaves them unused. Neither that save nor its cost is here.
+// - The rule of KUBE-FIREWALL, which kubelet writes too, is left out: the filter table's base is 3 rules.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <list>
+#include <set>
+#include <span>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "plane/iptables_text.h"
+#include "svcbench/plane.h"
+
+namespace svcbench::kube_proxy {
+
+// Above so many endpoints kube-proxy leaves the names out of the rules of KUBE-SEP chains and of the jumps
+// to them.
+constexpr std::size_t large_cluster_endpoints = 1000;
+
+// Rules that do not stem from services. The jumps from the kernel's chains are made apart from the sync.
+constexpr std::size_t nat_base_rules = 5;     // KUBE-POSTROUTING 3, KUBE-MARK-MASQ 1, the NodePorts' jump
+constexpr std::size_t filter_base_rules = 3;  // KUBE-FORWARD
+constexpr std::size_t nat_jumps = 3;          // PREROUTING, OUTPUT, POSTROUTING
+constexpr std::size_t filter_jumps = 9;
+
+// Creates the chains that the kernel's chains lead to, and the jumps there, before all else that is in
+// them. For a namespace that has neither: they would be there twice.
+[[nodiscard]] std::string jumps_input();
+
+// 1/n with ten decimals.
+[[nodiscard]] std::string probability_text(std::size_t n);
+
+struct RuleCounts {
+  std::size_t services = 0;  // frontends
+  std::size_t nat = 0;       // rules, without the jumps from the kernel's chains
+  std::size_t filter = 0;    // rules, without the jumps
+
+  bool operator==(const RuleCounts&) const = default;
+};
+
+// The rules of one family: what they are to be, and what of it the kernel has yet to be told.
+//
+// Frontends with one name and protocol are one service port: a ClusterIP and a NodePort at most, which
+// share its chains and thus its endpoints. Whatever changes the endpoints of one changes them for both.
+class IptablesRules {
+ public:
+  IptablesRules(Family family, std::string cluster_cidr)
+      : family_(family), cluster_cidr_(std::move(cluster_cidr)) {}
+  IptablesRules(const IptablesRules&) = delete;
+  IptablesRules& operator=(const IptablesRules&) = delete;
+  IptablesRules(IptablesRules&&) = default;
+  IptablesRules& operator=(IptablesRules&&) = default;
+  ~IptablesRules() = default;
+
+  // Those of `services` that are of this family, instead of all that was. Errors name the service: a
+  // frontend twice, a service port with two ClusterIPs, frontends of one port whose endpoints differ, an
+  // endpoint twice or of the other family, a name that no comment can hold. Nothing is changed then.
+  Status replace(std::span<const Service> services);
+  // The same errors; and a service that is there already, or not.
+  Status apply(const Change& change);
+
+  enum class Sync : std::uint8_t {
+    partial,  // the base chains whole, and the chains of the service ports that changed
+    full,     // every chain
+  };
+  // What makes the kernel hold these rules, for iptables-restore --noflush --counters: every change since
+  // the last synced(). Chains that are not named in it stay as they are. As in kube-proxy, a partial sync
+  // that takes the number of endpoints across 1,000 leaves the comments of untouched chains as they were.
+  [[nodiscard]] std::string restore_input(Sync sync) const;
+  // The kernel took the last restore_input().
+  void synced();
+
+  [[nodiscard]] RuleCounts counts() const;
+  [[nodiscard]] bool large_cluster() const { return endpoints_ > large_cluster_endpoints; }
+
+ private:
+  class Probabilities;
+  struct Port;
+  struct Entry {  // a frontend
+    Frontend frontend;
+    Port* port;
+  };
+  // Names are hashed when a port appears or changes, not at every sync.
+  struct Port {
+    Service names;  // name and protocol: what chains are named by
+    ChainId id{};
+    const Entry* cluster_ip = nullptr;
+    const Entry* node_port = nullptr;
+    std::vector<Endpoint> endpoints;
+    std::vector<ChainId> endpoint_ids;
+    bool changed = false;  // since the last sync
+
+    // Its chains are written with the rule of this one.
+    [[nodiscard]] const Entry* leader() const { return cluster_ip != nullptr ? cluster_ip : node_port; }
+  };
+
+  Status add(const Service& service);
+  Status change_endpoints(const Entry& entry, const Service& service);
+  void remove(std::list<Entry>::iterator entry);
+  Status check(const Service& service) const;
+  void set_endpoints(Port& port, std::vector<Endpoint> endpoints);
+  void mark_changed(Port& port);
+  template <typename Visit>
+  static void each_chain(const Port& port, Visit visit);
+
+  void write_filter(RuleText& text) const;
+  void write_portal(RuleText& text, const Entry& entry) const;
+  void write_port(RuleText& text, const Port& port, Probabilities& probabilities) const;
+  [[nodiscard]] std::size_t expected_size(bool whole) const;
+
+  Family family_;
+  std::string cluster_cidr_;
+  std::list<Entry> entries_;  // in the order of KUBE-SERVICES
+  std::unordered_map<Frontend, std::list<Entry>::iterator> by_frontend_;
+  std::unordered_map<std::string, Port> ports_;  // by protocol and name
+  std::size_t endpoints_ = 0;                    // of all ports
+  std::vector<Port*> changed_;
+  std::set<std::string> gone_;  // chains that the kernel may have, and that no port has any more
+  bool all_changed_ = true;     // the kernel was told of nothing yet
+};
+
+}  // namespace svcbench::kube_proxy
