@@ -121,7 +121,8 @@ Verdict judge_rising(std::string id, std::string claim, const std::vector<Series
     if (slope) {
       verdict.evidence.push_back(fmt::format(
           "{}, {}: {:.1f} ns a further service{}", series.plane, series.what, slope->value,
-          slope->interval ? fmt::format(" [{:.1f}, {:.1f}]", slope->interval->low, slope->interval->high) : " [?]"));
+          slope->interval ? fmt::format(" [{:.1f}, {:.1f}]", slope->interval->low, slope->interval->high)
+                          : " [?]"));
     }
     rises = rises && slope && slope->interval && slope->interval->low > 0;
     flat = flat || (growth.growth && classify(*growth.growth) == Trend::flat);
@@ -164,7 +165,8 @@ std::vector<NamedGrowth> growths_of(const std::vector<Series>& all) {
 
 void judge_paths(const CompareResults& results, std::vector<Verdict>& verdicts) {
   if (const auto iptables = new_flow_series(results, is_iptables); !iptables.empty()) {
-    verdicts.push_back(judge_rising("iptables-scan", "iptables looks a service up by a linear scan", iptables));
+    verdicts.push_back(
+        judge_rising("iptables-scan", "iptables looks a service up by a linear scan", iptables));
   }
   const auto is_ipvs = [](std::string_view plane) { return plane == "ipvs"; };
   if (const auto ipvs = new_flow_series(results, is_ipvs); !ipvs.empty()) {
@@ -175,13 +177,15 @@ void judge_paths(const CompareResults& results, std::vector<Verdict>& verdicts) 
   if (ebpf.empty()) {
     return;
   }
-  verdicts.push_back(judge_constant("ebpf-constant", "eBPF looks a service up in constant time", growths_of(ebpf)));
+  verdicts.push_back(
+      judge_constant("ebpf-constant", "eBPF looks a service up in constant time", growths_of(ebpf)));
 
   std::vector<ProgramFigure> figures;
   const auto sizes = sizes_of(results);
   for (const PathCell& cell : results.paths) {
     const auto p50 = path_p50(cell);
-    if (is_ebpf(cell.plane) && cell.services == sizes.back() && cell.kind.position != Position::missing && p50) {
+    if (is_ebpf(cell.plane) && cell.services == sizes.back() && cell.kind.position != Position::missing &&
+        p50) {
       figures.push_back({fmt::format("{}, {}, {} {}, {} services", cell.plane, to_string(cell.kind.flow),
                                      to_string(cell.kind.position), to_string(cell.kind.protocol),
                                      grouped(cell.services)),
@@ -214,14 +218,15 @@ void judge_updates(const CompareResults& results, std::vector<Verdict>& verdicts
     verdicts.push_back(judge_flat(ebpf, {}));
   }
   if (!reloads.empty()) {
-    verdicts.push_back(
-        judge_rising("iptables-reload", "iptables reloads the whole table at every change, at a cost that grows with it",
-                     reloads));
+    verdicts.push_back(judge_rising(
+        "iptables-reload", "iptables reloads the whole table at every change, at a cost that grows with it",
+        reloads));
   }
 }
 
 void judge_conntrack(const CompareResults& results, std::vector<Verdict>& verdicts) {
-  Verdict verdict = new_verdict("conntrack", "iptables and IPVS depend on connection tracking, eBPF can do without");
+  Verdict verdict =
+      new_verdict("conntrack", "iptables and IPVS depend on connection tracking, eBPF can do without");
   bool holds = true;
   bool some_netfilter = false;
   bool some_ebpf = false;
@@ -229,9 +234,8 @@ void judge_conntrack(const CompareResults& results, std::vector<Verdict>& verdic
     if (!state.conntrack_per_1000_flows || state.services != sizes_of(results).back()) {
       continue;
     }
-    verdict.evidence.push_back(
-        fmt::format("{}: {:.0f} connection tracking entries for 1,000 new flows", state.plane,
-                    *state.conntrack_per_1000_flows));
+    verdict.evidence.push_back(fmt::format("{}: {:.0f} connection tracking entries for 1,000 new flows",
+                                           state.plane, *state.conntrack_per_1000_flows));
     const bool tracks = *state.conntrack_per_1000_flows > 0;
     if (is_iptables(state.plane) || state.plane == "ipvs") {
       some_netfilter = true;
@@ -245,7 +249,8 @@ void judge_conntrack(const CompareResults& results, std::vector<Verdict>& verdic
     return;
   }
   verdict.outcome = holds ? Outcome::holds : Outcome::does_not_hold;
-  verdict.summary = holds ? "holds: measured as entries for 1,000 new flows" : "does not hold: see the counts";
+  verdict.summary =
+      holds ? "holds: measured as entries for 1,000 new flows" : "does not hold: see the counts";
   verdicts.push_back(std::move(verdict));
 }
 
@@ -253,8 +258,8 @@ void judge_conntrack(const CompareResults& results, std::vector<Verdict>& verdic
 
 Series update_series(const CompareResults& results, std::string_view plane, std::string_view way,
                      Operation operation) {
-  Series series{std::string(plane),
-                way.empty() ? std::string(to_string(operation)) : fmt::format("{} ({})", to_string(operation), way)};
+  Series series{std::string(plane), way.empty() ? std::string(to_string(operation))
+                                                : fmt::format("{} ({})", to_string(operation), way)};
   for (const std::size_t services : sizes_of(results)) {
     if (const UpdateCell* cell = find_update(results, plane, way, services, operation)) {
       add_size(series, services, block_medians(whole_cost(*cell)));
@@ -300,10 +305,11 @@ std::optional<stats::Estimate> slope_of(const Series& series) {
 
 const UpdateCell* find_update(const CompareResults& results, std::string_view plane, std::string_view way,
                               std::size_t services, Operation operation) {
-  const auto found = std::find_if(results.updates.begin(), results.updates.end(), [&](const UpdateCell& cell) {
-    return cell.plane == plane && cell.way == way && cell.services == services && cell.operation == operation &&
-           !cell.commit_ns.empty();
-  });
+  const auto found =
+      std::find_if(results.updates.begin(), results.updates.end(), [&](const UpdateCell& cell) {
+        return cell.plane == plane && cell.way == way && cell.services == services &&
+               cell.operation == operation && !cell.commit_ns.empty();
+      });
   return found == results.updates.end() ? nullptr : &*found;
 }
 
@@ -329,9 +335,13 @@ const StateCell* find_state(const CompareResults& results, std::string_view plan
   return found == results.states.end() ? nullptr : &*found;
 }
 
-std::optional<stats::Estimate> update_cost(const UpdateCell& cell) { return stats::median_of_blocks(whole_cost(cell)); }
+std::optional<stats::Estimate> update_cost(const UpdateCell& cell) {
+  return stats::median_of_blocks(whole_cost(cell));
+}
 
-std::optional<stats::Estimate> sync_cost(const SyncCell& cell) { return stats::median_of(sync_totals(cell)); }
+std::optional<stats::Estimate> sync_cost(const SyncCell& cell) {
+  return stats::median_of(sync_totals(cell));
+}
 
 std::optional<stats::Estimate> path_p50(const PathCell& cell) { return stats::median_of(cell.p50_ns); }
 

@@ -16,16 +16,17 @@ namespace svcbench {
 // What one plane cost, by size and round: what growth, slopes and crossings are made from.
 struct Series {
   std::string plane;
-  std::string what;                               // "new flow, last UDP", "change endpoints (partial)"
-  std::vector<double> sizes{};                    // ascending
-  std::vector<std::vector<double>> by_round{};    // [round][size], ns
+  std::string what;                             // "new flow, last UDP", "change endpoints (partial)"
+  std::vector<double> sizes{};                  // ascending
+  std::vector<std::vector<double>> by_round{};  // [round][size], ns
 };
 
 // `way` is empty for planes that have one. Cost: generation and commit, as a change waits for both.
-[[nodiscard]] Series update_series(const CompareResults& results, std::string_view plane, std::string_view way,
-                                   Operation operation);
+[[nodiscard]] Series update_series(const CompareResults& results, std::string_view plane,
+                                   std::string_view way, Operation operation);
 [[nodiscard]] Series sync_series(const CompareResults& results, std::string_view plane);
-[[nodiscard]] Series path_series(const CompareResults& results, std::string_view plane, const PathKind& kind);
+[[nodiscard]] Series path_series(const CompareResults& results, std::string_view plane,
+                                 const PathKind& kind);
 
 [[nodiscard]] std::optional<stats::Growth> growth_of(const Series& series);
 // ns a further service: the slope of a straight line through each round, with the interval over rounds.
@@ -33,10 +34,12 @@ struct Series {
 
 // null: there is no such cell, or it was left out.
 [[nodiscard]] const UpdateCell* find_update(const CompareResults& results, std::string_view plane,
-                                            std::string_view way, std::size_t services, Operation operation);
-[[nodiscard]] const SyncCell* find_sync(const CompareResults& results, std::string_view plane, std::size_t services);
-[[nodiscard]] const PathCell* find_path(const CompareResults& results, std::string_view plane, std::size_t services,
-                                        const PathKind& kind);
+                                            std::string_view way, std::size_t services,
+                                            Operation operation);
+[[nodiscard]] const SyncCell* find_sync(const CompareResults& results, std::string_view plane,
+                                        std::size_t services);
+[[nodiscard]] const PathCell* find_path(const CompareResults& results, std::string_view plane,
+                                        std::size_t services, const PathKind& kind);
 [[nodiscard]] const StateCell* find_state(const CompareResults& results, std::string_view plane,
                                           std::size_t services);
 

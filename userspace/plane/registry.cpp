@@ -5,26 +5,32 @@
 #include <array>
 
 #include "plane/ebpf/attached_ebpf.h"
+#include "plane/kube_proxy/iptables.h"
 #include "plane/kube_proxy/nftables.h"
 #include "plane/null_plane.h"
 
 namespace svcbench {
 
 std::span<const PlaneRow> planes() {
-  static constexpr std::array<PlaneRow, 7> rows{{
-      {"null", "no data plane: packets go to a backend's own address, and the kernel forwards them",
+  static constexpr std::array<PlaneRow, 9> rows{{
+      {"null", "no data plane: packets go to a backend's own address, and the kernel forwards them", "any",
        probe_null, make_null},
-      {"nftables",
-       "kube-proxy's nftables mode: verdict maps, a chain a service and endpoint, one transaction a change",
-       probe_nftables, make_nftables},
-      {"ebpf-xdp", "BPF hash map of services and array of backends, at the device's XDP hook",
+      {"iptables-legacy", "kube-proxy's iptables mode, legacy back end", "x_tables", probe_iptables_legacy,
+       make_iptables_legacy},
+      {"iptables-nft", "kube-proxy's iptables mode, nft back end", "nf_tables", probe_iptables_nft,
+       make_iptables_nft},
+      {"nftables", "kube-proxy's nftables mode: verdict maps, a chain a service and endpoint",
+       "nf_tables, 5.13", probe_nftables, make_nftables},
+      {"ebpf-xdp", "BPF hash map of services and array of backends, at the device's XDP hook", "BPF, 5.15",
        probe_ebpf_xdp, make_ebpf_xdp},
-      {"ebpf-tc", "the same at tc ingress", probe_ebpf_tc, make_ebpf_tc},
-      {"ebpf", "BPF hash map of services and array of backends, on XDP and tc", nullptr, nullptr},
-      {"bare", "the map syscalls of ebpf and nothing else: the floor under its updates", nullptr, nullptr},
-      {"iptables",
-       "the chapter's nat table, three rules a service, reloaded whole (legacy or nft back end)", nullptr,
+      {"ebpf-tc", "the same at tc ingress", "BPF, 5.15", probe_ebpf_tc, make_ebpf_tc},
+      {"ebpf", "those two's maps and programs by themselves, without traffic", "BPF, 5.15", nullptr,
        nullptr},
+      {"bare", "the map syscalls of ebpf and nothing else: the floor under its updates", "BPF, 5.15",
+       nullptr, nullptr},
+      {"iptables",
+       "the chapter's nat table, three rules a service, reloaded whole (legacy or nft back end)",
+       "x_tables", nullptr, nullptr},
   }};
   return rows;
 }

@@ -14,6 +14,7 @@ namespace svcbench {
 struct PlaneRow {
   std::string_view name;
   std::string_view summary;
+  std::string_view requires_kernel;  // in a word or two
   // Whether this machine can run it: an Error says in a sentence why not, and what to do. Called inside a
   // network namespace that is thrown away, and leaves nothing elsewhere. Null: part of another command, not
   // a plane of the wire.

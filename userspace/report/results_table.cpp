@@ -7,6 +7,7 @@
 #include <cmath>
 
 #include "measure/analysis.h"
+#include "report/figures.h"
 #include "report/text_table.h"
 #include "service/text.h"
 
@@ -20,26 +21,6 @@ constexpr auto right = TextTable::Align::right;
 
 constexpr double us = 1e3;
 constexpr double ms = 1e6;
-
-// About three digits that mean something: 0.031, 1.84, 75.3, 412.
-int decimals_of(double value) { return value < 0.1 ? 3 : value < 10 ? 2 : value < 100 ? 1 : 0; }
-
-std::string number(const std::optional<double>& ns, double unit) {
-  return ns ? fmt::format("{:.{}f}", *ns / unit, decimals_of(*ns / unit)) : "-";
-}
-
-// "1.84 [1.80,1.90]", in units of `unit` ns; [?] where the samples are too few for an interval.
-std::string figure(const std::optional<stats::Estimate>& estimate, double unit) {
-  if (!estimate) {
-    return "-";
-  }
-  const int decimals = decimals_of(estimate->value / unit);
-  if (!estimate->interval) {
-    return fmt::format("{:.{}f} [?]", estimate->value / unit, decimals);
-  }
-  return fmt::format("{:.{}f} [{:.{}f},{:.{}f}]", estimate->value / unit, decimals,
-                     estimate->interval->low / unit, decimals, estimate->interval->high / unit, decimals);
-}
 
 std::string times(const std::optional<stats::Estimate>& ratio) {
   return ratio ? grouped(static_cast<std::size_t>(std::lround(ratio->value))) + " x" : "-";
@@ -211,37 +192,6 @@ std::string program_tables(const Results& results) {
   return out;
 }
 
-// ---- verdicts ----
-
-std::string painted(const Verdict& verdict, bool colour) {
-  if (!colour) {
-    return verdict.summary;
-  }
-  const char* code = verdict.outcome == Outcome::holds           ? "32"
-                     : verdict.outcome == Outcome::does_not_hold ? "31"
-                                                                 : "33";
-  const std::string outcome(to_string(verdict.outcome));
-  if (!verdict.summary.starts_with(outcome)) {
-    return verdict.summary;
-  }
-  return fmt::format("\x1b[1;{}m{}\x1b[0m{}", code, outcome, verdict.summary.substr(outcome.size()));
-}
-
-std::string verdict_text(const Results& results, bool colour) {
-  std::string out;
-  for (const Verdict& verdict : results.verdicts) {
-    out += fmt::format("\nClaim: {}\n", verdict.claim);
-    out += wrapped(painted(verdict, colour), 2);
-    for (const std::string& line : verdict.evidence) {
-      out += wrapped(line, 4);
-    }
-    if (!verdict.would_settle.empty()) {
-      out += wrapped("to settle it: " + verdict.would_settle, 4);
-    }
-  }
-  return out;
-}
-
 }  // namespace
 
 std::string render_results(const Results& results, bool colour) {
@@ -257,7 +207,7 @@ std::string render_results(const Results& results, bool colour) {
       "mapped: backends through mapped memory, services in a batch; gain: over single)\n";
   out += fill_table(results);
   out += program_tables(results);
-  out += verdict_text(results, colour);
+  out += verdict_text(results.verdicts, colour);
   return out;
 }
 

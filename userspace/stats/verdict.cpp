@@ -18,6 +18,10 @@ constexpr std::string_view instrument =
     "these are program ns (BPF_PROG_TEST_RUN): the eBPF program alone, not the wire-to-wire path of a "
     "packet";
 
+constexpr std::string_view path_instrument =
+    "these are path us: the median packet, from wire to wire through a node's veth devices; no NIC is in "
+    "them";
+
 // Three decimals; a slope of -1e-17 is 0.000, not -0.000.
 std::string exponent_text(double exponent) {
   return fmt::format("{:.3f}", std::round(exponent * 1000) / 1000 + 0.0);
@@ -221,7 +225,8 @@ Verdict judge_flat(std::span<const NamedGrowth> operations, const std::optional<
 
 namespace {
 
-Verdict judge_cited(std::string id, std::string claim, std::string_view what, std::span<const ProgramFigure> figures) {
+Verdict judge_cited(std::string id, std::string claim, std::string_view what,
+                    std::span<const ProgramFigure> figures) {
   Verdict verdict{.id = std::move(id),
                   .claim = std::move(claim),
                   .outcome = Outcome::inconclusive,
@@ -270,8 +275,8 @@ Verdict judge_lookup(std::span<const ProgramFigure> figures) {
 }
 
 Verdict judge_path(std::span<const ProgramFigure> figures) {
-  return judge_cited("path-2-5us", "an eBPF lookup costs 2-5 us, read as the whole path of a packet", path_instrument,
-                     figures);
+  return judge_cited("path-2-5us", "an eBPF lookup costs 2-5 us, read as the whole path of a packet",
+                     path_instrument, figures);
 }
 
 }  // namespace svcbench

@@ -77,10 +77,10 @@ struct ProgramFigure {
 // wire-to-wire path.
 [[nodiscard]] Verdict judge_lookup(std::span<const ProgramFigure> figures);
 
-// The same claim read as one about the path of a packet (id path-2-5us): p50 from wire to wire through a node,
-// which is what a client can notice. Figures are us-scale, held in ns; the limits and outcomes are those of
-// judge_lookup(). Program ns and path us answer different questions, and neither verdict uses the other's
-// figures.
+// The same claim read as one about the path of a packet (id path-2-5us): p50 from wire to wire through a
+// node, which is what a client can notice. Figures are us-scale, held in ns; the limits and outcomes are
+// those of judge_lookup(). Program ns and path us answer different questions, and neither verdict uses the
+// other's figures.
 [[nodiscard]] Verdict judge_path(std::span<const ProgramFigure> figures);
 
 }  // namespace svcbench

@@ -1,0 +1,336 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include "report/compare_table.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+
+#include "measure/compare_analysis.h"
+#include "measure/compare_run.h"
+#include "plane/registry.h"
+#include "report/figures.h"
+#include "report/text_table.h"
+#include "service/text.h"
+
+namespace svcbench {
+
+namespace {
+
+using Column = TextTable::Column;
+constexpr auto left = TextTable::Align::left;
+
+constexpr double us = 1e3;
+constexpr PathKind new_last{FlowKind::fresh, Position::last, Protocol::udp};
+constexpr PathKind new_random{FlowKind::fresh, Position::random, Protocol::udp};
+constexpr PathKind established_random{FlowKind::established, Position::random, Protocol::udp};
+
+constexpr std::array operations{Operation::change_endpoints, Operation::add_service,
+                                Operation::remove_service};
+
+// "iptables-nft, full".
+std::string with_way(const std::string& plane, const std::string& way) {
+  return way.empty() ? plane : plane + ", " + way;
+}
+
+std::string trend_of(const std::optional<stats::Growth>& growth) {
+  return growth ? std::string(to_string(classify(*growth))) : "-";
+}
+
+// ---- sync ----
+
+std::string sync_table(const CompareResults& results) {
+  TextTable table({{"plane", left},
+                   {"N"},
+                   {"whole sync"},
+                   {"generate ms"},
+                   {"tool user ms"},
+                   {"system ms"},
+                   {"input KiB"},
+                   {"repeats"}});
+  const auto median_of = [](const SyncCell& cell, auto member, double unit) {
+    std::vector<double> values;
+    for (const SyncCost& cost : cell.repeats) {
+      values.push_back(static_cast<double>(cost.*member));
+    }
+    const auto median = stats::median_of(values);
+    return number(median ? std::optional(median->value) : std::nullopt, unit);
+  };
+  for (const std::string& plane : results.planes) {
+    for (const std::size_t services : sizes_of(results)) {
+      if (const SyncCell* cell = find_sync(results, plane, services)) {
+        const bool tools = cell->repeats.front().tools > 0;
+        table.add({plane, grouped(services), figure_with_unit(sync_cost(*cell)),
+                   median_of(*cell, &SyncCost::generate_ns, 1e6),
+                   tools ? median_of(*cell, &SyncCost::user_us, 1e3) : "-",
+                   tools ? median_of(*cell, &SyncCost::system_us, 1e3) : "-",
+                   tools ? median_of(*cell, &SyncCost::input_bytes, 1024) : "-",
+                   grouped(cell->repeats.size())});
+      }
+    }
+  }
+  return table.text();
+}
+
+// ---- update ----
+
+std::string update_table(const CompareResults& results) {
+  TextTable table({{"plane", left}, {"N"}, {"change"}, {"add"}, {"remove"}});
+  for (const std::string& plane : results.planes) {
+    for (const std::string& way : ways_of(results, plane)) {
+      for (const std::size_t services : sizes_of(results)) {
+        std::vector<std::string> row{with_way(plane, way), grouped(services)};
+        bool any = false;
+        for (const Operation operation : operations) {
+          const UpdateCell* cell = find_update(results, plane, way, services, operation);
+          any = any || cell != nullptr;
+          row.push_back(cell == nullptr ? "-" : figure_with_unit(update_cost(*cell)));
+        }
+        if (any) {
+          table.add(std::move(row));
+        }
+      }
+    }
+  }
+  return table.text();
+}
+
+// ---- path ----
+
+std::vector<std::string> path_names(const CompareResults& results) {
+  std::vector<std::string> names;
+  for (const PathCell& cell : results.paths) {
+    if (std::find(names.begin(), names.end(), cell.plane) == names.end()) {
+      names.push_back(cell.plane);
+    }
+  }
+  return names;
+}
+
+std::string quantile_us(const PathCell& cell, double p) { return number(cell.latency.quantile(p), us); }
+
+std::string path_table(const CompareResults& results) {
+  TextTable table({{"plane", left},
+                   {"N"},
+                   {"packets", left},
+                   {"p50 us"},
+                   {"p90"},
+                   {"p99"},
+                   {"p99.9"},
+                   {"max"},
+                   {"count"}});
+  for (const std::string& plane : path_names(results)) {
+    for (const std::size_t services : sizes_of(results)) {
+      for (const PathCell& cell : results.paths) {
+        if (cell.plane != plane || cell.services != services || cell.p50_ns.empty()) {
+          continue;
+        }
+        const auto& top = *cell.latency.buckets().rbegin();
+        table.add({plane, grouped(services),
+                   fmt::format("{}, {} {}", cell.kind.flow == FlowKind::fresh ? "new" : "established",
+                               to_string(cell.kind.position), to_string(cell.kind.protocol)),
+                   figure(path_p50(cell), us), quantile_us(cell, 0.9), quantile_us(cell, 0.99),
+                   quantile_us(cell, 0.999), number(LatencyHistogram::lowest_ns(top.first + 1), us),
+                   grouped(cell.latency.count())});
+      }
+    }
+  }
+  return table.text();
+}
+
+// ---- growth ----
+
+void add_growth(TextTable& table, const Series& series) {
+  if (series.sizes.size() < 2) {
+    return;
+  }
+  const auto growth = growth_of(series);
+  table.add(
+      {series.plane, series.what, exponent_figure(growth), trend_of(growth), figure(slope_of(series), 1)});
+}
+
+std::string growth_table(const CompareResults& results) {
+  TextTable table({{"plane", left},
+                   {"what", left},
+                   {"exponent b of cost ~ N^b"},
+                   {"trend", left},
+                   {"ns a further service"}});
+  for (const std::string& plane : results.planes) {
+    add_growth(table, sync_series(results, plane));
+    for (const std::string& way : ways_of(results, plane)) {
+      add_growth(table, update_series(results, plane, way, Operation::change_endpoints));
+    }
+    for (const PathKind& kind : {new_last, new_random, established_random}) {
+      add_growth(table, path_series(results, plane, kind));
+    }
+  }
+  return table.text();
+}
+
+// ---- Table 4.2 ----
+
+std::string lookup_cell(const CompareResults& results, const std::string& plane) {
+  const Series series = path_series(results, plane, new_last);
+  const auto growth = growth_of(series);
+  if (!growth) {
+    return "-";
+  }
+  return fmt::format("{}, b {:.2f}", trend_of(growth), growth->exponent);
+}
+
+std::string path_cell(const CompareResults& results, const std::string& plane, std::size_t services,
+                      const PathKind& kind) {
+  const PathCell* cell = find_path(results, plane, services, kind);
+  return cell == nullptr ? "-" : figure_with_unit(path_p50(*cell));
+}
+
+std::string conntrack_cell(const CompareResults& results, const std::string& plane, std::size_t services) {
+  const StateCell* state = find_state(results, plane, services);
+  return state == nullptr || !state->conntrack_per_1000_flows
+             ? "-"
+             : fmt::format("{:.0f}", *state->conntrack_per_1000_flows);
+}
+
+std::string memory_cell(const CompareResults& results, const std::string& plane, std::size_t services) {
+  const StateCell* state = find_state(results, plane, services);
+  return state == nullptr || !state->kernel_bytes
+             ? "-"
+             : fmt::format("{:.1f} MiB", *state->kernel_bytes / 1048576.0);
+}
+
+std::string update_cell(const CompareResults& results, const std::string& plane, const std::string& way,
+                        std::size_t services) {
+  const UpdateCell* cell = find_update(results, plane, way, services, Operation::change_endpoints);
+  return cell == nullptr ? "-" : figure_with_unit(update_cost(*cell));
+}
+
+std::string update_trend(const CompareResults& results, const std::string& plane, const std::string& way) {
+  const auto growth = growth_of(update_series(results, plane, way, Operation::change_endpoints));
+  return growth ? fmt::format("{}, b {:.2f}", trend_of(growth), growth->exponent) : "-";
+}
+
+// A column a plane; as many tables as four columns each take.
+std::string chapter_table(const CompareResults& results) {
+  constexpr std::size_t across = 4;
+  const std::size_t services = sizes_of(results).back();
+  std::string out;
+  for (std::size_t first = 0; first < results.planes.size(); first += across) {
+    const std::size_t end = std::min(first + across, results.planes.size());
+    std::vector<Column> columns{{"", left}};
+    for (std::size_t i = first; i < end; ++i) {
+      columns.push_back({results.planes[i], left});
+    }
+    TextTable table(columns);
+    const auto add = [&](const std::string& title, const auto& cell) {
+      std::vector<std::string> row{title};
+      for (std::size_t i = first; i < end; ++i) {
+        row.push_back(cell(results.planes[i]));
+      }
+      table.add(std::move(row));
+    };
+    const auto usual_way = [&](const std::string& plane) {
+      const auto ways = ways_of(results, plane);
+      return ways.empty() ? std::string() : ways.front();
+    };
+    add("lookup grows", [&](const std::string& plane) { return lookup_cell(results, plane); });
+    add("new, last",
+        [&](const std::string& plane) { return path_cell(results, plane, services, new_last); });
+    add("new, random",
+        [&](const std::string& plane) { return path_cell(results, plane, services, new_random); });
+    add("established",
+        [&](const std::string& plane) { return path_cell(results, plane, services, established_random); });
+    add("change",
+        [&](const std::string& plane) { return update_cell(results, plane, usual_way(plane), services); });
+    add("change grows",
+        [&](const std::string& plane) { return update_trend(results, plane, usual_way(plane)); });
+    add("conntrack", [&](const std::string& plane) { return conntrack_cell(results, plane, services); });
+    add("kernel memory", [&](const std::string& plane) { return memory_cell(results, plane, services); });
+    add("kernel needs", [](const std::string& plane) {
+      const PlaneRow* row = find_plane(plane);
+      return row == nullptr ? std::string("-") : std::string(row->requires_kernel);
+    });
+    out += (out.empty() ? "" : "\n") + table.text();
+  }
+  return out;
+}
+
+// ---- the instrument ----
+
+std::string instrument_lines(const CompareResults& results) {
+  std::string out;
+  if (results.clock_ns) {
+    out += wrapped(
+        fmt::format("The instrument: one reading of its clock takes {:.0f} ns; a latency read from its "
+                    "histogram is off by at most {:.1f} %.",
+                    *results.clock_ns, 100 * LatencyHistogram::relative_error),
+        0);
+  }
+  const auto sizes = sizes_of(results);
+  const auto compare = [&](const std::string& plane, std::string_view with, std::string_view what) {
+    const PathCell* over = find_path(results, plane, sizes.back(), new_last);
+    const PathCell* under = find_path(results, with, sizes.back(), new_last);
+    if (over != nullptr && under != nullptr) {
+      out += wrapped(fmt::format("{}: {} times {}", plane, figure(path_ratio(*over, *under), 1), what), 0);
+    }
+  };
+  compare("ebpf-xdp", instrument_redirect_xdp, "an XDP program that only redirects to a fixed device");
+  compare("ebpf-xdp", instrument_route_xdp, "one that only routes and redirects");
+  compare("ebpf-tc", instrument_redirect_tc, "a tc program that only redirects to a fixed device");
+  compare("ebpf-tc", instrument_route_tc, "one that only routes and redirects");
+  return out;
+}
+
+std::string skipped_lines(const CompareResults& results) {
+  std::string out;
+  for (const MissingPlane& missing : results.missing) {
+    out += wrapped(fmt::format("Not measured: {}: {}", missing.plane, missing.why), 0);
+  }
+  for (const SyncCell& cell : results.syncs) {
+    if (!cell.skipped.empty()) {
+      out += wrapped(
+          fmt::format("Left out: {}, {} services: {}", cell.plane, grouped(cell.services), cell.skipped),
+          0);
+    }
+  }
+  for (const std::string& note : results.notes) {
+    out += wrapped(note, 0);
+  }
+  return out;
+}
+
+}  // namespace
+
+std::string render_comparison(const CompareResults& results, bool colour) {
+  std::string out;
+  const auto section = [&out](std::string_view title, const std::string& body) {
+    out += fmt::format("{}{}\n{}", out.empty() ? "" : "\n", title, body);
+  };
+  if (!results.syncs.empty()) {
+    section("Sync: N services from nothing, median [95 % interval]", sync_table(results));
+  }
+  if (!results.updates.empty()) {
+    section("Update of one service where N exist, generation included", update_table(results));
+  }
+  if (!results.paths.empty()) {
+    section("Path, wire to wire, every packet checked at the sink (p50 with its interval over volleys)",
+            path_table(results));
+    out += instrument_lines(results);
+  }
+  if (sizes_of(results).size() > 1) {
+    section("Growth with N (flat: the interval lies below 0.1; linear: it reaches 0.8)",
+            growth_table(results));
+  }
+  if (results.planes.size() > 1 && !results.paths.empty()) {
+    section(
+        fmt::format(
+            "Table 4.2, measured at {} services (path: p50 of UDP; conntrack: entries for 1,000 new flows)",
+            grouped(sizes_of(results).back())),
+        chapter_table(results));
+  }
+  const std::string skipped = skipped_lines(results);
+  out += skipped.empty() ? "" : "\n" + skipped;
+  return out + verdict_text(results.verdicts, colour);
+}
+
+}  // namespace svcbench

@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+// A comparison for people: tables of at most 100 columns, and the verdicts.
+#pragma once
+
+#include <string>
+
+#include "measure/compare_results.h"
+
+namespace svcbench {
+
+[[nodiscard]] std::string render_comparison(const CompareResults& results, bool colour);
+
+}  // namespace svcbench
