@@ -373,7 +373,7 @@ TEST_CASE("ipvs plane: changed in either way it is what a fresh install is") {
     return;
   }
   const auto before = mixed_services(24);
-  for (const std::size_t way : {controller, kernel}) {
+  for (const std::size_t way : {kernel, controller}) {
     CAPTURE(way);
     in_private_namespaces([&] {
       Services after;
@@ -400,7 +400,7 @@ TEST_CASE("ipvs plane: the first service of a family that was not there") {
   }
   const auto services = mixed_services(12);
   const Services ipv4(services.begin(), services.begin() + 6);
-  for (const std::size_t way : {controller, kernel}) {
+  for (const std::size_t way : {kernel, controller}) {
     in_private_namespaces([&] {
       auto wanted = ipv4;
       wanted.push_back(services[6]);
@@ -511,6 +511,109 @@ TEST_CASE("ipvs plane: what it cannot program it refuses") {
   });
 }
 
+TEST_CASE("ipvs plane: a way chosen after stage() is for the next change") {
+  if (!may_run()) {
+    return;
+  }
+  in_private_namespaces([] {
+    auto services = three_each(3);
+    const auto plane = installed(services);
+    services[0].endpoints.pop_back();
+    REQUIRE(plane->choose_way(kernel));
+    REQUIRE(plane->stage({Operation::change_endpoints, services[0]}));
+    REQUIRE(plane->choose_way(controller));
+    REQUIRE(plane->commit());
+    CHECK(plane->netlink_messages() == 1);
+    check_holds(*plane, services);
+  });
+}
+
+TEST_CASE("ipvs client: services and destinations, and what the kernel refuses") {
+  if (!may_run()) {
+    return;
+  }
+  in_private_namespaces([] {
+    auto ipvs = IpvsClient::open();
+    REQUIRE(ipvs);
+    const auto refused = [](const Status& status, const std::string& part) {
+      REQUIRE(!status);
+      CHECK_MESSAGE(status.error().message.find(part) != std::string::npos, status.error().message);
+    };
+    for (const char* address : {"10.96.0.1", "fd00::1"}) {
+      const Frontend frontend{*Address::parse(address), 80, Protocol::udp};
+      const Endpoint endpoint{
+          *Address::parse(frontend.address.family == Family::ipv4 ? "10.0.0.9" : "fd00::9"), 8080};
+      refused(ipvs->remove_service(frontend),
+              "remove virtual server " + frontend.text() + ": there is no such");
+      refused(ipvs->add_service(frontend, "nonsense"), "no such scheduler");
+      REQUIRE(ipvs->add_service(frontend, "rr"));
+      refused(ipvs->add_service(frontend, "rr"), "it is there already");
+      REQUIRE(ipvs->set_service(frontend, "wrr"));
+      const auto service = ipvs->service(frontend);
+      REQUIRE(service->has_value());
+      CHECK((*service)->frontend == frontend);
+      CHECK((*service)->scheduler == "wrr");
+
+      refused(ipvs->remove_destination(frontend, endpoint), "no such destination");
+      REQUIRE(ipvs->add_destination(frontend, endpoint));
+      refused(ipvs->add_destination(frontend, endpoint), endpoint.text() + " of " + frontend.text());
+      REQUIRE(ipvs->set_destination(frontend, endpoint, 7));
+      const auto destinations = ipvs->destinations(frontend);
+      REQUIRE(destinations->size() == 1);
+      CHECK(destinations->front().endpoint == endpoint);
+      CHECK(destinations->front().weight == 7);
+      REQUIRE(ipvs->remove_destination(frontend, endpoint));
+      CHECK(ipvs->destinations(frontend)->empty());
+    }
+    CHECK(ipvs->services()->size() == 2);
+    output_of({"ipvsadm", "-A", "-f", "1", "-s", "rr"});
+    CHECK(!ipvs->services());  // by firewall mark
+    REQUIRE(ipvs->flush());
+    CHECK(ipvs->services()->empty());
+  });
+}
+
+TEST_CASE("address device: what is refused in a batch is named, the rest is bound") {
+  if (!require_privileges()) {
+    MESSAGE("skipped: needs root");
+    return;
+  }
+  in_private_namespaces([] {
+    auto device = AddressDevice::create("addresses");
+    if (!device) {
+      CHECK_MESSAGE(device.error().message.find("no dummy devices") != std::string::npos,
+                    device.error().message);
+      MESSAGE("no dummy devices in this kernel: not tested here");
+      return;
+    }
+    // More than one packet's worth.
+    std::vector<Address> addresses;
+    for (std::uint32_t i = 0; i < 100; ++i) {
+      addresses.push_back(i % 2 == 0 ? Address::from_ipv4(0x0A600001U + i)
+                                     : Address::from_ipv6(0xfd00'0096'0000'0000, i));
+    }
+    const std::size_t before = device->requests();
+    REQUIRE(device->bind({&addresses[70], 1}));
+    const auto status = device->bind(addresses);
+    REQUIRE(!status);
+    CHECK(status.error().message.find("bind " + addresses[70].text() + " at") != std::string::npos);
+    CHECK(device->requests() == before + 101);
+
+    auto bound = *device->bound();
+    std::sort(bound.begin(), bound.end());
+    std::sort(addresses.begin(), addresses.end());
+    CHECK(bound == addresses);
+    CHECK(device->all_addresses()->size() == addresses.size() + 2);  // lo's
+    CHECK(*device->present());
+
+    REQUIRE(device->unbind(addresses));
+    CHECK(device->bound()->empty());
+    CHECK(!device->unbind(addresses));
+    output_of({"ip", "link", "del", "addresses"});
+    CHECK(!*device->present());
+  });
+}
+
 TEST_CASE("ipvs: the kernel's counters are those of the packets sent") {
   if (!may_run()) {
     return;
@@ -584,7 +687,7 @@ TEST_CASE("ipvs plane: costs" * doctest::skip()) {
       };
       tell("install");
       const auto spare = three_each(count + 1).back();
-      for (const std::size_t way : {controller, kernel}) {
+      for (const std::size_t way : {kernel, controller}) {
         REQUIRE(plane->choose_way(way));
         for (int round = 0; round < 2; ++round) {
           std::swap(services[0].endpoints, services[1].endpoints);

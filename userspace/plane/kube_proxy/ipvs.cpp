@@ -92,7 +92,9 @@ Status try_iptables(const IptablesBackend& backend) {
   ChildOptions options;
   options.stdin_fd = input.get();
   SVCB_TAKE(result, run_child({backend.restore, "--noflush"}, options));
-  return check_result(result, backend.restore, "");
+  return check_result(
+      result, backend.restore,
+      " (the kernel needs nf_tables with nft_compat, or for the legacy back end iptable_nat)");
 }
 
 Result<IptablesBackend> working_iptables() {
@@ -193,7 +195,6 @@ std::vector<Address> KubeProxyIpvs::addresses() const {
   return result;
 }
 
-// Keeps the order of the others: the controller goes through them in it.
 Status KubeProxyIpvs::apply(const Change& change) {
   const Frontend& frontend = change.service.frontend;
   const auto entry = position_.find(frontend);
@@ -203,6 +204,7 @@ Status KubeProxyIpvs::apply(const Change& change) {
                    known ? "is there already" : "is not there");
   }
   Staged staged;
+  staged.way = way_;
   staged.operation = change.operation;
   staged.frontend = frontend;
   const auto wanted = ascending(change.service.endpoints);
@@ -226,12 +228,12 @@ Status KubeProxyIpvs::apply(const Change& change) {
       if (staged.address) {
         users_.erase(users);
       }
+      // The last one takes its place.
       const std::size_t removed = entry->second;
-      position_.erase(entry);
-      services_.erase(services_.begin() + static_cast<std::ptrdiff_t>(removed));
-      for (std::size_t i = removed; i < services_.size(); ++i) {
-        position_[services_[i].frontend] = i;
-      }
+      position_[services_.back().frontend] = removed;
+      std::swap(services_[removed], services_.back());
+      services_.pop_back();
+      position_.erase(frontend);
       break;
     }
   }
@@ -289,7 +291,7 @@ Status KubeProxyIpvs::commit() {
     SVCB_CHECK(program_family(family, ipset_restore({}, {}, family),
                               ipvs_rules(family, site_.cluster_cidr.of(family), true)));
   }
-  SVCB_CHECK(way_ == kernel_way ? commit_change(staged) : sync(family, staged));
+  SVCB_CHECK(staged.way == kernel_way ? commit_change(staged) : sync(family, staged));
   netlink_messages_ = messages_so_far() - before;
   cost_.commit_ns = ns_since(begin);
   return {};
@@ -504,11 +506,11 @@ Status KubeProxyIpvs::sync_chains(Family family) {
   for (const IptablesJump& jump : ipvs_jumps()) {
     auto argv = jump_command("-C", jump);
     argv.insert(argv.begin(), iptables);
-    SVCB_TAKE(there, run(std::move(argv)));
+    SVCB_TAKE(there, run(argv));
     if (there.exit_status != 0) {
       argv = jump_command("-I", jump);
       argv.insert(argv.begin(), iptables);
-      SVCB_TAKE(added, run(std::move(argv)));
+      SVCB_TAKE(added, run(argv));
       SVCB_CHECK(check_result(added, iptables, ""));
     }
   }
@@ -588,7 +590,7 @@ Status KubeProxyIpvs::remove_leftovers(Family family, const std::set<Address>& b
 
 // ---- programs ----
 
-Result<ChildResult> KubeProxyIpvs::run(std::vector<std::string> argv, int input) {
+Result<ChildResult> KubeProxyIpvs::run(const std::vector<std::string>& argv, int input) {
   ChildOptions options;
   options.stdin_fd = input;
   options.interruptible = interruptible_;
@@ -602,7 +604,7 @@ Result<ChildResult> KubeProxyIpvs::run(std::vector<std::string> argv, int input)
 Status KubeProxyIpvs::ipset(const std::vector<std::string>& words) {
   std::vector<std::string> argv{tools_.ipset};
   argv.insert(argv.end(), words.begin(), words.end());
-  SVCB_TAKE(result, run(std::move(argv)));
+  SVCB_TAKE(result, run(argv));
   return check_result(result, tools_.ipset, "");
 }
 
@@ -610,7 +612,7 @@ Status KubeProxyIpvs::restore(const std::string& program, std::vector<std::strin
                               const std::string& input) {
   SVCB_TAKE(file, memfd_of("ipvs-restore", input));
   words.insert(words.begin(), program);
-  SVCB_TAKE(result, run(std::move(words), file.get()));
+  SVCB_TAKE(result, run(words, file.get()));
   cost_.input_bytes += input.size();
   return check_result(result, program,
                       " (the kernel needs ip_set and the iptables match set: load the modules ip_set and "

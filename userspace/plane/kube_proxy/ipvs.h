@@ -101,6 +101,7 @@ class KubeProxyIpvs final : public DataPlane {
   };
   // What a commit() has to do.
   struct Staged {
+    std::size_t way = 0;
     Operation operation = Operation::change_endpoints;
     Frontend frontend;
     std::vector<Endpoint> come;  // endpoints
@@ -133,7 +134,7 @@ class KubeProxyIpvs final : public DataPlane {
   Status remove_leftovers(Family family, const std::set<Address>& bound);
   Status ipset(const std::vector<std::string>& words);
   Status restore(const std::string& program, std::vector<std::string> words, const std::string& input);
-  Result<ChildResult> run(std::vector<std::string> argv, int input = -1);
+  Result<ChildResult> run(const std::vector<std::string>& argv, int input = -1);
   [[nodiscard]] Result<std::unordered_set<std::string>> members(std::string_view set, Family family) const;
   void remove_all();
 
@@ -149,7 +150,7 @@ class KubeProxyIpvs final : public DataPlane {
   mutable std::optional<AddressDevice> device_;
   std::array<bool, 2> families_{};  // by Family: sets and rules are there, or were begun
 
-  std::vector<Service> services_;
+  std::vector<Service> services_;                       // in no order: kube-proxy goes through a Go map
   std::unordered_map<Frontend, std::size_t> position_;  // in services_
   std::map<Address, std::size_t> users_;                // services that have the address
 
