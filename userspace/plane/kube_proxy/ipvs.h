@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+// IPVS as kube-proxy's IPVS mode programs it (deprecated upstream, still in production).
+//
+// What is in the kernel, shape by shape of kube-proxy 1.30's pkg/proxy/ipvs:
+//   - a virtual server for each service, scheduler rr; a real server for each endpoint, masquerading,
+//   weight
+//     1. A service without endpoints is a virtual server without real servers: the kernel itself refuses
+//     its packets (ICMP port unreachable), and no rule of iptables does.
+//   - the dummy device kube-ipvs0, down, to which every service address is bound, so that packets for it
+//     come by the INPUT hook, where IPVS is.
+//   - 17 ipsets a family, of which KUBE-CLUSTER-IP and KUBE-IPVS-IPS have members here. KUBE-LOOP-BACK is
+//     for endpoints of pods on this very node; which those are is not known here: it stays empty. Its rule
+//     is there all the same, as on every node that runs such a pod, since packets pay for it.
+//   - iptables rules in nat and filter, whose number does not depend on the services.
+//   - sysctls: vs.conntrack, vs.expire_nodest_conn, vs.expire_quiescent_template, ip_forward are 1;
+//     vs.conn_reuse_mode is left as it is, as kube-proxy does since kernel 5.9.
+//
+// A family is programmed once it has a service: kube-proxy has a proxier each for IPv4 and IPv6.
+// NodePorts are refused: kube-proxy makes a virtual server of each for every address of the node, and no
+// node address is known here.
+//
+// Two ways of making a change:
+//   "controller": what kube-proxy does, at every change, for all S services of the family. In its order:
+//      11 x iptables -N and 9 x iptables -C make sure of the chains and jumps; the device is looked for;
+//      17 x ipset create -exist; the addresses are listed, of the device and of all devices; for each
+//      service its virtual server is asked for, again, and its real servers; what differs is changed; 17 x
+//      ipset list, what differs is changed by an `ipset add` or `ipset del` each; iptables-restore with all
+//      rules; all virtual servers are listed, and those that are not wanted removed. Netlink messages: 3 S
+//      + 4 + those of the change itself; processes: 55 + those of the change itself. A real server that
+//      goes is looked at once more (graceful termination), then deleted. With open connections kube-proxy
+//      would give it weight 0 first, and delete it up to a minute later. Left out: what kube-proxy does in
+//      Go before (its change trackers, sorting) and health checks; its listing of all addresses is one
+//      message here, and one for each device there.
+//   "kernel": the operations of the change and nothing else. Netlink messages: one for each endpoint that
+//      comes or goes; for a service that comes 2 and one an endpoint, for one that goes 2 (1 where another
+//      service has the address). Processes: none for endpoints; for a service `ipset add` or `ipset del`, 2
+//      (1 where another service has the address). Not constant in all its parts: the kernel walks the list
+//      of the device's addresses for each that it adds or removes.
+//
+// install() is quicker than kube-proxy's first sync: the addresses in batches, and all members in one
+// `ipset restore`, where kube-proxy runs an `ipset add` for each, and does not read back what it just made.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <span>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <unordered_set>
+#include <vector>
+
+#include "plane/kube_proxy/ipvs_text.h"
+#include "plane/site.h"
+#include "svcbench/plane.h"
+#include "sys/address_device.h"
+#include "sys/child_process.h"
+#include "sys/ipvs_netlink.h"
+
+namespace svcbench::kube_proxy {
+
+class KubeProxyIpvs final : public DataPlane {
+ public:
+  // In the current network namespace. Errors: no IPVS, no ipset, no iptables that works.
+  static Result<std::unique_ptr<KubeProxyIpvs>> make(const PlaneSite& site);
+  ~KubeProxyIpvs() override;
+  KubeProxyIpvs(const KubeProxyIpvs&) = delete;
+  KubeProxyIpvs& operator=(const KubeProxyIpvs&) = delete;
+
+  Status install(std::span<const Service> services) override;
+  Status stage(const Change& change) override;
+  Status commit() override;
+
+  [[nodiscard]] std::span<const std::string_view> ways() const override;
+  Status choose_way(std::size_t way) override;
+  [[nodiscard]] SyncCost sync_cost() const override { return cost_; }
+
+  // Virtual servers. Also checks that exactly their addresses are bound, and that the ipsets hold exactly
+  // them.
+  [[nodiscard]] Result<std::size_t> entries() const override;
+  // Endpoints in ascending order: the kernel keeps none that means anything. An Error for a virtual server
+  // or a real server that kube-proxy would not have made so.
+  [[nodiscard]] Result<std::optional<Service>> find(const Frontend& frontend) const override;
+  // Without the name, which is nowhere in the kernel; endpoints in ascending order.
+  [[nodiscard]] Service programmed(const Service& service) const override;
+
+  // Netlink messages of the last install(), or of the last commit().
+  [[nodiscard]] std::size_t netlink_messages() const { return netlink_messages_; }
+
+ private:
+  // Paths of the programs.
+  struct Tools {
+    std::array<std::string, 2> iptables;          // by Family; empty: not installed
+    std::array<std::string, 2> iptables_restore;  //
+    std::string ipset;
+  };
+  // What a commit() has to do.
+  struct Staged {
+    std::size_t way = 0;
+    Operation operation = Operation::change_endpoints;
+    Frontend frontend;
+    std::vector<Endpoint> come;  // endpoints
+    std::vector<Endpoint> go;    //
+    bool address = false;        // the service's address comes, or goes, with it
+    // Way "controller" only.
+    std::string rules;
+    std::unordered_set<std::string> cluster_ips;  // members of KUBE-CLUSTER-IP as they are to be
+    std::unordered_set<std::string> ips;          // and of KUBE-IPVS-IPS
+  };
+
+  KubeProxyIpvs(PlaneSite site, Tools tools, IpvsClient ipvs)
+      : site_(std::move(site)), tools_(std::move(tools)), ipvs_(std::move(ipvs)) {}
+  static Result<Tools> find_tools();
+
+  // What is to be, without the kernel.
+  Status replace_services(std::span<const Service> services);
+  Status check(const Service& service) const;
+  Status apply(const Change& change);
+  [[nodiscard]] std::vector<Address> addresses() const;
+
+  // The kernel.
+  Status program(std::span<const Service> services);
+  Status program_family(Family family, const std::string& sets, const std::string& rules);
+  Status commit_change(const Staged& change);
+  Status sync(Family family, const Staged& wanted);
+  Status sync_chains(Family family);
+  Status sync_service(const Service& service, std::set<Address>& bound);
+  Status sync_set(const IpsetShape& shape, Family family, const Staged& wanted);
+  Status remove_leftovers(Family family, const std::set<Address>& bound);
+  Status ipset(const std::vector<std::string>& words);
+  Status restore(const std::string& program, std::vector<std::string> words, const std::string& input);
+  Result<ChildResult> run(const std::vector<std::string>& argv, int input = -1);
+  [[nodiscard]] Result<std::unordered_set<std::string>> members(std::string_view set, Family family) const;
+  void remove_all();
+
+  [[nodiscard]] bool& programmed_family(Family family) {
+    return families_[static_cast<std::size_t>(family)];
+  }
+  [[nodiscard]] std::size_t messages_so_far() const;
+
+  PlaneSite site_;
+  Tools tools_;
+  // Asking the kernel changes a socket.
+  mutable IpvsClient ipvs_;
+  mutable std::optional<AddressDevice> device_;
+  std::array<bool, 2> families_{};  // by Family: sets and rules are there, or were begun
+
+  std::vector<Service> services_;                       // in no order: kube-proxy goes through a Go map
+  std::unordered_map<Frontend, std::size_t> position_;  // in services_
+  std::map<Address, std::size_t> users_;                // services that have the address
+
+  std::size_t way_ = 0;
+  std::optional<Staged> staged_;
+  SyncCost cost_{};
+  std::size_t netlink_messages_ = 0;
+  bool interruptible_ = true;
+};
+
+// For the registry.
+[[nodiscard]] Status probe_ipvs();
+[[nodiscard]] Result<std::unique_ptr<DataPlane>> make_ipvs(const PlaneSite& site);
+
+}  // namespace svcbench::kube_proxy
