@@ -25,6 +25,10 @@ struct Command {
 
 // One file each.
 Action configure_ebpf(CLI::App& app);
+Action configure_compare(CLI::App& app);
+Action configure_path(CLI::App& app);
+Action configure_nftables(CLI::App& app);
+Action configure_ipvs(CLI::App& app);
 Action configure_maps(CLI::App& app);
 Action configure_probe(CLI::App& app);
 Action configure_list(CLI::App& app);

@@ -10,9 +10,14 @@
 namespace svcbench {
 
 std::span<const Command> commands() {
-  static constexpr std::array<Command, 4> table{{
+  static constexpr std::array<Command, 8> table{{
       {"ebpf", "measure eBPF map updates and lookups over a sweep of N, beside iptables-restore",
        configure_ebpf},
+      {"compare", "measure all data planes side by side: sync, update, path, state; Table 4.2, measured",
+       configure_compare},
+      {"path", "a packet from wire to wire through one plane", configure_path},
+      {"nftables", "kube-proxy's nftables mode in depth", configure_nftables},
+      {"ipvs", "kube-proxy's IPVS mode in depth", configure_ipvs},
       {"maps", "load a cluster's services into the eBPF maps and print what the kernel then holds",
        configure_maps},
       {"probe", "say what this machine can measure, and how to get what is missing", configure_probe},

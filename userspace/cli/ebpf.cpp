@@ -1,23 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 // svcbench ebpf: the main job.
-#include <unistd.h>
 
-#include <algorithm>
-#include <chrono>
-#include <cmath>
-#include <cstdlib>
-#include <fstream>
 #include <memory>
 
 #include "cli/command.h"
 #include "cli/input.h"
+#include "cli/run_info.h"
 #include "measure/ebpf_run.h"
 #include "report/output_file.h"
 #include "report/progress_line.h"
 #include "report/results_json.h"
 #include "report/results_table.h"
-#include "report/text_table.h"
-#include "revision.h"
 #include "sys/capabilities.h"
 #include "sys/environment.h"
 #include "sys/iptables_backend.h"
@@ -36,59 +29,6 @@ struct EbpfInput {
   std::string json{};
   bool quiet = false;
 };
-
-// The command line as it was typed, from the kernel.
-std::string command_line() {
-  std::ifstream file("/proc/self/cmdline");
-  std::string text((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
-  while (!text.empty() && text.back() == '\0') {
-    text.pop_back();
-  }
-  std::replace(text.begin(), text.end(), '\0', ' ');
-  return text;
-}
-
-nlohmann::json describe_run(const EbpfInput& input, const std::vector<std::size_t>& sweep,
-                            const WorkloadInput::Made& made, const IptablesBackend& iptables) {
-  const auto now =
-      std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch());
-  return {{"command", "ebpf"},
-          {"command_line", command_line()},
-          {"svcbench_version", SVCBENCH_VERSION},
-          {"git_revision", SVCBENCH_REVISION},
-          {"started_unix_seconds", now.count()},
-          {"seed", input.workload.seed},
-          {"rounds", input.rounds},
-          {"budget_seconds", input.budget_seconds},
-          {"sweep", sweep},
-          {"workload", made.description},
-          {"notes", made.notes},
-          {"bpf_compiler", SVCBENCH_BPF_COMPILER},
-          {"iptables",
-           {{"label", iptables.label}, {"backend", iptables.backend}, {"program", iptables.restore}}}};
-}
-
-bool wants_colour() { return isatty(STDOUT_FILENO) != 0 && std::getenv("NO_COLOR") == nullptr; }
-
-// Which machine, which work: what a reader must know before the figures.
-std::string header(const Results& results, const WorkloadInput::Made& made,
-                   const IptablesBackend& iptables) {
-  const auto text = [](const nlohmann::json& value) {
-    return value.is_string() ? value.get<std::string>() : std::string("unknown");
-  };
-  std::string out = wrapped(
-      fmt::format("svcbench {} ({}), kernel {}, CPU {}, seed {}, {} s", SVCBENCH_VERSION, SVCBENCH_REVISION,
-                  text(results.environment["kernel"]["release"]), text(results.environment["cpu"]["model"]),
-                  results.run["seed"].get<std::uint64_t>(), std::lround(results.seconds)),
-      0);
-  out += wrapped(fmt::format("{}; beside them {} with the chapter's three rules a service",
-                             made.description, iptables.label),
-                 0);
-  for (const std::string& note : made.notes) {
-    out += wrapped(note, 0);
-  }
-  return out + "\n";
-}
 
 Result<int> run(const EbpfInput& input) {
   std::optional<OutputFile> json;
@@ -114,12 +54,17 @@ Result<int> run(const EbpfInput& input) {
   MonotonicClock clock;
   SVCB_TAKE(results, run_ebpf(made.workload, options, clock, *progress));
   results.environment = environment;
-  results.run = describe_run(input, sweep, made, iptables);
+  results.run = describe_run("ebpf", input.workload, sweep, made, input.rounds, input.budget_seconds);
+  results.run["iptables"] = {
+      {"label", iptables.label}, {"backend", iptables.backend}, {"program", iptables.restore}};
   if (json) {
     SVCB_CHECK(json->write(to_json(results).dump(1) + "\n"));
   }
   if (!json || !json->is_standard_output()) {
-    fmt::print("{}", header(results, made, iptables));
+    fmt::print("{}", run_header(results.environment, results.run, results.seconds,
+                                fmt::format("{}; beside them {} with the chapter's three rules a service",
+                                            made.description, iptables.label),
+                                made.notes));
     fmt::print("{}", render_results(results, wants_colour()));
   }
   return exit_code(results.verdicts);

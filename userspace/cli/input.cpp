@@ -42,6 +42,9 @@ void WorkloadInput::add_options(CLI::App& app) {
   app.add_option("--family", family, "Address family of generated services: ipv4, ipv6 or dual")
       ->check(CLI::IsMember({"ipv4", "ipv6", "dual"}))
       ->capture_default_str();
+  app.add_option("--protocol", protocol, "Protocol of generated services: tcp, udp, or mixed (in turn)")
+      ->check(CLI::IsMember({"tcp", "udp", "mixed"}))
+      ->capture_default_str();
   app.add_option("--sweep", sweep_texts, "Sizes to measure, e.g. 100,1000,5000 (default: up to --services)")
       ->delimiter(',')
       ->check(whole_number(1, most_services));
@@ -75,10 +78,18 @@ Result<WorkloadInput::Made> WorkloadInput::make() const {
     if (count == 0) {
       return usage_error("give --services N or --cluster FILE: how many services, or which");
     }
-    SVCB_TAKE(workload, Workload::generate(count, endpoints, families, seed));
+    std::vector<Protocol> protocols{Protocol::tcp};
+    if (protocol != "tcp") {
+      protocols =
+          protocol == "udp" ? std::vector{Protocol::udp} : std::vector{Protocol::tcp, Protocol::udp};
+    }
+    SVCB_TAKE(workload, Workload::generate(count, endpoints, families, seed, protocols));
     return Made{std::move(workload),
                 {},
-                fmt::format("{} services of {} endpoints, {}", grouped(count), endpoints, family)};
+                fmt::format("{} services of {} endpoints, {}{}", grouped(count), endpoints, family,
+                            protocol == "tcp"   ? ""
+                            : protocol == "udp" ? ", UDP"
+                                                : ", TCP and UDP in turn")};
   }
 
   SVCB_TAKE(read, read_cluster(cluster, {.max_endpoints = max_endpoints}));
@@ -134,6 +145,25 @@ Result<std::vector<std::size_t>> WorkloadInput::sweep(std::size_t size) const {
   std::sort(sizes.begin(), sizes.end());
   sizes.erase(std::unique(sizes.begin(), sizes.end()), sizes.end());
   return sizes;
+}
+
+CLI::Validator duration() {
+  return {[](std::string& text) {
+            std::uint64_t value = 0;
+            const char* end = text.data() + text.size();
+            const auto [rest, error] = std::from_chars(text.data(), end, value);
+            const std::string_view unit(rest, static_cast<std::size_t>(end - rest));
+            const std::uint64_t seconds = unit.empty() || unit == "s" ? 1
+                                          : unit == "m"               ? 60
+                                          : unit == "h"               ? 3600
+                                                                      : 0;
+            if (error != std::errc() || seconds == 0 || value == 0 || value > 1'000'000) {
+              return fmt::format("'{}' is not a duration such as 90s, 10m or 1h", text);
+            }
+            text = std::to_string(value * seconds);
+            return std::string();
+          },
+          "90s, 10m, 1h"};
 }
 
 void CapacityInput::add_options(CLI::App& app) {

@@ -20,6 +20,7 @@ struct WorkloadInput {
   std::uint32_t endpoints = 3;
   std::uint32_t max_endpoints = 512;
   std::string family = "ipv4";
+  std::string protocol = "tcp";  // of generated services: tcp, udp, or mixed
   std::vector<std::string> sweep_texts{};
   std::uint64_t seed = 1;
 
@@ -40,6 +41,9 @@ struct WorkloadInput {
 
 // Those of a cluster that no frontend was made of, a line each: "2 skipped (headless): a/b, c/d".
 [[nodiscard]] std::vector<std::string> describe_skipped(const std::vector<Skipped>& skipped);
+
+// "300", "90s", "10m", "1h": rewritten to seconds.
+[[nodiscard]] CLI::Validator duration();
 
 struct CapacityInput {
   std::optional<std::uint32_t> services{};

@@ -47,9 +47,9 @@ struct Cell {
   double install_seconds = 0;
   std::string skipped{};
   std::optional<double> predicted_seconds{};
-  std::unique_ptr<PathStand> stand{};     // its services never change
-  std::unique_ptr<DataPlane> changing{};  // in a namespace without traffic
-  std::vector<UpdateSubject> subjects{};  // over `changing`; one a way, in its order
+  std::unique_ptr<PathStand> stand{};       // its services never change
+  std::unique_ptr<InNamespace> changing{};  // in a namespace without traffic
+  std::vector<UpdateSubject> subjects{};    // over `changing`; one a way, in its order
 };
 
 class CompareRun {
@@ -270,10 +270,12 @@ void CompareRun::add_sync_step(Cell& cell) {
 }
 
 Status CompareRun::add_update_steps(Cell& cell) {
-  const auto ways = cell.changing->ways();
+  SVCB_TAKE(visit, cell.changing->visit());
+  const auto ways = cell.changing->inner().ways();
   const std::string plane(cell.row->name);
   // One subject for all ways: what one changes, the next finds.
-  cell.subjects.emplace_back(plane, *cell.changing, services(cell.services), workload_, options_.seed);
+  cell.subjects.emplace_back(plane, cell.changing->inner(), services(cell.services), workload_,
+                             options_.seed);
   UpdateSubject& subject = cell.subjects.front();
   for (std::size_t way = 0; way < ways.size(); ++way) {
     const auto new_cell = [&](Operation operation) {
@@ -286,7 +288,7 @@ Status CompareRun::add_update_steps(Cell& cell) {
     const std::size_t add = new_cell(Operation::add_service);
     const std::size_t remove = new_cell(Operation::remove_service);
     // A pilot, thrown away: how many changes make a block.
-    SVCB_CHECK(cell.changing->choose_way(way));
+    SVCB_CHECK(cell.changing->inner().choose_way(way));
     UpdateCell pilot{plane, cell.services, Operation::change_endpoints};
     const std::int64_t begin = clock_.now_ns();
     SVCB_CHECK(subject.change_block(1, false, clock_, pilot));
@@ -301,7 +303,8 @@ Status CompareRun::add_update_steps(Cell& cell) {
     step.fewest = 1;
     step.droppable = way > 0;
     step.run = [this, &cell, &subject, way, count, change, add, remove](std::size_t repeat) -> Status {
-      SVCB_CHECK(cell.changing->choose_way(way));
+      SVCB_TAKE(inside, cell.changing->visit());
+      SVCB_CHECK(cell.changing->inner().choose_way(way));
       const bool verify = repeat % verify_every == 0;
       SVCB_CHECK(subject.change_block(count, verify, clock_, results_.updates[change]));
       return subject.add_remove_block(count, verify, clock_, results_.updates[add],
@@ -351,7 +354,6 @@ void CompareRun::add_path_steps(PathStand& stand, const std::string& plane, std:
   }
 }
 
-// Throughput of one plane at one size, by the random UDP (else TCP) kinds.
 // Entries of the connection tracker for 1,000 new flows, and what the plane's own accounting knows.
 Status CompareRun::check_state(Cell& cell) {
   StateCell state{.plane = std::string(cell.row->name), .services = cell.services};
@@ -413,6 +415,7 @@ Result<CompareResults> CompareRun::run() {
   progress_.phase("check");
   for (const auto& cell : cells_) {
     for (UpdateSubject& subject : cell->subjects) {
+      SVCB_TAKE(visit, cell->changing->visit());
       SVCB_CHECK(subject.verify_whole());
     }
   }

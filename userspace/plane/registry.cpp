@@ -6,13 +6,14 @@
 
 #include "plane/ebpf/attached_ebpf.h"
 #include "plane/kube_proxy/iptables.h"
+#include "plane/kube_proxy/ipvs.h"
 #include "plane/kube_proxy/nftables.h"
 #include "plane/null_plane.h"
 
 namespace svcbench {
 
 std::span<const PlaneRow> planes() {
-  static constexpr std::array<PlaneRow, 9> rows{{
+  static constexpr std::array<PlaneRow, 10> rows{{
       {"null", "no data plane: packets go to a backend's own address, and the kernel forwards them", "any",
        probe_null, make_null},
       {"iptables-legacy", "kube-proxy's iptables mode, legacy back end", "x_tables", probe_iptables_legacy,
@@ -21,6 +22,8 @@ std::span<const PlaneRow> planes() {
        make_iptables_nft},
       {"nftables", "kube-proxy's nftables mode: verdict maps, a chain a service and endpoint",
        "nf_tables, 5.13", probe_nftables, make_nftables},
+      {"ipvs", "kube-proxy's IPVS mode: a virtual server a service, ipsets, constant iptables rules",
+       "module ip_vs", kube_proxy::probe_ipvs, kube_proxy::make_ipvs},
       {"ebpf-xdp", "BPF hash map of services and array of backends, at the device's XDP hook", "BPF, 5.15",
        probe_ebpf_xdp, make_ebpf_xdp},
       {"ebpf-tc", "the same at tc ingress", "BPF, 5.15", probe_ebpf_tc, make_ebpf_tc},

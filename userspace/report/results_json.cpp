@@ -2,30 +2,14 @@
 #include "report/results_json.h"
 
 #include "measure/analysis.h"
+#include "report/compare_json.h"
+#include "report/json_parts.h"
 
 namespace svcbench {
 
 namespace {
 
 using nlohmann::json;
-
-json interval_json(const std::optional<stats::Interval>& interval) {
-  return interval ? json::array({interval->low, interval->high}) : json();
-}
-
-json estimate_json(const std::optional<stats::Estimate>& estimate) {
-  if (!estimate) {
-    return {};
-  }
-  return {{"value", estimate->value},
-          {"interval", interval_json(estimate->interval)},
-          {"samples", estimate->samples}};
-}
-
-template <typename T>
-json or_null(const std::optional<T>& value) {
-  return value ? json(*value) : json();
-}
 
 json update_json(const UpdateCell& cell) {
   json out{{"plane", cell.plane},
@@ -105,24 +89,6 @@ json ratios_json(const Results& results) {
   return out;
 }
 
-json verdict_json(const Verdict& verdict) {
-  return {{"id", verdict.id},
-          {"claim", verdict.claim},
-          {"outcome", to_string(verdict.outcome)},
-          {"summary", verdict.summary},
-          {"evidence", verdict.evidence},
-          {"would_settle", verdict.would_settle.empty() ? json() : json(verdict.would_settle)}};
-}
-
-template <typename Cells, typename Convert>
-json each(const Cells& cells, Convert convert) {
-  json out = json::array();
-  for (const auto& cell : cells) {
-    out.push_back(convert(cell));
-  }
-  return out;
-}
-
 }  // namespace
 
 json to_json(const Results& results) {
@@ -135,7 +101,8 @@ json to_json(const Results& results) {
           {"growth", each(all_growths(results), growth_json)},
           {"fills", each(results.fills, fill_json)},
           {"programs", each(results.programs, program_json)},
-          {"verdicts", each(results.verdicts, verdict_json)}};
+          {"paths", each(results.paths, path_json)},
+          {"verdicts", verdicts_json(results.verdicts)}};
 }
 
 }  // namespace svcbench

@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+// svcbench compare, and the commands that look at one plane of it: path, nftables, ipvs.
+#include <algorithm>
+#include <memory>
+
+#include "cli/command.h"
+#include "cli/input.h"
+#include "cli/run_info.h"
+#include "measure/compare_analysis.h"
+#include "measure/compare_run.h"
+#include "report/compare_json.h"
+#include "report/compare_table.h"
+#include "report/output_file.h"
+#include "report/progress_line.h"
+#include "sys/capabilities.h"
+#include "sys/environment.h"
+#include "sys/sandbox.h"
+
+namespace svcbench {
+
+namespace {
+
+struct CompareInput {
+  std::string command{};
+  WorkloadInput workload{};
+  CapacityInput capacity{};
+  std::vector<std::string> planes{};
+  std::vector<std::string> scenarios{};
+  bool every_kind = false;
+  std::size_t rounds = CompareOptions{}.rounds;
+  std::uint32_t packets = CompareOptions{}.packets;
+  double budget_seconds = CompareOptions{}.budget_seconds;
+  std::string json{};
+  bool quiet = false;
+};
+
+std::vector<std::string> plane_names() {
+  std::vector<std::string> names;
+  for (const PlaneRow& row : planes()) {
+    if (row.make != nullptr) {
+      names.emplace_back(row.name);
+    }
+  }
+  return names;
+}
+
+// In the registry's order, each once; all where none is named. Plain forwarding is always there: the floor.
+std::vector<const PlaneRow*> chosen_planes(const std::vector<std::string>& names) {
+  std::vector<const PlaneRow*> rows;
+  for (const PlaneRow& row : planes()) {
+    const bool named = std::find(names.begin(), names.end(), row.name) != names.end();
+    if (row.make != nullptr && (names.empty() || named || row.name == "null")) {
+      rows.push_back(&row);
+    }
+  }
+  return rows;
+}
+
+Scenarios chosen_scenarios(const std::vector<std::string>& names) {
+  if (names.empty()) {
+    return {};
+  }
+  const auto has = [&](std::string_view name) {
+    return std::find(names.begin(), names.end(), name) != names.end();
+  };
+  return {.sync = has("sync"), .update = has("update"), .path = has("path"), .state = has("state")};
+}
+
+Result<int> run(const CompareInput& input) {
+  std::optional<OutputFile> json;
+  if (!input.json.empty()) {
+    SVCB_TAKE(file, OutputFile::at(input.json));
+    json.emplace(std::move(file));
+  }
+  SVCB_TAKE(made, input.workload.make());
+  SVCB_TAKE(sweep, input.workload.sweep(made.workload.services().size()));
+  SVCB_CHECK(require_privileges());
+
+  const nlohmann::json environment = describe_environment();
+  SVCB_CHECK(enter_private_namespaces());
+  const auto progress = make_progress(input.quiet);
+  const CompareOptions options{.planes = chosen_planes(input.planes),
+                               .scenarios = chosen_scenarios(input.scenarios),
+                               .sweep = sweep,
+                               .kinds = input.every_kind ? all_kinds() : usual_kinds(),
+                               .family = input.workload.family == "ipv6" ? Family::ipv6 : Family::ipv4,
+                               .seed = input.workload.seed,
+                               .rounds = input.rounds,
+                               .packets = input.packets,
+                               .budget_seconds = input.budget_seconds,
+                               .services_capacity = input.capacity.services,
+                               .backends_capacity = input.capacity.backends};
+  MonotonicClock clock;
+  SVCB_TAKE(results, run_compare(made.workload, options, clock, *progress));
+  results.environment = environment;
+  results.run =
+      describe_run(input.command, input.workload, sweep, made, input.rounds, input.budget_seconds);
+  results.run["packets"] = input.packets;
+  results.verdicts = judge(results);
+  if (json) {
+    SVCB_CHECK(json->write(to_json(results).dump(1) + "\n"));
+  }
+  if (!json || !json->is_standard_output()) {
+    fmt::print("{}{}",
+               run_header(results.environment, results.run, results.seconds, made.description, made.notes),
+               render_comparison(results, wants_colour()));
+  }
+  return exit_code(results.verdicts);
+}
+
+std::shared_ptr<CompareInput> common_options(CLI::App& app, std::string command) {
+  auto input = std::make_shared<CompareInput>();
+  input->command = std::move(command);
+  input->workload.protocol = "mixed";
+  input->workload.add_options(app);
+  input->capacity.add_options(app);
+  app.add_option("--rounds", input->rounds, "Times that every cell is visited, in a shuffled order")
+      ->check(whole_number(1, 10'000))
+      ->capture_default_str();
+  app.add_option("--packets", input->packets, "Packets of one visit to a cell of the path")
+      ->check(whole_number(100, 100'000))
+      ->capture_default_str();
+  app.add_option("--budget", input->budget_seconds,
+                 "Time to aim at: dear cells get fewer repeats, or are left out with a prediction")
+      ->transform(duration())
+      ->capture_default_str();
+  app.add_option("--json", input->json,
+                 "Write every raw sample and the environment here (- is standard output)");
+  app.add_flag("--quiet", input->quiet, "No progress on standard error");
+  return input;
+}
+
+Action one_plane(CLI::App& app, const std::string& plane) {
+  auto input = common_options(app, plane);
+  input->planes = {plane};
+  app.footer(
+      fmt::format("Measures sync, update, path and state of {} in depth, beside plain forwarding.\n\n"
+                  "Example:\n  sudo ./svcbench {} --services 1000",
+                  plane, plane));
+  return [input] { return run(*input); };
+}
+
+}  // namespace
+
+Action configure_compare(CLI::App& app) {
+  auto input = common_options(app, "compare");
+  app.add_option("--planes", input->planes,
+                 "Only these, e.g. iptables-nft,ebpf-tc (default: all that can run here)")
+      ->delimiter(',')
+      ->check(CLI::IsMember(plane_names()));
+  app.add_option("--scenarios", input->scenarios, "Only these of sync, update, path, state")
+      ->delimiter(',')
+      ->check(CLI::IsMember({"sync", "update", "path", "state"}));
+  app.footer(
+      "Programs every plane as its real controller does, in network namespaces of their own, and measures\n"
+      "side by side, interleaved:\n"
+      "  sync    N services from nothing\n"
+      "  update  one service changes, is added, is removed, where N exist\n"
+      "  path    a packet from wire to wire through the node: new and established flows, to the first, "
+      "last,\n"
+      "          a random and a missing service; every packet is checked at the other end\n"
+      "  state   connection tracking entries, kernel memory\n"
+      "Ends with the chapter's Table 4.2, measured, and verdicts on its claims.\n"
+      "\n"
+      "Examples:\n"
+      "  sudo ./svcbench compare --services 1000\n"
+      "  sudo ./svcbench compare --services 5000 --planes iptables-nft,nftables,ebpf-tc --budget 10m");
+  return [input] { return run(*input); };
+}
+
+Action configure_path(CLI::App& app) {
+  auto input = common_options(app, "path");
+  input->scenarios = {"path"};
+  input->every_kind = true;
+  app.add_option("--plane", input->planes,
+                 "The plane: " + fmt::format("{}", fmt::join(plane_names(), ", ")))
+      ->delimiter(',')
+      ->required()
+      ->check(CLI::IsMember(plane_names()));
+  app.footer(
+      "The instrument alone: every kind of packet through one plane, beside plain forwarding and the\n"
+      "instrument's own cost (its clock, an empty sink, programs that only redirect or route).\n"
+      "\n"
+      "Example:\n"
+      "  sudo ./svcbench path --plane iptables-nft --services 1000");
+  return [input] { return run(*input); };
+}
+
+Action configure_nftables(CLI::App& app) { return one_plane(app, "nftables"); }
+Action configure_ipvs(CLI::App& app) { return one_plane(app, "ipvs"); }
+
+}  // namespace svcbench

@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include "cli/run_info.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <cstdlib>
+#include <fstream>
+#include <iterator>
+
+#include "report/text_table.h"
+#include "revision.h"
+
+namespace svcbench {
+
+namespace {
+
+// The command line as it was typed, from the kernel.
+std::string command_line() {
+  std::ifstream file("/proc/self/cmdline");
+  std::string text((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
+  while (!text.empty() && text.back() == '\0') {
+    text.pop_back();
+  }
+  std::replace(text.begin(), text.end(), '\0', ' ');
+  return text;
+}
+
+}  // namespace
+
+bool wants_colour() { return isatty(STDOUT_FILENO) != 0 && std::getenv("NO_COLOR") == nullptr; }
+
+nlohmann::json describe_run(std::string_view command, const WorkloadInput& input,
+                            const std::vector<std::size_t>& sweep, const WorkloadInput::Made& made,
+                            std::size_t rounds, double budget_seconds) {
+  const auto now =
+      std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch());
+  return {{"command", command},
+          {"command_line", command_line()},
+          {"svcbench_version", SVCBENCH_VERSION},
+          {"git_revision", SVCBENCH_REVISION},
+          {"started_unix_seconds", now.count()},
+          {"seed", input.seed},
+          {"rounds", rounds},
+          {"budget_seconds", budget_seconds},
+          {"sweep", sweep},
+          {"workload", made.description},
+          {"notes", made.notes},
+          {"bpf_compiler", SVCBENCH_BPF_COMPILER}};
+}
+
+std::string run_header(const nlohmann::json& environment, const nlohmann::json& run, double seconds,
+                       const std::string& subject, const std::vector<std::string>& notes) {
+  const auto text = [](const nlohmann::json& value) {
+    return value.is_string() ? value.get<std::string>() : std::string("unknown");
+  };
+  std::string out = wrapped(
+      fmt::format("svcbench {} ({}), kernel {}, CPU {}, seed {}, {} s", SVCBENCH_VERSION, SVCBENCH_REVISION,
+                  text(environment["kernel"]["release"]), text(environment["cpu"]["model"]),
+                  run["seed"].get<std::uint64_t>(), std::lround(seconds)),
+      0);
+  out += wrapped(subject, 0);
+  for (const std::string& note : notes) {
+    out += wrapped(note, 0);
+  }
+  return out + "\n";
+}
+
+}  // namespace svcbench

@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+// What every measuring command says about its run, and how it may print.
+#pragma once
+
+#include <nlohmann/json.hpp>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "cli/input.h"
+
+namespace svcbench {
+
+// Colours only on a terminal, and never with NO_COLOR.
+[[nodiscard]] bool wants_colour();
+
+// The part of a result's "run" that all commands share: command line, versions, seed, workload.
+[[nodiscard]] nlohmann::json describe_run(std::string_view command, const WorkloadInput& input,
+                                          const std::vector<std::size_t>& sweep,
+                                          const WorkloadInput::Made& made, std::size_t rounds,
+                                          double budget_seconds);
+
+// Which program, machine and work: what a reader must know before the figures. `subject` is a sentence.
+[[nodiscard]] std::string run_header(const nlohmann::json& environment, const nlohmann::json& run,
+                                     double seconds, const std::string& subject,
+                                     const std::vector<std::string>& notes);
+
+}  // namespace svcbench

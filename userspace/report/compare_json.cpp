@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include "report/compare_json.h"
+
+#include "measure/compare_analysis.h"
+#include "report/json_parts.h"
+
+namespace svcbench {
+
+namespace {
+
+using nlohmann::json;
+
+json sync_json(const SyncCell& cell) {
+  json out{{"plane", cell.plane}, {"services", cell.services}};
+  if (!cell.skipped.empty()) {
+    out["skipped"] = cell.skipped;
+    out["predicted_ns"] = or_null(cell.predicted_ns);
+    return out;
+  }
+  json repeats = json::array();
+  for (const SyncCost& cost : cell.repeats) {
+    repeats.push_back({{"generate_ns", cost.generate_ns},
+                       {"commit_ns", cost.commit_ns},
+                       {"user_us", cost.user_us},
+                       {"system_us", cost.system_us},
+                       {"tools", cost.tools},
+                       {"input_bytes", cost.input_bytes}});
+  }
+  out["p50_ns"] = estimate_json(sync_cost(cell));
+  out["repeats"] = std::move(repeats);
+  return out;
+}
+
+json update_json(const UpdateCell& cell) {
+  return {{"plane", cell.plane},
+          {"way", cell.way.empty() ? json() : json(cell.way)},
+          {"services", cell.services},
+          {"operation", to_string(cell.operation)},
+          {"p50_ns", estimate_json(update_cost(cell))},
+          {"stage_ns", cell.stage_ns},
+          {"commit_ns", cell.commit_ns}};
+}
+
+json state_json(const StateCell& cell) {
+  return {
+      {"plane", cell.plane},
+      {"services", cell.services},
+      {"conntrack_entries_per_1000_new_flows", or_null(cell.conntrack_per_1000_flows)},
+      {"kernel_bytes", or_null(cell.kernel_bytes)},
+      {"kernel_bytes_interval", interval_json(cell.kernel_bytes_interval)},
+      {"kernel_bytes_method", cell.kernel_bytes_method.empty() ? json() : json(cell.kernel_bytes_method)}};
+}
+
+json missing_json(const MissingPlane& missing) { return {{"plane", missing.plane}, {"why", missing.why}}; }
+
+json growth_json(const Series& series) {
+  const auto growth = growth_of(series);
+  json out{{"plane", series.plane}, {"what", series.what}};
+  if (growth) {
+    out["exponent"] = growth->exponent;
+    out["interval"] = interval_json(growth->interval);
+    out["rounds"] = growth->rounds;
+    out["trend"] = to_string(classify(*growth));
+  }
+  out["ns_per_service"] = estimate_json(slope_of(series));
+  return out;
+}
+
+json growths_json(const CompareResults& results) {
+  json out = json::array();
+  const auto add = [&out](const Series& series) {
+    if (series.sizes.size() > 1) {
+      out.push_back(growth_json(series));
+    }
+  };
+  for (const std::string& plane : results.planes) {
+    add(sync_series(results, plane));
+    for (const std::string& way : ways_of(results, plane)) {
+      for (const Operation operation :
+           {Operation::change_endpoints, Operation::add_service, Operation::remove_service}) {
+        add(update_series(results, plane, way, operation));
+      }
+    }
+    for (const FlowKind flow : {FlowKind::fresh, FlowKind::established}) {
+      for (const Position position :
+           {Position::first, Position::last, Position::random, Position::missing}) {
+        for (const Protocol protocol : {Protocol::udp, Protocol::tcp}) {
+          add(path_series(results, plane, {flow, position, protocol}));
+        }
+      }
+    }
+  }
+  return out;
+}
+
+}  // namespace
+
+json path_json(const PathCell& cell) {
+  json histogram = json::array();
+  for (const auto& [bucket, count] : cell.latency.buckets()) {
+    histogram.push_back({LatencyHistogram::lowest_ns(bucket), count});
+  }
+  json out{{"plane", cell.plane},
+           {"services", cell.services},
+           {"flow", to_string(cell.kind.flow)},
+           {"position", to_string(cell.kind.position)},
+           {"protocol", to_string(cell.kind.protocol)},
+           {"family", to_string(cell.family)},
+           {"packets", cell.sent},
+           {"p50_ns", estimate_json(path_p50(cell))},
+           {"volley_p50_ns", cell.p50_ns},
+           {"volley_p99_ns", cell.p99_ns},
+           {"packets_per_second", cell.packets_per_second},
+           {"histogram_relative_error", LatencyHistogram::relative_error},
+           {"histogram", std::move(histogram)}};
+  for (const auto& [name, p] : {std::pair{"p90_ns", 0.9}, {"p99_ns", 0.99}, {"p999_ns", 0.999}}) {
+    out[name] = or_null(cell.latency.quantile(p));
+  }
+  return out;
+}
+
+json to_json(const CompareResults& results) {
+  return {{"schema_version", compare_schema_version},
+          {"environment", results.environment},
+          {"run", results.run},
+          {"seconds", results.seconds},
+          {"planes", results.planes},
+          {"missing", each(results.missing, missing_json)},
+          {"syncs", each(results.syncs, sync_json)},
+          {"updates", each(results.updates, update_json)},
+          {"paths", each(results.paths, path_json)},
+          {"states", each(results.states, state_json)},
+          {"growth", growths_json(results)},
+          {"instrument", {{"clock_ns", or_null(results.clock_ns)}}},
+          {"notes", results.notes},
+          {"verdicts", verdicts_json(results.verdicts)}};
+}
+
+}  // namespace svcbench
