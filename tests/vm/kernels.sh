@@ -27,21 +27,22 @@ newest() {
 
 # An apt of its own (lists, cache, sources), of the host's mirrors and keys: the host's stays as it is.
 private_apt() {
-  local kernel=$1 state=$2 keys=/usr/share/keyrings/debian-archive-keyring.gpg suite label site
+  local kernel=$1 state=$2 keys=/usr/share/keyrings/debian-archive-keyring.gpg suite mirrors own site
   mkdir -p "$state/lists/partial" "$state/cache/archives/partial" "$state/conf"
+  # shellcheck source=/dev/null
+  . /etc/os-release
   # Not the parts with hooks, which would work on the host's; the others may hold its proxy.
   grep -sL 'Invoke' /etc/apt/apt.conf.d/* | while read -r part; do
     cp "$part" "$state/conf/"
   done
+  mirrors=$(apt-get --print-uris update | sed -n "s/^'\([^']*\)'.*/\1/p")
   for suite in $(suites_of "$kernel"); do
-    label=Debian
-    [[ $suite != *-security ]] || label=Debian-Security
-    # shellcheck disable=SC2016 # apt's own names
-    site=$(apt-get indextargets --format '$(ORIGIN)/$(LABEL) $(SITE)' 'Created-By: Packages' |
-      sed -n "s|^Debian/$label ||p" | head -n 1)
+    own="(${VERSION_CODENAME-}|stable|oldstable)"
+    [[ $suite != *-security ]] || own+=-security
+    site=$(sed -nE "s,/dists/$own/InRelease\$,,p" <<<"$mirrors" | head -n 1)
     [[ -z $site ]] || echo "deb [signed-by=$keys] $site $suite main"
   done >"$state/sources.list"
-  [[ -s $state/sources.list ]] || return 1
+  [[ -s $state/sources.list ]] || die "apt's sources name no mirror of Debian ${VERSION_CODENAME-}"
   printf 'Dir::Etc::Parts "%s";\n' "$state/conf" >"$state/apt.conf"
   export APT_CONFIG=$state/apt.conf
   apt_options+=(-o "Dir::Etc::SourceList=$state/sources.list" -o Dir::Etc::SourceParts=/dev/null
@@ -150,7 +151,11 @@ prepare_uml() {
   mkdir -p "$made/ready"
   say "fetching Debian's source of Linux $kernel (once)"
   fetch_package "$kernel" "linux-source-${kernel//./\\.}" "$made" >"$made/ready/package"
-  dpkg-deb --fsys-tarfile "$made"/*.deb | tar -xO --wildcards '*.tar.xz' | xz -dc | tar -x -C "$made"
+  # Half of the files are other architectures', or drivers that this kernel cannot have (their Kconfig is asked for).
+  dpkg-deb --fsys-tarfile "$made"/*.deb | tar -xO --wildcards '*.tar.xz' | xz -dc |
+    tar -x -C "$made" --exclude='*/Documentation/*/*' --exclude='*/arch/[!ux]*/*.[chS]' --exclude='*/dts' \
+      --exclude='*/tools/testing' --exclude='*/sound/*.[ch]' \
+      --exclude='*/drivers/'{gpu,media,infiniband,scsi,staging,iio,usb,net/ethernet,net/wireless}'/*.[ch]'
   source=$made/linux-source-$kernel
   say "building user-mode Linux $kernel (once; 7 minutes on 2 CPUs)"
   nice -n 10 make -C "$source" ARCH=um KCONFIG_ALLCONFIG="$here/uml.config" allnoconfig >"$log" 2>&1 ||
