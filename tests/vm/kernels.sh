@@ -5,7 +5,8 @@
 #   linux, initramfs                        a user-mode Linux, built here from Debian's source
 # A kernel appears in the cache when it is complete: it is made beside and renamed.
 
-# Of tests/vm/run: $here (this folder), $work (in the cache, removed at the end), say and die.
+# Of tests/vm/run: $here (this folder), $work (in the cache, removed at the end), $child and $ending (whom to end,
+# and how, when this script ends), say and die.
 # shellcheck disable=SC2154
 
 # Bumped when what stands in the cache changes its shape; the old one is then made anew.
@@ -145,6 +146,16 @@ prepare_debian_kernel() {
   rm -rf "$made"
 }
 
+# make, behind others on this machine, and in the background: so a signal to this script is heeded at once.
+run_make() {
+  local status=0
+  setpriv --pdeathsig TERM nice -n 10 make "$@" </dev/null >"$log" 2>&1 &
+  child=$! ending=TERM
+  wait "$child" || status=$?
+  child='' ending=KILL
+  return "$status"
+}
+
 # prepare_uml KERNEL FOLDER: user-mode Linux, from Debian's source and uml.config.
 prepare_uml() {
   local kernel=$1 to=$2 made=$work/uml log=$work/uml/log source lost
@@ -158,11 +169,11 @@ prepare_uml() {
       --exclude='*/drivers/'{gpu,media,infiniband,scsi,staging,iio,usb,net/ethernet,net/wireless}'/*.[ch]'
   source=$made/linux-source-$kernel
   say "building user-mode Linux $kernel (once; 7 minutes on 2 CPUs)"
-  nice -n 10 make -C "$source" ARCH=um KCONFIG_ALLCONFIG="$here/uml.config" allnoconfig >"$log" 2>&1 ||
+  run_make -C "$source" ARCH=um KCONFIG_ALLCONFIG="$here/uml.config" allnoconfig ||
     { tail -n 20 "$log" >&2 && die "cannot configure user-mode Linux (the words are above)"; }
   lost=$(grep '^CONFIG' "$here/uml.config" | grep -vxFf "$source/.config" || true)
   [[ -z $lost ]] || die "Linux $kernel does not take these of uml.config: $lost"
-  nice -n 10 make -C "$source" ARCH=um -j "$(nproc)" linux >"$log" 2>&1 ||
+  run_make -C "$source" ARCH=um -j "$(nproc)" linux ||
     { tail -n 20 "$log" >&2 && die "cannot build user-mode Linux (the words are above)"; }
   strip -o "$made/ready/linux" "$source/linux"
   make_initramfs "$made/tree" '' "$made/ready/initramfs"
