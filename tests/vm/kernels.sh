@@ -5,8 +5,8 @@
 #   linux, initramfs                        a user-mode Linux, built here from Debian's source
 # A kernel appears in the cache when it is complete: it is made beside and renamed.
 
-# Of tests/vm/run: $here (this folder), $work (in the cache, removed at the end), $child and $ending (whom to end,
-# and how, when this script ends), say and die.
+# Of tests/vm/run: $here (this folder), $work (in the cache, removed at the end), $child and $ending (whom
+# to end, and how, when this script ends), say and die.
 # shellcheck disable=SC2154
 
 # Bumped when what stands in the cache changes its shape; the old one is then made anew.
@@ -72,11 +72,13 @@ fetch_package() {
   echo "$name $(dpkg-deb --field "$folder/$name"_*.deb Version)"
 }
 
-# Big endian or little, byte by byte: a bzImage's numbers, of 1 or 4 bytes.
+# number_at FILE OFFSET SIZE: a number of 1 or 4 bytes, in the byte order of this machine (x86, as the
+# image's).
 number_at() { od -An -v "-tu$3" -j "$2" -N "$3" "$1" | tr -d ' '; }
 
 # The ELF kernel inside a bzImage (Documentation/arch/x86/boot.rst: setup_sects at 0x1f1, payload_offset at
-# 0x248, payload_length at 0x24c; the last four bytes are its size): unpacking it in the guest takes seconds.
+# 0x248, payload_length at 0x24c; the last four bytes are its size): unpacking it in the guest takes
+# seconds.
 extract_vmlinux() {
   local image=$1 start length magic unpack
   start=$((($(number_at "$image" 497 1) + 1) * 512 + $(number_at "$image" 584 4)))
@@ -91,8 +93,8 @@ extract_vmlinux() {
   dd if="$image" bs=1M iflag=skip_bytes,count_bytes skip="$start" count="$length" status=none | $unpack
 }
 
-# An initramfs of busybox and the modules that it takes to reach the host's files; guest-init and its settings
-# follow in a second archive, at every start.
+# An initramfs of busybox and the modules that it takes to reach the host's files; guest-init and its
+# settings follow in a second archive, at every start.
 make_initramfs() {
   local tree=$1 release=$2 to=$3 module
   mkdir -p "$tree/bin" "$tree/modules" "$tree/dev" "$tree/proc" "$tree/sys"
@@ -162,7 +164,8 @@ prepare_uml() {
   mkdir -p "$made/ready"
   say "fetching Debian's source of Linux $kernel (once)"
   fetch_package "$kernel" "linux-source-${kernel//./\\.}" "$made" >"$made/ready/package"
-  # Half of the files are other architectures', or drivers that this kernel cannot have (their Kconfig is asked for).
+  # Half of the files are other architectures', or drivers that this kernel cannot have (their Kconfig is
+  # asked for).
   dpkg-deb --fsys-tarfile "$made"/*.deb | tar -xO --wildcards '*.tar.xz' | xz -dc |
     tar -x -C "$made" --exclude='*/Documentation/*/*' --exclude='*/arch/[!ux]*/*.[chS]' --exclude='*/dts' \
       --exclude='*/tools/testing' --exclude='*/sound/*.[ch]' \
