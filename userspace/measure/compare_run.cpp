@@ -16,6 +16,7 @@
 #include "stats/quantile.h"
 #include "sys/conntrack.h"
 #include "sys/interrupt.h"
+#include "sys/route_socket.h"
 
 namespace svcbench {
 
@@ -38,6 +39,15 @@ constexpr std::uint32_t flows_for_state = 1000;
 
 double seconds_between(std::int64_t begin, std::int64_t end) {
   return static_cast<double>(end - begin) / 1e9;
+}
+
+// A node without devices, but with a loopback: IPVS takes no real server where no address is local.
+Result<NetNamespace> bare_node() {
+  SVCB_TAKE(place, NetNamespace::create());
+  SVCB_TAKE(visit, place.enter());
+  SVCB_TAKE(route, RouteSocket::open());
+  SVCB_CHECK(route.bring_up("lo"));
+  return place;
 }
 
 // One plane at one size.
@@ -93,7 +103,7 @@ class CompareRun {
 
 Status CompareRun::choose_planes() {
   for (const PlaneRow* row : options_.planes) {
-    SVCB_TAKE(scratch, NetNamespace::create());
+    SVCB_TAKE(scratch, bare_node());
     SVCB_TAKE(visit, scratch.enter());
     if (const Status usable = row->probe(); !usable) {
       SVCB_CHECK(check_interrupted());
@@ -161,7 +171,8 @@ PlaneSite CompareRun::site() const {
   return site;
 }
 
-// A power law through the two sizes before; from one size alone, proportional.
+// A power law through the two sizes before. From one size alone nothing can be told but that a larger one
+// takes as long: a good part of a small one's time is the start of a process.
 void CompareRun::predict(Cell& cell) const {
   std::vector<const Cell*> smaller;
   for (const auto& other : cells_) {
@@ -178,13 +189,14 @@ void CompareRun::predict(Cell& cell) const {
                              static_cast<double>(near.services);
     return;
   }
-  double exponent = 1;
-  if (smaller.size() > 1) {
-    const Cell& far = *smaller[smaller.size() - 2];
-    exponent =
-        std::max(1.0, std::log(near.install_seconds / far.install_seconds) /
-                          std::log(static_cast<double>(near.services) / static_cast<double>(far.services)));
+  if (smaller.size() < 2) {
+    cell.predicted_seconds = near.install_seconds;
+    return;
   }
+  const Cell& far = *smaller[smaller.size() - 2];
+  const double exponent =
+      std::max(1.0, std::log(near.install_seconds / far.install_seconds) /
+                        std::log(static_cast<double>(near.services) / static_cast<double>(far.services)));
   cell.predicted_seconds =
       near.install_seconds *
       std::pow(static_cast<double>(cell.services) / static_cast<double>(near.services), exponent);
@@ -222,7 +234,7 @@ Status CompareRun::install(Cell& cell) {
     }
   }
   if (options_.scenarios.update && cell.row->name != "null") {
-    SVCB_TAKE(place, NetNamespace::create());
+    SVCB_TAKE(place, bare_node());
     SVCB_TAKE(visit, place.enter());
     SVCB_TAKE(plane, cell.row->make(site()));
     cell.changing = std::make_unique<InNamespace>(std::move(place), std::move(plane));
@@ -253,7 +265,7 @@ void CompareRun::add_sync_step(Cell& cell) {
   step.fewest = 1;
   step.run = [this, &cell, index](std::size_t repeat) -> Status {
     const auto wanted = services(cell.services);
-    SVCB_TAKE(place, NetNamespace::create());
+    SVCB_TAKE(place, bare_node());
     SVCB_TAKE(visit, place.enter());
     SVCB_TAKE(plane, cell.row->make(site()));
     SVCB_CHECK(plane->install(wanted));

@@ -306,7 +306,9 @@ std::string render_comparison(const CompareResults& results, bool colour) {
   const auto section = [&out](std::string_view title, const std::string& body) {
     out += fmt::format("{}{}\n{}", out.empty() ? "" : "\n", title, body);
   };
-  if (!results.syncs.empty()) {
+  const bool synced = std::any_of(results.syncs.begin(), results.syncs.end(),
+                                  [](const SyncCell& cell) { return !cell.repeats.empty(); });
+  if (synced) {
     section("Sync: N services from nothing, median [95 % interval]", sync_table(results));
   }
   if (!results.updates.empty()) {
