@@ -8,6 +8,7 @@
 
 #include "cli/command.h"
 #include "cli/input.h"
+#include "report/figures.h"
 #include "report/output_file.h"
 #include "report/progress_line.h"
 #include "report/results_json.h"
@@ -91,7 +92,7 @@ TEST_CASE("durations") {
 }
 
 TEST_CASE("the tables say what was measured, what was skipped, and both verdicts") {
-  const std::string text = render_results(small_results(), false);
+  const std::string text = render_results(small_results()) + verdict_text(small_results().verdicts, false);
   // p50 2,100 ns in blocks of 2,000 / 2,100 / 2,200; p99 is absent below 100 samples; 20 ms / 2.1 us.
   CHECK(text.find("2.10 [2.10,2.10]    -  2.20  1.00    307  20.0 [20.0,20.0]  9,524 x") !=
         std::string::npos);
@@ -104,7 +105,8 @@ TEST_CASE("the tables say what was measured, what was skipped, and both verdicts
     CHECK_MESSAGE(line.size() <= 100, line);
   }
   CHECK(text.find('\x1b') == std::string::npos);
-  CHECK(render_results(small_results(), true).find("\x1b[1;32mholds\x1b[0m: it is") != std::string::npos);
+  CHECK(verdict_text(small_results().verdicts, true).find("\x1b[1;32mholds\x1b[0m: it is") !=
+        std::string::npos);
 }
 
 TEST_CASE("JSON has every raw sample, the figures, and null for what is not there") {

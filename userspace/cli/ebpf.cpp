@@ -6,7 +6,13 @@
 #include "cli/command.h"
 #include "cli/input.h"
 #include "cli/run_info.h"
+#include "measure/compare_analysis.h"
+#include "measure/compare_run.h"
 #include "measure/ebpf_run.h"
+#include "plane/registry.h"
+#include "report/compare_json.h"
+#include "report/compare_table.h"
+#include "report/figures.h"
 #include "report/output_file.h"
 #include "report/progress_line.h"
 #include "report/results_json.h"
@@ -20,6 +26,9 @@ namespace svcbench {
 
 namespace {
 
+// A volley costs some 30 ms to set up; a dozen a cell give an interval.
+constexpr std::size_t path_rounds = 12;
+
 struct EbpfInput {
   WorkloadInput workload{};
   CapacityInput capacity{};
@@ -29,6 +38,30 @@ struct EbpfInput {
   std::string json{};
   bool quiet = false;
 };
+
+// What the path takes with this data plane in it, beside plain forwarding and the instrument's own cost.
+Result<CompareResults> measure_paths(const EbpfInput& input, const WorkloadInput::Made& made,
+                                     const std::vector<std::size_t>& sweep, Clock& clock,
+                                     Progress& progress) {
+  const bool udp = input.workload.protocol != "tcp";
+  std::vector<PathKind> kinds;
+  for (const Position position : {Position::last, Position::random}) {
+    for (const FlowKind flow : {FlowKind::fresh, FlowKind::established}) {
+      kinds.push_back({flow, position, udp ? Protocol::udp : Protocol::tcp});
+    }
+  }
+  const CompareOptions options{.planes = {find_plane("ebpf-xdp"), find_plane("ebpf-tc")},
+                               .scenarios = {.sync = false, .update = false, .path = true, .state = false},
+                               .sweep = sweep,
+                               .kinds = std::move(kinds),
+                               .family = input.workload.family == "ipv6" ? Family::ipv6 : Family::ipv4,
+                               .seed = input.workload.seed,
+                               .rounds = std::min(input.rounds, path_rounds),
+                               .budget_seconds = input.budget_seconds / 2,
+                               .services_capacity = input.capacity.services,
+                               .backends_capacity = input.capacity.backends};
+  return run_compare(made.workload, options, clock, progress);
+}
 
 Result<int> run(const EbpfInput& input) {
   std::optional<OutputFile> json;
@@ -53,19 +86,31 @@ Result<int> run(const EbpfInput& input) {
                                .iptables = iptables};
   MonotonicClock clock;
   SVCB_TAKE(results, run_ebpf(made.workload, options, clock, *progress));
+  SVCB_TAKE(paths, measure_paths(input, made, sweep, clock, *progress));
   results.environment = environment;
   results.run = describe_run("ebpf", input.workload, sweep, made, input.rounds, input.budget_seconds);
   results.run["iptables"] = {
       {"label", iptables.label}, {"backend", iptables.backend}, {"program", iptables.restore}};
+  for (Verdict& verdict : judge(paths)) {
+    results.verdicts.push_back(std::move(verdict));
+  }
+  results.seconds += paths.seconds;
   if (json) {
-    SVCB_CHECK(json->write(to_json(results).dump(1) + "\n"));
+    nlohmann::json out = to_json(results);
+    const nlohmann::json path = to_json(paths);
+    for (const char* part : {"paths", "instrument"}) {
+      out[part] = path[part];
+    }
+    out["path_growth"] = path["growth"];
+    SVCB_CHECK(json->write(out.dump(1) + "\n"));
   }
   if (!json || !json->is_standard_output()) {
     fmt::print("{}", run_header(results.environment, results.run, results.seconds,
                                 fmt::format("{}; beside them {} with the chapter's three rules a service",
                                             made.description, iptables.label),
                                 made.notes));
-    fmt::print("{}", render_results(results, wants_colour()));
+    fmt::print("{}\n{}{}", render_results(results), render_paths(paths),
+               verdict_text(results.verdicts, wants_colour()));
   }
   return exit_code(results.verdicts);
 }
@@ -94,8 +139,9 @@ Action configure_ebpf(CLI::App& app) {
       "  fills the maps with N services; changes, adds and removes one service, by map update and by\n"
       "  iptables-restore of the whole table (three rules a service, 3N + 7); times the XDP and tc "
       "programs\n"
-      "  with BPF_PROG_TEST_RUN. Ends with two verdicts: do updates stay flat in N, and is a lookup 2-5 "
-      "us.\n"
+      "  with BPF_PROG_TEST_RUN; sends packets from wire to wire through a node with them. Ends with\n"
+      "  verdicts: do updates stay flat in N, is the path, and is a lookup 2-5 us, as program and as "
+      "path.\n"
       "\n"
       "Examples:\n"
       "  sudo ./svcbench ebpf --services 5000\n"

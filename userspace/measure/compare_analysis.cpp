@@ -11,9 +11,6 @@ namespace svcbench {
 
 namespace {
 
-constexpr PathKind new_last{FlowKind::fresh, Position::last, Protocol::udp};
-constexpr PathKind new_last_tcp{FlowKind::fresh, Position::last, Protocol::tcp};
-
 // Generation and commit of each change, block by block.
 Blocks whole_cost(const UpdateCell& cell) {
   Blocks whole = cell.commit_ns;
@@ -147,8 +144,8 @@ std::vector<Series> new_flow_series(const CompareResults& results, bool (*wanted
   std::vector<Series> all;
   for (const std::string& plane : results.planes) {
     if (wanted(plane)) {
-      Series udp = path_series(results, plane, new_last);
-      all.push_back(udp.sizes.empty() ? path_series(results, plane, new_last_tcp) : std::move(udp));
+      all.push_back(
+          path_series(results, plane, {FlowKind::fresh, Position::last, usual_protocol(results)}));
     }
   }
   std::erase_if(all, [](const Series& series) { return series.sizes.empty(); });
@@ -367,6 +364,12 @@ std::vector<std::size_t> sizes_of(const CompareResults& results) {
   collect(results.paths);
   collect(results.states);
   return {sizes.begin(), sizes.end()};
+}
+
+Protocol usual_protocol(const CompareResults& results) {
+  const bool udp = std::any_of(results.paths.begin(), results.paths.end(),
+                               [](const PathCell& cell) { return cell.kind.protocol == Protocol::udp; });
+  return udp ? Protocol::udp : Protocol::tcp;
 }
 
 std::optional<stats::Estimate> path_ratio(const PathCell& over, const PathCell& under) {

@@ -51,6 +51,9 @@ struct Series {
 // The ways in which a plane was changed, in its order: {""} where it has one.
 [[nodiscard]] std::vector<std::string> ways_of(const CompareResults& results, std::string_view plane);
 
+// UDP, unless no packet of that was sent: then TCP.
+[[nodiscard]] Protocol usual_protocol(const CompareResults& results);
+
 // Sizes at which anything was measured or left out, ascending.
 [[nodiscard]] std::vector<std::size_t> sizes_of(const CompareResults& results);
 

@@ -12,6 +12,7 @@
 #include "measure/update.h"
 #include "plane/ebpf/attached_ebpf.h"
 #include "plane/in_namespace.h"
+#include "plane/null_plane.h"
 #include "service/text.h"
 #include "stats/quantile.h"
 #include "sys/conntrack.h"
@@ -155,6 +156,9 @@ Status CompareRun::make_instruments() {
     return PathStand::with_plane(*wire_, make, site(), {});
   };
   SVCB_CHECK(keep(instrument_sink, PathStand::with_sink(*wire_)));
+  if (std::find(results_.planes.begin(), results_.planes.end(), instrument_null) == results_.planes.end()) {
+    SVCB_CHECK(keep(instrument_null, PathStand::with_plane(*wire_, make_null, site(), {})));
+  }
   SVCB_CHECK(keep(instrument_redirect_xdp, PathStand::with_redirect(*wire_, Wire::Hook::xdp, 0)));
   SVCB_CHECK(keep(instrument_redirect_tc, PathStand::with_redirect(*wire_, Wire::Hook::tc, 0)));
   SVCB_CHECK(keep(instrument_route_xdp, route(EbpfHook::xdp)));

@@ -42,6 +42,7 @@ struct CompareOptions {
 [[nodiscard]] std::vector<PathKind> all_kinds();
 
 // The instrument's own stands, which are measured beside the planes: names of PathCell::plane.
+inline constexpr std::string_view instrument_null = "null";  // unless it is among the planes
 inline constexpr std::string_view instrument_sink = "sink";
 inline constexpr std::string_view instrument_redirect_xdp = "redirect-xdp";
 inline constexpr std::string_view instrument_redirect_tc = "redirect-tc";

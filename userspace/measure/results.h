@@ -9,7 +9,6 @@
 #include <string>
 #include <vector>
 
-#include "measure/path_results.h"
 #include "stats/growth.h"
 #include "stats/verdict.h"
 #include "svcbench/service.h"
@@ -61,7 +60,6 @@ struct Results {
   std::vector<UpdateCell> updates{};
   std::vector<FillCell> fills{};
   std::vector<ProgramCell> programs{};
-  std::vector<PathCell> paths{};
   std::vector<Verdict> verdicts{};
   double seconds = 0;
 };

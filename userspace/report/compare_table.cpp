@@ -22,9 +22,15 @@ using Column = TextTable::Column;
 constexpr auto left = TextTable::Align::left;
 
 constexpr double us = 1e3;
-constexpr PathKind new_last{FlowKind::fresh, Position::last, Protocol::udp};
-constexpr PathKind new_random{FlowKind::fresh, Position::random, Protocol::udp};
-constexpr PathKind established_random{FlowKind::established, Position::random, Protocol::udp};
+PathKind new_last(const CompareResults& results) {
+  return {FlowKind::fresh, Position::last, usual_protocol(results)};
+}
+PathKind new_random(const CompareResults& results) {
+  return {FlowKind::fresh, Position::random, usual_protocol(results)};
+}
+PathKind established_random(const CompareResults& results) {
+  return {FlowKind::established, Position::random, usual_protocol(results)};
+}
 
 constexpr std::array operations{Operation::change_endpoints, Operation::add_service,
                                 Operation::remove_service};
@@ -161,7 +167,7 @@ std::string growth_table(const CompareResults& results) {
     for (const std::string& way : ways_of(results, plane)) {
       add_growth(table, update_series(results, plane, way, Operation::change_endpoints));
     }
-    for (const PathKind& kind : {new_last, new_random, established_random}) {
+    for (const PathKind& kind : {new_last(results), new_random(results), established_random(results)}) {
       add_growth(table, path_series(results, plane, kind));
     }
   }
@@ -171,7 +177,7 @@ std::string growth_table(const CompareResults& results) {
 // ---- Table 4.2 ----
 
 std::string lookup_cell(const CompareResults& results, const std::string& plane) {
-  const Series series = path_series(results, plane, new_last);
+  const Series series = path_series(results, plane, new_last(results));
   const auto growth = growth_of(series);
   if (!growth) {
     return "-";
@@ -235,11 +241,12 @@ std::string chapter_table(const CompareResults& results) {
     };
     add("lookup grows", [&](const std::string& plane) { return lookup_cell(results, plane); });
     add("new, last",
-        [&](const std::string& plane) { return path_cell(results, plane, services, new_last); });
+        [&](const std::string& plane) { return path_cell(results, plane, services, new_last(results)); });
     add("new, random",
-        [&](const std::string& plane) { return path_cell(results, plane, services, new_random); });
-    add("established",
-        [&](const std::string& plane) { return path_cell(results, plane, services, established_random); });
+        [&](const std::string& plane) { return path_cell(results, plane, services, new_random(results)); });
+    add("established", [&](const std::string& plane) {
+      return path_cell(results, plane, services, established_random(results));
+    });
     add("change",
         [&](const std::string& plane) { return update_cell(results, plane, usual_way(plane), services); });
     add("change grows",
@@ -268,8 +275,8 @@ std::string instrument_lines(const CompareResults& results) {
   }
   const auto sizes = sizes_of(results);
   const auto compare = [&](const std::string& plane, std::string_view with, std::string_view what) {
-    const PathCell* over = find_path(results, plane, sizes.back(), new_last);
-    const PathCell* under = find_path(results, with, sizes.back(), new_last);
+    const PathCell* over = find_path(results, plane, sizes.back(), new_last(results));
+    const PathCell* under = find_path(results, with, sizes.back(), new_last(results));
     if (over != nullptr && under != nullptr) {
       out += wrapped(fmt::format("{}: {} times {}", plane, figure(path_ratio(*over, *under), 1), what), 0);
     }
@@ -299,7 +306,21 @@ std::string skipped_lines(const CompareResults& results) {
   return out;
 }
 
+constexpr std::string_view path_title =
+    "Path, wire to wire, every packet checked at the sink (p50 with its interval over volleys)";
+constexpr std::string_view growth_title =
+    "Growth with N (flat: the interval lies below 0.1; linear: it reaches 0.8)";
+
 }  // namespace
+
+std::string render_paths(const CompareResults& results) {
+  std::string out = fmt::format("{}\n{}{}", path_title, path_table(results), instrument_lines(results));
+  if (sizes_of(results).size() > 1) {
+    out += fmt::format("\n{}\n{}", growth_title, growth_table(results));
+  }
+  const std::string skipped = skipped_lines(results);
+  return out + (skipped.empty() ? "" : "\n" + skipped);
+}
 
 std::string render_comparison(const CompareResults& results, bool colour) {
   std::string out;
@@ -315,20 +336,17 @@ std::string render_comparison(const CompareResults& results, bool colour) {
     section("Update of one service where N exist, generation included", update_table(results));
   }
   if (!results.paths.empty()) {
-    section("Path, wire to wire, every packet checked at the sink (p50 with its interval over volleys)",
-            path_table(results));
+    section(path_title, path_table(results));
     out += instrument_lines(results);
   }
   if (sizes_of(results).size() > 1) {
-    section("Growth with N (flat: the interval lies below 0.1; linear: it reaches 0.8)",
-            growth_table(results));
+    section(growth_title, growth_table(results));
   }
   if (results.planes.size() > 1 && !results.paths.empty()) {
-    section(
-        fmt::format(
-            "Table 4.2, measured at {} services (path: p50 of UDP; conntrack: entries for 1,000 new flows)",
-            grouped(sizes_of(results).back())),
-        chapter_table(results));
+    section(fmt::format(
+                "Table 4.2, measured at {} services (path: p50; conntrack: entries for 1,000 new flows)",
+                grouped(sizes_of(results).back())),
+            chapter_table(results));
   }
   const std::string skipped = skipped_lines(results);
   out += skipped.empty() ? "" : "\n" + skipped;

@@ -8,6 +8,9 @@
 
 namespace svcbench {
 
+// The path section alone, with the instrument's own cost and how the path grows.
+[[nodiscard]] std::string render_paths(const CompareResults& results);
+
 [[nodiscard]] std::string render_comparison(const CompareResults& results, bool colour);
 
 }  // namespace svcbench

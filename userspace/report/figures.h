@@ -26,7 +26,8 @@ namespace svcbench {
 // "0.086 [0.078, 0.093]".
 [[nodiscard]] std::string exponent_figure(const std::optional<stats::Growth>& growth);
 
-// "\nClaim: ..." with its summary, evidence and remedy, for every verdict.
+// "\nClaim: ..." with its summary, evidence and remedy, for every verdict. `colour`: outcomes in green, red
+// and yellow.
 [[nodiscard]] std::string verdict_text(const std::vector<Verdict>& verdicts, bool colour);
 
 }  // namespace svcbench

@@ -2,7 +2,6 @@
 #include "report/results_json.h"
 
 #include "measure/analysis.h"
-#include "report/compare_json.h"
 #include "report/json_parts.h"
 
 namespace svcbench {
@@ -101,7 +100,6 @@ json to_json(const Results& results) {
           {"growth", each(all_growths(results), growth_json)},
           {"fills", each(results.fills, fill_json)},
           {"programs", each(results.programs, program_json)},
-          {"paths", each(results.paths, path_json)},
           {"verdicts", verdicts_json(results.verdicts)}};
 }
 

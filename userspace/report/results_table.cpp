@@ -194,7 +194,7 @@ std::string program_tables(const Results& results) {
 
 }  // namespace
 
-std::string render_results(const Results& results, bool colour) {
+std::string render_results(const Results& results) {
   std::string out =
       "Update of one service where N exist: median [95 % interval]; eBPF and its bare syscall in us,\n"
       "iptables-restore of the whole table in ms, and how many times the eBPF update that is\n";
@@ -207,7 +207,6 @@ std::string render_results(const Results& results, bool colour) {
       "mapped: backends through mapped memory, services in a batch; gain: over single)\n";
   out += fill_table(results);
   out += program_tables(results);
-  out += verdict_text(results.verdicts, colour);
   return out;
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-// Results for a person: tables of at most 100 columns, then the verdicts.
+// Results for a person: tables of at most 100 columns. Verdicts: report/figures.h.
 #pragma once
 
 #include <string>
@@ -8,7 +8,6 @@
 
 namespace svcbench {
 
-// `colour`: verdicts in green, red and yellow.
-[[nodiscard]] std::string render_results(const Results& results, bool colour);
+[[nodiscard]] std::string render_results(const Results& results);
 
 }  // namespace svcbench
