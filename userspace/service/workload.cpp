@@ -244,8 +244,11 @@ Workload Workload::grown(Generator generator, std::uint64_t count) {
 Result<Workload> Workload::generate(std::uint64_t count, std::uint32_t endpoints,
                                     const std::vector<Family>& families, std::uint64_t seed,
                                     const std::vector<Protocol>& protocols) {
-  if (families.empty() || protocols.empty()) {
-    return usage_error("no address family or no protocol to generate services of: choose at least one");
+  if (families.empty()) {
+    return usage_error("no address family to generate services of: choose IPv4, IPv6 or both");
+  }
+  if (protocols.empty()) {
+    return usage_error("no protocol to generate services of: choose TCP, UDP or both");
   }
   std::vector<Shape> shapes;
   shapes.reserve(families.size() * protocols.size());
