@@ -68,6 +68,22 @@ TEST_CASE("crossing: one plane grows past a flat one") {
   CHECK(found->sizes.high == 5000);
 }
 
+TEST_CASE("crossing: an even number of rounds beside an odd one") {
+  // The median of six is the mean of the middle two: 9 and 11 stand for 10.
+  Rounds b = same(6, {9, 9, 9, 9});
+  for (std::size_t round = 3; round < 6; ++round) {
+    b[round] = {11, 11, 11, 11};
+  }
+  const auto found = crossing(sizes, same(7, {1, 6, 16, 40}), b, seed);
+  REQUIRE(found);
+  CHECK(found->services == near(1400));
+  CHECK(found->course == Course::becomes_dearer);
+  // Drawn apart, the median of b is 9, 10 or 11: zero at 1,000 + 1,000 x 3 / 10 and x 5 / 10.
+  REQUIRE(found->interval);
+  CHECK(found->interval->low == near(1300));
+  CHECK(found->interval->high == near(1500));
+}
+
 TEST_CASE("crossing: the other way round") {
   const auto found = crossing(sizes, same(6, {10, 10, 10, 10}), same(6, {1, 6, 16, 40}), seed);
   REQUIRE(found);

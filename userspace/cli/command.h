@@ -25,6 +25,7 @@ struct Command {
 
 // One file each.
 Action configure_ebpf(CLI::App& app);
+Action configure_iptables(CLI::App& app);
 Action configure_maps(CLI::App& app);
 Action configure_probe(CLI::App& app);
 Action configure_list(CLI::App& app);

@@ -10,9 +10,11 @@
 namespace svcbench {
 
 std::span<const Command> commands() {
-  static constexpr std::array<Command, 4> table{{
+  static constexpr std::array<Command, 5> table{{
       {"ebpf", "measure eBPF map updates and lookups over a sweep of N, beside iptables-restore",
        configure_ebpf},
+      {"iptables", "measure iptables-restore of the whole table beside the chapter's Table 4.1",
+       configure_iptables},
       {"maps", "load a cluster's services into the eBPF maps and print what the kernel then holds",
        configure_maps},
       {"probe", "say what this machine can measure, and how to get what is missing", configure_probe},

@@ -25,11 +25,15 @@ std::size_t measured_at(const Rounds& rounds, std::size_t size) {
   }));
 }
 
-bool usable(std::span<const double> sizes, const Rounds& rounds) {
-  return std::all_of(rounds.begin(), rounds.end(), [&](const std::vector<double>& round) {
-    assert(round.size() <= sizes.size());
+bool none_infinite(const Rounds& rounds) {
+  return std::all_of(rounds.begin(), rounds.end(), [](const std::vector<double>& round) {
     return std::none_of(round.begin(), round.end(), [](double cost) { return std::isinf(cost); });
   });
+}
+
+[[maybe_unused]] bool rows_fit(const Rounds& rounds, std::size_t sizes) {
+  return std::all_of(rounds.begin(), rounds.end(),
+                     [sizes](const std::vector<double>& round) { return round.size() <= sizes; });
 }
 
 bool ascending(std::span<const double> sizes) {
@@ -191,7 +195,8 @@ std::string_view to_string(Course course) {
 std::optional<Crossing> crossing(std::span<const double> sizes, const std::vector<std::vector<double>>& a,
                                  const std::vector<std::vector<double>>& b, std::uint64_t seed,
                                  std::size_t resamples) {
-  if (!ascending(sizes) || !usable(sizes, a) || !usable(sizes, b)) {
+  assert(rows_fit(a, sizes.size()) && rows_fit(b, sizes.size()));
+  if (!ascending(sizes) || !none_infinite(a) || !none_infinite(b)) {
     return std::nullopt;
   }
   Crossing found;
