@@ -24,7 +24,7 @@ void check_loads(const json& result) {
   for (const json& cell : result["loads"]) {
     REQUIRE_FALSE(cell.contains("skipped"));
     CHECK(cell["rules"] == 3 * cell["services"].get<std::size_t>() + 7);
-    CHECK(cell["input_bytes"] > 100 * cell["services"].get<std::size_t>());
+    CHECK(cell["input_bytes"] > 200 + 200 * cell["services"].get<std::size_t>());
     for (const char* samples : {"wall_ns", "user_ns", "system_ns", "generate_ns"}) {
       CHECK(cell[samples].size() == 6);
     }
@@ -57,7 +57,7 @@ TEST_CASE("iptables --shape chapter: 3N + 7, every back end, valid JSON, and the
   const json result = read_json(file);
   const std::size_t backends = measured_backends(result);
   CHECK(backends >= 1);
-  CHECK(result["loads"].size() == backends * 3 * 2);
+  CHECK(result["loads"].size() == backends * 4 * 2);
   CHECK(result["floors"].size() == 1 + backends);
   check_loads(result);
   CHECK(code_of(result) == ran.status);

@@ -205,8 +205,9 @@ TEST_CASE("judge_linear: holds") {
       "holds: every exponent lies within 0.8 to 1.25, the furthest from 1 is 0.950 [0.900, 1.000] (legacy, "
       "reload)");
   REQUIRE(verdict.evidence.size() == 2);
-  CHECK(verdict.evidence[0] ==
-        "legacy, reload: cost above the empty transaction ~ rules^b, b = 0.950 [0.900, 1.000], 8 rounds");
+  CHECK(
+      verdict.evidence[0] ==
+      "legacy, reload: cost above a table without services ~ rules^b, b = 0.950 [0.900, 1.000], 8 rounds");
 }
 
 TEST_CASE("judge_linear: does not hold, on either side") {
@@ -238,8 +239,8 @@ TEST_CASE("judge_linear: inconclusive, and what would settle it") {
   const Verdict wide = linear_of({linear, {"wide", between(0.7, 1.1)}});
   check_shape(wide);
   CHECK(wide.would_settle == "more rounds (--rounds) on a quieter machine");
-  CHECK(
-      contains(wide.summary, "inconclusive: wide: cost above the empty transaction ~ rules^b, b = 0.900"));
+  CHECK(contains(wide.summary,
+                 "inconclusive: wide: cost above a table without services ~ rules^b, b = 0.900"));
   const Verdict few = linear_of({linear, {"few", without_interval(1.0)}});
   check_shape(few);
   CHECK(few.would_settle == "at least 6 rounds (--rounds)");

@@ -5,9 +5,12 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
+#include <iterator>
 #include <limits>
 
 #include "plane/iptables_chapter.h"
+#include "service/text.h"
 
 namespace svcbench {
 
@@ -35,18 +38,18 @@ std::vector<const LoadCell*> measured_cells(const ChapterResults& results, std::
   return cells;
 }
 
-std::optional<stats::Growth> growth_above(const std::vector<const LoadCell*>& cells, double floor) {
+std::optional<stats::Growth> growth_above(const std::vector<const LoadCell*>& cells, double base_ns) {
   std::vector<double> rules;
   std::size_t pairs = std::numeric_limits<std::size_t>::max();
   for (const LoadCell* cell : cells) {
-    rules.push_back(static_cast<double>(cell->rules));
+    rules.push_back(static_cast<double>(cell->rules - chapter_base_rules));
     pairs = std::min(pairs, cell->tool.wall_ns.size());
   }
   std::vector<std::vector<double>> by_round(cells.empty() ? 0 : pairs);
   for (std::size_t k = 0; k < by_round.size(); ++k) {
     for (const LoadCell* cell : cells) {
       const auto& samples = cell->tool.wall_ns;
-      by_round[k].push_back(samples[repeat_of(k, pairs, samples.size())] - floor);
+      by_round[k].push_back(samples[repeat_of(k, pairs, samples.size())] - base_ns);
     }
   }
   return stats::growth(rules, by_round);
@@ -66,6 +69,25 @@ std::vector<std::vector<double>> wall_by_round(const ChapterResults& results, st
     }
   }
   return by_round;
+}
+
+// Ascending; those of which every sample is dearer than the table without services.
+std::vector<const LoadCell*> above(const std::vector<const LoadCell*>& cells, double base_ns) {
+  std::vector<const LoadCell*> found;
+  std::copy_if(cells.begin(), cells.end(), std::back_inserter(found), [base_ns](const LoadCell* cell) {
+    const auto& samples = cell->tool.wall_ns;
+    return *std::min_element(samples.begin(), samples.end()) > base_ns;
+  });
+  return found;
+}
+
+double median(const std::vector<double>& samples) { return stats::median_of(samples)->value; }
+
+double cpu_median(const ProcessSamples& samples) {
+  std::vector<double> cpu;
+  std::transform(samples.user_ns.begin(), samples.user_ns.end(), samples.system_ns.begin(),
+                 std::back_inserter(cpu), std::plus<>());
+  return median(cpu);
 }
 
 std::string line_text(const stats::LinearFit& line) {
@@ -147,23 +169,33 @@ std::optional<stats::Estimate> times_other(const LoadCell& a, const LoadCell& b)
 }
 
 ChapterGrowth growth_of(const ChapterResults& results, std::string_view backend, Load load) {
-  ChapterGrowth growth{.backend = std::string(backend), .load = load, .above_floor = {}, .line = {}};
+  ChapterGrowth growth;
+  growth.backend = backend;
+  growth.load = load;
   const auto cells = measured_cells(results, backend, load);
-  const FloorCell* floor = find_floor(results, "empty transaction", backend);
-  const auto floor_ns = floor == nullptr ? std::nullopt : floor_figure(*floor, &ProcessSamples::wall_ns);
-  if (floor_ns) {
-    growth.above_floor = growth_above(cells, floor_ns->value);
+  const LoadCell* base = find_load(results, backend, load, 0);
+  if (base != nullptr && !base->tool.wall_ns.empty()) {
+    growth.base_ns = median(base->tool.wall_ns);
+    const auto dearer = above(cells, *growth.base_ns);
+    growth.above_base = growth_above(dearer, *growth.base_ns);
+    for (const LoadCell* cell : dearer) {
+      growth.sizes.push_back(cell->services);
+    }
   }
   std::vector<double> rules;
-  std::vector<double> medians;
+  std::vector<double> wall;
+  std::vector<double> cpu;
   for (const LoadCell* cell : cells) {
     rules.push_back(static_cast<double>(cell->rules));
-    medians.push_back(stats::median_of(cell->tool.wall_ns)->value);
+    wall.push_back(median(cell->tool.wall_ns));
+    cpu.push_back(cpu_median(cell->tool));
   }
-  growth.line = stats::linear_fit(rules, medians);
+  growth.line = stats::linear_fit(rules, wall);
+  growth.cpu_line = stats::linear_fit(rules, cpu);
   for (std::size_t i = 0; growth.line && i < rules.size(); ++i) {
-    const double residual = std::abs(medians[i] - growth.line->predict(rules[i])) / medians[i];
-    growth.worst_residual = std::max(growth.worst_residual, residual);
+    const double residual = std::abs(wall[i] - growth.line->predict(rules[i]));
+    growth.worst_residual =
+        std::max(growth.worst_residual, residual / *std::max_element(wall.begin(), wall.end()));
   }
   return growth;
 }
@@ -223,10 +255,13 @@ std::vector<Verdict> judge(const ChapterResults& results) {
   std::vector<std::string> lines;
   for (const ChapterGrowth& growth : all_growths(results)) {
     const std::string name = fmt::format("{}, {}", growth.backend, to_string(growth.load));
-    loads.push_back({name, growth.above_floor});
+    const bool whole = growth.sizes == results.sweep || growth.sizes.empty();
+    loads.push_back(
+        {name + (whole ? "" : fmt::format(" (from {} services)", grouped(growth.sizes.front()))),
+         growth.above_base});
     if (growth.line) {
-      lines.push_back(fmt::format("{}: {}, no median further from that line than {:.1f} %", name,
-                                  line_text(*growth.line), growth.worst_residual * 100));
+      lines.push_back(fmt::format("{}: {}, no median further off that line than {:.1f} % of the largest",
+                                  name, line_text(*growth.line), growth.worst_residual * 100));
     }
   }
   Verdict verdict = judge_linear(loads);

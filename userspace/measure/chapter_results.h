@@ -55,7 +55,7 @@ struct ProcessSamples {
 struct LoadCell {
   std::string backend;  // "legacy", "nft"
   Load load = Load::first;
-  std::size_t services = 0;
+  std::size_t services = 0;              // 0: the table without services, which every load pays for
   std::size_t rules = 0;                 // 3N + 7, read back from the kernel; 0 where skipped
   std::size_t input_bytes = 0;           // on standard input, of the last sample
   ProcessSamples tool{};                 // one sample a repeat
@@ -118,12 +118,17 @@ struct ChapterResults {
 struct ChapterGrowth {
   std::string backend;
   Load load;
-  // The exponent b of (cost - floor) ~ rules^b; the floor is the median empty transaction of the same
-  // program in the same run. Subtracted here, because it is a part of the cost that was measured and that
-  // rules have no part in, and nowhere else.
-  std::optional<stats::Growth> above_floor;
-  std::optional<stats::LinearFit> line;  // ns over rules, through the medians
-  double worst_residual = 0;             // the largest |median - line| / median; of `line`
+  std::optional<double> base_ns;  // the median of the table without services: 7 rules
+  // The exponent b of (cost - base) ~ (rules - 7)^b. Subtracted here, because the base is a part of the
+  // cost that was measured and that services have no part in (nft waits for the kernel at each commit,
+  // whatever its size), and nowhere else. A size that does not stand above it with every sample is left out
+  // whole: `sizes` are the services of the others, ascending.
+  std::optional<stats::Growth> above_base;
+  std::vector<std::size_t> sizes{};
+  std::optional<stats::LinearFit> line;  // ns over rules, through the medians of all sizes
+  double worst_residual = 0;             // the largest |median - line|, as a share of the largest median
+  std::optional<stats::LinearFit>
+      cpu_line;  // the same of user and system time: what neighbours do not touch
 };
 [[nodiscard]] ChapterGrowth growth_of(const ChapterResults& results, std::string_view backend, Load load);
 [[nodiscard]] std::vector<ChapterGrowth> all_growths(const ChapterResults& results);

@@ -66,11 +66,14 @@ json line_json(const stats::LinearFit& line) {
 json growth_json(const ChapterGrowth& growth) {
   json out{{"backend", growth.backend}, {"load", to_string(growth.load)}};
   out["line"] = growth.line ? line_json(*growth.line) : json();
+  out["cpu_line"] = growth.cpu_line ? line_json(*growth.cpu_line) : json();
+  out["sizes"] = growth.sizes;
   out["worst_residual"] = growth.line ? json(growth.worst_residual) : json();
-  out["above_floor"] = growth.above_floor ? json{{"exponent", growth.above_floor->exponent},
-                                                 {"interval", interval_json(growth.above_floor->interval)},
-                                                 {"rounds", growth.above_floor->rounds}}
-                                          : json();
+  out["base_ns"] = or_null(growth.base_ns);
+  out["above_base"] = growth.above_base ? json{{"exponent", growth.above_base->exponent},
+                                               {"interval", interval_json(growth.above_base->interval)},
+                                               {"rounds", growth.above_base->rounds}}
+                                        : json();
   return out;
 }
 

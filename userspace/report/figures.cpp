@@ -13,7 +13,7 @@ namespace {
 
 int decimals_of(double value) {
   const double size = std::abs(value);
-  return size < 0.1 ? 3 : size < 10 ? 2 : size < 100 ? 1 : 0;
+  return size == 0 ? 1 : size < 0.1 ? 3 : size < 10 ? 2 : size < 100 ? 1 : 0;
 }
 
 std::string painted(const Verdict& verdict, bool colour) {

@@ -86,8 +86,8 @@ bool grows(const NamedGrowth& operation) {
 
 // ---- linear growth ----
 
-constexpr std::string_view too_near_the_floor =
-    "give --sweep at least two sizes, far apart, that cost more than the empty transaction";
+constexpr std::string_view too_near_the_base =
+    "give --sweep at least two sizes, far apart, that cost more than a table without services";
 
 bool within_linear(const stats::Interval& exponent) {
   return exponent.low >= linear_from && exponent.high <= linear_to;
@@ -100,7 +100,7 @@ bool outside_linear(const NamedGrowth& load) {
 
 std::string_view needed_for_linear(const NamedGrowth& load) {
   if (!load.growth) {
-    return too_near_the_floor;
+    return too_near_the_base;
   }
   if (!load.growth->interval) {
     return too_few_rounds;
@@ -108,11 +108,11 @@ std::string_view needed_for_linear(const NamedGrowth& load) {
   return within_linear(*load.growth->interval) || outside_linear(load) ? std::string_view{} : too_wide;
 }
 
-std::string above_floor_line(const NamedGrowth& load) {
+std::string above_base_line(const NamedGrowth& load) {
   if (!load.growth) {
-    return load.name + ": no exponent, fewer than two sizes that cost more than the empty transaction";
+    return load.name + ": no exponent, fewer than two sizes that cost more than a table without services";
   }
-  return fmt::format("{}: cost above the empty transaction ~ rules^b, b = {}, {} {}", load.name,
+  return fmt::format("{}: cost above a table without services ~ rules^b, b = {}, {} {}", load.name,
                      exponent_with_interval(*load.growth), load.growth->rounds,
                      load.growth->rounds == 1 ? "round" : "rounds");
 }
@@ -275,7 +275,7 @@ Verdict judge_linear(std::span<const NamedGrowth> loads) {
                   .would_settle = {}};
   std::vector<NamedGrowth> outside;
   for (const NamedGrowth& load : loads) {
-    verdict.evidence.push_back(above_floor_line(load));
+    verdict.evidence.push_back(above_base_line(load));
     add_remedy(verdict.would_settle, needed_for_linear(load));
     if (outside_linear(load)) {
       outside.push_back(load);
@@ -296,7 +296,7 @@ Verdict judge_linear(std::span<const NamedGrowth> loads) {
     const auto undecided = std::find_if(loads.begin(), loads.end(), [](const NamedGrowth& load) {
       return !needed_for_linear(load).empty();
     });
-    verdict.summary = "inconclusive: " + above_floor_line(*undecided);
+    verdict.summary = "inconclusive: " + above_base_line(*undecided);
   } else {
     const NamedGrowth& worst = *least_linear(loads);
     verdict.outcome = Outcome::holds;
