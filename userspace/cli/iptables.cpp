@@ -14,6 +14,7 @@
 #include "report/text_table.h"
 #include "service/text.h"
 #include "sys/capabilities.h"
+#include "sys/child_process.h"
 #include "sys/environment.h"
 #include "sys/iptables_backend.h"
 #include "sys/sandbox.h"
@@ -36,15 +37,19 @@ struct IptablesInput {
 // The programs of one back end: by their own name, or plain iptables-restore where that is this back end
 // (before 1.8 there was only the legacy one, and no name for it).
 Result<IptablesBackend> find_backend(const std::string& name) {
-  auto named = find_iptables("iptables-" + name + "-restore");
-  if (named) {
-    return named;
+  const std::string program = "iptables-" + name + "-restore";
+  if (find_program(program)) {
+    return find_iptables(program);
   }
   auto plain = find_iptables(std::nullopt);
   if (plain && plain->backend == name) {
     return plain;
   }
-  return named;
+  return failure(
+      "{} is neither on PATH nor in /usr/sbin (Debian, Ubuntu: apt-get install iptables; Fedora: dnf "
+      "install "
+      "iptables-{})",
+      program, name);
 }
 
 struct Found {

@@ -25,6 +25,10 @@ constexpr std::size_t verify_every = 5;
 constexpr double reload_overhead = 1.3;
 constexpr double first_overhead = 1.6;
 
+std::string size_text(std::size_t services) {
+  return services == 0 ? std::string("no services") : fmt::format("{} services", grouped(services));
+}
+
 double ns_of_us(std::int64_t us) { return static_cast<double>(us) * 1e3; }
 
 void note(ProcessSamples& samples, const SyncCost& cost) {
@@ -197,7 +201,7 @@ Status ChapterRun::load(const ChapterSubject& subject) {
            predicted / (first_overhead + reload_overhead));
       continue;
     }
-    progress_.phase(fmt::format("{} services: load and check, iptables-{}", grouped(n), subject.backend));
+    progress_.phase(fmt::format("{}: load and check, iptables-{}", size_text(n), subject.backend));
     SVCB_CHECK(pilot(place));
     sizes.push_back(static_cast<double>(n));
     seconds.push_back(place.first_seconds * first_overhead + place.reload_seconds * reload_overhead);
@@ -212,7 +216,7 @@ void ChapterRun::add_load_steps(Place& place) {
     return;
   }
   const std::string label =
-      fmt::format("{} services: iptables-{}", grouped(place.services.size()), place.subject->backend);
+      fmt::format("{}: iptables-{}", size_text(place.services.size()), place.subject->backend);
   const auto verified = [](std::size_t repeat) { return repeat % verify_every == 0; };
   place.first_step = steps_.size();
   steps_.push_back(

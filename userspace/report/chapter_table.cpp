@@ -17,6 +17,7 @@ namespace {
 
 constexpr auto left = TextTable::Align::left;
 
+constexpr double us = 1e3;
 constexpr double ms = 1e6;
 constexpr double kib = 1024;
 
@@ -158,12 +159,7 @@ std::string floor_table(const ChapterResults& results) {
 // ---- growth ----
 
 std::string slope_text(const std::optional<stats::LinearFit>& line) {
-  if (!line) {
-    return "-";
-  }
-  return line->slope_interval ? fmt::format("{:.0f} [{:.0f},{:.0f}]", line->slope,
-                                            line->slope_interval->low, line->slope_interval->high)
-                              : fmt::format("{:.0f} [?]", line->slope);
+  return line ? figure_text(stats::Estimate{line->slope, line->slope_interval, line->points}, us) : "-";
 }
 
 std::string exponent_text(const std::optional<stats::Growth>& growth) {
@@ -179,8 +175,8 @@ std::string growth_table(const ChapterResults& results) {
   TextTable table({{"", left},
                    {"", left},
                    {"fixed ms"},
-                   {"ns a rule"},
-                   {"CPU ns a rule"},
+                   {"us a rule"},
+                   {"CPU us a rule"},
                    {"7 rules ms"},
                    {"exponent"}});
   for (const ChapterGrowth& growth : all_growths(results)) {
@@ -284,7 +280,7 @@ std::string render_chapter(const ChapterResults& results, bool colour) {
   out += "\nFloors: in every figure above, and subtracted from none\n";
   out += floor_table(results);
   out +=
-      "\nGrowth with the number of rules: a straight line through the medians (fixed + ns a rule), the "
+      "\nGrowth with the number of rules: a straight line through the medians (fixed + us a rule), the "
       "same\n"
       "of the CPU time; the table without services, 7 rules, as measured; and the exponent b of what a "
       "load\n"
