@@ -76,7 +76,7 @@ class ChapterRun {
  private:
   Status load(const ChapterSubject& subject);
   Status pilot(Place& place);
-  void skip(Place& place, std::string why, double predicted_seconds);
+  void skip(Place& place, const std::string& why, double predicted_seconds);
   void add_load_steps(Place& place);
   void add_floor_steps();
   void add_floor_step(const std::string& name, const std::string& backend,
@@ -144,7 +144,7 @@ Status ChapterRun::reload_in_place(Place& place, bool verified) {
 
 // ---- what exists during the whole run ----
 
-void ChapterRun::skip(Place& place, std::string why, double predicted_seconds) {
+void ChapterRun::skip(Place& place, const std::string& why, double predicted_seconds) {
   for (LoadCell* cell : {place.first, place.reload}) {
     cell->skipped = why;
     cell->predicted_ns = predicted_seconds * 1e9;
