@@ -43,6 +43,8 @@ bool contains(const std::string& text, const std::string& part) {
 
 Verdict flat_of(const std::vector<NamedGrowth>& operations) { return judge_flat(operations, std::nullopt); }
 
+Verdict linear_of(const std::vector<NamedGrowth>& loads) { return judge_linear(loads); }
+
 Verdict lookup_of(const std::vector<ProgramFigure>& figures) { return judge_lookup(figures); }
 
 // A report prints would_settle for an inconclusive verdict and for no other.
@@ -189,6 +191,65 @@ TEST_CASE("judge_flat: what stands beside it decides nothing") {
   const Verdict alone = judge_flat({}, NamedGrowth{"iptables-restore", between(0.0, 0.01)});
   CHECK(alone.outcome == Outcome::inconclusive);
   CHECK(alone.evidence.size() == 1);
+}
+
+TEST_CASE("judge_linear: holds") {
+  const Verdict verdict =
+      linear_of({{"legacy, reload", between(0.9, 1.0)}, {"nft, reload", between(1.0, 1.04)}});
+  check_shape(verdict);
+  CHECK(verdict.id == "sync-linear");
+  CHECK(verdict.claim == "sync grows linearly with the number of rules");
+  CHECK(verdict.outcome == Outcome::holds);
+  CHECK(
+      verdict.summary ==
+      "holds: every exponent lies within 0.8 to 1.25, the furthest from 1 is 0.950 [0.900, 1.000] (legacy, "
+      "reload)");
+  REQUIRE(verdict.evidence.size() == 2);
+  CHECK(
+      verdict.evidence[0] ==
+      "legacy, reload: cost above a table without services ~ rules^b, b = 0.950 [0.900, 1.000], 8 rounds");
+}
+
+TEST_CASE("judge_linear: does not hold, on either side") {
+  const Verdict more = linear_of({{"linear", between(0.95, 1.05)},
+                                  {"square", between(1.8, 2.0)},
+                                  {"wide", between(0.5, 1.5)},
+                                  {"none", std::nullopt}});
+  check_shape(more);
+  CHECK(more.outcome == Outcome::does_not_hold);
+  CHECK(more.summary ==
+        "does not hold: square grows more than linearly, with exponent 1.900 [1.800, 2.000]");
+  const Verdict less = linear_of({{"flat", between(0.0, 0.2)}});
+  check_shape(less);
+  CHECK(less.summary == "does not hold: flat grows less than linearly, with exponent 0.100 [0.000, 0.200]");
+}
+
+TEST_CASE("judge_linear: exactly at a limit") {
+  CHECK(linear_of({{"a", between(0.8, 1.25)}}).outcome == Outcome::holds);
+  CHECK(linear_of({{"a", between(under(0.8), 1.25)}}).outcome == Outcome::inconclusive);
+  CHECK(linear_of({{"a", between(0.8, over(1.25))}}).outcome == Outcome::inconclusive);
+  CHECK(linear_of({{"a", between(0.5, 0.8)}}).outcome == Outcome::inconclusive);
+  CHECK(linear_of({{"a", between(0.5, under(0.8))}}).outcome == Outcome::does_not_hold);
+  CHECK(linear_of({{"a", between(1.25, 1.5)}}).outcome == Outcome::inconclusive);
+  CHECK(linear_of({{"a", between(over(1.25), 1.5)}}).outcome == Outcome::does_not_hold);
+}
+
+TEST_CASE("judge_linear: inconclusive, and what would settle it") {
+  const NamedGrowth linear{"linear", between(0.95, 1.05)};
+  const Verdict wide = linear_of({linear, {"wide", between(0.7, 1.1)}});
+  check_shape(wide);
+  CHECK(wide.would_settle == "more rounds (--rounds) on a quieter machine");
+  CHECK(contains(wide.summary,
+                 "inconclusive: wide: cost above a table without services ~ rules^b, b = 0.900"));
+  const Verdict few = linear_of({linear, {"few", without_interval(1.0)}});
+  check_shape(few);
+  CHECK(few.would_settle == "at least 6 rounds (--rounds)");
+  const Verdict none = linear_of({linear, {"none", std::nullopt}});
+  check_shape(none);
+  CHECK(contains(none.would_settle, "at least two sizes"));
+  CHECK(contains(none.evidence[1], "none: no exponent"));
+  check_shape(linear_of({}));
+  CHECK(linear_of({}).outcome == Outcome::inconclusive);
 }
 
 TEST_CASE("judge_lookup: holds, faster than cited") {

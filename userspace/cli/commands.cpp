@@ -10,7 +10,7 @@
 namespace svcbench {
 
 std::span<const Command> commands() {
-  static constexpr std::array<Command, 8> table{{
+  static constexpr std::array<Command, 9> table{{
       {"ebpf", "measure eBPF map updates and lookups over a sweep of N, beside iptables-restore",
        configure_ebpf},
       {"compare", "measure all data planes side by side: sync, update, path, state; Table 4.2, measured",
@@ -18,6 +18,8 @@ std::span<const Command> commands() {
       {"path", "a packet from wire to wire through one plane", configure_path},
       {"nftables", "kube-proxy's nftables mode in depth", configure_nftables},
       {"ipvs", "kube-proxy's IPVS mode in depth", configure_ipvs},
+      {"iptables", "measure iptables-restore of the whole table beside the chapter's Table 4.1",
+       configure_iptables},
       {"maps", "load a cluster's services into the eBPF maps and print what the kernel then holds",
        configure_maps},
       {"probe", "say what this machine can measure, and how to get what is missing", configure_probe},

@@ -2,6 +2,7 @@
 #include "plane/iptables_chapter.h"
 
 #include <algorithm>
+#include <chrono>
 #include <cstring>
 #include <iterator>
 
@@ -195,6 +196,19 @@ Status add_rule(ChapterTable& table, const Rule& rule, Family family) {
   return {};
 }
 
+// ---- timing ----
+
+class Stopwatch {
+ public:
+  [[nodiscard]] std::int64_t ns() const {
+    return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now() - start_)
+        .count();
+  }
+
+ private:
+  std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();  // CLOCK_MONOTONIC
+};
+
 }  // namespace
 
 std::string chapter_nat_table(std::span<const Service> services, Family family) {
@@ -239,6 +253,7 @@ IptablesChapter::~IptablesChapter() {
 }
 
 Status IptablesChapter::install(std::span<const Service> services) {
+  const Stopwatch generating;
   SVCB_CHECK(replace_services(services));
   for (const Family family : families) {
     // A table that was programmed before is reloaded even if nothing is left for it to hold.
@@ -247,12 +262,16 @@ Status IptablesChapter::install(std::span<const Service> services) {
       SVCB_CHECK(stage_table(family));
     }
   }
+  generate_ns_ = generating.ns();
   return commit();
 }
 
 Status IptablesChapter::stage(const Change& change) {
+  const Stopwatch generating;
   SVCB_CHECK(apply(change));
-  return stage_table(change.service.frontend.address.family);
+  SVCB_CHECK(stage_table(change.service.frontend.address.family));
+  generate_ns_ = generating.ns();
+  return {};
 }
 
 Status IptablesChapter::commit() {
@@ -264,6 +283,15 @@ Status IptablesChapter::commit() {
     }
   }
   return {};
+}
+
+SyncCost IptablesChapter::sync_cost() const {
+  return {.generate_ns = generate_ns_,
+          .commit_ns = cost_.wall_ns,
+          .user_us = cost_.user_us,
+          .system_us = cost_.system_us,
+          .tools = cost_.tools,
+          .input_bytes = input_bytes_};
 }
 
 Result<std::size_t> IptablesChapter::entries() const {
@@ -383,6 +411,7 @@ Status IptablesChapter::load(Family family) {
   cost_.wall_ns += result.wall_ns;
   cost_.user_us += result.user_us;
   cost_.system_us += result.system_us;
+  ++cost_.tools;
   return {};
 }
 

@@ -48,6 +48,7 @@ class IptablesChapter : public DataPlane {
     std::int64_t wall_ns = 0;
     std::int64_t user_us = 0;
     std::int64_t system_us = 0;
+    std::size_t tools = 0;
   };
 
   // Programs the network namespace that it is made, used and destroyed in: a private one.
@@ -62,6 +63,9 @@ class IptablesChapter : public DataPlane {
   // kube-proxy has a second proxy for. If commit() fails then, the kernel still holds the table before.
   Status stage(const Change& change) override;
   Status commit() override;
+  // generate_ns: the text, and the memory file that it is handed over in. commit_ns: the tools, launch to
+  // exit.
+  [[nodiscard]] SyncCost sync_cost() const override;
 
   // Also checks that the kernel holds 3N + 7 rules a family.
   [[nodiscard]] Result<std::size_t> entries() const override;
@@ -98,6 +102,7 @@ class IptablesChapter : public DataPlane {
   std::unordered_map<Frontend, std::size_t> position_;  // in services_
   std::array<Table, 2> tables_;                         // by Family
   std::size_t input_bytes_ = 0;
+  std::int64_t generate_ns_ = 0;  // of the last stage() or install()
   Cost cost_;
 };
 

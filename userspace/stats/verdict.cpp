@@ -88,6 +88,53 @@ bool grows(const NamedGrowth& operation) {
   return trend == Trend::growing || trend == Trend::linear;
 }
 
+// ---- linear growth ----
+
+constexpr std::string_view too_near_the_base =
+    "give --sweep at least two sizes, far apart, that cost more than a table without services";
+
+bool within_linear(const stats::Interval& exponent) {
+  return exponent.low >= linear_from && exponent.high <= linear_to;
+}
+
+bool outside_linear(const NamedGrowth& load) {
+  return load.growth && load.growth->interval &&
+         (load.growth->interval->high < linear_from || load.growth->interval->low > linear_to);
+}
+
+std::string_view needed_for_linear(const NamedGrowth& load) {
+  if (!load.growth) {
+    return too_near_the_base;
+  }
+  if (!load.growth->interval) {
+    return too_few_rounds;
+  }
+  return within_linear(*load.growth->interval) || outside_linear(load) ? std::string_view{} : too_wide;
+}
+
+std::string above_base_line(const NamedGrowth& load) {
+  if (!load.growth) {
+    return load.name + ": no exponent, fewer than two sizes that cost more than a table without services";
+  }
+  return fmt::format("{}: cost above a table without services ~ rules^b, b = {}, {} {}", load.name,
+                     exponent_with_interval(*load.growth), load.growth->rounds,
+                     load.growth->rounds == 1 ? "round" : "rounds");
+}
+
+// The exponent with an interval that is furthest from 1; null: none has one.
+const NamedGrowth* least_linear(std::span<const NamedGrowth> loads) {
+  const auto distance = [](const NamedGrowth& load) { return std::abs(load.growth->exponent - 1); };
+  const NamedGrowth* found = nullptr;
+  for (const NamedGrowth& load : loads) {
+    if (load.growth && load.growth->interval && (found == nullptr || distance(load) > distance(*found))) {
+      found = &load;
+    }
+  }
+  return found;
+}
+
+// ---- lookups ----
+
 std::string ns_text(const stats::Estimate& ns) {
   if (!ns.interval) {
     return fmt::format("{:.1f} ns (no interval)", ns.value);
@@ -219,6 +266,47 @@ Verdict judge_flat(std::span<const NamedGrowth> operations, const std::optional<
     verdict.outcome = Outcome::holds;
     verdict.summary = fmt::format("holds: every exponent lies below {}, the largest is {} ({})", flat_below,
                                   exponent_with_interval(*worst.growth), worst.name);
+  }
+  return verdict;
+}
+
+Verdict judge_linear(std::span<const NamedGrowth> loads) {
+  Verdict verdict{.id = "sync-linear",
+                  .claim = "sync grows linearly with the number of rules",
+                  .outcome = Outcome::inconclusive,
+                  .summary = {},
+                  .evidence = {},
+                  .would_settle = {}};
+  std::vector<NamedGrowth> outside;
+  for (const NamedGrowth& load : loads) {
+    verdict.evidence.push_back(above_base_line(load));
+    add_remedy(verdict.would_settle, needed_for_linear(load));
+    if (outside_linear(load)) {
+      outside.push_back(load);
+    }
+  }
+
+  if (!outside.empty()) {
+    const NamedGrowth& worst = *least_linear(outside);
+    verdict.outcome = Outcome::does_not_hold;
+    verdict.summary = fmt::format("does not hold: {} grows {} linearly, with exponent {}", worst.name,
+                                  worst.growth->exponent < 1 ? "less than" : "more than",
+                                  exponent_with_interval(*worst.growth));
+    verdict.would_settle.clear();
+  } else if (loads.empty()) {
+    verdict.summary = "inconclusive: no table was loaded";
+    verdict.would_settle = "a run that loads tables of several sizes";
+  } else if (!verdict.would_settle.empty()) {
+    const auto undecided = std::find_if(loads.begin(), loads.end(), [](const NamedGrowth& load) {
+      return !needed_for_linear(load).empty();
+    });
+    verdict.summary = "inconclusive: " + above_base_line(*undecided);
+  } else {
+    const NamedGrowth& worst = *least_linear(loads);
+    verdict.outcome = Outcome::holds;
+    verdict.summary =
+        fmt::format("holds: every exponent lies within {} to {}, the furthest from 1 is {} ({})",
+                    linear_from, linear_to, exponent_with_interval(*worst.growth), worst.name);
   }
   return verdict;
 }

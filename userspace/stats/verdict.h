@@ -59,6 +59,16 @@ struct NamedGrowth {
 [[nodiscard]] Verdict judge_flat(std::span<const NamedGrowth> operations,
                                  const std::optional<NamedGrowth>& beside);
 
+// How far from 1 an exponent may lie for a cost to count as linear: from linear_from to its reciprocal.
+inline constexpr double linear_to = 1.25;
+
+// "sync grows linearly with the number of rules" (id sync-linear). Each growth is that of the cost above
+// that of a table without services: with the fixed part in it a linear cost shows less than 1 (the
+// chapter's own figures, with theirs, show 0.65). By the intervals [low, high]: holds when every one lies
+// within [linear_from, linear_to]; does not hold when one lies outside (high < linear_from or low >
+// linear_to), whatever the others do; else inconclusive, as with no loads.
+[[nodiscard]] Verdict judge_linear(std::span<const NamedGrowth> loads);
+
 // The book's "about 2-5 us"; no primary source for it could be found.
 inline constexpr double cited_low_ns = 2000;
 inline constexpr double cited_high_ns = 5000;

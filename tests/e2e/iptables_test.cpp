@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+// Table 4.1, whole but small.
+#include <doctest/doctest.h>
+#include <signal.h>
+
+#include <algorithm>
+#include <sstream>
+
+#include "program.h"
+
+namespace svcbench::testing {
+namespace {
+
+using nlohmann::json;
+
+[[maybe_unused]] const bool as_root = require_root_or_skip();
+
+std::size_t measured_backends(const json& result) {
+  return static_cast<std::size_t>(std::count_if(result["backends"].begin(), result["backends"].end(),
+                                                [](const json& one) { return one["missing"].is_null(); }));
+}
+
+void check_loads(const json& result) {
+  for (const json& cell : result["loads"]) {
+    REQUIRE_FALSE(cell.contains("skipped"));
+    CHECK(cell["rules"] == 3 * cell["services"].get<std::size_t>() + 7);
+    CHECK(cell["input_bytes"] > 200 + 200 * cell["services"].get<std::size_t>());
+    for (const char* samples : {"wall_ns", "user_ns", "system_ns", "generate_ns"}) {
+      CHECK(cell[samples].size() == 6);
+    }
+    for (std::size_t i = 0; i < 6; ++i) {
+      const double wall = cell["wall_ns"][i];
+      const double cpu = cell["user_ns"][i].get<double>() + cell["system_ns"][i].get<double>();
+      CHECK(wall > 0);
+      CHECK(cpu > 0);
+      CHECK(cpu < 1.5 * wall);  // one process, one thread; the two clocks round differently
+      CHECK(cell["generate_ns"][i] > 0);
+    }
+  }
+}
+
+int code_of(const json& result) {
+  const std::string outcome = result["verdicts"][0]["outcome"];
+  return outcome == "holds" ? 0 : outcome == "does not hold" ? 3 : 4;
+}
+
+}  // namespace
+
+TEST_CASE("iptables --shape chapter: 3N + 7, every back end, valid JSON, and the host is as it was") {
+  const HostState before = HostState::now();
+  const TemporaryFolder folder;
+  const std::string file = folder.path("table41.json");
+  const Ran ran = svcbench({"iptables", "--shape", "chapter", "--services", "1000", "--sweep", "10,100",
+                            "--rounds", "6", "--json", file});
+  INFO(ran.err);
+  REQUIRE((ran.status == 0 || ran.status == 3 || ran.status == 4));
+  const json result = read_json(file);
+  const std::size_t backends = measured_backends(result);
+  CHECK(backends >= 1);
+  CHECK(result["loads"].size() == backends * 4 * 2);
+  CHECK(result["floors"].size() == 1 + backends);
+  check_loads(result);
+  CHECK(code_of(result) == ran.status);
+  CHECK(ran.out.find("\n     100    307  reload              32") != std::string::npos);
+  CHECK(ran.out.find("\n   1,000  3,007  first load          82") != std::string::npos);
+  CHECK(ran.out.find("Claim: sync grows linearly with the number of rules") != std::string::npos);
+  std::istringstream lines(ran.out);
+  for (std::string line; std::getline(lines, line);) {
+    CHECK_MESSAGE(line.size() <= 100, line);
+  }
+  const Ran valid = run_program({"python3", SVCBENCH_TEST_DATA "/../validate_json.py",
+                                 SVCBENCH_TEST_DATA "/../../docs/chapter.schema.json", file});
+  if (valid.err.find("no jsonschema") != std::string::npos) {
+    MESSAGE("no jsonschema for python3: the schema was not checked");
+  } else {
+    CHECK_MESSAGE(valid.status == 0, valid.err);
+  }
+  CHECK(host_becomes(before));
+}
+
+TEST_CASE("iptables: one round decides nothing, and --quiet says nothing") {
+  const Ran ran = svcbench({"iptables", "--services", "3", "--rounds", "1", "--quiet"});
+  CHECK_MESSAGE(ran.status == 4, ran.err);
+  CHECK(ran.err.empty());
+}
+
+TEST_CASE("iptables: shapes that are not there, and sizes that are none") {
+  for (const auto& [arguments, word] : std::vector<std::pair<std::vector<std::string>, std::string>>{
+           {{"iptables", "--shape", "kube-proxy"}, "--shape kube-proxy is not there yet"},
+           {{"iptables", "--shape", "calico"}, "calico"},
+           {{"iptables", "--services", "0"}, "1 to 1,000,000"},
+           {{"iptables", "--services", "5", "--sweep", "6"}, "--sweep"},
+           {{"iptables", "--json", "/no/such/folder/run.json"}, "/no/such"}}) {
+    const Ran ran = svcbench(arguments);
+    INFO(ran.err);
+    CHECK(ran.status == 2);
+    CHECK(ran.out.empty());
+    CHECK(std::count(ran.err.begin(), ran.err.end(), '\n') == 1);
+    CHECK(ran.err.find(word) != std::string::npos);
+  }
+}
+
+TEST_CASE("iptables: a signal in mid-run ends it with its code, and nothing is left") {
+  const HostState before = HostState::now();
+  for (const int number : {SIGINT, SIGKILL}) {
+    const TemporaryFolder folder;
+    Background run({"iptables", "--services", "2000", "--json", folder.path("run.json")});
+    REQUIRE(run.wait_for("cell "));
+    run.signal(number);
+    CHECK(run.wait() == 128 + number);
+    CHECK(folder.names().empty());
+    CHECK(host_becomes(before));
+  }
+}
+
+}  // namespace svcbench::testing

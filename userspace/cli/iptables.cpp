@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+// svcbench iptables: the chapter's Table 4.1, on this machine.
+#include <algorithm>
+#include <memory>
+
+#include "cli/command.h"
+#include "cli/input.h"
+#include "cli/run_info.h"
+#include "measure/chapter_run.h"
+#include "report/chapter_json.h"
+#include "report/chapter_table.h"
+#include "report/output_file.h"
+#include "report/progress_line.h"
+#include "report/text_table.h"
+#include "service/text.h"
+#include "sys/capabilities.h"
+#include "sys/child_process.h"
+#include "sys/environment.h"
+#include "sys/iptables_backend.h"
+#include "sys/sandbox.h"
+
+namespace svcbench {
+
+namespace {
+
+constexpr std::uint64_t chapter_largest = 10'000;
+
+struct IptablesInput {
+  std::string shape = "chapter";
+  WorkloadInput workload{};
+  std::size_t rounds = ChapterRunOptions{}.rounds;
+  double budget_seconds = ChapterRunOptions{}.budget_seconds;
+  std::string json{};
+  bool quiet = false;
+};
+
+// The programs of one back end: by their own name, or plain iptables-restore where that is this back end
+// (before 1.8 there was only the legacy one, and no name for it).
+Result<IptablesBackend> find_backend(const std::string& name) {
+  const std::string program = "iptables-" + name + "-restore";
+  if (find_program(program)) {
+    return find_iptables(program);
+  }
+  auto plain = find_iptables(std::nullopt);
+  if (plain && plain->backend == name) {
+    return plain;
+  }
+  return failure(
+      "{} is neither on PATH nor in /usr/sbin (Debian, Ubuntu: apt-get install iptables; Fedora: dnf "
+      "install "
+      "iptables-{})",
+      program, name);
+}
+
+struct Found {
+  std::vector<ChapterBackend> backends{};
+  std::vector<ChapterSubject> subjects{};
+};
+
+// Inside private namespaces: each program is tried once. Error: none works.
+Result<Found> find_backends() {
+  const auto plain = find_iptables(std::nullopt);
+  Found found;
+  std::string reasons;
+  for (const std::string name : {"legacy", "nft"}) {
+    ChapterBackend& described = found.backends.emplace_back();
+    described.name = name;
+    described.is_default = plain && plain->backend == name;
+    const auto programs = find_backend(name);
+    auto subject = programs ? chapter_subject(*programs) : tl::unexpected(programs.error());
+    if (!subject && subject.error().kind == Error::Kind::interrupted) {
+      return tl::unexpected(std::move(subject).error());
+    }
+    if (!subject) {
+      described.missing = subject.error().message;
+      reasons += (reasons.empty() ? "" : "; ") + subject.error().message;
+      continue;
+    }
+    described.label = programs->label;
+    described.program = programs->restore;
+    found.subjects.push_back(std::move(*subject));
+  }
+  if (found.subjects.empty()) {
+    return failure("no iptables-restore works here: {}", reasons);
+  }
+  return found;
+}
+
+// "iptables-legacy 1.8.9; iptables-nft 1.8.9, which plain iptables-restore is".
+std::string programs_of(const ChapterResults& results) {
+  std::string programs;
+  for (const ChapterBackend& backend : results.backends) {
+    if (backend.missing.empty()) {
+      programs += (programs.empty() ? "" : "; ") + backend.label +
+                  (backend.is_default ? ", which plain iptables-restore is" : "");
+    }
+  }
+  return programs;
+}
+
+Status check_shape(const std::string& shape) {
+  if (shape == "kube-proxy") {
+    return usage_error(
+        "--shape {} is measured by: svcbench compare --planes iptables-legacy,iptables-nft; here the shape "
+        "is "
+        "the chapter's",
+        shape);
+  }
+  return {};
+}
+
+Result<int> run(IptablesInput input) {
+  SVCB_CHECK(check_shape(input.shape));
+  std::optional<OutputFile> json;
+  if (!input.json.empty()) {
+    SVCB_TAKE(file, OutputFile::at(input.json));
+    json.emplace(std::move(file));
+  }
+  if (!input.workload.services && input.workload.sweep_texts.empty()) {
+    input.workload.services = chapter_largest;
+  }
+  input.workload.endpoints = 1;  // the chapter's shape has a rule for one
+  SVCB_TAKE(made, input.workload.make());
+  SVCB_TAKE(sweep, input.workload.sweep(made.workload.services().size()));
+  SVCB_CHECK(require_privileges());
+
+  const nlohmann::json environment = describe_environment();
+  SVCB_CHECK(enter_private_namespaces());
+  SVCB_TAKE(found, find_backends());
+  const auto progress = make_progress(input.quiet);
+  const ChapterRunOptions options{.sweep = sweep,
+                                  .seed = input.workload.seed,
+                                  .rounds = input.rounds,
+                                  .budget_seconds = input.budget_seconds};
+  MonotonicClock clock;
+  SVCB_TAKE(results, run_chapter(made.workload, std::move(found.backends), found.subjects, run_nothing,
+                                 options, clock, *progress));
+  results.environment = environment;
+  results.run = describe_run("iptables", input.workload, sweep, made, input.rounds, input.budget_seconds);
+  results.run["shape"] = input.shape;
+  if (json) {
+    SVCB_CHECK(json->write(chapter_json(results).dump(1) + "\n"));
+  }
+  if (!json || !json->is_standard_output()) {
+    fmt::print("{}",
+               run_header(results.environment, results.run, results.seconds, programs_of(results), {}));
+    fmt::print("{}", render_chapter(results, wants_colour()));
+  }
+  return exit_code(results.verdicts);
+}
+
+}  // namespace
+
+Action configure_iptables(CLI::App& app) {
+  auto input = std::make_shared<IptablesInput>();
+  app.add_option("--shape", input->shape, "What the table looks like: the chapter's three rules a service")
+      ->check(CLI::IsMember({"chapter", "kube-proxy"}))
+      ->capture_default_str();
+  app.add_option("--services", input->workload.services, "Largest number of services (default: 10,000)")
+      ->check(whole_number(1, Generator::max_services));
+  app.add_option("--sweep", input->workload.sweep_texts,
+                 "Sizes to measure, e.g. 100,1000,5000 (default: the chapter's, up to --services)")
+      ->delimiter(',')
+      ->check(whole_number(1, Generator::max_services));
+  app.add_option("--seed", input->workload.seed, "The same seed gives the same services and order")
+      ->check(whole_number(0, UINT64_MAX))
+      ->capture_default_str();
+  app.add_option("--rounds", input->rounds, "Times that every cell is visited, in a shuffled order")
+      ->check(whole_number(1, 10'000))
+      ->capture_default_str();
+  app.add_option("--budget", input->budget_seconds,
+                 "Seconds to aim at: dear cells get fewer repeats, or are skipped")
+      ->check(whole_number(1, 1'000'000))
+      ->capture_default_str();
+  app.add_option("--json", input->json,
+                 "Write every raw sample and the environment here (- is standard output)");
+  app.add_flag("--quiet", input->quiet, "No progress on standard error");
+  app.footer(
+      "What it does, at each size N of the sweep, with the legacy and the nft back end in turn:\n"
+      "  loads the chapter's nat table (3N + 7 rules) with iptables-restore into a new network namespace,\n"
+      "  and reloads one that is in place after a change of one service; reads the rules back; sets the\n"
+      "  time beside the chapter's Table 4.1. Ends with a verdict: does sync grow linearly with the "
+      "rules.\n"
+      "\n"
+      "Examples:\n"
+      "  sudo ./svcbench iptables --shape chapter\n"
+      "  sudo ./svcbench iptables --shape chapter --services 30000 --budget 300 --json table41.json");
+  return [input] { return run(*input); };
+}
+
+}  // namespace svcbench

@@ -1,0 +1,273 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include "measure/chapter_results.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <functional>
+#include <iterator>
+#include <limits>
+
+#include "plane/iptables_chapter.h"
+#include "service/text.h"
+
+namespace svcbench {
+
+namespace {
+
+constexpr double ms = 1e6;
+
+// The samples of several cells, taken pairwise from (nearly) the same rounds: repeat k of m fell into round
+// ceil((k + 1) R / m) - 1 (plan_rounds in schedule.cpp), so the k-th of `pairs` is paired with the cell's
+// repeat from the round that it fell into.
+std::size_t repeat_of(std::size_t k, std::size_t pairs, std::size_t repeats) {
+  return ((k + 1) * repeats + pairs - 1) / pairs - 1;
+}
+
+// Ascending in N, those that have samples.
+std::vector<const LoadCell*> measured_cells(const ChapterResults& results, std::string_view backend,
+                                            Load load) {
+  std::vector<const LoadCell*> cells;
+  for (const std::size_t services : results.sweep) {
+    const LoadCell* cell = find_load(results, backend, load, services);
+    if (cell != nullptr && !cell->tool.wall_ns.empty()) {
+      cells.push_back(cell);
+    }
+  }
+  return cells;
+}
+
+std::optional<stats::Growth> growth_above(const std::vector<const LoadCell*>& cells, double base_ns) {
+  std::vector<double> rules;
+  std::size_t pairs = std::numeric_limits<std::size_t>::max();
+  for (const LoadCell* cell : cells) {
+    rules.push_back(static_cast<double>(cell->rules - chapter_base_rules));
+    pairs = std::min(pairs, cell->tool.wall_ns.size());
+  }
+  std::vector<std::vector<double>> by_round(cells.empty() ? 0 : pairs);
+  for (std::size_t k = 0; k < by_round.size(); ++k) {
+    for (const LoadCell* cell : cells) {
+      const auto& samples = cell->tool.wall_ns;
+      by_round[k].push_back(samples[repeat_of(k, pairs, samples.size())] - base_ns);
+    }
+  }
+  return stats::growth(rules, by_round);
+}
+
+// cost_by_round as stats::crossing() takes it: every sample in the round that it was taken in.
+std::vector<std::vector<double>> wall_by_round(const ChapterResults& results, std::string_view backend,
+                                               Load load) {
+  constexpr double none = std::numeric_limits<double>::quiet_NaN();
+  std::vector<std::vector<double>> by_round(results.rounds,
+                                            std::vector<double>(results.sweep.size(), none));
+  for (std::size_t size = 0; size < results.sweep.size(); ++size) {
+    const LoadCell* cell = find_load(results, backend, load, results.sweep[size]);
+    const std::size_t repeats = cell == nullptr ? 0 : std::min(cell->tool.wall_ns.size(), results.rounds);
+    for (std::size_t k = 0; k < repeats; ++k) {
+      by_round[repeat_of(k, repeats, results.rounds)][size] = cell->tool.wall_ns[k];
+    }
+  }
+  return by_round;
+}
+
+// Ascending; those of which every sample is dearer than the table without services.
+std::vector<const LoadCell*> above(const std::vector<const LoadCell*>& cells, double base_ns) {
+  std::vector<const LoadCell*> found;
+  std::copy_if(cells.begin(), cells.end(), std::back_inserter(found), [base_ns](const LoadCell* cell) {
+    const auto& samples = cell->tool.wall_ns;
+    return *std::min_element(samples.begin(), samples.end()) > base_ns;
+  });
+  return found;
+}
+
+double median(const std::vector<double>& samples) { return stats::median_of(samples)->value; }
+
+double cpu_median(const ProcessSamples& samples) {
+  std::vector<double> cpu;
+  std::transform(samples.user_ns.begin(), samples.user_ns.end(), samples.system_ns.begin(),
+                 std::back_inserter(cpu), std::plus<>());
+  return median(cpu);
+}
+
+std::string line_text(const stats::LinearFit& line) {
+  const std::string interval =
+      line.slope_interval
+          ? fmt::format(" [{:.0f}, {:.0f}]", line.slope_interval->low, line.slope_interval->high)
+          : "";
+  return fmt::format("{:.1f} ms + {:.0f}{} ns a rule", line.intercept / ms, line.slope, interval);
+}
+
+}  // namespace
+
+std::string_view to_string(Load load) { return load == Load::first ? "first load" : "reload"; }
+
+std::optional<double> chapter_seconds(std::size_t services) {
+  const auto row = std::find_if(chapter_table.begin(), chapter_table.end(),
+                                [services](const ChapterRow& one) { return one.services == services; });
+  return row == chapter_table.end() ? std::nullopt : std::optional(row->seconds);
+}
+
+const LoadCell* find_load(const ChapterResults& results, std::string_view backend, Load load,
+                          std::size_t services) {
+  const auto found = std::find_if(results.loads.begin(), results.loads.end(), [&](const LoadCell& cell) {
+    return cell.backend == backend && cell.load == load && cell.services == services;
+  });
+  return found == results.loads.end() ? nullptr : &*found;
+}
+
+const FloorCell* find_floor(const ChapterResults& results, std::string_view name,
+                            std::string_view backend) {
+  const auto found = std::find_if(results.floors.begin(), results.floors.end(), [&](const FloorCell& cell) {
+    return cell.name == name && cell.backend == backend;
+  });
+  return found == results.floors.end() ? nullptr : &*found;
+}
+
+std::vector<std::string> measured_backends(const ChapterResults& results) {
+  std::vector<std::string> names;
+  for (const ChapterBackend& backend : results.backends) {
+    if (backend.missing.empty()) {
+      names.push_back(backend.name);
+    }
+  }
+  return names;
+}
+
+std::optional<stats::Estimate> floor_figure(const FloorCell& floor,
+                                            std::vector<double> ProcessSamples::*samples) {
+  std::vector<std::vector<double>> blocks;
+  for (const ProcessSamples& block : floor.blocks) {
+    blocks.push_back(block.*samples);
+  }
+  return stats::median_of_blocks(blocks);
+}
+
+std::optional<stats::Estimate> times_chapter(const LoadCell& cell) {
+  const auto chapter = chapter_seconds(cell.services);
+  auto here = stats::median_of(cell.tool.wall_ns);
+  if (!chapter || !here) {
+    return std::nullopt;
+  }
+  const double ns = *chapter * 1e9;
+  here->value /= ns;
+  if (here->interval) {
+    here->interval = stats::Interval{here->interval->low / ns, here->interval->high / ns};
+  }
+  return here;
+}
+
+std::optional<stats::Estimate> times_other(const LoadCell& a, const LoadCell& b) {
+  const std::size_t pairs = std::min(a.tool.wall_ns.size(), b.tool.wall_ns.size());
+  std::vector<double> over;
+  std::vector<double> under;
+  for (std::size_t k = 0; k < pairs; ++k) {
+    over.push_back(a.tool.wall_ns[repeat_of(k, pairs, a.tool.wall_ns.size())]);
+    under.push_back(b.tool.wall_ns[repeat_of(k, pairs, b.tool.wall_ns.size())]);
+  }
+  return stats::ratio_of_pairs(over, under);
+}
+
+ChapterGrowth growth_of(const ChapterResults& results, std::string_view backend, Load load) {
+  ChapterGrowth growth;
+  growth.backend = backend;
+  growth.load = load;
+  const auto cells = measured_cells(results, backend, load);
+  const LoadCell* base = find_load(results, backend, load, 0);
+  if (base != nullptr && !base->tool.wall_ns.empty()) {
+    growth.base_ns = median(base->tool.wall_ns);
+    const auto dearer = above(cells, *growth.base_ns);
+    growth.above_base = growth_above(dearer, *growth.base_ns);
+    for (const LoadCell* cell : dearer) {
+      growth.sizes.push_back(cell->services);
+    }
+  }
+  std::vector<double> rules;
+  std::vector<double> wall;
+  std::vector<double> cpu;
+  for (const LoadCell* cell : cells) {
+    rules.push_back(static_cast<double>(cell->rules));
+    wall.push_back(median(cell->tool.wall_ns));
+    cpu.push_back(cpu_median(cell->tool));
+  }
+  growth.line = stats::linear_fit(rules, wall);
+  growth.cpu_line = stats::linear_fit(rules, cpu);
+  for (std::size_t i = 0; growth.line && i < rules.size(); ++i) {
+    const double residual = std::abs(wall[i] - growth.line->predict(rules[i]));
+    growth.worst_residual =
+        std::max(growth.worst_residual, residual / *std::max_element(wall.begin(), wall.end()));
+  }
+  return growth;
+}
+
+std::vector<ChapterGrowth> all_growths(const ChapterResults& results) {
+  std::vector<ChapterGrowth> growths;
+  for (const std::string& backend : measured_backends(results)) {
+    for (const Load load : all_loads) {
+      growths.push_back(growth_of(results, backend, load));
+    }
+  }
+  return growths;
+}
+
+stats::LinearFit chapter_line() {
+  std::vector<double> rules;
+  std::vector<double> ns;
+  for (const ChapterRow& row : chapter_table) {
+    rules.push_back(static_cast<double>(row.rules));
+    ns.push_back(row.seconds * 1e9);
+  }
+  return *stats::linear_fit(rules, ns);
+}
+
+std::vector<ChapterCrossing> crossings_of(const ChapterResults& results) {
+  std::vector<ChapterCrossing> crossings;
+  if (measured_backends(results).size() < 2) {
+    return crossings;
+  }
+  const std::vector<double> sizes(results.sweep.begin(), results.sweep.end());
+  for (const Load load : all_loads) {
+    ChapterCrossing one{.load = load, .measured = {}, .predicted = {}};
+    one.measured = stats::crossing(sizes, wall_by_round(results, "nft", load),
+                                   wall_by_round(results, "legacy", load), results.seed);
+    const auto nft = growth_of(results, "nft", load).line;
+    const auto legacy = growth_of(results, "legacy", load).line;
+    const bool throughout = one.measured && (one.measured->course == stats::Course::cheaper_throughout ||
+                                             one.measured->course == stats::Course::dearer_throughout);
+    if (throughout && nft && legacy) {
+      // The lines are over rules, 3 a service: the intersection is moved to services.
+      constexpr auto base = static_cast<double>(chapter_base_rules);
+      constexpr auto per_service = static_cast<double>(chapter_rules_per_service);
+      auto predicted =
+          stats::predicted_crossing(*nft, *legacy, one.measured->sizes.high * per_service + base);
+      if (predicted) {
+        predicted->services = (predicted->services - base) / per_service;
+      }
+      one.predicted = predicted;
+    }
+    crossings.push_back(one);
+  }
+  return crossings;
+}
+
+std::vector<Verdict> judge(const ChapterResults& results) {
+  std::vector<NamedGrowth> loads;
+  std::vector<std::string> lines;
+  for (const ChapterGrowth& growth : all_growths(results)) {
+    const std::string name = fmt::format("{}, {}", growth.backend, to_string(growth.load));
+    const bool whole = growth.sizes == results.sweep || growth.sizes.empty();
+    loads.push_back(
+        {name + (whole ? "" : fmt::format(" (from {} services)", grouped(growth.sizes.front()))),
+         growth.above_base});
+    if (growth.line) {
+      lines.push_back(fmt::format("{}: {}, no median further off that line than {:.1f} % of the largest",
+                                  name, line_text(*growth.line), growth.worst_residual * 100));
+    }
+  }
+  Verdict verdict = judge_linear(loads);
+  verdict.evidence.insert(verdict.evidence.end(), lines.begin(), lines.end());
+  verdict.evidence.push_back("beside it, the chapter's own five figures: " + line_text(chapter_line()));
+  return {verdict};
+}
+
+}  // namespace svcbench

@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+// Table 4.1 for a person: the chapter's figures beside this machine's, at most 100 columns, then the
+// verdict.
+#pragma once
+
+#include <string>
+
+#include "measure/chapter_results.h"
+
+namespace svcbench {
+
+// `colour`: verdicts in green, red and yellow.
+[[nodiscard]] std::string render_chapter(const ChapterResults& results, bool colour);
+
+}  // namespace svcbench
