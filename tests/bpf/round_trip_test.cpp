@@ -8,43 +8,20 @@
 #include <functional>
 #include <memory>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "measure/wire/round_trip.h"
 #include "plane/ebpf/attached_ebpf.h"
-#include "sys/capabilities.h"
+#include "private_place.h"
 #include "sys/child_process.h"
 #include "sys/iptables_backend.h"
 #include "sys/memfd.h"
-#include "sys/sandbox.h"
 
 namespace svcbench {
 namespace {
 
-bool may_run() {
-  const auto privileges = require_privileges();
-  if (!privileges) {
-    MESSAGE("skipped: " << privileges.error().message);
-  }
-  return privileges.has_value();
-}
-
-// Namespaces are a thread's: this one's end with it, and the other tests stay where they are.
-void in_private_namespaces(const std::function<void()>& body) {
-  std::thread([&] {
-    const auto entered = enter_private_namespaces();
-    CHECK_MESSAGE(entered, entered.error().message);
-    if (!entered) {
-      return;
-    }
-    try {
-      body();
-    } catch (...) {  // a REQUIRE that failed, which doctest has counted
-      FAIL_CHECK("the test ended early");
-    }
-  }).join();
-}
+using test::in_private_namespaces;
+using test::must;
 
 // A testbed with both instruments.
 struct Place {
@@ -52,14 +29,6 @@ struct Place {
   std::unique_ptr<Testbed> testbed;
   std::unique_ptr<RoundTrips> trips;
 };
-
-template <typename T>
-T must(Result<T> result) {
-  REQUIRE_MESSAGE(result, result.error().message);
-  return std::move(*result);
-}
-
-void must(const Status& status) { REQUIRE_MESSAGE(status, status.error().message); }
 
 Place make_place() {
   Place place;
@@ -167,7 +136,7 @@ std::vector<Service> services() {
 }  // namespace
 
 TEST_CASE("round trips: no data plane, every protocol, family and kind of flow") {
-  if (!may_run()) {
+  if (!test::may_program_the_kernel()) {
     return;
   }
   in_private_namespaces([] {
@@ -177,7 +146,7 @@ TEST_CASE("round trips: no data plane, every protocol, family and kind of flow")
 }
 
 TEST_CASE("round trips: with DNAT by netfilter the replies come from the service's address") {
-  if (!may_run()) {
+  if (!test::may_program_the_kernel()) {
     return;
   }
   const auto iptables = find_iptables({});
@@ -193,7 +162,7 @@ TEST_CASE("round trips: with DNAT by netfilter the replies come from the service
 }
 
 TEST_CASE("round trips: a plane without reverse NAT answers from the backend, and cannot do TCP") {
-  if (!may_run()) {
+  if (!test::may_program_the_kernel()) {
     return;
   }
   for (const EbpfHook hook : {EbpfHook::tc, EbpfHook::xdp}) {
@@ -229,7 +198,7 @@ TEST_CASE("round trips: a plane without reverse NAT answers from the backend, an
 
 // Interleaved, so that what the machine does meanwhile hits both.
 TEST_CASE("round trips: a known delay on the way is seen") {
-  if (!may_run()) {
+  if (!test::may_program_the_kernel()) {
     return;
   }
   in_private_namespaces([] {
@@ -254,7 +223,7 @@ TEST_CASE("round trips: a known delay on the way is seen") {
 }
 
 TEST_CASE("round trips: a backend that cannot be reached is an Error, not a long figure") {
-  if (!may_run()) {
+  if (!test::may_program_the_kernel()) {
     return;
   }
   in_private_namespaces([] {
@@ -277,7 +246,7 @@ TEST_CASE("round trips: a backend that cannot be reached is an Error, not a long
 }
 
 TEST_CASE("round trips: a packet that comes out at a stranger's is an Error") {
-  if (!may_run()) {
+  if (!test::may_program_the_kernel()) {
     return;
   }
   in_private_namespaces([] {
