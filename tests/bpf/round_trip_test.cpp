@@ -10,12 +10,15 @@
 #include <string>
 #include <vector>
 
+#include "measure/wire/agreement.h"
 #include "measure/wire/round_trip.h"
 #include "plane/ebpf/attached_ebpf.h"
+#include "plane/iptables_chapter.h"
 #include "private_place.h"
 #include "sys/child_process.h"
 #include "sys/iptables_backend.h"
 #include "sys/memfd.h"
+#include "sys/pinned.h"
 
 namespace svcbench {
 namespace {
@@ -131,6 +134,42 @@ std::vector<Service> services() {
     }
   }
   return result;
+}
+
+// A node whose iptables hold so many services, of which clients dial the last.
+struct Sized {
+  std::unique_ptr<Testbed> testbed;
+  std::unique_ptr<RoundTrips> trips;
+  std::unique_ptr<IptablesChapter> plane;
+  Target target;
+  TargetRange range;
+
+  Sized() = default;
+  Sized(const Sized&) = delete;
+  Sized& operator=(const Sized&) = delete;
+  ~Sized() {
+    const auto visit = testbed->node().enter();
+    plane.reset();
+  }
+};
+
+std::unique_ptr<Sized> make_sized(Wire& wire, const IptablesBackend& iptables, std::uint32_t count) {
+  std::vector<Service> all;
+  for (std::uint32_t i = 0; i < count; ++i) {
+    all.push_back({fmt::format("test/service-{}", i),
+                   FrontendKind::cluster_ip,
+                   {Address::from_ipv4(0xAC100000U + i), 53, Protocol::udp},
+                   {{Address::from_ipv4(0x0AB40000U + i), 8053}}});
+  }
+  auto place = std::make_unique<Sized>();
+  place->testbed = std::make_unique<Testbed>(must(Testbed::create(wire.programs())));
+  place->trips = must(RoundTrips::create(*place->testbed));
+  place->target = {all.back().frontend, all.back().endpoints};
+  place->range = must(wire.add_targets(std::array{place->target}));
+  const auto visit = must(place->testbed->node().enter());
+  place->plane = std::make_unique<IptablesChapter>(iptables);
+  must(place->plane->install(all));
+  return place;
 }
 
 }  // namespace
@@ -263,6 +302,50 @@ TEST_CASE("round trips: a packet that comes out at a stranger's is an Error") {
         CHECK(wrong.error().message.find("10.180.7.7:8080, which is no backend") != std::string::npos);
       }
     }
+  });
+}
+
+TEST_CASE("instruments: what more iptables rules cost a new flow, by the wire and by round trips") {
+  if (!test::may_program_the_kernel()) {
+    return;
+  }
+  const auto iptables = find_iptables({});
+  if (!iptables) {
+    MESSAGE("skipped: " << iptables.error().message);
+    return;
+  }
+  in_private_namespaces([&] {
+    const auto wire = must(Wire::create({.targets = 4, .backends = 4}));
+    const Pinned pinned = must(Pinned::to_last_cpu());  // both instruments
+    constexpr std::array<std::uint32_t, 2> sizes{1, 3000};
+    constexpr std::size_t rounds = 12;
+    constexpr std::uint32_t flows = 200;
+    std::array<std::unique_ptr<Sized>, 2> places;
+    for (std::size_t i = 0; i < sizes.size(); ++i) {
+      places[i] = make_sized(*wire, *iptables, sizes[i]);
+    }
+    MonotonicClock clock;
+    std::array<std::vector<double>, 2> by_wire;
+    std::array<std::vector<double>, 2> by_trips;
+    std::uint32_t first_flow = 0;
+    for (std::size_t round = 0; round < rounds; ++round) {
+      for (std::size_t k = 0; k < places.size(); ++k) {
+        const std::size_t i = round % 2 == 0 ? k : 1 - k;
+        Sized& place = *places[i];
+        const auto arrivals = must(wire->send(
+            *place.testbed,
+            {.targets = place.range, .first_flow = first_flow, .flows = flows, .packets = flows}));
+        must(require_all_right(arrivals));
+        by_wire[i].push_back(*arrivals.latency.quantile(0.5));
+        const auto samples = must(place.trips->measure(place.target, FlowKind::fresh, flows, clock));
+        REQUIRE(!samples.not_offered);
+        by_trips[i].push_back(median(samples.ns));
+      }
+      first_flow += flows;
+    }
+    const Comparison comparison = compare_instruments({by_wire[1], by_wire[0]}, {by_trips[1], by_trips[0]});
+    MESSAGE(comparison.summary);
+    CHECK(to_string(comparison.agreement) == "agree");
   });
 }
 
