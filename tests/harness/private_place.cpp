@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include "private_place.h"
+
+#include <thread>
+
+#include "sys/capabilities.h"
+#include "sys/sandbox.h"
+
+namespace svcbench::test {
+
+bool may_program_the_kernel() {
+  const auto privileges = require_privileges();
+  if (!privileges) {
+    MESSAGE("skipped: " << privileges.error().message);
+  }
+  return privileges.has_value();
+}
+
+void in_private_namespaces(const std::function<void()>& body) {
+  std::thread([&] {
+    const auto entered = enter_private_namespaces();
+    CHECK_MESSAGE(entered, entered.error().message);
+    if (!entered) {
+      return;
+    }
+    try {
+      body();
+    } catch (...) {  // a REQUIRE that failed, which doctest has counted
+      FAIL_CHECK("the test ended early");
+    }
+  }).join();
+}
+
+}  // namespace svcbench::test
