@@ -255,7 +255,7 @@ class Borrowing {
 std::string shape_text(const nlohmann::json& shape) {
   const auto endpoints = shape.find("endpoints");
   return fmt::format(
-      "{} endpoints, {}, {}",
+      "{} endpoints each, {}, {}",
       endpoints != shape.end() && endpoints->is_number_unsigned() ? endpoints->dump() : "unknown",
       text_at(shape, "family"), text_at(shape, "protocol"));
 }
@@ -280,8 +280,8 @@ Status check_lender(const CompareResults& other, std::string_view file, const nl
   for (const char* key : {"endpoints", "family", "protocol"}) {
     const auto theirs = found->find(key);
     if (theirs == found->end() || *theirs != shape.at(key)) {
-      return usage_error("--with {}: its services are others: {} a service; here {}", name,
-                         shape_text(*found), shape_text(shape));
+      return usage_error("--with {}: its services are others: {}; here {}", name, shape_text(*found),
+                         shape_text(shape));
     }
   }
   const std::string emulation = emulation_of(other.environment);

@@ -16,6 +16,7 @@
 #include "stats/quantile.h"
 #include "sys/conntrack.h"
 #include "sys/interrupt.h"
+#include "sys/route_socket.h"
 
 namespace svcbench {
 
@@ -35,6 +36,12 @@ constexpr double install_share = 0.08;
 // Reading a plane back costs as much as programming it.
 constexpr std::size_t verify_every = 5;
 constexpr std::uint32_t flows_for_state = 1000;
+
+// As on every node: without it a kernel knows no address, and IPVS refuses every destination (EINVAL).
+Status bring_loopback_up() {
+  SVCB_TAKE(route, RouteSocket::open());
+  return route.bring_up("lo");
+}
 
 double seconds_between(std::int64_t begin, std::int64_t end) {
   return static_cast<double>(end - begin) / 1e9;
@@ -95,6 +102,7 @@ Status CompareRun::choose_planes() {
   for (const PlaneRow* row : options_.planes) {
     SVCB_TAKE(scratch, NetNamespace::create());
     SVCB_TAKE(visit, scratch.enter());
+    SVCB_CHECK(bring_loopback_up());
     if (const Status usable = row->probe(); !usable) {
       SVCB_CHECK(check_interrupted());
       results_.missing.push_back({std::string(row->name), usable.error().message});
@@ -224,6 +232,7 @@ Status CompareRun::install(Cell& cell) {
   if (options_.scenarios.update && cell.row->name != "null") {
     SVCB_TAKE(place, NetNamespace::create());
     SVCB_TAKE(visit, place.enter());
+    SVCB_CHECK(bring_loopback_up());
     SVCB_TAKE(plane, cell.row->make(site()));
     cell.changing = std::make_unique<InNamespace>(std::move(place), std::move(plane));
     const std::int64_t again = clock_.now_ns();
@@ -255,6 +264,7 @@ void CompareRun::add_sync_step(Cell& cell) {
     const auto wanted = services(cell.services);
     SVCB_TAKE(place, NetNamespace::create());
     SVCB_TAKE(visit, place.enter());
+    SVCB_CHECK(bring_loopback_up());
     SVCB_TAKE(plane, cell.row->make(site()));
     SVCB_CHECK(plane->install(wanted));
     if (repeat % verify_every == 0) {
