@@ -6,9 +6,11 @@
 #include "cli/command.h"
 #include "cli/input.h"
 #include "cli/run_info.h"
+#include "measure/borrow.h"
 #include "measure/compare_analysis.h"
 #include "measure/compare_run.h"
 #include "report/compare_json.h"
+#include "report/compare_reader.h"
 #include "report/compare_table.h"
 #include "report/output_file.h"
 #include "report/progress_line.h"
@@ -31,6 +33,7 @@ struct CompareInput {
   std::uint32_t packets = CompareOptions{}.packets;
   double budget_seconds = CompareOptions{}.budget_seconds;
   std::string json{};
+  std::string with{};  // path, or empty
   bool quiet = false;
 };
 
@@ -66,6 +69,21 @@ Scenarios chosen_scenarios(const std::vector<std::string>& names) {
   return {.sync = has("sync"), .update = has("update"), .path = has("path"), .state = has("state")};
 }
 
+// The run that --with names, once it is known to fit this one.
+Result<std::optional<CompareResults>> lender(const CompareInput& input,
+                                             const std::vector<std::size_t>& sweep) {
+  if (input.with.empty()) {
+    return std::nullopt;
+  }
+  SVCB_TAKE(other, read_comparison(input.with));
+  std::vector<std::string> names;
+  for (const PlaneRow* row : chosen_planes(input.planes)) {
+    names.emplace_back(row->name);
+  }
+  SVCB_CHECK(check_lender(other, input.with, describe_shape(input.workload), names, sweep));
+  return other;
+}
+
 Result<int> run(const CompareInput& input) {
   std::optional<OutputFile> json;
   if (!input.json.empty()) {
@@ -74,6 +92,7 @@ Result<int> run(const CompareInput& input) {
   }
   SVCB_TAKE(made, input.workload.make());
   SVCB_TAKE(sweep, input.workload.sweep(made.workload.services().size()));
+  SVCB_TAKE(other, lender(input, sweep));
   SVCB_CHECK(require_privileges());
 
   const nlohmann::json environment = describe_environment();
@@ -96,6 +115,10 @@ Result<int> run(const CompareInput& input) {
   results.run =
       describe_run(input.command, input.workload, sweep, made, input.rounds, input.budget_seconds);
   results.run["packets"] = input.packets;
+  if (other) {
+    results.borrowed = borrow(*other, input.with, results);
+    results.notes.push_back(describe_borrowed(*results.borrowed));
+  }
   results.verdicts = judge(results);
   if (json) {
     SVCB_CHECK(json->write(to_json(results).dump(1) + "\n"));
@@ -151,6 +174,9 @@ Action configure_compare(CLI::App& app) {
   app.add_option("--scenarios", input->scenarios, "Only these of sync, update, path, state")
       ->delimiter(',')
       ->check(CLI::IsMember({"sync", "update", "path", "state"}));
+  app.add_option("--with", input->with,
+                 "The --json of a comparison under another kernel, which lends the planes that this kernel "
+                 "lacks:\nscaled by way of the planes that both runs measure, and marked");
   app.footer(
       "Programs every plane as its real controller does, in network namespaces of their own, and measures\n"
       "side by side, interleaved:\n"

@@ -10,6 +10,7 @@
 #include <fstream>
 #include <iterator>
 
+#include "measure/emulation.h"
 #include "report/text_table.h"
 #include "revision.h"
 
@@ -32,6 +33,13 @@ std::string command_line() {
 
 bool wants_colour() { return isatty(STDOUT_FILENO) != 0 && std::getenv("NO_COLOR") == nullptr; }
 
+nlohmann::json describe_shape(const WorkloadInput& input) {
+  if (!input.cluster.empty()) {
+    return {};
+  }
+  return {{"endpoints", input.endpoints}, {"family", input.family}, {"protocol", input.protocol}};
+}
+
 nlohmann::json describe_run(std::string_view command, const WorkloadInput& input,
                             const std::vector<std::size_t>& sweep, const WorkloadInput::Made& made,
                             std::size_t rounds, double budget_seconds) {
@@ -47,6 +55,7 @@ nlohmann::json describe_run(std::string_view command, const WorkloadInput& input
           {"budget_seconds", budget_seconds},
           {"sweep", sweep},
           {"workload", made.description},
+          {"shape", describe_shape(input)},
           {"notes", made.notes},
           {"bpf_compiler", SVCBENCH_BPF_COMPILER}};
 }
@@ -56,7 +65,9 @@ std::string run_header(const nlohmann::json& environment, const nlohmann::json& 
   const auto text = [](const nlohmann::json& value) {
     return value.is_string() ? value.get<std::string>() : std::string("unknown");
   };
-  std::string out = wrapped(
+  const std::string mark = emulation_line(emulation_of(environment));
+  std::string out = mark.empty() ? "" : wrapped(mark, 0);
+  out += wrapped(
       fmt::format("svcbench {} ({}), kernel {}, CPU {}, seed {}, {} s", SVCBENCH_VERSION, SVCBENCH_REVISION,
                   text(environment["kernel"]["release"]), text(environment["cpu"]["model"]),
                   run["seed"].get<std::uint64_t>(), std::lround(seconds)),

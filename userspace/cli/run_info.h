@@ -14,6 +14,10 @@ namespace svcbench {
 // Colours only on a terminal, and never with NO_COLOR.
 [[nodiscard]] bool wants_colour();
 
+// "shape" in a result's "run": two runs whose services have the same one may be held side by side. null for
+// a cluster's services.
+[[nodiscard]] nlohmann::json describe_shape(const WorkloadInput& input);
+
 // The part of a result's "run" that all commands share: command line, versions, seed, workload.
 [[nodiscard]] nlohmann::json describe_run(std::string_view command, const WorkloadInput& input,
                                           const std::vector<std::size_t>& sweep,

@@ -5,6 +5,8 @@
 #include <limits>
 #include <set>
 
+#include "measure/borrow.h"
+#include "measure/emulation.h"
 #include "service/text.h"
 
 namespace svcbench {
@@ -160,23 +162,43 @@ std::vector<NamedGrowth> growths_of(const std::vector<Series>& all) {
   return growths;
 }
 
+// Measured here, and the exponents that were borrowed: of all borrowed figures they alone decide claims.
+std::vector<NamedGrowth> new_flow_growths(const CompareResults& results, bool (*wanted)(std::string_view)) {
+  std::vector<NamedGrowth> growths = growths_of(new_flow_series(results, wanted));
+  if (results.borrowed) {
+    for (const std::string& plane : results.borrowed->planes) {
+      for (const Protocol protocol : {Protocol::udp, Protocol::tcp}) {
+        const Figure figure{.kind = PathKind{FlowKind::fresh, Position::last, protocol}, .operation = std::nullopt, .way = ""};
+        const auto* found = find_borrowed_growth(*results.borrowed, plane, figure);
+        if (wanted(plane) && found != nullptr) {
+          growths.push_back({fmt::format("{} ({}), {}", plane, results.borrowed->lender.mark, found->what),
+                             found->growth});
+          break;
+        }
+      }
+    }
+  }
+  return growths;
+}
+
 void judge_paths(const CompareResults& results, std::vector<Verdict>& verdicts) {
   if (const auto iptables = new_flow_series(results, is_iptables); !iptables.empty()) {
     verdicts.push_back(
         judge_rising("iptables-scan", "iptables looks a service up by a linear scan", iptables));
   }
   const auto is_ipvs = [](std::string_view plane) { return plane == "ipvs"; };
-  if (const auto ipvs = new_flow_series(results, is_ipvs); !ipvs.empty()) {
-    verdicts.push_back(
-        judge_constant("ipvs-constant", "IPVS looks a service up in constant time", growths_of(ipvs)));
+  if (const auto ipvs = new_flow_growths(results, is_ipvs); !ipvs.empty()) {
+    verdicts.push_back(judge_constant("ipvs-constant", "IPVS looks a service up in constant time", ipvs));
   }
-  const auto ebpf = new_flow_series(results, is_ebpf);
+  const auto ebpf = new_flow_growths(results, is_ebpf);
   if (ebpf.empty()) {
     return;
   }
-  verdicts.push_back(
-      judge_constant("ebpf-constant", "eBPF looks a service up in constant time", growths_of(ebpf)));
+  verdicts.push_back(judge_constant("ebpf-constant", "eBPF looks a service up in constant time", ebpf));
 
+  if (new_flow_series(results, is_ebpf).empty()) {
+    return;  // borrowed exponents, and no time
+  }
   std::vector<ProgramFigure> figures;
   const auto sizes = sizes_of(results);
   for (const PathCell& cell : results.paths) {
@@ -382,6 +404,7 @@ std::vector<Verdict> judge(const CompareResults& results) {
   judge_paths(results, verdicts);
   judge_updates(results, verdicts);
   judge_conntrack(results, verdicts);
+  withhold_absolute(verdicts, emulation_of(results.environment));
   return verdicts;
 }
 

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "measure/borrowed.h"
 #include "measure/path_results.h"
 #include "measure/results.h"
 #include "stats/quantile.h"
@@ -50,8 +51,9 @@ struct CompareResults {
   std::vector<UpdateCell> updates{};
   std::vector<PathCell> paths{};
   std::vector<StateCell> states{};
-  std::optional<double> clock_ns{};  // that one reading of the clock takes in a program
-  std::vector<std::string> notes{};  // where two instruments disagree, what was left out
+  std::optional<Borrowed> borrowed{};  // of planes in `missing`, from another run
+  std::optional<double> clock_ns{};    // that one reading of the clock takes in a program
+  std::vector<std::string> notes{};    // where two instruments disagree, what was left out
   std::vector<Verdict> verdicts{};
   double seconds = 0;
 };

@@ -106,7 +106,7 @@ Status CompareRun::choose_planes() {
   for (const PlaneRow* row : options_.planes) {
     SVCB_TAKE(scratch, bare_node());
     SVCB_TAKE(visit, scratch.enter());
-    if (const Status usable = row->probe(); !usable) {
+      if (const Status usable = row->probe(); !usable) {
       SVCB_CHECK(check_interrupted());
       results_.missing.push_back({std::string(row->name), usable.error().message});
       continue;
@@ -240,7 +240,7 @@ Status CompareRun::install(Cell& cell) {
   if (options_.scenarios.update && cell.row->name != "null") {
     SVCB_TAKE(place, bare_node());
     SVCB_TAKE(visit, place.enter());
-    SVCB_TAKE(plane, cell.row->make(site()));
+      SVCB_TAKE(plane, cell.row->make(site()));
     cell.changing = std::make_unique<InNamespace>(std::move(place), std::move(plane));
     const std::int64_t again = clock_.now_ns();
     SVCB_CHECK(cell.changing->install(wanted));
@@ -271,7 +271,7 @@ void CompareRun::add_sync_step(Cell& cell) {
     const auto wanted = services(cell.services);
     SVCB_TAKE(place, bare_node());
     SVCB_TAKE(visit, place.enter());
-    SVCB_TAKE(plane, cell.row->make(site()));
+      SVCB_TAKE(plane, cell.row->make(site()));
     SVCB_CHECK(plane->install(wanted));
     if (repeat % verify_every == 0) {
       SVCB_TAKE(held, plane->entries());

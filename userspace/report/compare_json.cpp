@@ -2,6 +2,7 @@
 #include "report/compare_json.h"
 
 #include "measure/compare_analysis.h"
+#include "report/borrowed_report.h"
 #include "report/json_parts.h"
 
 namespace svcbench {
@@ -131,6 +132,7 @@ json to_json(const CompareResults& results) {
           {"paths", each(results.paths, path_json)},
           {"states", each(results.states, state_json)},
           {"growth", growths_json(results)},
+          {"borrowed", borrowed_json(results)},
           {"instrument", {{"clock_ns", or_null(results.clock_ns)}}},
           {"notes", results.notes},
           {"verdicts", verdicts_json(results.verdicts)}};

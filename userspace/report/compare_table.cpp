@@ -9,8 +9,11 @@
 
 #include "measure/compare_analysis.h"
 #include "measure/compare_run.h"
+#include "measure/emulation.h"
 #include "plane/registry.h"
+#include "report/borrowed_report.h"
 #include "report/figures.h"
+#include "report/path_unit.h"
 #include "report/text_table.h"
 #include "service/text.h"
 
@@ -21,7 +24,6 @@ namespace {
 using Column = TextTable::Column;
 constexpr auto left = TextTable::Align::left;
 
-constexpr double us = 1e3;
 PathKind new_last(const CompareResults& results) {
   return {FlowKind::fresh, Position::last, usual_protocol(results)};
 }
@@ -114,13 +116,16 @@ std::vector<std::string> path_names(const CompareResults& results) {
   return names;
 }
 
-std::string quantile_us(const PathCell& cell, double p) { return number(cell.latency.quantile(p), us); }
+PathUnit path_unit(const CompareResults& results) {
+  return PathUnit::of(emulation_of(results.environment));
+}
 
 std::string path_table(const CompareResults& results) {
+  const PathUnit unit = path_unit(results);
   TextTable table({{"plane", left},
                    {"N"},
                    {"packets", left},
-                   {"p50 us"},
+                   {"p50 " + unit.title()},
                    {"p90"},
                    {"p99"},
                    {"p99.9"},
@@ -136,9 +141,9 @@ std::string path_table(const CompareResults& results) {
         table.add({plane, grouped(services),
                    fmt::format("{}, {} {}", cell.kind.flow == FlowKind::fresh ? "new" : "established",
                                to_string(cell.kind.position), to_string(cell.kind.protocol)),
-                   figure(path_p50(cell), us), quantile_us(cell, 0.9), quantile_us(cell, 0.99),
-                   quantile_us(cell, 0.999), number(LatencyHistogram::lowest_ns(top.first + 1), us),
-                   grouped(cell.latency.count())});
+                   unit.figure(path_p50(cell)), unit.number(cell.latency.quantile(0.9)),
+                   unit.number(cell.latency.quantile(0.99)), unit.number(cell.latency.quantile(0.999)),
+                   unit.number(LatencyHistogram::lowest_ns(top.first + 1)), grouped(cell.latency.count())});
       }
     }
   }
@@ -180,7 +185,7 @@ std::string lookup_cell(const CompareResults& results, const std::string& plane)
   const Series series = path_series(results, plane, new_last(results));
   const auto growth = growth_of(series);
   if (!growth) {
-    return "-";
+    return borrowed_path_trend(results, plane, new_last(results));
   }
   return fmt::format("{}, b {:.2f}", trend_of(growth), growth->exponent);
 }
@@ -188,13 +193,15 @@ std::string lookup_cell(const CompareResults& results, const std::string& plane)
 std::string path_cell(const CompareResults& results, const std::string& plane, std::size_t services,
                       const PathKind& kind) {
   const PathCell* cell = find_path(results, plane, services, kind);
-  return cell == nullptr ? "-" : figure_with_unit(path_p50(*cell));
+  const PathUnit unit = path_unit(results);
+  return cell == nullptr ? borrowed_path(results, plane, services, kind, unit)
+                         : unit.with_unit(path_p50(*cell));
 }
 
 std::string conntrack_cell(const CompareResults& results, const std::string& plane, std::size_t services) {
   const StateCell* state = find_state(results, plane, services);
   return state == nullptr || !state->conntrack_per_1000_flows
-             ? "-"
+             ? borrowed_count(results, plane, services)
              : fmt::format("{:.0f}", *state->conntrack_per_1000_flows);
 }
 
@@ -208,30 +215,31 @@ std::string memory_cell(const CompareResults& results, const std::string& plane,
 std::string update_cell(const CompareResults& results, const std::string& plane, const std::string& way,
                         std::size_t services) {
   const UpdateCell* cell = find_update(results, plane, way, services, Operation::change_endpoints);
-  return cell == nullptr ? "-" : figure_with_unit(update_cost(*cell));
+  return cell == nullptr ? borrowed_change(results, plane, services) : figure_with_unit(update_cost(*cell));
 }
 
 std::string update_trend(const CompareResults& results, const std::string& plane, const std::string& way) {
   const auto growth = growth_of(update_series(results, plane, way, Operation::change_endpoints));
-  return growth ? fmt::format("{}, b {:.2f}", trend_of(growth), growth->exponent) : "-";
+  return growth ? fmt::format("{}, b {:.2f}", trend_of(growth), growth->exponent)
+                : borrowed_change_trend(results, plane);
 }
 
-// A column a plane; as many tables as four columns each take.
-std::string chapter_table(const CompareResults& results) {
-  constexpr std::size_t across = 4;
+// A column a plane; as many tables as columns of `across` planes each take.
+std::string chapter_table(const CompareResults& results, const std::vector<std::string>& names,
+                          std::size_t across) {
   const std::size_t services = sizes_of(results).back();
   std::string out;
-  for (std::size_t first = 0; first < results.planes.size(); first += across) {
-    const std::size_t end = std::min(first + across, results.planes.size());
+  for (std::size_t first = 0; first < names.size(); first += across) {
+    const std::size_t end = std::min(first + across, names.size());
     std::vector<Column> columns{{"", left}};
     for (std::size_t i = first; i < end; ++i) {
-      columns.push_back({results.planes[i], left});
+      columns.push_back({names[i], left});
     }
     TextTable table(columns);
     const auto add = [&](const std::string& title, const auto& cell) {
       std::vector<std::string> row{title};
       for (std::size_t i = first; i < end; ++i) {
-        row.push_back(cell(results.planes[i]));
+        row.push_back(cell(names[i]));
       }
       table.add(std::move(row));
     };
@@ -260,6 +268,37 @@ std::string chapter_table(const CompareResults& results) {
     out += (out.empty() ? "" : "\n") + table.text();
   }
   return out;
+}
+
+bool fits(std::string_view text) {
+  constexpr std::size_t width = 100;
+  for (std::size_t begin = 0; begin < text.size();) {
+    const std::size_t end = std::min(text.find('\n', begin), text.size());
+    if (end - begin > width) {
+      return false;
+    }
+    begin = end + 1;
+  }
+  return true;
+}
+
+// Measured planes and borrowed ones in the registry's order, at most four beside each other.
+std::string chapter_table(const CompareResults& results) {
+  std::vector<std::string> names = results.planes;
+  if (results.borrowed) {
+    names.insert(names.end(), results.borrowed->planes.begin(), results.borrowed->planes.end());
+    std::stable_sort(names.begin(), names.end(), [](const std::string& a, const std::string& b) {
+      return find_plane(a) < find_plane(b);  // rows of one array
+    });
+  }
+  std::string text;
+  for (std::size_t across = 4; across > 0; --across) {
+    text = chapter_table(results, names, across);
+    if (fits(text)) {
+      break;
+    }
+  }
+  return text;
 }
 
 // ---- the instrument ----

@@ -5,6 +5,7 @@
 #include <sys/utsname.h>
 
 #include <charconv>
+#include <cstdlib>
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -14,6 +15,7 @@
 #include <string_view>
 #include <vector>
 
+#include "service/text.h"
 #include "sys/iptables_backend.h"
 
 namespace svcbench {
@@ -196,6 +198,12 @@ json uptime_seconds(const Path& root) {
   return words >> seconds ? json(seconds) : json();
 }
 
+// What tests/vm/run says of its guest; any text is passed on, as it may be printed.
+json variable(const char* name) {
+  const char* text = std::getenv(name);
+  return text == nullptr || *text == '\0' ? json() : json(printable(text));
+}
+
 json describe_versions() {
   const auto iptables = find_iptables(std::nullopt);
   json versions;
@@ -214,6 +222,8 @@ json describe_environment(const Path& root) {
   result["cpu"] = describe_cpu(root);
   result["bpf"]["jit_enable"] = number_in(root / "proc/sys/net/core/bpf_jit_enable");
   result["bpf"]["jit_harden"] = number_in(root / "proc/sys/net/core/bpf_jit_harden");
+  result["emulated"] = variable("SVCBENCH_EMULATED");
+  result["kernel_source"] = variable("SVCBENCH_KERNEL_SOURCE");
   result["clocksource"] =
       text_or_null(read_text(root / "sys/devices/system/clocksource/clocksource0/current_clocksource"));
   result["load_average"] = load_average(root);

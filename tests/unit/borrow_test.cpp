@@ -1,0 +1,475 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+// Planes from a run under another kernel: the scaling by hand-made runs, what is refused, what is shown.
+#include "measure/borrow.h"
+
+#include <doctest/doctest.h>
+
+#include <filesystem>
+#include <fstream>
+#include <functional>
+#include <nlohmann/json.hpp>
+#include <sstream>
+
+#include "measure/compare_analysis.h"
+#include "report/compare_json.h"
+#include "report/compare_reader.h"
+#include "report/compare_table.h"
+
+namespace svcbench {
+namespace {
+
+using nlohmann::json;
+
+constexpr PathKind new_last{FlowKind::fresh, Position::last, Protocol::udp};
+const Figure path_figure{.kind = new_last, .operation = std::nullopt, .way = ""};
+const Figure sync_figure{};
+const json shape{{"endpoints", 3}, {"family", "ipv4"}, {"protocol", "mixed"}};
+
+Figure change_figure(std::string way) {
+  return {.kind = std::nullopt, .operation = Operation::change_endpoints, .way = std::move(way)};
+}
+
+std::vector<double> rounds(double ns, std::size_t count = 6) { return std::vector<double>(count, ns); }
+
+void add_path(CompareResults& results, const std::string& plane, std::size_t services,
+              std::vector<double> p50_ns) {
+  PathCell cell{.plane = plane, .services = services, .kind = new_last};
+  cell.latency.add_bucket(1000, 200);
+  cell.p50_ns = std::move(p50_ns);
+  results.paths.push_back(std::move(cell));
+}
+
+void add_change(CompareResults& results, const std::string& plane, std::size_t services, double ns,
+                const std::string& way = "") {
+  UpdateCell cell{plane, services, Operation::change_endpoints};
+  cell.way = way;
+  cell.commit_ns = Blocks(6, {ns - 1000});
+  cell.stage_ns = Blocks(6, {1000});
+  results.updates.push_back(std::move(cell));
+}
+
+void add_sync(CompareResults& results, const std::string& plane, std::size_t services, std::int64_t ns) {
+  SyncCell cell{.plane = plane, .services = services};
+  SyncCost cost;
+  cost.generate_ns = 1000;
+  cost.commit_ns = ns - 1000;
+  cell.repeats = std::vector<SyncCost>(6, cost);
+  results.syncs.push_back(std::move(cell));
+}
+
+// Everything ten times slower than here, and IPVS at 0.5 times iptables-nft's and 0.8 times nftables' path.
+CompareResults guest() {
+  CompareResults results;
+  results.environment = {{"kernel", {{"release", "6.12.41+deb13-amd64"}}},
+                         {"emulated", "tcg"},
+                         {"kernel_source", "linux-image 6.12.41-1"}};
+  results.run = {{"command", "compare"}, {"shape", shape}};
+  results.planes = {"null", "iptables-nft", "nftables", "ipvs", "ebpf-tc"};
+  for (const std::size_t services : {500, 1000}) {
+    add_path(results, "null", services, rounds(30'000));
+    add_path(results, "iptables-nft", services, rounds(80'000));
+    add_path(results, "nftables", services, rounds(50'000));
+    add_path(results, "ipvs", services, rounds(40'000));
+    add_path(results, "ebpf-tc", services, rounds(20'000));
+    for (const std::string way : {"partial", "full"}) {
+      add_change(results, "iptables-nft", services, way == "full" ? 800e6 : 400e6, way);
+    }
+    add_change(results, "ipvs", services, 4e6);
+    add_sync(results, "iptables-nft", services, 2'000'000'000);
+    add_sync(results, "ipvs", services, 1'000'000'000);
+  }
+  StateCell state{.plane = "ipvs", .services = 1000};
+  state.conntrack_per_1000_flows = 1000;
+  results.states.push_back(state);
+  return results;
+}
+
+CompareResults host() {
+  CompareResults results;
+  results.environment = {{"kernel", {{"release", "6.18.5"}}}, {"emulated", nullptr}};
+  results.run = {{"command", "compare"}, {"shape", shape}};
+  results.planes = {"null", "iptables-nft", "nftables", "ebpf-tc"};
+  results.missing = {{"ipvs", "no module ip_vs"}, {"iptables-legacy", "no x_tables"}};
+  for (const std::size_t services : {100, 1000}) {
+    add_path(results, "null", services, rounds(1000));
+    add_path(results, "iptables-nft", services, {9000, 9500, 10'000, 10'000, 10'500, 11'000});
+    add_path(results, "nftables", services, rounds(10'000));
+    add_path(results, "ebpf-tc", services, rounds(2000));
+    for (const std::string way : {"partial", "full"}) {
+      add_change(results, "iptables-nft", services, way == "full" ? 80e6 : 40e6, way);
+    }
+    add_sync(results, "iptables-nft", services, 200'000'000);
+  }
+  return results;
+}
+
+const BorrowedCell& cell_of(const Borrowed& borrowed, const Figure& figure) {
+  const BorrowedCell* cell = find_borrowed(borrowed, "ipvs", 1000, figure);
+  REQUIRE(cell != nullptr);
+  return *cell;
+}
+
+std::vector<std::string> planes_of(const std::vector<Via>& vias) {
+  std::vector<std::string> names;
+  for (const Via& via : vias) {
+    names.push_back(via.plane);
+  }
+  return names;
+}
+
+void remove_plane(CompareResults& results, const std::string& plane) {
+  std::erase(results.planes, plane);
+  const auto of_plane = [&](const auto& cell) { return cell.plane == plane; };
+  std::erase_if(results.paths, of_plane);
+  std::erase_if(results.updates, of_plane);
+  std::erase_if(results.syncs, of_plane);
+}
+
+}  // namespace
+
+TEST_CASE("borrow: the median over the shared planes, and their whole range") {
+  const Borrowed borrowed = borrow(guest(), "guest.json", host());
+  CHECK(borrowed.planes == std::vector<std::string>{"ipvs"});
+  CHECK(borrowed.lender.mark == "*6.12 tcg");
+  const BorrowedCell& cell = cell_of(borrowed, path_figure);
+  // 0.5 x 10,000 [9,000, 11,000] and 0.8 x 10,000; never by way of null or eBPF.
+  REQUIRE(planes_of(cell.vias) == std::vector<std::string>{"iptables-nft", "nftables"});
+  CHECK(cell.vias[0].ratio.value == doctest::Approx(0.5));
+  CHECK(cell.vias[0].here.value == doctest::Approx(10'000));
+  CHECK(cell.vias[0].scaled.value == doctest::Approx(5000));
+  REQUIRE(cell.vias[0].scaled.interval);
+  CHECK(cell.vias[0].scaled.interval->low == doctest::Approx(4500));
+  CHECK(cell.vias[0].scaled.interval->high == doctest::Approx(5500));
+  CHECK(cell.vias[1].scaled.value == doctest::Approx(8000));
+  CHECK(cell.ns.value == doctest::Approx(6500));
+  REQUIRE(cell.ns.interval);
+  CHECK(cell.ns.interval->low == doctest::Approx(4500));
+  CHECK(cell.ns.interval->high == doctest::Approx(8000));
+}
+
+TEST_CASE("borrow: the ratio is one of rounds, and its interval counts") {
+  CompareResults other = guest();
+  // Both drift together, by up to a half: the ratio stays 0.5 but in one round, where it is 0.6.
+  for (PathCell& cell : other.paths) {
+    if (cell.plane == "ipvs") {
+      cell.p50_ns = {40e3, 44e3, 48e3, 52e3, 56e3, 72e3};
+    } else if (cell.plane == "iptables-nft") {
+      cell.p50_ns = {80e3, 88e3, 96e3, 104e3, 112e3, 120e3};
+    }
+  }
+  const Borrowed borrowed = borrow(other, "g", host());
+  const Via& via = cell_of(borrowed, path_figure).vias.front();
+  CHECK(via.ratio.value == doctest::Approx(0.5));
+  REQUIRE(via.scaled.interval);
+  CHECK(via.scaled.interval->low == doctest::Approx(4500));
+  CHECK(via.scaled.interval->high == doctest::Approx(0.6 * 11'000));
+}
+
+TEST_CASE("borrow: no interval where one of the shared planes has none") {
+  CompareResults ours = host();
+  for (PathCell& cell : ours.paths) {
+    if (cell.plane == "nftables") {
+      cell.p50_ns.resize(5);
+    }
+  }
+  const Borrowed borrowed = borrow(guest(), "g", ours);
+  const BorrowedCell& cell = cell_of(borrowed, path_figure);
+  CHECK(cell.ns.value == doctest::Approx(6500));
+  CHECK_FALSE(cell.ns.interval);
+  CHECK(cell.vias[0].scaled.interval);
+}
+
+TEST_CASE("borrow: changes by way of the first way, and syncs") {
+  const Borrowed borrowed = borrow(guest(), "g", host());
+  const BorrowedCell& change = cell_of(borrowed, change_figure(""));
+  REQUIRE(planes_of(change.vias) == std::vector<std::string>{"iptables-nft"});
+  CHECK(change.vias[0].here.value == doctest::Approx(40e6));  // partial
+  CHECK(change.ns.value == doctest::Approx(0.4e6));
+  CHECK(cell_of(borrowed, sync_figure).ns.value == doctest::Approx(100e6));
+}
+
+TEST_CASE("borrow: only sizes that both runs measured; exponents and counts as they are") {
+  const Borrowed borrowed = borrow(guest(), "g", host());
+  for (const BorrowedCell& cell : borrowed.cells) {
+    CHECK(cell.services == 1000);
+  }
+  const BorrowedGrowth* growth = find_borrowed_growth(borrowed, "ipvs", path_figure);
+  REQUIRE(growth != nullptr);
+  CHECK(growth->growth.exponent == doctest::Approx(0));
+  REQUIRE(borrowed.counts.size() == 1);
+  CHECK(borrowed.counts[0].entries == 1000);
+}
+
+TEST_CASE("borrow: a plane of the other nature only where there is none of the same") {
+  CompareResults ours = host();
+  remove_plane(ours, "iptables-nft");
+  remove_plane(ours, "nftables");
+  const Borrowed borrowed = borrow(guest(), "g", ours);
+  const BorrowedCell& cell = cell_of(borrowed, path_figure);
+  CHECK(planes_of(cell.vias) == std::vector<std::string>{"ebpf-tc"});
+  CHECK(cell.ns.value == doctest::Approx(4000));
+  CHECK(find_borrowed(borrowed, "ipvs", 1000, sync_figure) == nullptr);
+
+  remove_plane(ours, "ebpf-tc");
+  const Borrowed nothing = borrow(guest(), "g", ours);
+  CHECK(nothing.planes.empty());
+  CHECK(nothing.cells.empty());
+  CHECK(nothing.growths.empty());
+  CHECK(describe_borrowed(nothing).starts_with("Nothing was borrowed from g"));
+}
+
+TEST_CASE("borrow: of user-mode Linux only the paths of netfilter planes") {
+  CompareResults other = guest();
+  other.environment["emulated"] = "uml";
+  CompareResults ours = host();
+  remove_plane(ours, "ebpf-tc");
+  ours.missing.push_back({"ebpf-tc", "no BPF"});
+  const Borrowed borrowed = borrow(other, "g", ours);
+  CHECK(borrowed.planes == std::vector<std::string>{"ipvs"});
+  CHECK(borrowed.lender.mark == "*6.12 uml");
+  CHECK(cell_of(borrowed, path_figure).ns.value == doctest::Approx(6500));
+  for (const BorrowedCell& cell : borrowed.cells) {
+    CHECK(cell.figure.kind.has_value());
+  }
+  for (const BorrowedGrowth& growth : borrowed.growths) {
+    CHECK(growth.figure.kind.has_value());
+  }
+  // From an emulated kernel with a JIT, eBPF is offered.
+  other.environment["emulated"] = "tcg";
+  CHECK(borrow(other, "g", ours).planes.size() == 2);
+}
+
+TEST_CASE("borrow: a plane that ran here is not borrowed, and nothing of one that ran in neither") {
+  CompareResults ours = host();
+  ours.missing.clear();
+  CHECK(borrow(guest(), "g", ours).planes.empty());
+  ours.missing = {{"iptables-legacy", "no x_tables"}};
+  CHECK(borrow(guest(), "g", ours).planes.empty());
+}
+
+TEST_CASE("borrow: marks tell the kernel's series") {
+  const auto mark = [](const json& release, const json& emulated) {
+    CompareResults other = guest();
+    other.environment = {{"kernel", {{"release", release}}}, {"emulated", emulated}};
+    return borrow(other, "g", host()).lender.mark;
+  };
+  CHECK(mark("6.12.41+deb13", "tcg") == "*6.12 tcg");
+  CHECK(mark("6.1-rc1", nullptr) == "*6.1");
+  CHECK(mark(nullptr, nullptr) == "*other kernel");
+  CHECK(mark(6, 7) == "*other kernel");
+  CHECK(mark("6.1", "\x1b[2Jx") == "*6.1 \\x1b[2Jx");
+}
+
+TEST_CASE("borrow: Table 4.2 has the column, marked, in 100 columns; the other run's times are nowhere") {
+  CompareResults ours = host();
+  ours.borrowed = borrow(guest(), "guest.json", ours);
+  ours.notes.push_back(describe_borrowed(*ours.borrowed));
+  ours.verdicts = judge(ours);
+  const std::string text = render_comparison(ours, false);
+  CHECK(text.find("~6.50 us [4.50,8.00] *6.12 tcg") != std::string::npos);
+  CHECK(text.find("~400 us [400,400] *6.12 tcg") != std::string::npos);
+  CHECK(text.find("1000 *6.12 tcg") != std::string::npos);
+  CHECK(text.find("flat, b 0.00 *6.12 tcg") != std::string::npos);
+  CHECK(text.find("*6.12 tcg: ipvs not measured here but scaled, from guest.json (kernel 6.12.41+deb13") !=
+        std::string::npos);
+  CHECK(text.find("40.0 us") == std::string::npos);
+  CHECK(text.find("80.0 us") == std::string::npos);
+  // Between nftables and eBPF, as in the registry.
+  const auto table = text.find("Table 4.2");
+  CHECK(text.find(" ipvs ", table) > text.find(" nftables ", table));
+  std::istringstream lines(text);
+  for (std::string line; std::getline(lines, line);) {
+    CHECK_MESSAGE(line.size() <= 100, line);
+  }
+}
+
+TEST_CASE("borrow: verdicts take exponents and nothing else") {
+  CompareResults ours = host();
+  const auto without = judge(ours);
+  ours.borrowed = borrow(guest(), "guest.json", ours);
+  const auto with = judge(ours);
+  REQUIRE(with.size() == without.size() + 1);
+  for (const Verdict& verdict : with) {
+    if (verdict.id == "ipvs-constant") {
+      CHECK(verdict.outcome == Outcome::holds);
+      CHECK(verdict.evidence.front().find("ipvs (*6.12 tcg), new flow, last UDP") != std::string::npos);
+    } else {
+      const auto same = std::find_if(without.begin(), without.end(),
+                                     [&](const Verdict& one) { return one.id == verdict.id; });
+      REQUIRE(same != without.end());
+      CHECK(same->evidence == verdict.evidence);
+    }
+  }
+}
+
+TEST_CASE("borrow: JSON tells source, vias and all numbers") {
+  CompareResults ours = host();
+  CHECK(to_json(ours)["borrowed"] == json::array());
+  ours.borrowed = borrow(guest(), "guest.json", ours);
+  const json borrowed = to_json(ours)["borrowed"][0];
+  CHECK(borrowed["source"] == json{{"file", "guest.json"},
+                                   {"kernel", "6.12.41+deb13-amd64"},
+                                   {"kernel_source", "linux-image 6.12.41-1"},
+                                   {"emulated", "tcg"}});
+  CHECK(borrowed["planes"] == json{"ipvs"});
+  bool found = false;
+  for (const json& cell : borrowed["cells"]) {
+    if (cell["what"] == "path") {
+      found = true;
+      CHECK(cell["scaled_ns"]["value"] == doctest::Approx(6500));
+      CHECK(cell["via"][0]["plane"] == "iptables-nft");
+      CHECK(cell["via"][0]["ratio"]["value"] == doctest::Approx(0.5));
+      CHECK(cell["via"][0]["here_ns"]["value"] == doctest::Approx(10'000));
+      CHECK(cell["via"][0]["scaled_ns"]["interval"][1] == doctest::Approx(5500));
+    }
+  }
+  CHECK(found);
+}
+
+TEST_CASE("borrow: a result that was written and read again lends the same") {
+  const auto read = parse_comparison(to_json(guest()).dump(1), "guest.json");
+  REQUIRE_MESSAGE(read, read.error().message);
+  const auto lent = [](const CompareResults& other) {
+    CompareResults ours = host();
+    ours.borrowed = borrow(other, "guest.json", ours);
+    return to_json(ours)["borrowed"];
+  };
+  CHECK(lent(*read) == lent(guest()));
+  CHECK(check_lender(*read, "guest.json", shape, host().planes, std::vector<std::size_t>{1000}));
+}
+
+TEST_CASE("borrow: runs that do not fit are refused with a sentence") {
+  const std::vector<std::string> planes{"null", "iptables-nft", "ebpf-tc"};
+  const std::vector<std::size_t> sweep{100, 1000};
+  const auto refused = [&](const CompareResults& other, const json& ours, const std::string& word) {
+    const Status status = check_lender(other, "guest.json", ours, planes, sweep);
+    REQUIRE_FALSE(status);
+    CAPTURE(word);
+    CHECK(status.error().kind == Error::Kind::usage);
+    CHECK_MESSAGE(status.error().message.find(word) != std::string::npos, status.error().message);
+    CHECK(status.error().message.starts_with("--with guest.json: "));
+  };
+  CHECK(check_lender(guest(), "guest.json", shape, planes, sweep));
+  for (const auto& [key, value] : {std::pair{"endpoints", json(5)}, std::pair{"family", json("ipv6")},
+                                   std::pair{"protocol", json("tcp")}}) {
+    json other_shape = shape;
+    other_shape[key] = value;
+    refused(guest(), other_shape, "its services are others");
+  }
+  refused(guest(), json(), "cluster");
+  CompareResults old = guest();
+  old.run.erase("shape");
+  refused(old, shape, "run.shape");
+  CompareResults alone = guest();
+  alone.planes = {"null", "ipvs", "iptables-legacy"};
+  refused(alone, shape, "no plane to scale by");
+  alone.planes = {"null", "ipvs", "ebpf-tc"};
+  CHECK(check_lender(alone, "guest.json", shape, planes, sweep));
+  alone.environment["emulated"] = "uml";
+  refused(alone, shape, "user-mode Linux");
+  CompareResults sizes = guest();
+  for (PathCell& cell : sizes.paths) {
+    cell.services = 77;
+  }
+  sizes.updates.clear();
+  sizes.syncs.clear();
+  sizes.states.clear();
+  refused(sizes, shape, "--sweep one of 77");
+}
+
+TEST_CASE("reader: hostile results are refused with a sentence") {
+  const auto refused = [](const std::string& text, const std::string& word) {
+    const auto read = parse_comparison(text, "x.json");
+    CAPTURE(word);
+    REQUIRE_FALSE(read);
+    CHECK(read.error().kind == Error::Kind::usage);
+    CHECK(read.error().message.starts_with("--with x.json"));
+    CHECK_MESSAGE(read.error().message.find(word) != std::string::npos, read.error().message);
+    CHECK(read.error().message.find('\n') == std::string::npos);
+    CHECK(read.error().message.find('\x1b') == std::string::npos);
+  };
+  const std::string whole = to_json(guest()).dump();
+  refused("", "not JSON");
+  refused(whole.substr(0, whole.size() / 2), "not JSON");
+  refused("[1e999]", "out of range");
+  refused(std::string(100'000, '['), "not JSON");
+  refused("[]", "an object");
+  refused("{}", "not a result of svcbench");
+  refused(R"({"schema_version": 1, "run": 7})", "not a result of `compare`");
+  refused(R"({"schema_version": 1, "run": {"command": "ebpf\u001b[2J"}})", "ebpf\\x1b[2J");
+  refused(R"({"schema_version": 2, "run": {"command": "compare"}})", "schema version is 2");
+  refused(R"({"schema_version": 1, "run": {"command": "compare"}})", "environment");
+
+  const auto altered = [&](const std::function<void(json&)>& change, const std::string& word) {
+    json document = json::parse(whole);
+    change(document);
+    refused(document.dump(), word);
+  };
+  altered([](json& top) { top["planes"] = "ipvs"; }, "x.json.planes: expected an array, found string");
+  altered([](json& top) { top["planes"][0] = 5; }, "a string");
+  altered([](json& top) { top["planes"][0] = "\x1b[2J"; }, "\\x1b[2J");
+  altered([](json& top) { top["planes"][0] = ""; }, "not such a name");
+  for (const char* cells : {"syncs", "updates", "paths", "states"}) {
+    altered([&](json& top) { top[cells] = json::object(); }, std::string(cells) + ": expected an array");
+    altered([&](json& top) { top.erase(cells); }, std::string(cells) + ": expected an array");
+    altered([&](json& top) { top[cells][0] = json::array(); },
+            std::string(cells) + "[0]: expected an object");
+    altered([&](json& top) { top[cells][0]["plane"] = nullptr; }, std::string(cells) + "[0].plane");
+    altered([&](json& top) { top[cells][0]["services"] = -1; }, "-1 is out of range");
+    altered([&](json& top) { top[cells][0]["services"] = 1e300; }, "out of range");
+    altered([&](json& top) { top[cells][0]["services"] = "many"; }, "a number");
+  }
+  altered([](json& top) { top["syncs"][0]["repeats"] = 3; }, "an array");
+  altered([](json& top) { top["syncs"][0]["repeats"][0] = 3; }, "a number");
+  altered([](json& top) { top["syncs"][0]["repeats"][0]["commit_ns"] = -1; }, "out of range");
+  altered([](json& top) { top["updates"][0]["operation"] = "explode"; }, "\"explode\" is unknown here");
+  altered([](json& top) { top["updates"][0]["commit_ns"] = {1, 2}; }, "an array");
+  altered([](json& top) { top["updates"][0]["commit_ns"][0][0] = "1"; }, "numbers");
+  altered([](json& top) { top["updates"][0]["stage_ns"][0][0] = -1; }, "out of range");
+  altered([](json& top) { top["updates"][0]["way"] = 1; }, "a string");
+  altered([](json& top) { top["paths"][0]["flow"] = "ebb"; }, "unknown here");
+  altered([](json& top) { top["paths"][0]["position"] = "middle"; }, "unknown here");
+  altered([](json& top) { top["paths"][0]["protocol"] = "SCTP"; }, "unknown here");
+  altered([](json& top) { top["paths"][0]["family"] = "IPX"; }, "unknown here");
+  altered([](json& top) { top["paths"][0]["volley_p50_ns"][0] = nullptr; }, "numbers");
+  altered([](json& top) { top["paths"][0]["volley_p50_ns"][0] = -5; }, "-5");
+  altered([](json& top) { top["states"][0]["conntrack_entries_per_1000_new_flows"] = "all"; }, "a number");
+}
+
+TEST_CASE("borrow: zeros, gaps and doubles in the other run leave figures out, and no more") {
+  CompareResults other = guest();
+  for (PathCell& cell : other.paths) {
+    if (cell.plane == "iptables-nft") {
+      cell.p50_ns.assign(6, 0);  // no ratio to zero
+    } else if (cell.plane == "nftables") {
+      cell.p50_ns.resize(3);
+    }
+  }
+  for (UpdateCell& cell : other.updates) {
+    cell.commit_ns.assign(3, {});
+  }
+  other.paths.insert(other.paths.end(), other.paths.begin(), other.paths.end());
+  const Borrowed borrowed = borrow(other, "g", host());
+  const BorrowedCell& cell = cell_of(borrowed, path_figure);
+  CHECK(planes_of(cell.vias) == std::vector<std::string>{"nftables"});
+  CHECK(cell.ns.value == doctest::Approx(8000));
+  CHECK_FALSE(cell.ns.interval);
+  CHECK(find_borrowed(borrowed, "ipvs", 1000, change_figure("")) == nullptr);
+}
+
+TEST_CASE("reader: what is no file is refused") {
+  for (const char* path : {"/nowhere/guest.json", "/", "/dev/zero"}) {
+    const auto read = read_comparison(path);
+    REQUIRE_FALSE(read);
+    CHECK(read.error().kind == Error::Kind::usage);
+    CHECK(read.error().message.find(path) != std::string::npos);
+  }
+  std::string name = (std::filesystem::temp_directory_path() / "svcbench-unit-XXXXXX").string();
+  REQUIRE(mkdtemp(name.data()) != nullptr);
+  const std::string file = name + "/guest.json";
+  std::ofstream(file) << to_json(guest()).dump();
+  CHECK(read_comparison(file));
+  std::filesystem::remove_all(name);
+}
+
+}  // namespace svcbench

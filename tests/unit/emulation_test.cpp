@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+// What a run in a guest says of itself: the environment, the header, the unit, the verdicts.
+#include <doctest/doctest.h>
+
+#include <cstdlib>
+#include <nlohmann/json.hpp>
+
+#include "cli/run_info.h"
+#include "measure/compare_analysis.h"
+#include "measure/emulation.h"
+#include "report/compare_table.h"
+#include "report/path_unit.h"
+#include "sys/environment.h"
+
+namespace svcbench {
+namespace {
+
+// A variable for as long as this lives; null: not set.
+class Variable {
+ public:
+  Variable(const char* name, const char* value) : name_(name) {
+    const char* before = std::getenv(name);
+    had_ = before != nullptr;
+    before_ = had_ ? before : "";
+    set(value);
+  }
+  ~Variable() { set(had_ ? before_.c_str() : nullptr); }
+  Variable(const Variable&) = delete;
+  Variable& operator=(const Variable&) = delete;
+
+ private:
+  void set(const char* value) const {
+    if (value == nullptr) {
+      unsetenv(name_);
+    } else {
+      setenv(name_, value, 1);
+    }
+  }
+  const char* name_;
+  bool had_ = false;
+  std::string before_;
+};
+
+std::string header_of(const char* emulated) {
+  nlohmann::json environment{{"kernel", {{"release", "6.12.1"}}}, {"cpu", {{"model", "Test"}}}};
+  environment["emulated"] = emulated == nullptr ? nlohmann::json() : nlohmann::json(emulated);
+  return run_header(environment, {{"seed", 1}}, 2, "subject", {});
+}
+
+// One size and eBPF alone, at 8 us.
+CompareResults ebpf_at_8_us(const char* emulated) {
+  CompareResults results;
+  results.environment["emulated"] = emulated;
+  results.planes = {"null", "ebpf-tc"};
+  for (const std::string& plane : results.planes) {
+    PathCell cell{.plane = plane, .services = 100};
+    cell.latency.add_bucket(1000, 200);
+    cell.p50_ns = {8000, 8000, 8000, 8000, 8000, 8000};
+    results.paths.push_back(cell);
+  }
+  results.verdicts = judge(results);
+  return results;
+}
+
+Outcome path_verdict(const CompareResults& results) {
+  for (const Verdict& verdict : results.verdicts) {
+    if (verdict.id == "lookup-2-5us") {
+      return verdict.outcome;
+    }
+  }
+  FAIL("no such verdict");
+  return Outcome::holds;
+}
+
+}  // namespace
+
+TEST_CASE("environment: what the guest's runner says is told, and null outside") {
+  const Variable emulated("SVCBENCH_EMULATED", "tcg");
+  const Variable source("SVCBENCH_KERNEL_SOURCE", "linux-image-6.12 6.12.41-1");
+  CHECK(describe_environment("/nowhere")["emulated"] == "tcg");
+  CHECK(describe_environment("/nowhere")["kernel_source"] == "linux-image-6.12 6.12.41-1");
+  {
+    // It goes to terminals and into JSON.
+    const Variable hostile("SVCBENCH_EMULATED", "\x1b[31m\xff");
+    CHECK(describe_environment("/nowhere")["emulated"] == "\\x1b[31m\\xff");
+    CHECK_NOTHROW((void)describe_environment("/nowhere").dump());
+  }
+  const Variable none("SVCBENCH_EMULATED", nullptr);
+  const Variable empty("SVCBENCH_KERNEL_SOURCE", "");
+  CHECK(describe_environment("/nowhere").at("emulated").is_null());
+  CHECK(describe_environment("/nowhere").at("kernel_source").is_null());
+}
+
+TEST_CASE("a header begins with what of an emulated run counts") {
+  CHECK(header_of(nullptr).starts_with("svcbench "));
+  CHECK(
+      header_of("tcg").starts_with("EMULATED (qemu TCG): ratios inside this run count, absolute times do "
+                                   "not\nsvcbench "));
+  CHECK(header_of("uml").starts_with("EMULATED (user-mode Linux): no BPF JIT"));
+  CHECK(header_of("icount").find("1 ns is half a guest instruction") != std::string::npos);
+  CHECK(header_of("kvm").starts_with("VIRTUAL (qemu KVM)"));
+  CHECK(header_of("bochs").starts_with("EMULATED (bochs): ratios"));
+  CHECK(run_header({{"kernel", {{"release", "6.1"}}}, {"cpu", {{"model", "x"}}}}, {{"seed", 1}}, 1, "s", {})
+            .starts_with("svcbench "));
+}
+
+TEST_CASE("path figures are instructions where the clock counts those") {
+  const stats::Estimate estimate{8100, stats::Interval{7000, 9000}, 6};
+  CHECK(PathUnit::of("").with_unit(estimate) == "8.10 us [7.00,9.00]");
+  CHECK(PathUnit::of("tcg").figure(estimate) == "8.10 [7.00,9.00]");
+  CHECK(PathUnit::of("icount").with_unit(estimate) == "4050 instr [3500,4500]");
+  CHECK(PathUnit::of("icount").number(300.0) == "150");
+  CHECK(PathUnit::of("icount").with_unit(std::nullopt) == "-");
+
+  const std::string text = render_comparison(ebpf_at_8_us("icount"), false);
+  CHECK(text.find("p50 instr") != std::string::npos);
+  CHECK(text.find("4000 instr [4000,4000]") != std::string::npos);
+  CHECK(text.find("8.00") == std::string::npos);
+  CHECK(render_comparison(ebpf_at_8_us("tcg"), false).find("8.00 us [8.00,8.00]") != std::string::npos);
+}
+
+TEST_CASE("a claim in microseconds is not decided by a guest that has no time of its own") {
+  CHECK(path_verdict(ebpf_at_8_us("")) == Outcome::does_not_hold);
+  CHECK(path_verdict(ebpf_at_8_us("kvm")) == Outcome::does_not_hold);
+  CHECK(path_verdict(ebpf_at_8_us("tcg")) == Outcome::inconclusive);
+  CHECK(path_verdict(ebpf_at_8_us("icount")) == Outcome::inconclusive);
+  CHECK(path_verdict(ebpf_at_8_us("uml")) == Outcome::inconclusive);
+}
+
+}  // namespace svcbench
