@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "report/text_table.h"
@@ -41,8 +42,12 @@ std::string figure(const std::optional<stats::Estimate>& estimate, double unit) 
   if (!estimate->interval) {
     return fmt::format("{:.{}f} [?]", estimate->value / unit, decimals);
   }
-  return fmt::format("{:.{}f} [{:.{}f},{:.{}f}]", estimate->value / unit, decimals,
-                     estimate->interval->low / unit, decimals, estimate->interval->high / unit, decimals);
+  // A bound far above the value has no more digits that mean something than it has by itself.
+  const auto bound = [&](double ns) {
+    return fmt::format("{:.{}f}", ns / unit, std::min(decimals, decimals_of(std::abs(ns / unit))));
+  };
+  return fmt::format("{:.{}f} [{},{}]", estimate->value / unit, decimals, bound(estimate->interval->low),
+                     bound(estimate->interval->high));
 }
 
 std::string figure_with_unit(const std::optional<stats::Estimate>& ns) {
