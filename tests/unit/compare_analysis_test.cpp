@@ -12,6 +12,7 @@
 #include "measure/compare_run.h"
 #include "report/compare_json.h"
 #include "report/compare_table.h"
+#include "report/figures.h"
 #include "svcbench/wire_abi.h"
 
 namespace svcbench {
@@ -417,6 +418,13 @@ TEST_CASE("comparison table: wide intervals do not make it wider than 100 column
   }
   results.verdicts = judge(results);
   check_width(render_comparison(results, false));
+}
+
+TEST_CASE("figures: three digits that mean something, whatever the sign and the interval") {
+  CHECK(figure(stats::Estimate{-12.125, stats::Interval{-310.4, 0.5}, 8}, 1) == "-12.1 [-310,0.5]");
+  CHECK(figure(stats::Estimate{1.844, stats::Interval{1.8, 123'456}, 8}, 1) == "1.84 [1.80,123456]");
+  CHECK(figure(stats::Estimate{0.031, std::nullopt, 2}, 1) == "0.031 [?]");
+  CHECK(figure_with_unit(stats::Estimate{9950, stats::Interval{9850, 10'049}, 8}) == "9.95 us [9.85,10.0]");
 }
 
 TEST_CASE("comparison table: what was left out is named, with its reason") {

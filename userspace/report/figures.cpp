@@ -28,7 +28,10 @@ std::string painted(const Verdict& verdict, bool colour) {
 
 }  // namespace
 
-int decimals_of(double value) { return value < 0.1 ? 3 : value < 10 ? 2 : value < 100 ? 1 : 0; }
+int decimals_of(double value) {
+  const double size = std::abs(value);
+  return size < 0.1 ? 3 : size < 10 ? 2 : size < 100 ? 1 : 0;
+}
 
 std::string number(const std::optional<double>& ns, double unit) {
   return ns ? fmt::format("{:.{}f}", *ns / unit, decimals_of(*ns / unit)) : "-";
@@ -44,7 +47,7 @@ std::string figure(const std::optional<stats::Estimate>& estimate, double unit) 
   }
   // A bound far above the value has no more digits that mean something than it has by itself.
   const auto bound = [&](double ns) {
-    return fmt::format("{:.{}f}", ns / unit, std::min(decimals, decimals_of(std::abs(ns / unit))));
+    return fmt::format("{:.{}f}", ns / unit, std::min(decimals, decimals_of(ns / unit)));
   };
   return fmt::format("{:.{}f} [{},{}]", estimate->value / unit, decimals, bound(estimate->interval->low),
                      bound(estimate->interval->high));
