@@ -44,7 +44,7 @@ void add_lines(std::set<std::string>& lines, const std::string& what,
 
 // Whether a BPF object bears one of svcbench's names: what others load meanwhile is not its doing.
 bool is_ours(const std::string& name) {
-  static constexpr const char* prefixes[] = {"svcb_",  "bench_", "services", "backends",
+  static constexpr const char* prefixes[] = {"svcb_",  "bench_", "wire_",    "services", "backends",
                                              "nodes4", "nodes6", "counters", "draws"};
   return std::any_of(std::begin(prefixes), std::end(prefixes),
                      [&](const char* prefix) { return name.starts_with(prefix); });

@@ -152,21 +152,27 @@ std::string path_table(const CompareResults& results) {
 
 // ---- growth ----
 
+// "5.68 ns [5.62,5.73]"; from 10 us on in the unit that suits it.
+std::string a_further_service(const std::optional<stats::Estimate>& ns) {
+  if (!ns || std::abs(ns->value) >= 1e4) {
+    return figure_with_unit(ns);
+  }
+  const std::string text = figure(ns, 1);
+  return text.substr(0, text.find(' ')) + " ns" + text.substr(text.find(' '));
+}
+
 void add_growth(TextTable& table, const Series& series) {
   if (series.sizes.size() < 2) {
     return;
   }
   const auto growth = growth_of(series);
-  table.add(
-      {series.plane, series.what, exponent_figure(growth), trend_of(growth), figure(slope_of(series), 1)});
+  table.add({series.plane, series.what, exponent_figure(growth), trend_of(growth),
+             a_further_service(slope_of(series))});
 }
 
 std::string growth_table(const CompareResults& results) {
-  TextTable table({{"plane", left},
-                   {"what", left},
-                   {"exponent b of cost ~ N^b"},
-                   {"trend", left},
-                   {"ns a further service"}});
+  TextTable table(
+      {{"plane", left}, {"what", left}, {"b of cost ~ N^b"}, {"trend", left}, {"a further service"}});
   for (const std::string& plane : results.planes) {
     add_growth(table, sync_series(results, plane));
     for (const std::string& way : ways_of(results, plane)) {

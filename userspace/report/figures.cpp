@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "report/text_table.h"
@@ -27,7 +28,10 @@ std::string painted(const Verdict& verdict, bool colour) {
 
 }  // namespace
 
-int decimals_of(double value) { return value < 0.1 ? 3 : value < 10 ? 2 : value < 100 ? 1 : 0; }
+int decimals_of(double value) {
+  const double size = std::abs(value);
+  return size < 0.1 ? 3 : size < 10 ? 2 : size < 100 ? 1 : 0;
+}
 
 std::string number(const std::optional<double>& ns, double unit) {
   return ns ? fmt::format("{:.{}f}", *ns / unit, decimals_of(*ns / unit)) : "-";
@@ -41,8 +45,12 @@ std::string figure(const std::optional<stats::Estimate>& estimate, double unit) 
   if (!estimate->interval) {
     return fmt::format("{:.{}f} [?]", estimate->value / unit, decimals);
   }
-  return fmt::format("{:.{}f} [{:.{}f},{:.{}f}]", estimate->value / unit, decimals,
-                     estimate->interval->low / unit, decimals, estimate->interval->high / unit, decimals);
+  // A bound far above the value has no more digits that mean something than it has by itself.
+  const auto bound = [&](double ns) {
+    return fmt::format("{:.{}f}", ns / unit, std::min(decimals, decimals_of(ns / unit)));
+  };
+  return fmt::format("{:.{}f} [{},{}]", estimate->value / unit, decimals, bound(estimate->interval->low),
+                     bound(estimate->interval->high));
 }
 
 std::string figure_with_unit(const std::optional<stats::Estimate>& ns) {

@@ -11,7 +11,7 @@
 
 namespace svcbench {
 
-// Decimals that leave about three digits: 0.031, 1.84, 75.3, 412.
+// Decimals that leave about three digits: 0.031, 1.84, -12.1, 75.3, 412.
 [[nodiscard]] int decimals_of(double value);
 
 // "1.84", in units of `unit` ns; "-" where there is none.

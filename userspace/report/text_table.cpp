@@ -4,6 +4,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <numeric>
+#include <string_view>
 
 namespace svcbench {
 
@@ -20,12 +22,15 @@ std::string TextTable::text() const {
     }
     widths.push_back(width);
   }
+  constexpr std::size_t most = 100;
+  const std::size_t whole = std::accumulate(widths.begin(), widths.end(), 2 * (widths.size() - 1));
+  const std::string_view gap = whole > most ? " " : "  ";
   std::string out;
   const auto line = [&](const auto& cell_of) {
     std::string text;
     for (std::size_t i = 0; i < columns_.size(); ++i) {
       const std::string& cell = cell_of(i);
-      text += i == 0 ? "" : "  ";
+      text += i == 0 ? "" : gap;
       text += columns_[i].align == Align::left ? fmt::format("{:<{}}", cell, widths[i])
                                                : fmt::format("{:>{}}", cell, widths[i]);
     }

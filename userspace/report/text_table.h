@@ -7,7 +7,8 @@
 
 namespace svcbench {
 
-// Every column as wide as its widest cell, two spaces between. Cells are ASCII or count as such.
+// Every column as wide as its widest cell; between them two spaces, or one where two would make a line
+// longer than 100 columns. Cells are ASCII or count as such.
 class TextTable {
  public:
   enum class Align { left, right };

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 #include <fstream>
+#include <span>
 #include <sstream>
 #include <string_view>
 #include <vector>
@@ -46,14 +47,13 @@ void add_devices(NetCounters& counters) {
   }
 }
 
-// /proc/net/snmp: a line of names and a line of values, both headed by "Ip:".
-void add_ipv4(NetCounters& counters) {
-  constexpr std::array<std::string_view, 6> lossy{"InHdrErrors", "InAddrErrors", "InDiscards",
-                                                  "OutDiscards", "OutNoRoutes",  "InUnknownProtos"};
-  std::ifstream file("/proc/thread-self/net/snmp");
+// A line of names and a line of values, both headed by `head`: /proc/net/snmp, /proc/net/netstat.
+void add_pair_of_lines(NetCounters& counters, const std::string& path, std::string_view head,
+                       std::span<const std::string_view> lossy) {
+  std::ifstream file(path);
   std::string names;
   for (std::string line; std::getline(file, line);) {
-    if (!line.starts_with("Ip:")) {
+    if (!line.starts_with(head)) {
       continue;
     }
     if (names.empty()) {
@@ -69,6 +69,15 @@ void add_ipv4(NetCounters& counters) {
     }
     return;
   }
+}
+
+// What came in and had no route to go on by is counted apart from the rest, in netstat.
+void add_ipv4(NetCounters& counters) {
+  constexpr std::array<std::string_view, 6> lossy{"InHdrErrors", "InAddrErrors", "InDiscards",
+                                                  "OutDiscards", "OutNoRoutes",  "InUnknownProtos"};
+  constexpr std::array<std::string_view, 2> lossy_too{"InNoRoutes", "InTruncatedPkts"};
+  add_pair_of_lines(counters, "/proc/thread-self/net/snmp", "Ip:", lossy);
+  add_pair_of_lines(counters, "/proc/thread-self/net/netstat", "IpExt:", lossy_too);
 }
 
 // /proc/net/snmp6: a name and a value a line.

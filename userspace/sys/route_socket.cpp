@@ -108,6 +108,14 @@ Status RouteSocket::bring_up(const std::string& name) {
   return checked(rtnl_link_change(socket_.get(), link.get(), change.get(), 0), "bring up " + name);
 }
 
+Result<bool> RouteSocket::is_running(const std::string& name) {
+  rtnl_link* found = nullptr;
+  SVCB_CHECK(
+      checked(rtnl_link_get_kernel(socket_.get(), 0, name.c_str(), &found), "look for the device " + name));
+  const LinkObject link(found);
+  return (rtnl_link_get_flags(link.get()) & IFF_RUNNING) != 0;
+}
+
 Status RouteSocket::remove(const std::string& name) {
   SVCB_TAKE(index, index_of(name));
   const LinkObject link(rtnl_link_alloc());

@@ -44,6 +44,9 @@ class RouteSocket {
   // The rest is about a device of this namespace.
   [[nodiscard]] Result<unsigned> index_of(const std::string& name);
   Status bring_up(const std::string& name);
+  // Whether it can send: up, with a carrier, and the kernel has taken note of both (it does so in a worker
+  // of its own; until then every packet is dropped).
+  [[nodiscard]] Result<bool> is_running(const std::string& name);
   Status remove(const std::string& name);
   // IPv6 without duplicate address detection: usable at once.
   Status add_address(unsigned index, const Prefix& prefix);

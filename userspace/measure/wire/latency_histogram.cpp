@@ -7,7 +7,7 @@
 
 namespace svcbench {
 
-static_assert(LatencyHistogram::relative_error * 2 == 1.0 / SVCB_WIRE_STEPS);
+static_assert(LatencyHistogram::relative_error == 1.0 / SVCB_WIRE_STEPS);
 
 LatencyHistogram LatencyHistogram::of(std::span<const std::uint64_t> buckets) {
   LatencyHistogram histogram;

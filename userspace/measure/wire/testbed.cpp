@@ -5,6 +5,7 @@
 #include <linux/if_link.h>
 
 #include <array>
+#include <ctime>
 
 #include "svcbench/wire_abi.h"
 #include "sys/sysctl.h"
@@ -80,6 +81,7 @@ Result<Testbed> Testbed::create(const wire_bpf& wire) {
   SVCB_CHECK(testbed.configure_node());
   SVCB_CHECK(testbed.configure_backend());
   SVCB_CHECK(testbed.attach(wire));
+  SVCB_CHECK(testbed.wait_for_links());
   return testbed;
 }
 
@@ -149,6 +151,27 @@ Status Testbed::configure_backend() {
     SVCB_CHECK(route.add_local_route(loopback, default_route(family)));
   }
   return {};
+}
+
+// A carrier that has come up is acted on by a worker of the kernel: later on a busy machine.
+Status Testbed::wait_for_links() const {
+  const auto wait_in = [](const NetNamespace& place, std::string_view name) -> Status {
+    SVCB_TAKE(visit, place.enter());
+    SVCB_TAKE(route, RouteSocket::open());
+    for (int tries = 0; tries < 5000; ++tries) {
+      SVCB_TAKE(running, route.is_running(std::string(name)));
+      if (running) {
+        return {};
+      }
+      const timespec moment{0, 1'000'000};
+      nanosleep(&moment, nullptr);
+    }
+    return failure("the wire: the device {} is up, but cannot send after 5 s", name);
+  };
+  SVCB_CHECK(wait_in(client_, "vc"));
+  SVCB_CHECK(wait_in(node_, "vn"));
+  SVCB_CHECK(wait_in(node_, "vo"));
+  return wait_in(backend_, "vb");
 }
 
 Status Testbed::attach(const wire_bpf& wire) const {

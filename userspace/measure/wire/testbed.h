@@ -53,6 +53,7 @@ class Testbed {
   Status configure_node();
   Status configure_backend();
   Status attach(const wire_bpf& wire) const;
+  Status wait_for_links() const;
 
   NetNamespace client_;
   NetNamespace node_;
