@@ -63,7 +63,7 @@ Target through_vip(Family family, Protocol protocol) {
           {{address(family == Family::ipv4 ? "10.180.0.5" : "fd00:180::5"), 9090}, backend_of(family)}};
 }
 
-// libbpf says aloud that a hook is there already, at every redirect_only() but the first.
+// libbpf says aloud that a hook is there already, at every attach_redirect() but the first.
 struct QuietLibbpf {
   QuietLibbpf() : before(libbpf_set_print(nullptr)) {}
   ~QuietLibbpf() { libbpf_set_print(before); }
@@ -246,11 +246,12 @@ TEST_CASE("round trips: a known delay on the way is seen") {
     const Target target = direct(Family::ipv4, Protocol::udp);
     constexpr std::uint64_t delay_ns = 20'000;
     const QuietLibbpf quiet;
+    must(place.wire->attach_redirect(*place.testbed, Wire::Hook::tc));
     std::vector<double> without;
     std::vector<double> with;
     for (int block = 0; block < 60; ++block) {
       const bool delayed = block % 2 == 1;
-      must(place.wire->redirect_only(*place.testbed, Wire::Hook::tc, delayed ? delay_ns : 0));
+      place.wire->set_redirect(*place.testbed, delayed ? delay_ns : 0);
       const auto samples = must(place.trips->measure(target, FlowKind::fresh, 50, clock));
       auto& all = delayed ? with : without;
       all.insert(all.end(), samples.ns.begin(), samples.ns.end());

@@ -80,6 +80,12 @@ Verdict new_verdict(std::string id, std::string claim) {
           .would_settle = {}};
 }
 
+// Of the resamples: figures made again from the same cells are the same.
+constexpr std::uint64_t crossing_seed = 1;
+
+// Below this nobody scans a list: a rule costs several ns.
+constexpr double least_slope_ns = 1;
+
 constexpr std::string_view more_rounds = "more rounds (--rounds, --budget), or a wider sweep";
 
 // Holds when every one is flat, fails when one grows.
@@ -124,7 +130,8 @@ Verdict judge_rising(std::string id, std::string claim, const std::vector<Series
                           : " [?]"));
     }
     rises = rises && slope && slope->interval && slope->interval->low > 0;
-    flat = flat || (growth.growth && classify(*growth.growth) == Trend::flat);
+    // A narrow sweep's exponent is flat long before the slope is nothing.
+    flat = flat || (slope && slope->interval && slope->interval->high < least_slope_ns);
   }
   if (flat) {
     verdict.outcome = Outcome::does_not_hold;
@@ -168,7 +175,9 @@ std::vector<NamedGrowth> new_flow_growths(const CompareResults& results, bool (*
   if (results.borrowed) {
     for (const std::string& plane : results.borrowed->planes) {
       for (const Protocol protocol : {Protocol::udp, Protocol::tcp}) {
-        const Figure figure{.kind = PathKind{FlowKind::fresh, Position::last, protocol}, .operation = std::nullopt, .way = ""};
+        const Figure figure{.kind = PathKind{FlowKind::fresh, Position::last, protocol},
+                            .operation = std::nullopt,
+                            .way = ""};
         const auto* found = find_borrowed_growth(*results.borrowed, plane, figure);
         if (wanted(plane) && found != nullptr) {
           growths.push_back({fmt::format("{} ({}), {}", plane, results.borrowed->lender.mark, found->what),
@@ -397,6 +406,36 @@ Protocol usual_protocol(const CompareResults& results) {
 std::optional<stats::Estimate> path_ratio(const PathCell& over, const PathCell& under) {
   const std::size_t pairs = std::min(over.p50_ns.size(), under.p50_ns.size());
   return stats::ratio_of_pairs(std::span(over.p50_ns).first(pairs), std::span(under.p50_ns).first(pairs));
+}
+
+std::vector<CrossingFigure> all_crossings(const CompareResults& results) {
+  std::vector<std::vector<Series>> kinds(2);
+  for (const std::string& plane : results.planes) {
+    if (plane == "null") {
+      continue;
+    }
+    kinds[0].push_back(
+        path_series(results, plane, {FlowKind::fresh, Position::last, usual_protocol(results)}));
+    const auto ways = ways_of(results, plane);
+    kinds[1].push_back(
+        update_series(results, plane, ways.empty() ? "" : ways.front(), Operation::change_endpoints));
+  }
+  std::vector<CrossingFigure> figures;
+  for (const auto& all : kinds) {
+    for (std::size_t i = 0; i < all.size(); ++i) {
+      for (std::size_t j = i + 1; j < all.size(); ++j) {
+        if (all[i].sizes.size() < 2 || all[i].sizes != all[j].sizes) {
+          continue;
+        }
+        const auto crossing =
+            stats::crossing(all[i].sizes, all[i].by_round, all[j].by_round, crossing_seed);
+        if (crossing) {
+          figures.push_back({all[i].what, all[i].plane, all[j].plane, *crossing});
+        }
+      }
+    }
+  }
+  return figures;
 }
 
 std::vector<Verdict> judge(const CompareResults& results) {

@@ -60,6 +60,10 @@ struct Series {
 // Which cost of one plane in multiples of another's, by pairs of the same round.
 [[nodiscard]] std::optional<stats::Estimate> path_ratio(const PathCell& over, const PathCell& under);
 
+// Of every two planes: the new-flow path to the last service, and the usual way of changing endpoints.
+// Plain forwarding is no plane to choose.
+[[nodiscard]] std::vector<CrossingFigure> all_crossings(const CompareResults& results);
+
 // The chapter's claims, by the cells alone.
 [[nodiscard]] std::vector<Verdict> judge(const CompareResults& results);
 

@@ -11,6 +11,8 @@
 #include "measure/borrowed.h"
 #include "measure/path_results.h"
 #include "measure/results.h"
+#include "measure/wire/agreement.h"
+#include "stats/crossing.h"
 #include "stats/quantile.h"
 #include "stats/verdict.h"
 #include "svcbench/plane.h"
@@ -42,6 +44,22 @@ struct MissingPlane {
   std::string why;
 };
 
+// Where two planes' costs cross.
+struct CrossingFigure {
+  std::string what;    // "new flow, last UDP", "change endpoints"
+  std::string plane;   // that becomes dearer, or cheaper, than
+  std::string beside;  // this one
+  stats::Crossing crossing{};
+};
+
+// What one plane's further services cost, by the wire and by round trips of real sockets.
+struct AgreementFigure {
+  std::string plane;
+  std::size_t more_services = 0;
+  std::size_t less_services = 0;
+  Comparison comparison{};
+};
+
 struct CompareResults {
   nlohmann::json environment;
   nlohmann::json run;                 // command line, seed, sweep, workload
@@ -51,6 +69,7 @@ struct CompareResults {
   std::vector<UpdateCell> updates{};
   std::vector<PathCell> paths{};
   std::vector<StateCell> states{};
+  std::vector<AgreementFigure> agreements{};
   std::optional<Borrowed> borrowed{};  // of planes in `missing`, from another run
   std::optional<double> clock_ns{};    // that one reading of the clock takes in a program
   std::vector<std::string> notes{};    // where two instruments disagree, what was left out

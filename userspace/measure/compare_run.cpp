@@ -9,7 +9,10 @@
 #include <memory>
 
 #include "measure/path.h"
+#include "measure/state.h"
 #include "measure/update.h"
+#include "measure/wire/agreement.h"
+#include "measure/wire/round_trip.h"
 #include "plane/ebpf/attached_ebpf.h"
 #include "plane/in_namespace.h"
 #include "plane/null_plane.h"
@@ -30,13 +33,15 @@ constexpr double update_block_seconds = 0.02;
 constexpr std::size_t most_changes = 100;
 // What one volley costs besides its packets: the kernel sets a run of live frames up.
 constexpr double volley_seconds = 0.03;
-constexpr std::uint32_t throughput_packets = 20'000;
-constexpr std::uint32_t throughput_batch = 64;
 // A size whose installation alone is predicted to take more than this share of the budget is left out.
 constexpr double install_share = 0.08;
 // Reading a plane back costs as much as programming it.
 constexpr std::size_t verify_every = 5;
 constexpr std::uint32_t flows_for_state = 1000;
+// Installations for the kernel's memory, and what of the budget they may take for one plane.
+constexpr std::size_t memory_cycles = 6;
+constexpr double memory_share = 0.1;
+constexpr std::uint32_t trips_a_visit = 200;
 
 double seconds_between(std::int64_t begin, std::int64_t end) {
   return static_cast<double>(end - begin) / 1e9;
@@ -63,6 +68,14 @@ struct Cell {
   std::vector<UpdateSubject> subjects{};    // over `changing`; one a way, in its order
 };
 
+// The second instrument beside the wire: one plane with many services and with few, round by round.
+struct Agreements {
+  std::string plane{};
+  std::unique_ptr<RoundTrips> more{};
+  std::unique_ptr<RoundTrips> less{};
+  std::vector<double> wire_more{}, wire_less{}, trips_more{}, trips_less{};
+};
+
 class CompareRun {
  public:
   CompareRun(const Workload& workload, const CompareOptions& options, Clock& clock, Progress& progress)
@@ -80,6 +93,9 @@ class CompareRun {
   [[nodiscard]] PlaneSite site() const;
   Status make_instruments();
   Status check_state(Cell& cell);
+  Status add_memory(Cell& cell, StateCell& state);
+  Status add_agreement_step();
+  void finish();
 
   void add_sync_step(Cell& cell);
   Status add_update_steps(Cell& cell);
@@ -100,13 +116,14 @@ class CompareRun {
   std::map<std::string, std::unique_ptr<PathStand>> instruments_{};
   std::vector<std::unique_ptr<Cell>> cells_{};
   std::vector<Step> steps_{};
+  Agreements agreements_{};
 };
 
 Status CompareRun::choose_planes() {
   for (const PlaneRow* row : options_.planes) {
     SVCB_TAKE(scratch, bare_node());
     SVCB_TAKE(visit, scratch.enter());
-      if (const Status usable = row->probe(); !usable) {
+    if (const Status usable = row->probe(); !usable) {
       SVCB_CHECK(check_interrupted());
       results_.missing.push_back({std::string(row->name), usable.error().message});
       continue;
@@ -240,7 +257,7 @@ Status CompareRun::install(Cell& cell) {
   if (options_.scenarios.update && cell.row->name != "null") {
     SVCB_TAKE(place, bare_node());
     SVCB_TAKE(visit, place.enter());
-      SVCB_TAKE(plane, cell.row->make(site()));
+    SVCB_TAKE(plane, cell.row->make(site()));
     cell.changing = std::make_unique<InNamespace>(std::move(place), std::move(plane));
     const std::int64_t again = clock_.now_ns();
     SVCB_CHECK(cell.changing->install(wanted));
@@ -271,7 +288,7 @@ void CompareRun::add_sync_step(Cell& cell) {
     const auto wanted = services(cell.services);
     SVCB_TAKE(place, bare_node());
     SVCB_TAKE(visit, place.enter());
-      SVCB_TAKE(plane, cell.row->make(site()));
+    SVCB_TAKE(plane, cell.row->make(site()));
     SVCB_CHECK(plane->install(wanted));
     if (repeat % verify_every == 0) {
       SVCB_TAKE(held, plane->entries());
@@ -390,8 +407,119 @@ Status CompareRun::check_state(Cell& cell) {
     state.kernel_bytes = static_cast<double>(*bytes);
     state.kernel_bytes_method = "the maps' own accounting";
   }
+  if (!bytes && cell.row->name != "null" && cell.services == options_.sweep.back()) {
+    SVCB_CHECK(add_memory(cell, state));
+  }
   results_.states.push_back(std::move(state));
   return {};
+}
+
+// Seen from outside: installed and removed again and again. At the largest size, where it is most.
+Status CompareRun::add_memory(Cell& cell, StateCell& state) {
+  const double seconds = memory_cycles * (0.5 + 2 * cell.install_seconds);
+  if (seconds > options_.budget_seconds * memory_share) {
+    results_.notes.push_back(
+        fmt::format("Kernel memory of {} is not measured: it would take {:.0f} s of the {:.0f} s",
+                    cell.row->name, seconds, options_.budget_seconds));
+    return {};
+  }
+  progress_.phase(fmt::format("kernel memory: {}", cell.row->name));
+  std::unique_ptr<InNamespace> held;
+  const auto install = [&]() -> Status {
+    SVCB_TAKE(place, bare_node());
+    SVCB_TAKE(visit, place.enter());
+    SVCB_TAKE(plane, cell.row->make(site()));
+    held = std::make_unique<InNamespace>(std::move(place), std::move(plane));
+    return held->install(services(cell.services));
+  };
+  const auto remove = [&]() -> Status {
+    held.reset();
+    return {};
+  };
+  SVCB_TAKE(memory, kernel_memory(install, remove, memory_cycles));
+  state.kernel_bytes_method =
+      "SUnreclaim + VmallocUsed + Percpu of /proc/meminfo, installed and removed again";
+  if (memory.conclusive) {
+    state.kernel_bytes = memory.total.value;
+    state.kernel_bytes_interval = memory.total.interval;
+  } else {
+    results_.notes.push_back(fmt::format("Kernel memory of {}: {}", cell.row->name, memory.summary));
+  }
+  return {};
+}
+
+// The plane whose packets N costs most is the one to ask: iptables, where it runs.
+Status CompareRun::add_agreement_step() {
+  const Cell* more = nullptr;
+  const Cell* less = nullptr;
+  for (const auto& cell : cells_) {
+    if (!cell->row->name.starts_with("iptables") || cell->stand == nullptr) {
+      continue;
+    }
+    if (more == nullptr || more->row != cell->row) {
+      less = cell.get();
+    }
+    more = cell.get();
+  }
+  if (more == nullptr || less == more) {
+    return {};
+  }
+  const Target* target_more = targets_.at(more->services).last(Protocol::udp, true);
+  const Target* target_less = targets_.at(less->services).last(Protocol::udp, true);
+  if (target_more == nullptr || target_less == nullptr) {
+    return {};
+  }
+  agreements_.plane = more->row->name;
+  SVCB_TAKE(trips_more, RoundTrips::create(more->stand->testbed()));
+  SVCB_TAKE(trips_less, RoundTrips::create(less->stand->testbed()));
+  agreements_.more = std::move(trips_more);
+  agreements_.less = std::move(trips_less);
+  results_.agreements.push_back({agreements_.plane, more->services, less->services, {}});
+  Step step;
+  step.label = fmt::format("round trips, {}", agreements_.plane);
+  step.seconds = 0.2;
+  step.fewest = fewest_repeats;
+  step.droppable = true;
+  step.run = [this, more, less, target_more, target_less](std::size_t) -> Status {
+    const PathKind kind{FlowKind::fresh, Position::last, Protocol::udp};
+    const auto both = [&](const Cell& cell, RoundTrips& trips, const Target& target,
+                          std::vector<double>& wire, std::vector<double>& trip) -> Status {
+      SVCB_TAKE(arrivals, cell.stand->measure(targets_.at(cell.services), kind, trips_a_visit));
+      SVCB_TAKE(samples, trips.measure(target, FlowKind::fresh, trips_a_visit, clock_));
+      const auto median = stats::median_of(samples.ns);
+      if (!median) {
+        return failure("round trips, {}: {}", cell.row->name,
+                       samples.not_offered.value_or("none came back"));
+      }
+      wire.push_back(*arrivals.latency.quantile(0.5));
+      trip.push_back(median->value);
+      return {};
+    };
+    SVCB_CHECK(both(*more, *agreements_.more, *target_more, agreements_.wire_more, agreements_.trips_more));
+    return both(*less, *agreements_.less, *target_less, agreements_.wire_less, agreements_.trips_less);
+  };
+  steps_.push_back(std::move(step));
+  return {};
+}
+
+// What is known only when all rounds are over.
+void CompareRun::finish() {
+  if (!results_.agreements.empty()) {
+    results_.agreements.front().comparison = compare_instruments(
+        {agreements_.wire_more, agreements_.wire_less}, {agreements_.trips_more, agreements_.trips_less});
+  }
+  std::size_t overruns = 0;
+  for (const auto& cell : cells_) {
+    overruns += cell->stand ? cell->stand->overruns() : 0;
+  }
+  for (const auto& [name, stand] : instruments_) {
+    overruns += stand->overruns();
+  }
+  if (overruns > 0) {
+    results_.notes.push_back(fmt::format(
+        "{} volleys overran the node's ingress queue (the machine was busy) and were sent again",
+        overruns));
+  }
 }
 
 Result<CompareResults> CompareRun::run() {
@@ -425,6 +553,9 @@ Result<CompareResults> CompareRun::run() {
       add_path_steps(*stand, name, options_.sweep.back(), 2);
     }
   }
+  if (options_.scenarios.path) {
+    SVCB_CHECK(add_agreement_step());
+  }
   const double left = options_.budget_seconds - seconds_between(begin, clock_.now_ns());
   fit_to_budget(steps_, options_.rounds, std::max(left, options_.budget_seconds / 4));
   SVCB_CHECK(run_rounds(steps_, options_.rounds, options_.seed, clock_, progress_));
@@ -435,6 +566,7 @@ Result<CompareResults> CompareRun::run() {
       SVCB_CHECK(subject.verify_whole());
     }
   }
+  finish();
   results_.seconds = seconds_between(begin, clock_.now_ns());
   progress_.finished();
   return std::move(results_);

@@ -8,8 +8,8 @@
 #include "measure/random.h"
 #include "plane/in_namespace.h"
 #include "sys/conntrack.h"
-#include "sys/cpu_pin.h"
 #include "sys/net_counters.h"
+#include "sys/pinned.h"
 
 namespace svcbench {
 
@@ -19,6 +19,10 @@ constexpr std::array protocols{Protocol::tcp, Protocol::udp};
 
 // Established flows of a volley, unless it has more targets than that.
 constexpr std::uint32_t flows_open = 64;
+
+// A volley that overran the ingress queue is sent again, so often.
+constexpr int most_tries = 5;
+constexpr const char* ingress_drops = "vn rx_dropped";
 
 // In the order in which they were installed.
 std::vector<const Service*> reachable(std::span<const Service> services, Family family, Protocol protocol) {
@@ -109,6 +113,8 @@ Result<PathTargets> PathTargets::add(Wire& wire, std::span<const Service> servic
       return {};
     };
     for (const bool translates : {true, false}) {
+      targets.last_.emplace(std::pair(protocol, translates),
+                            translates ? translated(*chosen.back()) : direct(*chosen.back()));
       const auto target_of = translates ? translated : direct;
       std::vector<Target> several;
       for (const Service* service : drawn_services) {
@@ -134,6 +140,11 @@ Result<PathTargets> PathTargets::add(Wire& wire, std::span<const Service> servic
 std::optional<TargetRange> PathTargets::of(Position position, Protocol protocol, bool translates) const {
   const auto found = ranges_.find({position, protocol, translates});
   return found == ranges_.end() ? std::nullopt : std::optional(found->second);
+}
+
+const Target* PathTargets::last(Protocol protocol, bool translates) const {
+  const auto found = last_.find({protocol, translates});
+  return found == last_.end() ? nullptr : &found->second;
 }
 
 Result<std::unique_ptr<PathStand>> PathStand::with_plane(Wire& wire, const Make& make, PlaneSite site,
@@ -166,16 +177,63 @@ Result<std::unique_ptr<PathStand>> PathStand::with_sink(Wire& wire) {
   return stand;
 }
 
-Result<Arrivals> PathStand::send(Volley volley) {
+Result<PathStand::Sent> PathStand::send(Volley volley) {
   volley.delay_ns = delay_ns_;
   SVCB_TAKE(visit, testbed_.node().enter());
   const NetCounters before = loss_counters();
-  SVCB_TAKE(pin, CpuPin::here());
+  SVCB_TAKE(pinned, Pinned::to_last_cpu());
   SVCB_TAKE(arrivals, wire_->send(testbed_, volley));
-  if (const Status right = require_all_right(arrivals); !right) {
-    SVCB_CHECK(require_all_right(arrivals, moved(before, loss_counters())));
+  return Sent{std::move(arrivals), moved(before, loss_counters())};
+}
+
+bool PathStand::Sent::overran() const {
+  const svcb_wire_counts& counts = arrivals.counts;
+  const auto ingress = dropped.find(ingress_drops);
+  return ingress != dropped.end() && counts.right + ingress->second == counts.sent;
+}
+
+Result<std::optional<Arrivals>> PathStand::attempt(const TargetRange& targets, FlowKind flow,
+                                                   std::uint32_t packets, std::uint32_t batch) {
+  {
+    SVCB_TAKE(visit, testbed_.node().enter());
+    SVCB_CHECK(flush_conntrack());
   }
-  return arrivals;
+  const auto judged = [this](Sent sent) -> Result<std::optional<Arrivals>> {
+    const Status right = require_all_right(sent.arrivals, sent.dropped);
+    if (right) {
+      return std::optional(std::move(sent.arrivals));
+    }
+    if (sent.overran()) {
+      ++overruns_;
+      return std::optional<Arrivals>{};
+    }
+    return tl::unexpected(right.error());
+  };
+  Volley volley{
+      .targets = targets, .first_flow = next_flow_, .flows = packets, .packets = packets, .batch = batch};
+  if (flow == FlowKind::fresh) {
+    next_flow_ += packets;
+    SVCB_TAKE(sent, send(volley));
+    return judged(std::move(sent));
+  }
+  volley.flows = std::max(flows_open, targets.count);
+  next_flow_ += volley.flows;
+  Volley opening = volley;
+  opening.packets = volley.flows;
+  opening.batch = 1;
+  opening.answered = true;
+  SVCB_TAKE(answered, send(opening));
+  SVCB_TAKE(opened, judged(std::move(answered)));
+  if (!opened) {
+    return std::optional<Arrivals>{};
+  }
+  if (opened->counts.replies != opened->counts.sent) {
+    return failure("of {} flows that were opened {} got their answer: established flows cannot be measured",
+                   opened->counts.sent, opened->counts.replies);
+  }
+  volley.open = false;
+  SVCB_TAKE(sent, send(volley));
+  return judged(std::move(sent));
 }
 
 Result<Arrivals> PathStand::measure(const PathTargets& targets, const PathKind& kind, std::uint32_t packets,
@@ -184,32 +242,15 @@ Result<Arrivals> PathStand::measure(const PathTargets& targets, const PathKind& 
   if (!range) {
     return failure("no {} service to send packets to", to_string(kind.protocol));
   }
-  {
-    SVCB_TAKE(visit, testbed_.node().enter());
-    SVCB_CHECK(flush_conntrack());
+  for (int tries = 0; tries < most_tries; ++tries) {
+    SVCB_TAKE(arrivals, attempt(*range, kind.flow, packets, batch));
+    if (arrivals) {
+      return std::move(*arrivals);
+    }
   }
-  if (kind.flow == FlowKind::fresh) {
-    const std::uint32_t first = next_flow_;
-    next_flow_ += packets;
-    return send(
-        {.targets = *range, .first_flow = first, .flows = packets, .packets = packets, .batch = batch});
-  }
-  Volley volley{.targets = *range,
-                .first_flow = next_flow_,
-                .flows = std::max(flows_open, range->count),
-                .packets = std::max(flows_open, range->count),
-                .answered = true};
-  next_flow_ += volley.flows;
-  SVCB_TAKE(opened, send(volley));
-  if (opened.counts.replies != opened.counts.sent) {
-    return failure("of {} flows that were opened {} got their answer: established flows cannot be measured",
-                   opened.counts.sent, opened.counts.replies);
-  }
-  volley.open = false;
-  volley.answered = false;
-  volley.packets = packets;
-  volley.batch = batch;
-  return send(volley);
+  return failure(
+      "the node's ingress queue overran in {} volleys in a row: the machine is too busy to measure on",
+      most_tries);
 }
 
 }  // namespace svcbench

@@ -33,6 +33,9 @@ class PathTargets {
   // None: no service of that protocol has endpoints.
   [[nodiscard]] std::optional<TargetRange> of(Position position, Protocol protocol, bool translated) const;
 
+  // The last service's target, for other instruments than the wire; null where of() has none.
+  [[nodiscard]] const Target* last(Protocol protocol, bool translated) const;
+
  private:
   struct Key {
     Position position;
@@ -41,6 +44,7 @@ class PathTargets {
     auto operator<=>(const Key&) const = default;
   };
   std::map<Key, TargetRange> ranges_;
+  std::map<std::pair<Protocol, bool>, Target> last_;
 };
 
 // A testbed with one plane in its node, programmed with services once; or one of the instrument's own.
@@ -54,11 +58,14 @@ class PathStand {
   // The sink at the node's ingress: one veth and the stamps, and nothing else.
   static Result<std::unique_ptr<PathStand>> with_sink(Wire& wire);
 
-  // One volley of `packets`, every one checked. A new flow's packets each begin one that the node has never
-  // seen; an established flow's belong to `flows_open` that were opened and answered just before.
+  // One volley of `packets`, every one checked. A volley that overran the node's ingress queue is no
+  // plane's doing: it is thrown away whole, counted in overruns(), and another one is sent. A new flow's
+  // packets each begin one that the node has never seen; an established flow's belong to `flows_open` that
+  // were opened and answered just before.
   Result<Arrivals> measure(const PathTargets& targets, const PathKind& kind, std::uint32_t packets,
                            std::uint32_t batch = 1);
 
+  [[nodiscard]] std::size_t overruns() const { return overruns_; }
   // Whether packets are addressed to frontends, or to backends themselves.
   [[nodiscard]] bool translates() const { return translates_; }
   [[nodiscard]] DataPlane* plane() const { return plane_.get(); }
@@ -66,7 +73,17 @@ class PathStand {
 
  private:
   PathStand(Wire& wire, Testbed testbed) : wire_(&wire), testbed_(std::move(testbed)) {}
-  Result<Arrivals> send(Volley volley);
+  struct Sent {
+    Arrivals arrivals;
+    NetCounters dropped;  // by the node meanwhile
+    // Whether all that is missing was dropped before the plane saw it: a busy machine may leave the
+    // softirq's work to a thread, and the generator runs ahead of the queue.
+    [[nodiscard]] bool overran() const;
+  };
+  Result<Sent> send(Volley volley);
+  // None: it overran.
+  Result<std::optional<Arrivals>> attempt(const TargetRange& targets, FlowKind flow, std::uint32_t packets,
+                                          std::uint32_t batch);
 
   Wire* wire_;
   Testbed testbed_;
@@ -74,6 +91,7 @@ class PathStand {
   bool translates_ = false;
   std::uint64_t delay_ns_ = 0;
   std::uint32_t next_flow_ = 0;
+  std::size_t overruns_ = 0;
 };
 
 }  // namespace svcbench

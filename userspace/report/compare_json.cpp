@@ -52,6 +52,28 @@ json state_json(const StateCell& cell) {
       {"kernel_bytes_method", cell.kernel_bytes_method.empty() ? json() : json(cell.kernel_bytes_method)}};
 }
 
+json crossing_json(const CrossingFigure& figure) {
+  const stats::Crossing& crossing = figure.crossing;
+  return {{"what", figure.what},
+          {"plane", figure.plane},
+          {"beside", figure.beside},
+          {"course", to_string(crossing.course)},
+          {"services", or_null(crossing.services)},
+          {"interval", interval_json(crossing.interval)},
+          {"sizes", {crossing.sizes.low, crossing.sizes.high}},
+          {"rounds", crossing.rounds}};
+}
+
+json agreement_json(const AgreementFigure& figure) {
+  return {{"plane", figure.plane},
+          {"more_services", figure.more_services},
+          {"less_services", figure.less_services},
+          {"agreement", to_string(figure.comparison.agreement)},
+          {"wire_ns", estimate_json(figure.comparison.wire)},
+          {"round_trip_ns", estimate_json(figure.comparison.round_trip)},
+          {"summary", figure.comparison.summary}};
+}
+
 json missing_json(const MissingPlane& missing) { return {{"plane", missing.plane}, {"why", missing.why}}; }
 
 json growth_json(const Series& series) {
@@ -134,6 +156,8 @@ json to_json(const CompareResults& results) {
           {"growth", growths_json(results)},
           {"borrowed", borrowed_json(results)},
           {"instrument", {{"clock_ns", or_null(results.clock_ns)}}},
+          {"crossings", each(all_crossings(results), crossing_json)},
+          {"agreements", each(results.agreements, agreement_json)},
           {"notes", results.notes},
           {"verdicts", verdicts_json(results.verdicts)}};
 }

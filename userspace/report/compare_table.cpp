@@ -307,6 +307,55 @@ std::string chapter_table(const CompareResults& results) {
   return text;
 }
 
+// ---- crossings ----
+
+// "becomes dearer at 430 [310,620]", "cheaper at every N from 100 to 1,000".
+std::string crossing_text(const CrossingFigure& figure) {
+  const stats::Crossing& crossing = figure.crossing;
+  const auto whole = [](double services) {
+    return grouped(static_cast<std::size_t>(std::lround(services)));
+  };
+  const std::string range =
+      fmt::format("from {} to {}", whole(crossing.sizes.low), whole(crossing.sizes.high));
+  switch (crossing.course) {
+    case stats::Course::becomes_dearer:
+    case stats::Course::becomes_cheaper:
+      if (crossing.services && crossing.interval) {
+        return fmt::format("{} at N = {} [{}, {}]", to_string(crossing.course), whole(*crossing.services),
+                           whole(crossing.interval->low), whole(crossing.interval->high));
+      }
+      break;
+    case stats::Course::cheaper_throughout:
+      return "cheaper at every N " + range;
+    case stats::Course::dearer_throughout:
+      return "dearer at every N " + range;
+    case stats::Course::undecided:
+      break;
+  }
+  return fmt::format("inconclusive {} ({} rounds)", range, crossing.rounds);
+}
+
+std::string crossing_table(const CompareResults& results) {
+  TextTable table({{"what", left}, {"plane", left}, {"beside", left}, {"", left}});
+  for (const CrossingFigure& figure : all_crossings(results)) {
+    table.add({figure.what, figure.plane, figure.beside, crossing_text(figure)});
+  }
+  return table.text();
+}
+
+std::string agreement_lines(const CompareResults& results) {
+  std::string out;
+  for (const AgreementFigure& figure : results.agreements) {
+    out += wrapped(
+        fmt::format("Second instrument (UDP round trips of real sockets), {}, new flows, {} against {} "
+                    "services: {}",
+                    figure.plane, grouped(figure.more_services), grouped(figure.less_services),
+                    figure.comparison.summary),
+        0);
+  }
+  return out;
+}
+
 // ---- the instrument ----
 
 std::string instrument_lines(const CompareResults& results) {
@@ -343,6 +392,13 @@ std::string skipped_lines(const CompareResults& results) {
       out += wrapped(
           fmt::format("Left out: {}, {} services: {}", cell.plane, grouped(cell.services), cell.skipped),
           0);
+    }
+  }
+  for (const UpdateCell& cell : results.updates) {
+    if (cell.commit_ns.empty() && cell.operation == Operation::change_endpoints) {
+      out += wrapped(fmt::format("Left out: {}, {} services: no time was left for it in the budget",
+                                 with_way(cell.plane, cell.way), grouped(cell.services)),
+                     0);
     }
   }
   for (const std::string& note : results.notes) {
@@ -387,12 +443,18 @@ std::string render_comparison(const CompareResults& results, bool colour) {
   if (sizes_of(results).size() > 1) {
     section(growth_title, growth_table(results));
   }
+  if (sizes_of(results).size() > 1 && !all_crossings(results).empty()) {
+    section("Crossing points (a course is told when 97.5 % of 1,000 resamples of the rounds take it)",
+            crossing_table(results));
+  }
   if (results.planes.size() > 1 && !results.paths.empty()) {
     section(fmt::format(
                 "Table 4.2, measured at {} services (path: p50; conntrack: entries for 1,000 new flows)",
                 grouped(sizes_of(results).back())),
             chapter_table(results));
   }
+  const std::string agreement = agreement_lines(results);
+  out += agreement.empty() ? "" : "\n" + agreement;
   const std::string skipped = skipped_lines(results);
   out += skipped.empty() ? "" : "\n" + skipped;
   return out + verdict_text(results.verdicts, colour);

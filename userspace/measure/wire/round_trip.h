@@ -20,6 +20,7 @@
 #include <vector>
 
 #include "measure/clock.h"
+#include "measure/path_results.h"
 #include "measure/wire/testbed.h"
 #include "measure/wire/wire.h"
 #include "svcbench/result.h"
@@ -28,11 +29,8 @@
 
 namespace svcbench {
 
-enum class FlowKind : std::uint8_t {
-  fresh,        // every round trip from another client address and port
-  established,  // all by one flow, which a round trip that is not timed has opened
-};
-
+// FlowKind::fresh: every round trip from another client address and port. FlowKind::established: all by one
+// flow, which a round trip that is not timed has opened.
 struct RoundTripSamples {
   // ns, in the order they were measured. UDP: a request and its reply. TCP: fresh, connect() (SYN and
   // SYN+ACK); established, a request and its reply. Empty when `not_offered` is set.

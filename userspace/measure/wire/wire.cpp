@@ -106,12 +106,7 @@ Result<Arrivals> Wire::send(const Testbed& testbed, const Volley& volley) {
   std::memcpy(run.clients6, clients_of(Family::ipv6).address.bytes.data(), sizeof run.clients6);
   std::memcpy(run.source_mac, Testbed::client_mac().data(), sizeof run.source_mac);
   std::memcpy(run.gateway_mac, Testbed::ingress_mac().data(), sizeof run.gateway_mac);
-  auto& redirect = *skeleton_->bss;
-  redirect.delay_ns = volley.delay_ns;
-  redirect.redirect_to = testbed.egress();
-  std::memcpy(redirect.redirect_source, Testbed::egress_mac().data(), sizeof redirect.redirect_source);
-  std::memcpy(redirect.redirect_destination, Testbed::backend_mac().data(),
-              sizeof redirect.redirect_destination);
+  set_redirect(testbed, volley.delay_ns);
   std::memset(&skeleton_->bss->counts, 0, sizeof skeleton_->bss->counts);
   std::memset(histogram_, 0, histogram_bytes);
 
@@ -169,6 +164,15 @@ Result<double> Wire::clock_ns(const Testbed& testbed) {
   return static_cast<double>(skeleton_->bss->counts.total_ns) / readings;
 }
 
+void Wire::set_redirect(const Testbed& testbed, std::uint64_t delay_ns) {
+  auto& redirect = *skeleton_->bss;
+  redirect.delay_ns = delay_ns;
+  redirect.redirect_to = testbed.egress();
+  std::memcpy(redirect.redirect_source, Testbed::egress_mac().data(), sizeof redirect.redirect_source);
+  std::memcpy(redirect.redirect_destination, Testbed::backend_mac().data(),
+              sizeof redirect.redirect_destination);
+}
+
 Status Wire::attach_redirect(const Testbed& testbed, Hook hook) {
   SVCB_TAKE(visit, testbed.node().enter());
   const auto device = static_cast<int>(testbed.ingress());
@@ -222,8 +226,8 @@ Status require_all_right(const Arrivals& arrivals, const NetCounters& dropped) {
   for (const auto& [name, count] : dropped) {
     why += fmt::format("{}{} +{}", why.empty() ? "; the node counted: " : ", ", name, count);
   }
-  return failure("of {} packets {} came out right, {}{}: no figure is given", counts.sent, counts.right, where,
-                 why);
+  return failure("of {} packets {} came out right, {}{}: no figure is given", counts.sent, counts.right,
+                 where, why);
 }
 
 }  // namespace svcbench

@@ -80,6 +80,8 @@ class Wire {
   // volley's delay.
   enum class Hook : std::uint8_t { xdp, tc };
   Status attach_redirect(const Testbed& testbed, Hook hook);
+  // What send() does by itself: where attach_redirect()'s programs send to, and after how long.
+  void set_redirect(const Testbed& testbed, std::uint64_t delay_ns);
 
   // Takes every packet at the node's ingress already.
   Status sink_at_node(const Testbed& testbed);
