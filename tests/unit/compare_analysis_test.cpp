@@ -279,20 +279,20 @@ TEST_CASE("verdicts ebpf-constant and ipvs-constant") {
   }
 }
 
-TEST_CASE("verdict path-2-5us: the largest size's packets to services, and no others") {
+TEST_CASE("verdict lookup-2-5us: the largest size's packets to services, and no others") {
   CompareResults results = with_planes({"ebpf-xdp", "ebpf-tc", "iptables-nft"});
   add_path(results, "iptables-nft", line(3000, 5));
   add_path(results, "ebpf-xdp", constant(1000));
   add_path(results, "ebpf-tc", constant(3000));
   add_path(results, "ebpf-tc", constant(9000), {FlowKind::fresh, Position::missing, Protocol::udp});
   results.paths.push_back(path_cell("ebpf-tc", 50, 9000));  // a smaller size
-  CHECK(verdict_of(results, "path-2-5us").outcome == Outcome::holds);
-  CHECK(verdict_of(results, "path-2-5us").evidence.size() >= 2);
+  CHECK(verdict_of(results, "lookup-2-5us").outcome == Outcome::holds);
+  CHECK(verdict_of(results, "lookup-2-5us").evidence.size() >= 2);
   results.paths.push_back(
       path_cell("ebpf-tc", 10'000, 6000, {FlowKind::established, Position::first, Protocol::tcp}));
-  CHECK(verdict_of(results, "path-2-5us").outcome == Outcome::does_not_hold);
+  CHECK(verdict_of(results, "lookup-2-5us").outcome == Outcome::does_not_hold);
   results.paths.back() = path_cell("ebpf-tc", 10'000, 5000, results.paths.back().kind);  // 4,950 to 5,050
-  CHECK(verdict_of(results, "path-2-5us").outcome == Outcome::inconclusive);
+  CHECK(verdict_of(results, "lookup-2-5us").outcome == Outcome::inconclusive);
 }
 
 TEST_CASE("verdicts of updates: eBPF flat, the full reload rising") {

@@ -71,12 +71,12 @@ std::vector<std::vector<double>> wall_by_round(const ChapterResults& results, st
   return by_round;
 }
 
-// Ascending; those of which every sample is dearer than the table without services.
+// Ascending; those that stand above the table without services with every sample.
 std::vector<const LoadCell*> above(const std::vector<const LoadCell*>& cells, double base_ns) {
   std::vector<const LoadCell*> found;
   std::copy_if(cells.begin(), cells.end(), std::back_inserter(found), [base_ns](const LoadCell* cell) {
     const auto& samples = cell->tool.wall_ns;
-    return *std::min_element(samples.begin(), samples.end()) > base_ns;
+    return *std::min_element(samples.begin(), samples.end()) >= least_multiple_of_base * base_ns;
   });
   return found;
 }

@@ -114,6 +114,9 @@ struct ChapterResults {
 // What cell `a` costs in multiples of `b`, by pairs of the same rounds.
 [[nodiscard]] std::optional<stats::Estimate> times_other(const LoadCell& a, const LoadCell& b);
 
+// Below this the error of the base is as large as what is left above it, and the exponent is noise.
+inline constexpr double least_multiple_of_base = 2;
+
 // How a back end's load grows with the number of rules.
 struct ChapterGrowth {
   std::string backend;
@@ -121,8 +124,9 @@ struct ChapterGrowth {
   std::optional<double> base_ns;  // the median of the table without services: 7 rules
   // The exponent b of (cost - base) ~ (rules - 7)^b. Subtracted here, because the base is a part of the
   // cost that was measured and that services have no part in (nft waits for the kernel at each commit,
-  // whatever its size), and nowhere else. A size that does not stand above it with every sample is left out
-  // whole: `sizes` are the services of the others, ascending.
+  // whatever its size), and nowhere else. A size is
+  // left out whole when one of its samples is below least_multiple_of_base times the base: `sizes` are the
+  // services of the others, ascending.
   std::optional<stats::Growth> above_base;
   std::vector<std::size_t> sizes{};
   std::optional<stats::LinearFit> line;  // ns over rules, through the medians of all sizes

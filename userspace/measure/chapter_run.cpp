@@ -18,6 +18,9 @@ namespace {
 constexpr std::size_t fewest_repeats = 6;
 // Samples of a floor at one visit: they are cheap.
 constexpr std::size_t floor_samples = 3;
+// A size is not even begun when a look at what it costs would take more of the budget than this. (Whether
+// its repeats fit is then decided from that look: a line through a few small sizes foretells too badly.)
+constexpr double most_of_budget = 0.25;
 // A repeat is read back now and then: reading costs as much as loading. The first one always is.
 constexpr std::size_t verify_every = 5;
 // What a visit takes beside the load itself, as a multiple of it: reading back now and then, and for a
@@ -194,10 +197,10 @@ Status ChapterRun::load(const ChapterSubject& subject) {
     }
     const auto line = sizes.size() >= 2 ? stats::linear_fit(sizes, seconds) : std::nullopt;
     const double predicted = line ? line->predict(static_cast<double>(n)) : 0;
-    if (predicted * fewest_repeats > options_.budget_seconds) {
+    if (predicted > options_.budget_seconds * most_of_budget) {
       skip(place,
-           fmt::format("{} loads and reloads would take about {:.0f} s, too much for --budget {:.0f}",
-                       fewest_repeats, predicted * fewest_repeats, options_.budget_seconds),
+           fmt::format("a load and a reload would take about {:.0f} s, too much for --budget {:.0f}",
+                       predicted, options_.budget_seconds),
            predicted / (first_overhead + reload_overhead));
       continue;
     }

@@ -172,15 +172,10 @@ std::string exponent_text(const std::optional<stats::Growth>& growth) {
 }
 
 std::string growth_table(const ChapterResults& results) {
-  TextTable table({{"", left},
-                   {"", left},
-                   {"fixed ms"},
-                   {"us a rule"},
-                   {"CPU us a rule"},
-                   {"7 rules ms"},
-                   {"exponent"}});
+  TextTable table(
+      {{"", left}, {"", left}, {"fixed ms"}, {"us a rule"}, {"CPU us a rule"}, {"7 rules"}, {"exponent"}});
   for (const ChapterGrowth& growth : all_growths(results)) {
-    table.add({growth.backend, std::string(to_string(growth.load)),
+    table.add({growth.backend, growth.load == Load::first ? "first" : "reload",
                growth.line ? number(growth.line->intercept, ms) : "-", slope_text(growth.line),
                slope_text(growth.cpu_line), number(growth.base_ns, ms), exponent_text(growth.above_base)});
   }
@@ -281,7 +276,7 @@ std::string render_chapter(const ChapterResults& results, bool colour) {
   out +=
       "\nGrowth with the number of rules: a straight line through the medians (fixed + us a rule), the "
       "same\n"
-      "of the CPU time; the table without services, 7 rules, as measured; and the exponent b of what a "
+      "of the CPU time; the table without services, 7 rules, in ms; and the exponent b of what a "
       "load\n"
       "costs above that ~ rules^b (linear: within 0.8 to 1.25)\n";
   out += growth_table(results);

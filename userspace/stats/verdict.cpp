@@ -91,7 +91,7 @@ bool grows(const NamedGrowth& operation) {
 // ---- linear growth ----
 
 constexpr std::string_view too_near_the_base =
-    "give --sweep at least two sizes, far apart, that cost more than a table without services";
+    "give --sweep at least two sizes, far apart, that cost twice a table without services";
 
 bool within_linear(const stats::Interval& exponent) {
   return exponent.low >= linear_from && exponent.high <= linear_to;
@@ -114,7 +114,7 @@ std::string_view needed_for_linear(const NamedGrowth& load) {
 
 std::string above_base_line(const NamedGrowth& load) {
   if (!load.growth) {
-    return load.name + ": no exponent, fewer than two sizes that cost more than a table without services";
+    return load.name + ": no exponent, fewer than two sizes that cost twice a table without services";
   }
   return fmt::format("{}: cost above a table without services ~ rules^b, b = {}, {} {}", load.name,
                      exponent_with_interval(*load.growth), load.growth->rounds,
