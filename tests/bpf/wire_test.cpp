@@ -26,7 +26,7 @@
 #include "sys/capabilities.h"
 #include "sys/child_process.h"
 #include "sys/conntrack.h"
-#include "sys/cpu_pin.h"
+#include "sys/pinned.h"
 #include "sys/fd.h"
 #include "sys/net_counters.h"
 #include "sys/sandbox.h"
@@ -119,7 +119,7 @@ void check_exact(const Arrivals& arrivals, std::uint32_t packets, bool answered)
 
 // On one CPU, as the measurements are.
 Arrivals send(Wire& wire, const PathStand& stand, const Volley& volley) {
-  const auto pin = take(CpuPin::here());
+  const auto pin = take(Pinned::to_last_cpu());
   return take(wire.send(stand.testbed(), volley));
 }
 

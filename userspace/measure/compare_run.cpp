@@ -30,11 +30,13 @@ namespace {
 constexpr std::size_t fewest_repeats = 6;
 // A block of updates takes about so long, in one to so many changes.
 constexpr double update_block_seconds = 0.02;
-constexpr std::size_t most_changes = 100;
+constexpr std::size_t most_changes = 500;
 // What one volley costs besides its packets: the kernel sets a run of live frames up.
 constexpr double volley_seconds = 0.03;
 // A size whose installation alone is predicted to take more than this share of the budget is left out.
 constexpr double install_share = 0.08;
+// What six repeats of one cell, which an interval needs, may take of the budget; a dearer cell gets fewer.
+constexpr double cell_share = 0.06;
 // Reading a plane back costs as much as programming it.
 constexpr std::size_t verify_every = 5;
 constexpr std::uint32_t flows_for_state = 1000;
@@ -101,6 +103,10 @@ class CompareRun {
   Status add_update_steps(Cell& cell);
   void add_path_steps(PathStand& stand, const std::string& plane, std::size_t services,
                       std::size_t kinds_limit);
+  [[nodiscard]] std::size_t affordable_repeats(double seconds) const {
+    const double affordable = options_.budget_seconds * cell_share / std::max(seconds, 1e-6);
+    return static_cast<std::size_t>(std::clamp(affordable, 1.0, static_cast<double>(fewest_repeats)));
+  }
   [[nodiscard]] std::span<const Service> services(std::size_t count) const {
     return workload_.first(count);
   }
@@ -283,7 +289,7 @@ void CompareRun::add_sync_step(Cell& cell) {
   Step step;
   step.label = fmt::format("sync, {} services, {}", grouped(cell.services), cell.row->name);
   step.seconds = 2 * std::max(cell.install_seconds, 0.005);  // it is taken down again, too
-  step.fewest = 1;
+  step.fewest = affordable_repeats(step.seconds);
   step.run = [this, &cell, index](std::size_t repeat) -> Status {
     const auto wanted = services(cell.services);
     SVCB_TAKE(place, bare_node());
@@ -333,7 +339,7 @@ Status CompareRun::add_update_steps(Cell& cell) {
     step.label = fmt::format("update, {} services, {}{}{}", grouped(cell.services), plane,
                              ways.size() > 1 ? " " : "", ways.size() > 1 ? ways[way] : "");
     step.seconds = 4 * seconds * static_cast<double>(count);
-    step.fewest = 1;
+    step.fewest = affordable_repeats(step.seconds);
     step.droppable = way > 0;
     step.run = [this, &cell, &subject, way, count, change, add, remove](std::size_t repeat) -> Status {
       SVCB_TAKE(inside, cell.changing->visit());
