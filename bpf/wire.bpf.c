@@ -198,7 +198,8 @@ int wire_gen(struct xdp_md *ctx) {
   now = bpf_ktime_get_ns();
   if (!counts.first_sent_ns)
     counts.first_sent_ns = now;
-  mark->sent_ns = now;
+  mark->sent_low = (__u32)now;
+  mark->sent_high = now >> 32;
   write_checksum(transport, protocol, folded(sum + halves(now)));
   return XDP_TX;
 }
@@ -396,7 +397,7 @@ int wire_sink(struct xdp_md *ctx) {
     return XDP_DROP;
   }
   __sync_fetch_and_add(hits, 1);
-  ns = now - packet.mark->sent_ns;
+  ns = now - ((__u64)packet.mark->sent_high << 32 | packet.mark->sent_low);
   index = svcb_wire_bucket(ns);
   bucket = bpf_map_lookup_elem(&wire_histogram, &index);
   if (bucket)

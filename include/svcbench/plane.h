@@ -66,6 +66,11 @@ class DataPlane {
     return std::optional<std::uint64_t>{};
   }
 
+  // Forgets the flows that it remembers by itself (the connection tracker's are forgotten by whoever
+  // measures), as soon as it can: one measurement's flows must not slow the next one's. To be called before
+  // each.
+  virtual Status forget_flows() { return {}; }
+
   // False: clients must dial a backend themselves, for nothing translates a frontend.
   [[nodiscard]] virtual bool translates() const { return true; }
 

@@ -24,7 +24,9 @@ struct svcb_wire_mark {
   __u32 run;    /* the run that sent it: a packet that comes late is known */
   __u32 target; /* index in wire_targets */
   __u32 flow;
-  __u64 sent_ns; /* bpf_ktime_get_ns() */
+  /* bpf_ktime_get_ns(), in halves: where the kernel wants loads aligned, 64 bits of a packet never are. */
+  __u32 sent_low;
+  __u32 sent_high;
 };
 
 /* What a packet is addressed to. */

@@ -528,14 +528,21 @@ TEST_CASE("wire: a full connection tracking table is an Error that names it") {
     const auto range = targets.of(Position::last, Protocol::tcp, true);
     REQUIRE(range);
     const auto flows = static_cast<std::uint32_t>(limit);
-    Volley open{.targets = *range, .flows = flows, .packets = flows, .answered = true, .batch = 16};
-    static_cast<void>(send(*wire, *stand, open));
-    open.open = false;
-    open.answered = false;
-    static_cast<void>(send(*wire, *stand, open));
+    // On a busy machine some are lost on the way in: again, until the table is full but for a few.
+    for (int tries = 0; tries < 5; ++tries) {
+      Volley open{.targets = *range, .flows = flows, .packets = flows, .answered = true, .batch = 16};
+      static_cast<void>(send(*wire, *stand, open));
+      open.open = false;
+      open.answered = false;
+      static_cast<void>(send(*wire, *stand, open));
+      const auto inside = take(stand->testbed().node().enter());
+      if (take(conntrack_entries()) + 50 > limit) {
+        break;
+      }
+    }
 
     const auto visit = take(stand->testbed().node().enter());
-    CHECK(take(conntrack_entries()) > limit - limit / 100);
+    REQUIRE(take(conntrack_entries()) + 50 > limit);
     const NetCounters before = loss_counters();
     const auto arrivals =
         send(*wire, *stand, {.targets = *range, .first_flow = flows, .flows = 1000, .packets = 1000});

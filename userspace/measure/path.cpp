@@ -198,6 +198,9 @@ Result<std::optional<Arrivals>> PathStand::attempt(const TargetRange& targets, F
     SVCB_TAKE(visit, testbed_.node().enter());
     SVCB_CHECK(flush_conntrack());
   }
+  if (plane_) {
+    SVCB_CHECK(plane_->forget_flows());
+  }
   const auto judged = [this](Sent sent) -> Result<std::optional<Arrivals>> {
     const Status right = require_all_right(sent.arrivals, sent.dropped);
     if (right) {

@@ -54,6 +54,10 @@ class InNamespace final : public DataPlane {
   [[nodiscard]] Result<std::optional<std::uint64_t>> kernel_bytes() const override {
     return plane_->kernel_bytes();
   }
+  Status forget_flows() override {
+    SVCB_TAKE(visit, place_.enter());
+    return plane_->forget_flows();
+  }
   [[nodiscard]] bool translates() const override { return plane_->translates(); }
   [[nodiscard]] Service programmed(const Service& service) const override {
     return plane_->programmed(service);

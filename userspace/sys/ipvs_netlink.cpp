@@ -44,6 +44,7 @@ class Writer {
     // Of no meaning without persistence, but asked for: a whole mask, and a whole prefix length.
     put_u32(IPVS_SVC_ATTR_NETMASK, ipv4 ? ~0U : 128);
   }
+  void udp_timeout(std::uint32_t seconds) { put_u32(IPVS_CMD_ATTR_TIMEOUT_UDP, seconds); }
   void destination(const Endpoint& endpoint) {
     put(IPVS_DEST_ATTR_ADDR, endpoint.address.bytes);
     put_u16(IPVS_DEST_ATTR_PORT, htons(endpoint.port));
@@ -217,6 +218,14 @@ Status IpvsClient::flush() {
   SVCB_TAKE(message, writer.take());
   SVCB_TAKE(error, socket_.request(message));
   return error == 0 ? Status() : failure("IPVS: flush: {}", meaning(error));
+}
+
+Status IpvsClient::set_udp_timeout(std::uint32_t seconds) {
+  Writer writer(family_, IPVS_CMD_SET_CONFIG);
+  writer.udp_timeout(seconds);
+  SVCB_TAKE(message, writer.take());
+  SVCB_TAKE(error, socket_.request(message));
+  return error == 0 ? Status() : failure("IPVS: set the timeout of UDP connections: {}", meaning(error));
 }
 
 Status IpvsClient::add_service(const Frontend& frontend, const std::string& scheduler) {

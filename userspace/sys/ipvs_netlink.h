@@ -50,6 +50,8 @@ class IpvsClient {
 
   // All virtual servers and their destinations.
   Status flush();
+  // How long a UDP connection is kept after its last packet, seconds; from the next packet of each on.
+  Status set_udp_timeout(std::uint32_t seconds);
 
   Status add_service(const Frontend& frontend, const std::string& scheduler);
   // Only the scheduler of a virtual server can change.

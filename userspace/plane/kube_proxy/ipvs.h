@@ -79,6 +79,8 @@ class KubeProxyIpvs final : public DataPlane {
   [[nodiscard]] std::span<const std::string_view> ways() const override;
   Status choose_way(std::size_t way) override;
   [[nodiscard]] SyncCost sync_cost() const override { return cost_; }
+  // IPVS forgets no connection at once: those of UDP go a second after their last packet from now on.
+  Status forget_flows() override { return ipvs_.set_udp_timeout(1); }
 
   // Virtual servers. Also checks that exactly their addresses are bound, and that the ipsets hold exactly
   // them.
