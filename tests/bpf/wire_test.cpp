@@ -26,9 +26,9 @@
 #include "sys/capabilities.h"
 #include "sys/child_process.h"
 #include "sys/conntrack.h"
-#include "sys/pinned.h"
 #include "sys/fd.h"
 #include "sys/net_counters.h"
+#include "sys/pinned.h"
 #include "sys/sandbox.h"
 
 namespace svcbench {

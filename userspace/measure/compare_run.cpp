@@ -40,6 +40,10 @@ constexpr double cell_share = 0.06;
 // Reading a plane back costs as much as programming it.
 constexpr std::size_t verify_every = 5;
 constexpr std::uint32_t flows_for_state = 1000;
+// The throughput view: batches, every third visit to a random service.
+constexpr std::uint32_t throughput_packets = 4000;
+constexpr std::uint32_t throughput_batch = 64;
+constexpr std::size_t throughput_every = 3;
 // Installations for the kernel's memory, and what of the budget they may take for one plane.
 constexpr std::size_t memory_cycles = 6;
 constexpr double memory_share = 0.1;
@@ -370,7 +374,7 @@ void CompareRun::add_path_steps(PathStand& stand, const std::string& plane, std:
                              to_string(kind.flow), to_string(kind.position), to_string(kind.protocol));
     step.seconds = volley_seconds + 3e-5 * options_.packets;
     step.fewest = fewest_repeats;
-    step.run = [this, &stand, &targets, kind, index](std::size_t) -> Status {
+    step.run = [this, &stand, &targets, kind, index](std::size_t repeat) -> Status {
       PathCell& cell = results_.paths[index];
       const auto name = [&] {
         return fmt::format("{}, {} services, {}, {} {}", cell.plane, grouped(cell.services),
@@ -386,6 +390,14 @@ void CompareRun::add_path_steps(PathStand& stand, const std::string& plane, std:
       cell.p50_ns.push_back(*arrivals->latency.quantile(0.5));
       if (const auto p99 = arrivals->latency.quantile(0.99)) {
         cell.p99_ns.push_back(*p99);
+      }
+      if (kind.position == Position::random && repeat % throughput_every == 0) {
+        auto batched = stand.measure(targets, kind, throughput_packets, throughput_batch);
+        if (!batched) {
+          SVCB_CHECK(check_interrupted());
+          return failure("throughput, {}: {}", name(), batched.error().message);
+        }
+        cell.packets_per_second.push_back(batched->packets_per_second());
       }
       return {};
     };

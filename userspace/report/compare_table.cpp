@@ -120,8 +120,13 @@ PathUnit path_unit(const CompareResults& results) {
   return PathUnit::of(emulation_of(results.environment));
 }
 
+// Of several planes, at the smaller sizes only what grows; the JSON has all.
 std::string path_table(const CompareResults& results) {
   const PathUnit unit = path_unit(results);
+  const bool several = results.planes.size() > 2;
+  const auto shown = [&](const PathCell& cell) {
+    return !several || cell.services == sizes_of(results).back() || cell.kind == new_last(results);
+  };
   TextTable table({{"plane", left},
                    {"N"},
                    {"packets", left},
@@ -134,7 +139,7 @@ std::string path_table(const CompareResults& results) {
   for (const std::string& plane : path_names(results)) {
     for (const std::size_t services : sizes_of(results)) {
       for (const PathCell& cell : results.paths) {
-        if (cell.plane != plane || cell.services != services || cell.p50_ns.empty()) {
+        if (cell.plane != plane || cell.services != services || cell.p50_ns.empty() || !shown(cell)) {
           continue;
         }
         const auto& top = *cell.latency.buckets().rbegin();
@@ -144,6 +149,24 @@ std::string path_table(const CompareResults& results) {
                    unit.figure(path_p50(cell)), unit.number(cell.latency.quantile(0.9)),
                    unit.number(cell.latency.quantile(0.99)), unit.number(cell.latency.quantile(0.999)),
                    unit.number(LatencyHistogram::lowest_ns(top.first + 1)), grouped(cell.latency.count())});
+      }
+    }
+  }
+  return table.text();
+}
+
+// ---- throughput ----
+
+std::string throughput_table(const CompareResults& results) {
+  TextTable table({{"plane", left}, {"N"}, {"packets", left}, {"packets a second, thousands"}});
+  for (const std::string& plane : path_names(results)) {
+    for (const PathCell& cell : results.paths) {
+      const auto median = stats::median_of(cell.packets_per_second);
+      if (cell.plane == plane && cell.services == sizes_of(results).back() && median) {
+        table.add({plane, grouped(cell.services),
+                   fmt::format("{}, {} {}", to_string(cell.kind.flow), to_string(cell.kind.position),
+                               to_string(cell.kind.protocol)),
+                   figure(median, 1e3)});
       }
     }
   }
@@ -439,6 +462,12 @@ std::string render_comparison(const CompareResults& results, bool colour) {
   if (!results.paths.empty()) {
     section(path_title, path_table(results));
     out += instrument_lines(results);
+  }
+  const bool batched = std::any_of(results.paths.begin(), results.paths.end(),
+                                   [](const PathCell& cell) { return !cell.packets_per_second.empty(); });
+  if (batched) {
+    section("Throughput on one CPU, generator and sink included (batches of 64, every packet checked)",
+            throughput_table(results));
   }
   if (sizes_of(results).size() > 1) {
     section(growth_title, growth_table(results));

@@ -360,12 +360,13 @@ void add_netfilter(std::vector<Feature>& features) {
                              remedy_for(find_flavour("legacy").has_value(), "iptables",
                                         "CONFIG_IP_NF_NAT (modprobe iptable_nat), and since 6.17 "
                                         "CONFIG_NETFILTER_XTABLES_LEGACY")));
-  features.push_back(feature("nft", "a plane that svcbench does not measure yet", try_nft(),
+  features.push_back(feature("nft", "for the plane nftables", try_nft(),
                              remedy_for(find_program("nft").has_value(), "nftables", "CONFIG_NF_TABLES")));
   features.push_back(
-      feature("IPVS", "a plane that svcbench does not measure yet", look_for_ipvs(),
+      feature("IPVS", "for the plane ipvs", look_for_ipvs(),
               "modprobe ip_vs, or install the package with the kernel's extra modules (Ubuntu: "
-              "linux-modules-extra), or boot a kernel built with CONFIG_IP_VS"));
+              "linux-modules-extra), or boot a kernel built with CONFIG_IP_VS; or run it in another "
+              "kernel: tests/vm/run"));
 }
 
 }  // namespace
