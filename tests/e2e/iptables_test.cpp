@@ -86,7 +86,7 @@ TEST_CASE("iptables: one round decides nothing, and --quiet says nothing") {
 
 TEST_CASE("iptables: shapes that are not there, and sizes that are none") {
   for (const auto& [arguments, word] : std::vector<std::pair<std::vector<std::string>, std::string>>{
-           {{"iptables", "--shape", "kube-proxy"}, "--shape kube-proxy is not there yet"},
+           {{"iptables", "--shape", "kube-proxy"}, "--shape kube-proxy is measured by"},
            {{"iptables", "--shape", "calico"}, "calico"},
            {{"iptables", "--services", "0"}, "1 to 1,000,000"},
            {{"iptables", "--services", "5", "--sweep", "6"}, "--sweep"},

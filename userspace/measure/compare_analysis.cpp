@@ -409,6 +409,7 @@ std::optional<stats::Estimate> path_ratio(const PathCell& over, const PathCell& 
 }
 
 std::vector<CrossingFigure> all_crossings(const CompareResults& results) {
+  const std::string usual_change = fmt::format("{} (usual way)", to_string(Operation::change_endpoints));
   std::vector<std::vector<Series>> kinds(2);
   for (const std::string& plane : results.planes) {
     if (plane == "null") {
@@ -430,7 +431,8 @@ std::vector<CrossingFigure> all_crossings(const CompareResults& results) {
         const auto crossing =
             stats::crossing(all[i].sizes, all[i].by_round, all[j].by_round, crossing_seed);
         if (crossing) {
-          figures.push_back({all[i].what, all[i].plane, all[j].plane, *crossing});
+          figures.push_back(
+              {&all == kinds.data() ? all[i].what : usual_change, all[i].plane, all[j].plane, *crossing});
         }
       }
     }

@@ -189,8 +189,14 @@ void add_growth(TextTable& table, const Series& series) {
     return;
   }
   const auto growth = growth_of(series);
-  table.add({series.plane, series.what, exponent_figure(growth), trend_of(growth),
-             a_further_service(slope_of(series))});
+  std::string what = series.what;
+  for (const std::string_view word : {" flow", " endpoints"}) {  // the columns have no room for them
+    if (const std::size_t at = what.find(word); at != std::string::npos) {
+      what.erase(at, word.size());
+    }
+  }
+  table.add(
+      {series.plane, what, exponent_figure(growth), trend_of(growth), a_further_service(slope_of(series))});
 }
 
 std::string growth_table(const CompareResults& results) {
@@ -359,11 +365,17 @@ std::string crossing_text(const CrossingFigure& figure) {
 }
 
 std::string crossing_table(const CompareResults& results) {
-  TextTable table({{"what", left}, {"plane", left}, {"beside", left}, {"", left}});
-  for (const CrossingFigure& figure : all_crossings(results)) {
-    table.add({figure.what, figure.plane, figure.beside, crossing_text(figure)});
+  const auto figures = all_crossings(results);
+  std::string out;
+  for (std::size_t first = 0; first < figures.size();) {
+    TextTable table({{figures[first].what, left}, {"beside", left}, {"", left}});
+    const std::string& what = figures[first].what;
+    for (; first < figures.size() && figures[first].what == what; ++first) {
+      table.add({figures[first].plane, figures[first].beside, crossing_text(figures[first])});
+    }
+    out += (out.empty() ? "" : "\n") + table.text();
   }
-  return table.text();
+  return out;
 }
 
 std::string agreement_lines(const CompareResults& results) {
