@@ -97,8 +97,9 @@ static inline __u32 svcb_wire_bucket(__u64 ns) {
   __u64 rest = ns >> SVCB_WIRE_STEP_BITS;
   __u32 shift = 0, bucket;
 
-  if (ns >= 1ULL << (SVCB_WIRE_STEP_BITS + SVCB_WIRE_OCTAVES))
+  if (ns >= 1ULL << (SVCB_WIRE_STEP_BITS + SVCB_WIRE_OCTAVES)) {
     return SVCB_WIRE_BUCKETS - 1;
+  }
   for (__u32 half = 32; half; half /= 2) {
     if (rest >> half) {
       rest >>= half;

@@ -20,7 +20,9 @@ namespace svcbench {
 
 namespace {
 
-constexpr std::size_t histogram_bytes = SVCB_WIRE_BUCKETS * sizeof(std::uint64_t);
+constexpr std::size_t buckets = std::size_t{SVCB_WIRE_OCTAVES + 1} * SVCB_WIRE_STEPS;
+static_assert(buckets == SVCB_WIRE_BUCKETS);
+constexpr std::size_t histogram_bytes = buckets * sizeof(std::uint64_t);
 constexpr std::int64_t patience_ns = 100'000'000;
 
 void copy_address(__be32 (&to)[4], const Address& address) {
@@ -127,7 +129,7 @@ Result<Arrivals> Wire::send(const Testbed& testbed, const Volley& volley) {
   wait_for_stragglers(volley.packets);
   Arrivals arrivals;
   arrivals.counts = skeleton_->bss->counts;
-  arrivals.latency = LatencyHistogram::of({histogram_, SVCB_WIRE_BUCKETS});
+  arrivals.latency = LatencyHistogram::of({histogram_, buckets});
   return arrivals;
 }
 
