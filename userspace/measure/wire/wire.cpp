@@ -20,8 +20,7 @@ namespace svcbench {
 
 namespace {
 
-constexpr std::size_t buckets = std::size_t{SVCB_WIRE_OCTAVES + 1} * SVCB_WIRE_STEPS;
-static_assert(buckets == SVCB_WIRE_BUCKETS);
+constexpr std::size_t buckets = SVCB_WIRE_BUCKETS;
 constexpr std::size_t histogram_bytes = buckets * sizeof(std::uint64_t);
 constexpr std::int64_t patience_ns = 100'000'000;
 
