@@ -5,6 +5,7 @@
 Prints one line for each thing that is wrong, with its place in the file; exits with 1 if there was any.
 """
 import json
+import pathlib
 import sys
 
 try:
@@ -36,9 +37,13 @@ def main():
     except jsonschema.SchemaError as error:
         sys.exit(f"validate_json: {schema_path} is no schema: {error.message}")
 
+    # A schema may point into another of its folder.
+    here = pathlib.Path(schema_path).resolve().as_uri()
+    validator = validator(schema, resolver=jsonschema.RefResolver(here, schema))
+
     wrong = 0
     for path in paths:
-        for error in sorted(validator(schema).iter_errors(load(path)), key=lambda found: found.json_path):
+        for error in sorted(validator.iter_errors(load(path)), key=lambda found: found.json_path):
             print(f"{path}: {error.json_path}: {error.message:.300}", file=sys.stderr)
             wrong += 1
     if wrong:

@@ -60,17 +60,6 @@ int code_of(const json& verdicts) {
   return code;
 }
 
-void check_against_schema(const std::string& path) {
-  if (run_program({"python3", "-c", "import jsonschema"}).status != 0) {
-    MESSAGE("no jsonschema for python3 here: the schema is not checked");
-    return;
-  }
-  const std::string root = std::filesystem::path(SVCBENCH_TEST_DATA).parent_path().parent_path();
-  const Ran ran =
-      run_program({"python3", root + "/tests/validate_json.py", root + "/docs/compare.schema.json", path});
-  CHECK_MESSAGE(ran.status == 0, ran.err);
-}
-
 // Sizes that a plane was left out at, for the budget: on a busy machine that may be any of the dear ones.
 std::map<std::string, std::set<std::size_t>> left_out(const json& result) {
   std::map<std::string, std::set<std::size_t>> sizes;
@@ -119,7 +108,7 @@ TEST_CASE("compare: every plane, every scenario, Table 4.2, and the host is as i
   INFO(ran.err);
   REQUIRE(is_verdict(ran.status));
   const json result = read_json(folder.path("run.json"));
-  check_against_schema(folder.path("run.json"));
+  check_against_schema(folder.path("run.json"), "compare");
   CHECK(result["run"]["sweep"] == json({20, 60}));
   CHECK(code_of(result["verdicts"]) == ran.status);
 
@@ -193,7 +182,7 @@ TEST_CASE("path: one plane, every kind of packet, beside plain forwarding and th
     INFO(ran.err);
     REQUIRE(is_verdict(ran.status));
     check_width(ran.out);
-    check_against_schema(folder.path("run.json"));
+    check_against_schema(folder.path("run.json"), "compare");
     const json result = read_json(folder.path("run.json"));
     std::size_t kinds = 0;
     for (const json& cell : result["paths"]) {

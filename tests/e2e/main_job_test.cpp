@@ -91,6 +91,7 @@ TEST_CASE("the main job: figures, verdicts and exit code agree, and the host is 
   CHECK(result["environment"]["kernel"]["release"].is_string());
   check_updates(result);
   check_programs(result);
+  check_against_schema(folder.path("run.json"), "result");
   CHECK(code_of(result["verdicts"]) == ran.status);
   for (const json& fill : result["fills"]) {
     CHECK(fill["ns"].size() >= 6);

@@ -2,6 +2,7 @@
 #include "program.h"
 
 #include <bpf/bpf.h>
+#include <doctest/doctest.h>
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <signal.h>
@@ -121,6 +122,17 @@ std::string read_file(const std::string& path) {
 }
 
 nlohmann::json read_json(const std::string& path) { return nlohmann::json::parse(read_file(path)); }
+
+void check_against_schema(const std::string& path, const std::string& schema) {
+  if (run_program({"python3", "-c", "import jsonschema"}).status != 0) {
+    MESSAGE("no jsonschema for python3 here: the schema is not checked");
+    return;
+  }
+  const std::string root = std::filesystem::path(SVCBENCH_TEST_DATA).parent_path().parent_path();
+  const Ran ran = run_program(
+      {"python3", root + "/tests/validate_json.py", root + "/docs/" + schema + ".schema.json", path});
+  CHECK_MESSAGE(ran.status == 0, ran.err);
+}
 
 HostState HostState::now() {
   HostState state;

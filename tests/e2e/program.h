@@ -43,6 +43,9 @@ class TemporaryFolder {
 [[nodiscard]] std::string read_file(const std::string& path);
 [[nodiscard]] nlohmann::json read_json(const std::string& path);
 
+// CHECKs that the result in the file `path` is what docs/SCHEMA.schema.json allows.
+void check_against_schema(const std::string& path, const std::string& schema);
+
 // What svcbench must leave as it was: BPF programs and maps of its names, links, network namespaces, rules.
 // Another svcbench that runs meanwhile is seen too: the e2e ring wants to be alone.
 struct HostState {

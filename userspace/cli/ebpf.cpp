@@ -9,6 +9,7 @@
 #include "measure/compare_analysis.h"
 #include "measure/compare_run.h"
 #include "measure/ebpf_run.h"
+#include "measure/emulation.h"
 #include "plane/registry.h"
 #include "report/compare_json.h"
 #include "report/compare_table.h"
@@ -94,6 +95,7 @@ Result<int> run(const EbpfInput& input) {
   for (Verdict& verdict : judge(paths)) {
     results.verdicts.push_back(std::move(verdict));
   }
+  withhold_absolute(results.verdicts, emulation_of(environment));
   results.seconds += paths.seconds;
   if (json) {
     nlohmann::json out = to_json(results);
@@ -102,6 +104,7 @@ Result<int> run(const EbpfInput& input) {
       out[part] = path[part];
     }
     out["path_growth"] = path["growth"];
+    out["path_notes"] = path["notes"];
     SVCB_CHECK(json->write(out.dump(1) + "\n"));
   }
   if (!json || !json->is_standard_output()) {
