@@ -8,13 +8,13 @@
 #include <netlink/netlink.h>
 
 #include <algorithm>
-#include <chrono>
 #include <unordered_set>
 #include <utility>
 
 #include "plane/kube_proxy/names.h"
 #include "sys/child_process.h"
 #include "sys/memfd.h"
+#include "sys/stopwatch.h"
 
 namespace svcbench {
 namespace {
@@ -23,16 +23,6 @@ using kube_proxy::NftTable;
 using kube_proxy::ServicePort;
 
 constexpr std::array families{Family::ipv4, Family::ipv6};
-
-class Stopwatch {
- public:
-  [[nodiscard]] std::int64_t ns() const {
-    return std::chrono::nanoseconds(std::chrono::steady_clock::now() - start_).count();
-  }
-
- private:
-  std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
-};
 
 // A service port's place in its family's table.
 std::string port_key(const Service& service) {
