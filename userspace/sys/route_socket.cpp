@@ -169,4 +169,9 @@ Status RouteSocket::add_neighbour(unsigned index, const Address& address, const 
                  "add the neighbour " + address.text());
 }
 
+Status bring_up_loopback() {
+  SVCB_TAKE(route, RouteSocket::open());
+  return route.bring_up("lo");
+}
+
 }  // namespace svcbench

@@ -61,4 +61,7 @@ class RouteSocket {
   NetlinkSocket socket_;
 };
 
+// Of the calling thread's network namespace.
+Status bring_up_loopback();
+
 }  // namespace svcbench
