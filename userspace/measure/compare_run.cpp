@@ -57,8 +57,7 @@ double seconds_between(std::int64_t begin, std::int64_t end) {
 Result<NetNamespace> bare_node() {
   SVCB_TAKE(place, NetNamespace::create());
   SVCB_TAKE(visit, place.enter());
-  SVCB_TAKE(route, RouteSocket::open());
-  SVCB_CHECK(route.bring_up("lo"));
+  SVCB_CHECK(bring_up_loopback());
   return place;
 }
 

@@ -14,12 +14,12 @@
 #include <cerrno>
 #include <csignal>
 #include <cstdlib>
-#include <ctime>
 #include <memory>
 
 #include "sys/fd.h"
 #include "sys/interrupt.h"
 #include "sys/memfd.h"
+#include "sys/stopwatch.h"
 
 namespace svcbench {
 namespace {
@@ -37,12 +37,6 @@ struct Launch {
   pid_t parent = 0;
   int error = 0;  // out: errno of what failed, 0 if exec succeeded
 };
-
-std::int64_t monotonic_ns() {
-  timespec now{};
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return std::int64_t{now.tv_sec} * 1'000'000'000 + now.tv_nsec;
-}
 
 std::int64_t microseconds(const timeval& time) {
   return std::int64_t{time.tv_sec} * 1'000'000 + time.tv_usec;
@@ -254,13 +248,13 @@ Result<ChildResult> run_child(const std::vector<std::string>& argv, const ChildO
   if (options.interruptible) {
     SVCB_CHECK(check_interrupted());
   }
-  const std::int64_t before = monotonic_ns();
+  const Stopwatch running;
   SVCB_TAKE(child, start(launch));
   int status = 0;
   rusage usage{};
   wait_for_end(child, blocked, options.interruptible);
   reap(child.pid, status, usage);
-  const std::int64_t after = monotonic_ns();
+  const std::int64_t wall_ns = running.ns();
 
   if (options.interruptible) {
     SVCB_CHECK(check_interrupted());
@@ -270,7 +264,7 @@ Result<ChildResult> run_child(const std::vector<std::string>& argv, const ChildO
                    with_errno(fmt::format("cannot run {}", path), launch.error));
   }
   SVCB_TAKE(result, result_of(path, status, options, out, err));
-  result.wall_ns = after - before;
+  result.wall_ns = wall_ns;
   add_usage(result, usage);
   return result;
 }
