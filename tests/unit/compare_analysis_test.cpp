@@ -145,8 +145,14 @@ TEST_CASE("compare: growth and the cost of a further service") {
 TEST_CASE("compare: a series ends where its shortest size does, and one size has no growth") {
   CompareResults results = with_planes({"x"});
   add_path(results, "x", line(100, 1));
-  results.paths[1].p50_ns.resize(5);
-  CHECK(path_series(results, "x", new_last).by_round.size() == 5);
+  std::vector<double>& fewer = results.paths[1].p50_ns;
+  fewer = {fewer[1], fewer[3], fewer[5], fewer[7]};
+  const auto rows = path_series(results, "x", new_last).by_round;
+  REQUIRE(rows.size() == 4);
+  for (const auto& row : rows) {  // of one round: its factor is the same at each size
+    CHECK(row[0] / 200 == doctest::Approx(row[1] / 1100).epsilon(1e-9));
+    CHECK(row[0] / 200 == doctest::Approx(row[2] / 10'100).epsilon(1e-9));
+  }
   results.paths[1].p50_ns.clear();  // left out
   Series series = path_series(results, "x", new_last);
   CHECK(series.sizes == std::vector<double>{100, 10'000});
@@ -204,8 +210,10 @@ TEST_CASE("compare: a ratio is of the volleys of one round") {
   CHECK(path_ratio(over, under)->value == doctest::Approx(2));
   CHECK(path_ratio(over, under)->interval->high == doctest::Approx(2));  // the machine's drift cancels
   CHECK(path_ratio(over, under)->samples == rounds);
-  under.p50_ns.resize(3);
-  CHECK(path_ratio(over, under)->samples == 3);
+  // Visited in every other round: beside each of its volleys stands the other's of that round.
+  under.p50_ns = {over.p50_ns[1], over.p50_ns[3], over.p50_ns[5], over.p50_ns[7]};
+  CHECK(path_ratio(over, under)->samples == 4);
+  CHECK(path_ratio(over, under)->value == doctest::Approx(1).epsilon(1e-9));
   over.p50_ns.clear();
   CHECK_FALSE(path_ratio(over, under));
 }

@@ -26,8 +26,8 @@ namespace svcbench {
 
 namespace {
 
-// Fewest repeats that an interval can be made from (the median of 6 at 95 %).
-constexpr std::size_t fewest_repeats = 6;
+using stats::fewest_repeats;
+
 // A block of updates takes about so long, in one to so many changes.
 constexpr double update_block_seconds = 0.02;
 constexpr std::size_t most_changes = 500;
@@ -45,13 +45,9 @@ constexpr std::uint32_t throughput_packets = 4000;
 constexpr std::uint32_t throughput_batch = 64;
 constexpr std::size_t throughput_every = 3;
 // Installations for the kernel's memory, and what of the budget they may take for one plane.
-constexpr std::size_t memory_cycles = 6;
+constexpr std::size_t memory_cycles = fewest_repeats;
 constexpr double memory_share = 0.1;
 constexpr std::uint32_t trips_a_visit = 200;
-
-double seconds_between(std::int64_t begin, std::int64_t end) {
-  return static_cast<double>(end - begin) / 1e9;
-}
 
 // A node without devices, but with a loopback: IPVS takes no real server where no address is local.
 Result<NetNamespace> bare_node() {
