@@ -18,7 +18,6 @@
 #include "plane/null_plane.h"
 #include "service/text.h"
 #include "stats/quantile.h"
-#include "sys/conntrack.h"
 #include "sys/interrupt.h"
 #include "sys/route_socket.h"
 
@@ -39,7 +38,6 @@ constexpr double install_share = 0.08;
 constexpr double cell_share = 0.06;
 // Reading a plane back costs as much as programming it.
 constexpr std::size_t verify_every = 5;
-constexpr std::uint32_t flows_for_state = 1000;
 // The throughput view: batches, every third visit to a random service.
 constexpr std::uint32_t throughput_packets = 4000;
 constexpr std::uint32_t throughput_batch = 64;
@@ -406,15 +404,11 @@ Status CompareRun::check_state(Cell& cell) {
   StateCell state{.plane = std::string(cell.row->name), .services = cell.services};
   const PathTargets& targets = targets_.at(cell.services);
   for (const Protocol protocol : {Protocol::udp, Protocol::tcp}) {
-    const PathKind kind{FlowKind::fresh, Position::random, protocol};
-    if (!targets.of(kind.position, protocol, cell.stand->translates())) {
-      continue;
+    if (targets.of(Position::random, protocol, cell.stand->translates())) {
+      SVCB_TAKE(entries, conntrack_per_1000_flows(*cell.stand, targets, protocol));
+      state.conntrack_per_1000_flows = static_cast<double>(entries);
+      break;
     }
-    SVCB_TAKE(arrivals, cell.stand->measure(targets, kind, flows_for_state));
-    SVCB_TAKE(visit, cell.stand->testbed().node().enter());
-    SVCB_TAKE(entries, conntrack_entries());
-    state.conntrack_per_1000_flows = static_cast<double>(entries);
-    break;
   }
   SVCB_TAKE(bytes, cell.stand->plane()->kernel_bytes());
   if (bytes) {
