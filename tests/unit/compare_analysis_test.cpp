@@ -374,7 +374,8 @@ CompareResults full_results() {
                                 .services = services,
                                 .conntrack_per_1000_flows = ebpf ? 0 : 1000,
                                 .kernel_bytes = 123e6,
-                                .kernel_bytes_method = "the maps' own accounting"});
+                                .kernel_bytes_method = "the maps' own accounting",
+                                .user_peak = UserPeak{.own = 3 * 1048576.0, .tool = 120.5 * 1048576}});
     }
   }
   for (const std::string_view name : {instrument_sink, instrument_redirect_xdp, instrument_redirect_tc,
@@ -399,8 +400,8 @@ TEST_CASE("comparison table: every part, no line over 100 columns") {
   check_width(text);
   for (const char* part :
        {"Sync: ", "Update of one service", "Path, wire to wire", "Growth with N",
-        "Table 4.2, measured at 10,000 services", "lookup grows", "kernel memory",
-        "iptables-legacy, partial", "redirect-xdp", "one reading of its clock takes 23 ns",
+        "Table 4.2, measured at 10,000 services", "lookup grows", "kernel memory", "user memory",
+        "123.5 MiB", "iptables-legacy, partial", "redirect-xdp", "one reading of its clock takes 23 ns",
         "established, missing TCP", "ebpf-tc: 14.2 [14.2,14.2] times a tc program that only redirects",
         "Claim: iptables looks a service up by a linear scan"}) {
     CHECK_MESSAGE(holds_text(text, part), part);
@@ -504,6 +505,12 @@ TEST_CASE("comparison JSON: raw samples, whole histograms, figures, null for wha
 
   CHECK(json["states"][0]["conntrack_entries_per_1000_new_flows"] == 1000);
   CHECK(json["states"][0]["kernel_bytes_interval"].is_null());
+  CHECK(json["states"][0]["user_peak"]["bytes"] == 123.5 * 1048576);
+  CHECK(json["states"][0]["user_peak"]["own_bytes"] == 3 * 1048576.0);
+  CHECK(json["states"][0]["user_peak"]["tool_bytes"] == 120.5 * 1048576);
+  CHECK_FALSE(json["states"][0]["user_peak"]["method"].get<std::string>().empty());
+  results.states[0].user_peak.reset();
+  CHECK(to_json(results)["states"][0]["user_peak"].is_null());
   CHECK_FALSE(json["growth"].empty());
   for (const auto& growth : json["growth"]) {
     CHECK(growth["exponent"].is_number());

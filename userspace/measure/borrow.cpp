@@ -200,7 +200,9 @@ class Borrowing {
     borrowed_.planes.push_back(plane);
     for (const StateCell& state : other_.states) {
       if (state.plane == plane && state.conntrack_per_1000_flows) {
-        borrowed_.counts.push_back({plane, state.services, *state.conntrack_per_1000_flows});
+        borrowed_.counts.push_back(
+            {plane, state.services, *state.conntrack_per_1000_flows,
+             state.user_peak ? std::optional(state.user_peak->total()) : std::nullopt});
       }
     }
   }

@@ -19,6 +19,7 @@
 #include "service/text.h"
 #include "stats/quantile.h"
 #include "sys/interrupt.h"
+#include "sys/peak_rss.h"
 #include "sys/route_socket.h"
 
 namespace svcbench {
@@ -91,9 +92,12 @@ class CompareRun {
   void predict(Cell& cell) const;
   void skip(Cell& cell, double predicted_seconds);
   [[nodiscard]] PlaneSite site() const;
+  // In a namespace without traffic, nothing installed.
+  [[nodiscard]] Result<std::unique_ptr<InNamespace>> plane_aside(const Cell& cell) const;
   Status make_instruments();
   Status check_state(Cell& cell);
   Status add_memory(Cell& cell, StateCell& state);
+  Status add_user_memory(Cell& cell, StateCell& state);
   Status add_agreement_step();
   void finish();
 
@@ -196,6 +200,13 @@ PlaneSite CompareRun::site() const {
   return site;
 }
 
+Result<std::unique_ptr<InNamespace>> CompareRun::plane_aside(const Cell& cell) const {
+  SVCB_TAKE(place, bare_node());
+  SVCB_TAKE(visit, place.enter());
+  SVCB_TAKE(plane, cell.row->make(site()));
+  return std::make_unique<InNamespace>(std::move(place), std::move(plane));
+}
+
 // A power law through the two sizes before. From one size alone nothing can be told but that a larger one
 // takes as long: a good part of a small one's time is the start of a process.
 void CompareRun::predict(Cell& cell) const {
@@ -259,10 +270,8 @@ Status CompareRun::install(Cell& cell) {
     }
   }
   if (options_.scenarios.update && cell.row->name != "null") {
-    SVCB_TAKE(place, bare_node());
-    SVCB_TAKE(visit, place.enter());
-    SVCB_TAKE(plane, cell.row->make(site()));
-    cell.changing = std::make_unique<InNamespace>(std::move(place), std::move(plane));
+    SVCB_TAKE(plane, plane_aside(cell));
+    cell.changing = std::move(plane);
     const std::int64_t again = clock_.now_ns();
     SVCB_CHECK(cell.changing->install(wanted));
     cell.install_seconds = seconds_between(again, clock_.now_ns());
@@ -418,7 +427,35 @@ Status CompareRun::check_state(Cell& cell) {
   if (!bytes && cell.row->name != "null" && cell.services == options_.sweep.back()) {
     SVCB_CHECK(add_memory(cell, state));
   }
+  if (cell.row->name != "null") {
+    SVCB_CHECK(add_user_memory(cell, state));
+  }
   results_.states.push_back(std::move(state));
+  return {};
+}
+
+// Of one more installation: it hardly scatters, for nothing else works in these processes.
+Status CompareRun::add_user_memory(Cell& cell, StateCell& state) {
+  if (cell.install_seconds > options_.budget_seconds * memory_share) {
+    results_.notes.push_back(fmt::format(
+        "User-space memory of {} at {} services is not measured: it would take {:.0f} s of the {:.0f} s",
+        cell.row->name, grouped(cell.services), cell.install_seconds, options_.budget_seconds));
+    return {};
+  }
+  progress_.phase(fmt::format("user-space memory: {}", cell.row->name));
+  std::unique_ptr<InNamespace> plane;
+  SVCB_TAKE(peak, user_memory_of([&]() -> Status {
+              SVCB_TAKE(made, plane_aside(cell));
+              plane = std::move(made);
+              return plane->install(services(cell.services));
+            }));
+  if (peak.tool) {
+    state.user_peak = {.own = static_cast<double>(peak.own), .tool = static_cast<double>(*peak.tool)};
+  } else {
+    results_.notes.push_back(
+        fmt::format("User-space memory of {} at {} services is not measured: its tools could not be traced",
+                    cell.row->name, grouped(cell.services)));
+  }
   return {};
 }
 
@@ -434,10 +471,8 @@ Status CompareRun::add_memory(Cell& cell, StateCell& state) {
   progress_.phase(fmt::format("kernel memory: {}", cell.row->name));
   std::unique_ptr<InNamespace> held;
   const auto install = [&]() -> Status {
-    SVCB_TAKE(place, bare_node());
-    SVCB_TAKE(visit, place.enter());
-    SVCB_TAKE(plane, cell.row->make(site()));
-    held = std::make_unique<InNamespace>(std::move(place), std::move(plane));
+    SVCB_TAKE(plane, plane_aside(cell));
+    held = std::move(plane);
     return held->install(services(cell.services));
   };
   const auto remove = [&]() -> Status {

@@ -242,9 +242,14 @@ std::string conntrack_cell(const CompareResults& results, const std::string& pla
 
 std::string memory_cell(const CompareResults& results, const std::string& plane, std::size_t services) {
   const StateCell* state = find_state(results, plane, services);
-  return state == nullptr || !state->kernel_bytes
-             ? "-"
-             : fmt::format("{:.1f} MiB", *state->kernel_bytes / 1048576.0);
+  return state == nullptr || !state->kernel_bytes ? "-" : mib_text(*state->kernel_bytes);
+}
+
+std::string user_memory_cell(const CompareResults& results, const std::string& plane,
+                             std::size_t services) {
+  const StateCell* state = find_state(results, plane, services);
+  return state == nullptr || !state->user_peak ? borrowed_user_memory(results, plane, services)
+                                               : mib_text(state->user_peak->total());
 }
 
 std::string update_cell(const CompareResults& results, const std::string& plane, const std::string& way,
@@ -296,6 +301,8 @@ std::string chapter_table(const CompareResults& results, const std::vector<std::
         [&](const std::string& plane) { return update_trend(results, plane, usual_way(plane)); });
     add("conntrack", [&](const std::string& plane) { return conntrack_cell(results, plane, services); });
     add("kernel memory", [&](const std::string& plane) { return memory_cell(results, plane, services); });
+    add("user memory",
+        [&](const std::string& plane) { return user_memory_cell(results, plane, services); });
     add("kernel needs", [](const std::string& plane) {
       const PlaneRow* row = find_plane(plane);
       return row == nullptr ? std::string("-") : std::string(row->requires_kernel);
