@@ -61,7 +61,8 @@ constexpr double least_slope_ns = 1;
 constexpr std::string_view more_rounds = "more rounds (--rounds, --budget), or a wider sweep";
 
 // Holds when each one's cost rises with every further service; fails when one is flat.
-Verdict judge_rising(std::string id, std::string claim, const std::vector<Series>& all) {
+Verdict judge_rising(std::string id, std::string claim, const std::vector<Series>& all,
+                     const ToldIn& told) {
   Verdict verdict = open_verdict(std::move(id), std::move(claim));
   bool rises = !all.empty();
   bool flat = false;
@@ -70,10 +71,12 @@ Verdict judge_rising(std::string id, std::string claim, const std::vector<Series
     const NamedGrowth growth = named(fmt::format("{}, {}", series.plane, series.what), series);
     verdict.evidence.push_back(growth_line(growth));
     if (slope) {
-      verdict.evidence.push_back(fmt::format(
-          "{}, {}: {:.1f} ns a further service{}", series.plane, series.what, slope->value,
-          slope->interval ? fmt::format(" [{:.1f}, {:.1f}]", slope->interval->low, slope->interval->high)
-                          : " [?]"));
+      verdict.evidence.push_back(
+          fmt::format("{}, {}: {:.1f} {} a further service{}", series.plane, series.what,
+                      slope->value / told.ns, told.name,
+                      slope->interval ? fmt::format(" [{:.1f}, {:.1f}]", slope->interval->low / told.ns,
+                                                    slope->interval->high / told.ns)
+                                      : " [?]"));
     }
     rises = rises && slope && slope->interval && slope->interval->low > 0;
     // A narrow sweep's exponent is flat long before the slope is nothing.
@@ -137,9 +140,10 @@ std::vector<NamedGrowth> new_flow_growths(const CompareResults& results, bool (*
 }
 
 void judge_paths(const CompareResults& results, std::vector<Verdict>& verdicts) {
+  const ToldIn told = told_in(emulation_of(results.environment));
   if (const auto iptables = new_flow_series(results, is_iptables); !iptables.empty()) {
     verdicts.push_back(
-        judge_rising("iptables-scan", "iptables looks a service up by a linear scan", iptables));
+        judge_rising("iptables-scan", "iptables looks a service up by a linear scan", iptables, told));
   }
   const auto is_ipvs = [](std::string_view plane) { return plane == "ipvs"; };
   if (const auto ipvs = new_flow_growths(results, is_ipvs); !ipvs.empty()) {
@@ -166,7 +170,7 @@ void judge_paths(const CompareResults& results, std::vector<Verdict>& verdicts) 
                          *p50});
     }
   }
-  verdicts.push_back(judge_path(figures));
+  verdicts.push_back(judge_path(figures, told));
 }
 
 void judge_updates(const CompareResults& results, std::vector<Verdict>& verdicts) {
@@ -194,7 +198,7 @@ void judge_updates(const CompareResults& results, std::vector<Verdict>& verdicts
   if (!reloads.empty()) {
     verdicts.push_back(judge_rising(
         "iptables-reload", "iptables reloads the whole table at every change, at a cost that grows with it",
-        reloads));
+        reloads, {}));
   }
 }
 

@@ -19,7 +19,7 @@ constexpr std::string_view instrument =
     "packet";
 
 constexpr std::string_view path_instrument =
-    "these are path us: the median packet, from wire to wire through a node's veth devices; no NIC is in "
+    "these are path {}: the median packet, from wire to wire through a node's veth devices; no NIC is in "
     "them";
 
 // Three decimals; a slope of -1e-17 is 0.000, not -0.000.
@@ -126,11 +126,12 @@ const NamedGrowth* least_linear(std::span<const NamedGrowth> loads) {
 
 // ---- lookups ----
 
-std::string ns_text(const stats::Estimate& ns) {
+std::string ns_text(const stats::Estimate& ns, const ToldIn& told = {}) {
   if (!ns.interval) {
-    return fmt::format("{:.1f} ns (no interval)", ns.value);
+    return fmt::format("{:.1f} {} (no interval)", ns.value / told.ns, told.name);
   }
-  return fmt::format("{:.1f} ns [{:.1f}, {:.1f}]", ns.value, ns.interval->low, ns.interval->high);
+  return fmt::format("{:.1f} {} [{:.1f}, {:.1f}]", ns.value / told.ns, told.name,
+                     ns.interval->low / told.ns, ns.interval->high / told.ns);
 }
 
 // Of those with an interval.
@@ -318,11 +319,11 @@ Verdict judge_linear(std::span<const NamedGrowth> loads) {
 namespace {
 
 Verdict judge_cited(std::string id, std::string claim, std::string_view what,
-                    std::span<const ProgramFigure> figures) {
+                    std::span<const ProgramFigure> figures, const ToldIn& told) {
   Verdict verdict = open_verdict(std::move(id), std::move(claim));
   std::vector<ProgramFigure> above;
   for (const ProgramFigure& figure : figures) {
-    verdict.evidence.push_back(fmt::format("{}: {}, {} {}", figure.name, ns_text(figure.ns),
+    verdict.evidence.push_back(fmt::format("{}: {}, {} {}", figure.name, ns_text(figure.ns, told),
                                            figure.ns.samples,
                                            figure.ns.samples == 1 ? "sample" : "samples"));
     add_remedy(verdict.would_settle, needed_for(figure));
@@ -359,12 +360,12 @@ Verdict judge_cited(std::string id, std::string claim, std::string_view what,
 
 Verdict judge_lookup(std::span<const ProgramFigure> figures) {
   return judge_cited("program-2-5us", "an eBPF lookup costs 2-5 us, read as the program alone", instrument,
-                     figures);
+                     figures, {});
 }
 
-Verdict judge_path(std::span<const ProgramFigure> figures) {
+Verdict judge_path(std::span<const ProgramFigure> figures, const ToldIn& told) {
   return judge_cited("lookup-2-5us", "an eBPF lookup costs 2-5 us (the whole path of a packet)",
-                     path_instrument, figures);
+                     fmt::format(path_instrument, told.name == "ns" ? "us" : told.name), figures, told);
 }
 
 }  // namespace svcbench
