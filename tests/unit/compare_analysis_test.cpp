@@ -345,6 +345,21 @@ TEST_CASE("verdict conntrack: counted at the largest size, on both sides or not 
   CHECK(verdict_of(results, "conntrack").outcome == Outcome::does_not_hold);
 }
 
+TEST_CASE("verdicts of the path where no packets could be sent: of the planes that ran, left open") {
+  CompareResults results = with_planes({"null", "iptables-nft", "ebpf-tc"});
+  results.path_missing = "this kernel sends none";
+  for (const char* id : {"iptables-scan", "ebpf-constant", "lookup-2-5us"}) {
+    const Verdict verdict = verdict_of(results, id);
+    CHECK(verdict.outcome == Outcome::inconclusive);
+    CHECK(verdict.summary == "inconclusive: the path was not measured: this kernel sends none");
+    CHECK(verdict.evidence.empty());
+  }
+  CHECK(find_verdict(judge(results), "ipvs-constant") == nullptr);
+  CHECK(exit_code(judge(results)) == 4);
+  results.planes = {"null", "nftables"};
+  CHECK(judge(results).empty());
+}
+
 TEST_CASE("no cells, no verdicts") { CHECK(judge(with_planes({"null"})).empty()); }
 
 // Seven planes, every scenario, figures as long as they come on a busy machine.

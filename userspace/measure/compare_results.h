@@ -88,7 +88,8 @@ struct CompareResults {
   std::vector<AgreementFigure> agreements{};
   std::optional<Borrowed> borrowed{};  // of planes in `missing`, from another run
   std::optional<double> clock_ns{};    // that one reading of the clock takes in a program
-  std::vector<std::string> notes{};    // where two instruments disagree, what was left out
+  std::string path_missing{};        // why the path was left out; empty where it was measured, or not asked
+  std::vector<std::string> notes{};  // where two instruments disagree, what was left out
   std::vector<Verdict> verdicts{};
   double seconds = 0;
 };

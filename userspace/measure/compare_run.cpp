@@ -86,6 +86,7 @@ class CompareRun {
 
  private:
   Status choose_planes();
+  Status choose_scenarios();
   Status make_wire();
   Status install_all();
   Status install(Cell& cell);
@@ -117,6 +118,8 @@ class CompareRun {
   const CompareOptions& options_;
   Clock& clock_;
   Progress& progress_;
+  Scenarios scenarios_{};  // those asked for that can be measured here
+  bool traffic_ = false;   // whether packets are sent
   CompareResults results_{};
   // Declared in the order in which they need each other.
   std::unique_ptr<Wire> wire_{};
@@ -146,6 +149,27 @@ Status CompareRun::choose_planes() {
   if (results_.planes.empty()) {
     const MissingPlane& first = results_.missing.front();
     return failure("no plane can run here; {}: {}", first.plane, first.why);
+  }
+  return {};
+}
+
+Status CompareRun::choose_scenarios() {
+  scenarios_ = options_.scenarios;
+  traffic_ = scenarios_.path || scenarios_.state;
+  if (!traffic_) {
+    return {};
+  }
+  if (const Status sends = options_.live_frames(); !sends) {
+    SVCB_CHECK(check_interrupted());
+    traffic_ = false;
+    scenarios_.path = false;
+    results_.path_missing = options_.scenarios.path ? sends.error().message : "";
+    results_.notes.push_back(fmt::format("No packets are sent, so that {}: {}",
+                                         options_.scenarios.path && options_.scenarios.state
+                                             ? "the path and connection tracking are not measured"
+                                         : options_.scenarios.path ? "the path is not measured"
+                                                                   : "connection tracking is not measured",
+                                         sends.error().message));
   }
   return {};
 }
@@ -260,7 +284,7 @@ Status CompareRun::install(Cell& cell) {
   }
   const auto wanted = services(cell.services);
   const std::int64_t begin = clock_.now_ns();
-  if (options_.scenarios.path || options_.scenarios.state) {
+  if (traffic_) {
     SVCB_TAKE(stand, PathStand::with_plane(*wire_, cell.row->make, site(), wanted));
     cell.stand = std::move(stand);
     cell.install_seconds = seconds_between(begin, clock_.now_ns());
@@ -269,7 +293,9 @@ Status CompareRun::install(Cell& cell) {
       return failure("{} holds {} services after {} were installed", cell.row->name, held, wanted.size());
     }
   }
-  if (options_.scenarios.update && cell.row->name != "null") {
+  // Without traffic it is what a plane keeps that is looked at there.
+  const bool aside = scenarios_.update || (scenarios_.state && !traffic_);
+  if (aside && cell.row->name != "null") {
     SVCB_TAKE(plane, plane_aside(cell));
     cell.changing = std::move(plane);
     const std::int64_t again = clock_.now_ns();
@@ -411,15 +437,19 @@ void CompareRun::add_path_steps(PathStand& stand, const std::string& plane, std:
 // Entries of the connection tracker for 1,000 new flows, and what the plane's own accounting knows.
 Status CompareRun::check_state(Cell& cell) {
   StateCell state{.plane = std::string(cell.row->name), .services = cell.services};
-  const PathTargets& targets = targets_.at(cell.services);
   for (const Protocol protocol : {Protocol::udp, Protocol::tcp}) {
-    if (targets.of(Position::random, protocol, cell.stand->translates())) {
-      SVCB_TAKE(entries, conntrack_per_1000_flows(*cell.stand, targets, protocol));
+    if (cell.stand && targets_.at(cell.services).of(Position::random, protocol, cell.stand->translates())) {
+      SVCB_TAKE(entries, conntrack_per_1000_flows(*cell.stand, targets_.at(cell.services), protocol));
       state.conntrack_per_1000_flows = static_cast<double>(entries);
       break;
     }
   }
-  SVCB_TAKE(bytes, cell.stand->plane()->kernel_bytes());
+  const DataPlane* plane = cell.stand ? cell.stand->plane() : cell.changing.get();
+  std::optional<std::uint64_t> bytes;
+  if (plane != nullptr) {
+    SVCB_TAKE(known, plane->kernel_bytes());
+    bytes = known;
+  }
   if (bytes) {
     state.kernel_bytes = static_cast<double>(*bytes);
     state.kernel_bytes_method = "the maps' own accounting";
@@ -568,8 +598,8 @@ void CompareRun::finish() {
 Result<CompareResults> CompareRun::run() {
   const std::int64_t begin = clock_.now_ns();
   SVCB_CHECK(choose_planes());
-  const bool traffic = options_.scenarios.path || options_.scenarios.state;
-  if (traffic) {
+  SVCB_CHECK(choose_scenarios());
+  if (traffic_) {
     SVCB_CHECK(make_wire());
   }
   SVCB_CHECK(install_all());
@@ -578,25 +608,23 @@ Result<CompareResults> CompareRun::run() {
     if (!cell->skipped.empty()) {
       continue;
     }
-    if (options_.scenarios.sync && cell->row->name != "null") {
+    if (scenarios_.sync && cell->row->name != "null") {
       add_sync_step(*cell);
     }
-    if (cell->changing) {
+    if (scenarios_.update && cell->changing) {
       SVCB_CHECK(add_update_steps(*cell));
     }
-    if (options_.scenarios.path) {
+    if (scenarios_.path) {
       add_path_steps(*cell->stand, std::string(cell->row->name), cell->services, options_.kinds.size());
     }
-    if (options_.scenarios.state) {
+    if (scenarios_.state) {
       SVCB_CHECK(check_state(*cell));
     }
   }
-  if (options_.scenarios.path) {
+  if (scenarios_.path) {
     for (const auto& [name, stand] : instruments_) {
       add_path_steps(*stand, name, options_.sweep.back(), 2);
     }
-  }
-  if (options_.scenarios.path) {
     SVCB_CHECK(add_agreement_step());
   }
   const double left = options_.budget_seconds - seconds_between(begin, clock_.now_ns());

@@ -449,12 +449,14 @@ constexpr std::string_view growth_title =
 }  // namespace
 
 std::string render_paths(const CompareResults& results) {
-  std::string out = fmt::format("{}\n{}{}", path_title, path_table(results), instrument_lines(results));
+  std::string out = results.paths.empty() ? ""
+                                          : fmt::format("{}\n{}{}", path_title, path_table(results),
+                                                        instrument_lines(results));
   if (sizes_of(results).size() > 1) {
     out += fmt::format("\n{}\n{}", growth_title, growth_table(results));
   }
   const std::string skipped = skipped_lines(results);
-  return out + (skipped.empty() ? "" : "\n" + skipped);
+  return out + (skipped.empty() || out.empty() ? "" : "\n") + skipped;
 }
 
 std::string render_comparison(const CompareResults& results, bool colour) {
