@@ -23,6 +23,12 @@ struct ClusterCidr {
 // A plane programs the network namespace that it is made, used and destroyed in: a private one.
 struct PlaneSite {
   ClusterCidr cluster_cidr{};
+  // The node's own addresses, for planes that program a NodePort for each (IPVS); none: those of the
+  // network namespace, without loopback and link-local ones.
+  std::vector<Address> node_addresses{};
+  // Every endpoint is a pod of this node: IPVS masquerades what a pod sends to itself through its service
+  // by a list of these. Else only those of services with a Local traffic policy are known to be.
+  bool endpoints_are_here = false;
   // Interface index of the device that clients' packets come in by, for planes that attach programs to it;
   // 0: no traffic will come, and nothing is attached.
   unsigned ingress = 0;

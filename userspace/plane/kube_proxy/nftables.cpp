@@ -253,40 +253,52 @@ KubeProxyNftables::~KubeProxyNftables() {
   }
 }
 
-Status KubeProxyNftables::install(std::span<const Service> services) {
-  const Stopwatch generating;
+Result<KubeProxyNftables::Wanted> KubeProxyNftables::wanted(std::span<const Service> services,
+                                                            const ClusterCidr& cidr,
+                                                            const std::array<Table, 2>& before) {
   SVCB_TAKE(grouped, group(services));
-  std::array<Table, 2> wanted;
-  std::string text;
+  Wanted wanted;
   for (const Family family : families) {
     const auto index = static_cast<std::size_t>(family);
-    Table& next = wanted[index];
+    Table& next = wanted.tables[index];
     next.programmed = !grouped.order[index].empty();
-    next.touched = next.programmed || table(family).touched;
-    if (table(family).touched) {
-      write_table_removal(text, family);
+    next.touched = next.programmed || before[index].touched;
+    if (before[index].touched) {
+      write_table_removal(wanted.text, family);
     }
     if (next.programmed) {
-      kube_proxy::write_nft_base(text, family);
+      kube_proxy::write_nft_base(wanted.text, family);
     }
     for (const ServicePort* port : grouped.order[index]) {
       const bool shared = port->cluster_ip && next.cluster_ips[port->cluster_ip->address]++ != 0;
-      kube_proxy::write_nft_sync(text, nullptr, port, shared, cidr_);
+      kube_proxy::write_nft_sync(wanted.text, nullptr, port, shared, cidr);
     }
     next.ports = std::move(grouped.ports[index]);
   }
+  return wanted;
+}
+
+Result<std::string> KubeProxyNftables::install_input(std::span<const Service> services,
+                                                     const ClusterCidr& cidr) {
+  SVCB_TAKE(fresh, wanted(services, cidr, {}));
+  return std::move(fresh.text);
+}
+
+Status KubeProxyNftables::install(std::span<const Service> services) {
+  const Stopwatch generating;
+  SVCB_TAKE(next, wanted(services, cidr_, tables_));
   staged_.reset();
   cost_ = {};
-  if (text.empty()) {
+  if (next.text.empty()) {
     return {};
   }
-  SVCB_TAKE(input, memfd_of("kube-proxy.nft", text));
+  SVCB_TAKE(input, memfd_of("kube-proxy.nft", next.text));
   cost_.generate_ns = generating.ns();
   for (const Family family : families) {
-    table(family).touched = wanted[static_cast<std::size_t>(family)].touched;
+    table(family).touched = next.tables[static_cast<std::size_t>(family)].touched;
   }
-  SVCB_CHECK(load(input, text.size(), true));
-  tables_ = std::move(wanted);
+  SVCB_CHECK(load(input, next.text.size(), true));
+  tables_ = std::move(next.tables);
   return {};
 }
 
