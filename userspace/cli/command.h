@@ -31,6 +31,7 @@ Action configure_nftables(CLI::App& app);
 Action configure_ipvs(CLI::App& app);
 Action configure_iptables(CLI::App& app);
 Action configure_maps(CLI::App& app);
+Action configure_render(CLI::App& app);
 Action configure_probe(CLI::App& app);
 Action configure_list(CLI::App& app);
 

@@ -10,7 +10,7 @@
 namespace svcbench {
 
 std::span<const Command> commands() {
-  static constexpr std::array<Command, 9> table{{
+  static constexpr std::array<Command, 10> table{{
       {"ebpf", "measure eBPF map updates and lookups over a sweep of N, beside iptables-restore",
        configure_ebpf},
       {"compare", "measure all data planes side by side: sync, update, path, state; Table 4.2, measured",
@@ -22,6 +22,8 @@ std::span<const Command> commands() {
        configure_iptables},
       {"maps", "load a cluster's services into the eBPF maps and print what the kernel then holds",
        configure_maps},
+      {"render", "print what a plane would program: rules, sets, maps, as its tools take them",
+       configure_render},
       {"probe", "say what this machine can measure, and how to get what is missing", configure_probe},
       {"list", "name the data planes and the scenarios", configure_list},
   }};
