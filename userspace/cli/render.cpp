@@ -11,6 +11,7 @@
 #include "service/cluster.h"
 #include "service/text.h"
 #include "service/workload.h"
+#include "svcbench/abi.h"
 
 namespace svcbench {
 
