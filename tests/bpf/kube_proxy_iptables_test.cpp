@@ -318,7 +318,7 @@ TEST_CASE("kube-proxy iptables plane: a cluster's services") {
 
 TEST_CASE("kube-proxy iptables plane: policies, affinity, external addresses, on each node") {
   each_backend([&](const IptablesBackend& backend) {
-    for (const char* node : {"node-a", "node-c", ""}) {
+    for (const std::string node : {"node-a", "node-c", ""}) {
       CAPTURE(node);
       auto cluster = read_cluster(SVCBENCH_TEST_DATA "/policies.json", {.node = node});
       REQUIRE_MESSAGE(cluster, cluster.error().message);
