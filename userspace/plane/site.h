@@ -26,6 +26,11 @@ struct PlaneSite {
   // Interface index of the device that clients' packets come in by, for planes that attach programs to it;
   // 0: no traffic will come, and nothing is attached.
   unsigned ingress = 0;
+  // Of the device that backends' packets come in by, for planes that translate replies with programs there;
+  // 0: as for `ingress`.
+  unsigned egress = 0;
+  // The node's own, of both families: NodePorts are reached at these, and masquerading uses them.
+  std::vector<Address> node_addresses{};
   // Services that the plane must have room for later on, besides the installed ones (planes of fixed size).
   std::optional<std::uint32_t> services_capacity{};
   std::optional<std::uint32_t> backends_capacity{};
