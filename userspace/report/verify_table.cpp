@@ -3,6 +3,9 @@
 
 #include <algorithm>
 #include <array>
+#include <iterator>
+#include <map>
+#include <sstream>
 #include <vector>
 
 #include "report/text_table.h"
@@ -42,23 +45,38 @@ std::string variants_text(const std::vector<const CaseResult*>& results) {
   return text;
 }
 
+// Without the addresses and numbers: what two cells have in common.
+std::string shape_of(const std::string& evidence) {
+  std::string shape;
+  std::istringstream words(evidence);
+  for (std::string word; words >> word;) {
+    shape +=
+        std::any_of(word.begin(), word.end(), [](char c) { return c >= '0' && c <= '9'; }) ? "0" : word;
+    shape += ' ';
+  }
+  return shape;
+}
+
 class Legend {
  public:
-  // The number of a line on these results of a plane, which have one outcome and are not all there are.
-  std::size_t add(const PlaneResult& plane, const Case& which, std::string_view word,
+  // The number of a line on these results of a plane, which have one outcome, of `all` that there are.
+  // Cells of one plane that say the same share a line.
+  std::size_t add(const PlaneResult& plane, std::string_view word,
                   const std::vector<const CaseResult*>& some, std::size_t all) {
-    const std::string where =
-        some.size() == all ? all == 1 ? some.front()->variant.text() : "all variants" : variants_text(some);
-    text_ += wrapped(fmt::format("{:>3}  {}, {}: {} ({}): {}", ++lines_, plane.plane, which.title, word,
-                                 where, some.front()->evidence),
-                     5)
-                 .substr(5 > 3 ? 3 : 0);
-    return lines_;
+    const std::string where = some.size() == all && all > 1 ? "all variants" : variants_text(some);
+    const std::string head = fmt::format("{}: {} ({})", plane.plane, word, where);
+    const auto [known, is_new] =
+        lines_.try_emplace(head + shape_of(some.front()->evidence), lines_.size() + 1);
+    if (is_new) {
+      text_ += fmt::format("{:>3}  ", known->second) +
+               wrapped(fmt::format("{}: {}", head, some.front()->evidence), 5).substr(5);
+    }
+    return known->second;
   }
   [[nodiscard]] const std::string& text() const { return text_; }
 
  private:
-  std::size_t lines_ = 0;
+  std::map<std::string, std::size_t> lines_{};
   std::string text_{};
 };
 
@@ -67,12 +85,12 @@ std::string cell_text(const PlaneResult& plane, const Case& which, Legend& legen
   const auto failed = with(results, Outcome::failed);
   const auto lacking = with(results, Outcome::not_offered);
   if (!failed.empty()) {
-    return fmt::format("FAIL {}", legend.add(plane, which, "fails", failed, results.size()));
+    return fmt::format("FAIL {}", legend.add(plane, "fails", failed, results.size()));
   }
   if (lacking.empty()) {
     return results.empty() ? "-" : "pass";
   }
-  const std::size_t line = legend.add(plane, which, "not offered", lacking, results.size());
+  const std::size_t line = legend.add(plane, "not offered", lacking, results.size());
   return lacking.size() == results.size() ? fmt::format("n/o {}", line) : fmt::format("part {}", line);
 }
 

@@ -242,6 +242,12 @@ std::string Flow::text() const {
   return fmt::format("the flow from {} to {}, served by {}", client_.text(), to_.text(), served_.by.text());
 }
 
+Endpoint Flow::peer() const {
+  SocketAddress address;
+  getpeername(socket_.get(), address.get(), &address.size);
+  return endpoint_of(address);
+}
+
 Step<void> Flow::exchange(std::size_t bytes) {
   SVCB_CHECK(check_interrupted());
   const std::string request = pattern(bytes, ++exchanges_ + client_.port);
@@ -323,7 +329,7 @@ Step<void> Flow::expect_refusal() {
 }
 
 Step<double> Flow::transfer(std::size_t bytes) {
-  constexpr std::int64_t whole_patience = 20 * patience_ns;
+  constexpr std::int64_t whole_patience = 10 * patience_ns;
   const std::string request = pattern(bytes, client_.port);
   std::vector<char> buffer(std::size_t{64} << 10);
   std::size_t sent = 0;

@@ -20,6 +20,10 @@ namespace svcbench::verify {
 // must not come at all.
 inline constexpr std::int64_t patience_ns = 1'000'000'000;
 inline constexpr std::int64_t silence_ns = 300'000'000;
+// A refusal (an ICMP error) may come while connect() still holds its socket, for here it comes back within
+// the call that sends the SYN; Linux then drops it, and heeds the one that answers the next SYN, a second
+// later.
+inline constexpr std::int64_t refusal_ns = 2'500'000'000;
 
 // For what has a timeout of its own. Error: interrupted.
 Status wait_until(std::int64_t monotonic_ns);
@@ -29,6 +33,7 @@ class Flow {
   // Who serves it, as of the last answer.
   [[nodiscard]] const Served& served() const { return served_; }
   [[nodiscard]] const Endpoint& client() const { return client_; }
+  [[nodiscard]] Endpoint peer() const;  // whom the client's socket takes itself to be connected to
 
   // Sends so many bytes and gets them back unchanged, from the same connection or, by UDP, from what was
   // dialled; UDP says anew who serves. The flow ends its case where that fails.

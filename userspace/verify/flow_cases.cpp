@@ -106,6 +106,17 @@ Step<std::string> bulk(Scene& scene) {
   return fmt::format("8 MiB both ways in {:.2f} s", seconds);
 }
 
+Step<std::string> path_mtu(Scene& scene) {
+  constexpr std::uint32_t mtu = 1300;  // IPv6 allows no less than 1,280
+  constexpr std::size_t bytes = std::size_t{256} << 10;
+  SVCB_TAKE(service, scene.cluster_ip(1));
+  SVCB_CHECK(scene.install({service}));
+  SVCB_CHECK(scene.world().narrow(service.endpoints.front().address, mtu));
+  SVCB_TAKE(flow, scene.dial(service));
+  SVCB_TAKE(seconds, flow.transfer(bytes));
+  return fmt::format("256 KiB over a way of {} bytes in {:.2f} s", mtu, seconds);
+}
+
 Step<std::string> icmp_error(Scene& scene) {
   SVCB_TAKE(service, scene.cluster_ip(1));
   SVCB_CHECK(scene.install({service}));
@@ -155,6 +166,9 @@ std::span<const Case> flow_cases() {
       Case{"bulk", "bulk TCP",
            "8 MiB pass both ways at once, unchanged, and the connection closes in order", tcp_variants,
            bulk},
+      Case{"path-mtu", "path MTU is discovered",
+           "where the way to the backend takes 1,300 bytes only, the client learns of it and its data pass",
+           tcp_variants, path_mtu},
       Case{"icmp-error", "ICMP error reaches its flow",
            "a backend's port unreachable reaches the connected UDP socket of the flow that it belongs to",
            udp_variants, icmp_error},

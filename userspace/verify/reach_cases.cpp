@@ -85,18 +85,23 @@ Step<std::string> reply_source(Scene& scene) {
   const Frontend& to = service.frontend;
   const Endpoint dialled{to.address, to.port};
   for (std::size_t i = 0; i < few; ++i) {
-    // What the packet says, and what a connected socket makes of it.
-    SVCB_TAKE(from, who_answers(scene.world().client_place(), scene.pod(), to));
-    if (!from) {
-      return failed("nobody answers at {}", to.text());
-    }
-    if (*from != dialled) {
-      return failed("who dials {} is answered from {}", to.text(), from->text());
+    // A socket that is not connected takes replies from anybody.
+    if (scene.protocol() == Protocol::udp) {
+      SVCB_TAKE(from, who_answers(scene.world().client_place(), scene.pod(), to));
+      if (!from) {
+        return failed("nobody answers at {}", to.text());
+      }
+      if (*from != dialled) {
+        return failed("who dials {} is answered from {}", to.text(), from->text());
+      }
     }
     SVCB_TAKE(flow, scene.dial(service));
     SVCB_CHECK(flow.exchange(100));
+    if (flow.peer() != dialled) {
+      return failed("who dials {} is connected to {}", to.text(), flow.peer().text());
+    }
   }
-  return fmt::format("{} replies", 2 * few);
+  return fmt::format("{} flows", few);
 }
 
 Step<std::string> node_port(Scene& scene) {
@@ -134,11 +139,7 @@ Step<std::string> no_endpoints(Scene& scene) {
   Service node_port = scene.node_port_of(service);
   SVCB_CHECK(scene.install({service, node_port}));
   const Address node = scene.world().node_addresses(scene.family()).front();
-  const auto both_refuse = [&]() -> Step<void> {
-    SVCB_CHECK(scene.expect_refused(service.frontend));
-    return scene.expect_refused(at_node(node_port, node).frontend);
-  };
-  SVCB_CHECK(both_refuse());
+  SVCB_CHECK(scene.expect_refused(service.frontend));
   SVCB_TAKE(only, scene.endpoint());
   service.endpoints = {only};
   node_port.endpoints = {only};
@@ -149,7 +150,8 @@ Step<std::string> no_endpoints(Scene& scene) {
   node_port.endpoints.clear();
   SVCB_CHECK(scene.change(Operation::change_endpoints, service));
   SVCB_CHECK(scene.change(Operation::change_endpoints, node_port));
-  SVCB_CHECK(both_refuse());
+  SVCB_CHECK(scene.expect_refused(service.frontend));
+  SVCB_CHECK(scene.expect_refused(at_node(node_port, node).frontend));
   return std::string("ClusterIP and NodePort");
 }
 
@@ -181,6 +183,21 @@ Step<std::string> hairpin(Scene& scene) {
     SVCB_CHECK(flow.exchange(100));
   }
   return "by way of " + service.frontend.text();
+}
+
+// As a program with the host's network, or the kubelet, does.
+Step<std::string> node_client(Scene& scene) {
+  SVCB_TAKE(service, scene.cluster_ip(3));
+  SVCB_CHECK(scene.install({service}));
+  for (const Address& node : scene.world().node_addresses(scene.family())) {
+    for (std::size_t i = 0; i < few; ++i) {
+      SVCB_TAKE(flow,
+                scene.dial_from(scene.world().node(), {node, scene.world().next_port()}, service.frontend));
+      SVCB_CHECK(flow.exchange(100));
+      SVCB_CHECK(scene.expect_endpoint_of(service, flow));
+    }
+  }
+  return "at " + service.frontend.text();
 }
 
 Step<std::string> source_kept(Scene& scene) {
@@ -296,13 +313,15 @@ std::span<const Case> reach_cases() {
       Case{"load-balancer", "load-balancer IP", "a load balancer's IP is served, to pods and from outside",
            every_variant, load_balancer},
       Case{"no-endpoints", "no endpoints: refused",
-           "a service without endpoints refuses (ECONNREFUSED) within a second, from the start and when it "
-           "loses its last",
+           "a service without endpoints refuses (ECONNREFUSED, at the second SYN at the latest), from the "
+           "start and when it loses its last",
            every_variant, no_endpoints},
       Case{"unknown-port", "unknown port: unanswered",
            "at a port of a service's address that no service has, no backend answers", every_variant,
            unknown_port_case},
       Case{"hairpin", "hairpin", "a backend reaches itself by its own service", every_variant, hairpin},
+      Case{"node-client", "a client on the node itself", "a program of the node's own reaches a ClusterIP",
+           every_variant, node_client},
       Case{"source-kept", "a pod is seen as itself", "the backend of a ClusterIP sees a pod's own address",
            every_variant, source_kept},
       Case{"masquerade", "outsiders are masqueraded",

@@ -131,11 +131,15 @@ Step<Flow> Scene::dial_from(const NetNamespace& place, const Endpoint& client, c
 
 Step<Flow> Scene::dial(const Service& service, const Endpoint& client) {
   SVCB_TAKE(flow, dial_from(world_.client_place(), client, service.frontend));
-  if (!holds(service.endpoints, flow.served().by)) {
-    return failed("{} dialled {} and was served by {}, which is none of its endpoints", client.text(),
-                  service.frontend.text(), flow.served().by.text());
-  }
+  SVCB_CHECK(expect_endpoint_of(service, flow));
   return flow;
+}
+
+Step<void> Scene::expect_endpoint_of(const Service& service, const Flow& flow) const {
+  return holds(service.endpoints, flow.served().by)
+             ? Step<void>()
+             : failed("{} dialled {} and was served by {}, which is none of its endpoints",
+                      flow.client().text(), service.frontend.text(), flow.served().by.text());
 }
 
 Step<Dialled> Scene::probe(const Frontend& to, const Endpoint& client, std::int64_t patience) {
@@ -156,7 +160,7 @@ Step<Scene::Counts> Scene::dial_often(const Service& service, std::size_t times)
 }
 
 Step<void> Scene::expect_refused(const Frontend& to) {
-  SVCB_TAKE(dialled, probe(to, pod(), patience_ns));
+  SVCB_TAKE(dialled, probe(to, pod(), refusal_ns));
   if (dialled.flow) {
     return failed("{} is answered, by {}", to.text(), dialled.flow->served().by.text());
   }

@@ -72,12 +72,13 @@ class Scene {
   Step<Flow> dial(const Service& service, const Endpoint& client);
   Step<Flow> dial(const Service& service) { return dial(service, pod()); }
   Step<Flow> dial_from(const NetNamespace& place, const Endpoint& client, const Frontend& to);
+  Step<void> expect_endpoint_of(const Service& service, const Flow& flow) const;
   // Whatever becomes of it.
   Step<Dialled> probe(const Frontend& to, const Endpoint& client, std::int64_t patience = silence_ns);
   // So many flows, and how many of them each endpoint served.
   using Counts = std::map<Endpoint, std::size_t>;
   Step<Counts> dial_often(const Service& service, std::size_t times);
-  // The case ends unless the frontend refuses at once.
+  // The case ends unless the frontend refuses, TCP at the second SYN at the latest.
   Step<void> expect_refused(const Frontend& to);
   // The case ends if anybody answers.
   Step<void> expect_unanswered(const Frontend& to);

@@ -7,6 +7,8 @@
 #include <array>
 #include <cstring>
 #include <ctime>
+#include <fstream>
+#include <sstream>
 #include <string>
 
 #include "sys/device_offload.h"
@@ -102,6 +104,7 @@ Status settle(bool forwards, const std::vector<std::string>& devices) {
   SVCB_CHECK(write_sysctl("net/ipv6/conf/all/forwarding", forwarding));
   SVCB_CHECK(write_sysctl("net/ipv4/icmp_ratelimit", "0"));
   SVCB_CHECK(write_sysctl("net/ipv6/icmp/ratelimit", "0"));
+  SVCB_CHECK(write_sysctl("net/ipv6/ip_nonlocal_bind", "1"));
   std::vector<std::string> all = devices;
   all.emplace_back("all");
   for (const std::string& device : all) {
@@ -123,7 +126,38 @@ Status add_end(RouteSocket& route, unsigned device, const PerFamily& own, const 
   return {};
 }
 
-// What an XDP program at the other end of the veth needs of this one.
+// One more address of the namespace. A new IPv6 address is reached only once a worker of the kernel has
+// seen to it, later on a busy machine; a local route to it is there at once (and sockets may be bound to
+// it, see settle()).
+Status add_own(RouteSocket& route, unsigned loopback, const Address& address) {
+  return address.family == Family::ipv4 ? route.add_address(loopback, host(address))
+                                        : route.add_local_route(loopback, host(address));
+}
+
+// Whether the namespace that the calling thread is in has a local route to this IPv6 address.
+bool is_reached_at(const Address& address) {
+  constexpr unsigned long local = 0x80000000;  // RTF_LOCAL
+  std::string hex;
+  for (const std::uint8_t byte : address.bytes) {
+    hex += fmt::format("{:02x}", byte);
+  }
+  std::ifstream routes("/proc/thread-self/net/ipv6_route");
+  for (std::string line; std::getline(routes, line);) {
+    // Destination, length, source, length, gateway, metric, references, uses, flags, device.
+    std::istringstream words(line);
+    std::array<std::string, 9> fields;
+    for (std::string& field : fields) {
+      words >> field;
+    }
+    if (fields[0] == hex && fields[1] == "80" && (std::stoul(fields[8], nullptr, 16) & local) != 0) {
+      return true;
+    }
+  }
+  return false;
+}
+
+// What an XDP program at the other end of the veth needs of this one. Only a device that is up tells its
+// peer that frames may be redirected to it.
 Status hand_over_whole_frames(const std::string& device) {
   SVCB_CHECK(leave_checksums_to_device(device, false));
   return coalesce_received(device, true);
@@ -156,19 +190,20 @@ Status World::connect() {
 Status World::configure_clients(bool whole_frames) {
   SVCB_TAKE(visit, client_.enter());
   SVCB_CHECK(settle(false, {"vc"}));
-  if (whole_frames) {
-    SVCB_CHECK(hand_over_whole_frames("vc"));
-  }
   SVCB_TAKE(route, RouteSocket::open());
   SVCB_CHECK(route.bring_up("lo"));
   SVCB_CHECK(route.bring_up("vc"));
+  if (whole_frames) {
+    SVCB_CHECK(hand_over_whole_frames("vc"));
+  }
   SVCB_TAKE(device, route.index_of("vc"));
   SVCB_CHECK(add_end(route, device, client_link.other, client_link.node, vn_mac));
+  SVCB_TAKE(loopback, route.index_of("lo"));
   for (const Family family : families) {
     SVCB_CHECK(route.add_route(device, everywhere(family), parsed(client_link.node, family)));
     for (std::uint32_t i = 0; i < clients_of_a_kind; ++i) {
-      SVCB_CHECK(route.add_address(device, host(nth(pods, family, i))));
-      SVCB_CHECK(route.add_address(device, host(nth(outsiders, family, i))));
+      SVCB_CHECK(add_own(route, loopback, nth(pods, family, i)));
+      SVCB_CHECK(add_own(route, loopback, nth(outsiders, family, i)));
     }
   }
   return {};
@@ -199,12 +234,12 @@ Status World::configure_node() {
 Status World::configure_backends(bool whole_frames) {
   SVCB_TAKE(visit, backend_.enter());
   SVCB_CHECK(settle(false, {"vb"}));
-  if (whole_frames) {
-    SVCB_CHECK(hand_over_whole_frames("vb"));
-  }
   SVCB_TAKE(route, RouteSocket::open());
   SVCB_CHECK(route.bring_up("lo"));
   SVCB_CHECK(route.bring_up("vb"));
+  if (whole_frames) {
+    SVCB_CHECK(hand_over_whole_frames("vb"));
+  }
   SVCB_TAKE(device, route.index_of("vb"));
   SVCB_TAKE(loopback, route.index_of("lo"));
   SVCB_CHECK(add_end(route, device, backend_link.other, backend_link.node, vo_mac));
@@ -216,26 +251,35 @@ Status World::configure_backends(bool whole_frames) {
   return {};
 }
 
-// A carrier that has come up is acted on by a worker of the kernel: later on a busy machine. Nothing can be
-// waited for here but the flag.
+// What came up, or was added, is acted on by a worker of the kernel: later on a busy machine. It can only
+// be looked at.
 Status World::wait_for_links() const {
-  const auto wait_in = [](const NetNamespace& place, const std::string& name) -> Status {
+  const auto wait_for = [](const NetNamespace& place, const std::string& what, auto is_there) -> Status {
     SVCB_TAKE(visit, place.enter());
     SVCB_TAKE(route, RouteSocket::open());
     for (int tries = 0; tries < 5000; ++tries) {
-      SVCB_TAKE(running, route.is_running(name));
-      if (running) {
+      const Result<bool> there = is_there(route);
+      SVCB_CHECK(there);
+      if (*there) {
         return {};
       }
       const timespec moment{0, 1'000'000};
       nanosleep(&moment, nullptr);
     }
-    return failure("verify: the device {} is up, but cannot send after 5 s", name);
+    return failure("verify: {} was brought up, but is not in use after 5 s", what);
   };
-  SVCB_CHECK(wait_in(client_, "vc"));
-  SVCB_CHECK(wait_in(node_, "vn"));
-  SVCB_CHECK(wait_in(node_, "vo"));
-  return wait_in(backend_, "vb");
+  const auto wait_for_link = [&](const NetNamespace& place, const std::string& name) {
+    return wait_for(place, name, [&](RouteSocket& route) { return route.is_running(name); });
+  };
+  SVCB_CHECK(wait_for_link(client_, "vc"));
+  SVCB_CHECK(wait_for_link(node_, "vn"));
+  SVCB_CHECK(wait_for_link(node_, "vo"));
+  SVCB_CHECK(wait_for_link(backend_, "vb"));
+  for (const Address& address : node_addresses(Family::ipv6)) {
+    SVCB_CHECK(wait_for(node_, address.text(),
+                        [&](RouteSocket&) { return Result<bool>(is_reached_at(address)); }));
+  }
+  return {};
 }
 
 PlaneSite World::site() const {
@@ -257,7 +301,13 @@ Status World::own(const Address& address) {
   if (!owned_.insert(address).second) {
     return {};
   }
-  return backend_route_->add_address(backend_loopback_, host(address));
+  return add_own(*backend_route_, backend_loopback_, address);
+}
+
+Status World::narrow(const Address& address, std::uint32_t mtu) {
+  SVCB_TAKE(visit, node_.enter());
+  SVCB_TAKE(route, RouteSocket::open());
+  return route.add_route(egress_, host(address), parsed(backend_link.other, address.family), mtu);
 }
 
 Endpoint World::client(Who who, Family family) {

@@ -48,6 +48,8 @@ class World {
 
   // The address becomes the backends' namespace's own, and is reached from the node.
   Status own(const Address& address);
+  // The way from the node to this address takes no packets above `mtu` bytes from now on.
+  Status narrow(const Address& address, std::uint32_t mtu);
 
   // A client that has not sent anything yet: an address of `who`, the next one or the given one (below
   // clients_of_a_kind), and a port that is used once.
