@@ -16,6 +16,8 @@ std::span<const Command> commands() {
       {"compare", "measure all data planes side by side: sync, update, path, state; Table 4.2, measured",
        configure_compare},
       {"path", "a packet from wire to wire through one plane", configure_path},
+      {"verify", "whether every data plane behaves as Kubernetes Services do, with real sockets",
+       configure_verify},
       {"nftables", "kube-proxy's nftables mode in depth", configure_nftables},
       {"ipvs", "kube-proxy's IPVS mode in depth", configure_ipvs},
       {"iptables", "measure iptables-restore of the whole table beside the chapter's Table 4.1",

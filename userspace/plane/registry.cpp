@@ -25,7 +25,7 @@ std::span<const PlaneRow> planes() {
       {"ipvs", "kube-proxy's IPVS mode: a virtual server a service, ipsets, constant iptables rules",
        "module ip_vs", kube_proxy::probe_ipvs, kube_proxy::make_ipvs},
       {"ebpf-xdp", "BPF hash map of services and array of backends, at the device's XDP hook", "BPF, 5.15",
-       probe_ebpf_xdp, make_ebpf_xdp},
+       probe_ebpf_xdp, make_ebpf_xdp, true},
       {"ebpf-tc", "the same at tc ingress", "BPF, 5.15", probe_ebpf_tc, make_ebpf_tc},
       {"ebpf", "those two's maps and programs by themselves, without traffic", "BPF, 5.15", nullptr,
        nullptr},
