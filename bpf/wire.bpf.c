@@ -64,7 +64,7 @@ struct {
 struct svcb_wire_run run;
 struct svcb_wire_counts counts;
 
-/* Where every second packet goes to when run.focused; moves while a volley is on its way. */
+/* Where every second packet goes to when run.mixed; moves while a volley is on its way. */
 __u32 focus;
 static __u64 next_sent_ns;
 
@@ -98,7 +98,7 @@ static __always_inline struct svcb_wire_mark *mark_at(void *data, __u32 transpor
 
 /* The transport header and an empty payload behind it, checksum zero. */
 static __always_inline void write_transport(void *transport, __u32 size, __u8 protocol, __be16 source,
-                                            __be16 port) {
+                                            __be16 port, bool tcp_data) {
   __builtin_memset(transport, 0, size);
   if (protocol == IPPROTO_TCP) {
     struct tcphdr *tcp = transport;
@@ -107,7 +107,7 @@ static __always_inline void write_transport(void *transport, __u32 size, __u8 pr
     tcp->dest = port;
     tcp->doff = sizeof(*tcp) / 4;
     tcp->window = bpf_htons(WINDOW);
-    if (run.tcp_data) {
+    if (tcp_data) {
       tcp->seq = bpf_htonl(CLIENT_SEQUENCE + 1);
       tcp->ack_seq = bpf_htonl(SERVER_SEQUENCE + 1);
       tcp->ack = 1;
@@ -132,15 +132,17 @@ static __always_inline void write_checksum(void *transport, __u8 protocol, __u16
     ((struct udphdr *)transport)->check = checksum ? checksum : 0xFFFF;
 }
 
-#define MOST_WAITS 4096
+/* A millisecond and more, at 20 ns a reading. */
+#define MOST_WAITS (1U << 17)
+
+static long is_over(__u32 reading, void *end) { return bpf_ktime_get_ns() >= *(__u64 *)end; }
 
 /* At least run.gap_ns after the last one that was sent. */
 static __always_inline void keep_gap(void) {
-  if (!run.gap_ns)
-    return;
-  for (int i = 0; i < MOST_WAITS; i++)
-    if (bpf_ktime_get_ns() >= next_sent_ns)
-      return;
+  __u64 end = next_sent_ns;
+
+  if (run.gap_ns)
+    bpf_loop(MOST_WAITS, is_over, &end, 0);
 }
 
 /* The packet's entry, not seen yet; null where packets are not recorded. */
@@ -158,16 +160,31 @@ static __always_inline struct svcb_wire_record *new_record(__u32 sequence, __u32
   return record;
 }
 
+/* The flow and the target of the next packet; whether it is data of an open flow. */
+static __always_inline bool next_flow(__u32 sequence, __u32 *flow, __u32 *target) {
+  if (!run.mixed) {
+    *flow = run.first_flow + sequence % run.flows;
+    *target = run.first_target + *flow % run.targets;
+    return run.tcp_data;
+  }
+  if (sequence % 4 == 0) {
+    *flow = run.first_open + sequence / 4 % run.open_flows;
+    *target = run.first_target + *flow % run.targets;
+    return true;
+  }
+  *flow = run.first_flow + sequence;
+  *target = sequence % 2 ? *(volatile __u32 *)&focus : run.first_target + *flow / 4 % run.targets;
+  return false;
+}
+
 /* The next packet, stamped last. */
 SEC("xdp")
 int wire_gen(struct xdp_md *ctx) {
   void *data = (void *)(long)ctx->data;
   void *data_end = (void *)(long)ctx->data_end;
   struct ethhdr *eth = data;
-  __u32 flow = run.first_flow + (__u32)counts.sent % run.flows;
-  __u32 sequence = counts.sent;
-  __u32 index =
-      run.focused && sequence % 2 ? *(volatile __u32 *)&focus : run.first_target + flow % run.targets;
+  __u32 flow, index, sequence = counts.sent;
+  bool tcp_data = next_flow(sequence, &flow, &index);
   struct svcb_wire_target *target = bpf_map_lookup_elem(&wire_targets, &index);
   struct svcb_wire_record *record;
   struct svcb_wire_mark *mark;
@@ -200,7 +217,7 @@ int wire_gen(struct xdp_md *ctx) {
     ip->daddr = target->address[0];
     ip->check = folded((__u32)bpf_csum_diff(0, 0, (__be32 *)ip, sizeof(*ip), 0));
     transport = data + L4_V4;
-    write_transport(transport, SVCB_WIRE_FRAME - L4_V4, protocol, source_port, target->port);
+    write_transport(transport, SVCB_WIRE_FRAME - L4_V4, protocol, source_port, target->port, tcp_data);
     mark = mark_at(data, L4_V4, protocol);
     mark->magic = SVCB_WIRE_MAGIC;
     mark->run = run.run;
@@ -229,7 +246,7 @@ int wire_gen(struct xdp_md *ctx) {
     to[2] = target->address[2];
     to[3] = target->address[3];
     transport = data + L4_V6;
-    write_transport(transport, SVCB_WIRE_FRAME - L4_V6, protocol, source_port, target->port);
+    write_transport(transport, SVCB_WIRE_FRAME - L4_V6, protocol, source_port, target->port, tcp_data);
     mark = mark_at(data, L4_V6, protocol);
     mark->magic = SVCB_WIRE_MAGIC;
     mark->run = run.run;
@@ -509,16 +526,17 @@ int wire_witness(struct xdp_md *ctx) {
 
 /* The packet last sent by this client's port, told as refused. */
 static __always_inline void note_refused(__u32 client, __be16 port) {
-  __u32 place = client * SVCB_WIRE_PORTS + bpf_ntohs(port) - SVCB_WIRE_FIRST_PORT - run.first_flow;
-  __u32 last = (__u32)counts.sent - 1, sequence;
+  __u32 flow = client * SVCB_WIRE_PORTS + bpf_ntohs(port) - SVCB_WIRE_FIRST_PORT;
+  __u32 sequence = flow - run.first_flow, last = (__u32)counts.sent - 1, place = flow - run.first_open;
   struct svcb_wire_record *record;
 
-  if (place >= run.flows || place > last || !run.recorded)
+  if (!run.mixed)
     return;
   COUNT(refused);
-  sequence = last - (last - place) % run.flows;
+  if (place < run.open_flows && place <= last / 4)
+    sequence = 4 * (last / 4 - (last / 4 - place) % run.open_flows);
   record = bpf_map_lookup_elem(&wire_records, &sequence);
-  if (record)
+  if (record && record->flow == flow)
     record->refused_ns = bpf_ktime_get_ns();
 }
 

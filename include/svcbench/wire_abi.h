@@ -61,8 +61,12 @@ struct svcb_wire_run {
   __u8 source_mac[6];  /* of the client's device */
   __u8 gateway_mac[6]; /* of the node's */
   __u32 recorded;      /* 1: every packet has its entry in wire_records */
-  __u32 focused;       /* 1: every second packet goes to the target `focus`, whatever its flow */
-  __u64 gap_ns;        /* packets leave at least so far apart; 0: as fast as they can */
+  /* 1: packets take turns instead, four by four: data of an open flow, which has flow % targets as above;
+   * the target `focus`; flow / 4 % targets; the focus again. All but the first begin a flow each. */
+  __u32 mixed;
+  __u32 first_open; /* flow numbers of the open flows */
+  __u32 open_flows;
+  __u64 gap_ns; /* packets leave at least so far apart; 0: as fast as they can */
 };
 
 /* Source ports of a client: from SVCB_WIRE_FIRST_PORT on, a power of two of them. */

@@ -37,8 +37,8 @@ TEST_CASE("churn changes: every change is one of what is there, and brings endpo
     std::size_t fresh = 0;
     for (const Endpoint& endpoint : service.endpoints) {
       CHECK(endpoint.address.family == service.frontend.address.family);
-      const bool held = std::find(before.endpoints.begin(), before.endpoints.end(), endpoint) !=
-                        before.endpoints.end();
+      const bool held =
+          std::find(before.endpoints.begin(), before.endpoints.end(), endpoint) != before.endpoints.end();
       if (!held && planned.present) {
         CHECK(used.insert(endpoint).second);
         ++fresh;

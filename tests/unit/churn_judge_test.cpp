@@ -57,7 +57,8 @@ TEST_CASE("churn judge: the old version until the commit has returned, the new o
   CHECK(c.fate(4000, 4010, pod(2)) == Fate::right);
 }
 
-TEST_CASE("churn judge: another's backend is wrong; nobody's, and an untranslated packet, is half-changed") {
+TEST_CASE(
+    "churn judge: another's backend is wrong; nobody's, and an untranslated packet, is half-changed") {
   Changed c;
   CHECK(c.fate(1050, 1060, pod(9)) == Fate::wrong);
   CHECK(c.fate(1050, 1060, pod(20)) == Fate::wrong);
@@ -143,10 +144,12 @@ TEST_CASE("churn judge: what went wrong, in a sentence") {
     return c.judge.describe(packet, c.judge.judge(packet));
   };
   CHECK(told(3600, pod(1)) ==
-        "wrong backend: a packet to 10.96.0.0:80/TCP came out at 10.128.0.1:8080, sent 2.5 us after the commit "
+        "wrong backend: a packet to 10.96.0.0:80/TCP came out at 10.128.0.1:8080, sent 2.5 us after the "
+        "commit "
         "that took it away had returned");
-  CHECK(told(3600, pod(9)) ==
-        "wrong backend: a packet to 10.96.0.0:80/TCP came out at 10.128.0.9:8080, another service's backend");
+  CHECK(
+      told(3600, pod(9)) ==
+      "wrong backend: a packet to 10.96.0.0:80/TCP came out at 10.128.0.9:8080, another service's backend");
   CHECK(told(3600, pod(77)) ==
         "half-changed: a packet to 10.96.0.0:80/TCP came out at 10.128.0.77:8080, nobody's backend");
   CHECK(told(3600, {c.targets[0].frontend.address, 80}) ==

@@ -57,8 +57,14 @@ Outcome outcome(const ChurnResults& results) {
   return verdict.outcome;
 }
 
+// Wherever the lines were broken.
 bool contains(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
+  std::string joined;
+  std::istringstream words(text);
+  for (std::string word; words >> word;) {
+    joined += word + " ";
+  }
+  return joined.find(part) != std::string::npos;
 }
 
 }  // namespace

@@ -119,7 +119,9 @@ Result<Arrivals> Wire::send(const Testbed& testbed, const Volley& volley) {
   std::memcpy(run.source_mac, Testbed::client_mac().data(), sizeof run.source_mac);
   std::memcpy(run.gateway_mac, Testbed::ingress_mac().data(), sizeof run.gateway_mac);
   run.recorded = volley.recorded ? 1 : 0;
-  run.focused = volley.focused ? 1 : 0;
+  run.mixed = volley.mixed ? 1 : 0;
+  run.first_open = volley.first_open;
+  run.open_flows = volley.open_flows;
   run.gap_ns = volley.gap_ns;
   set_redirect(testbed, volley.delay_ns);
   std::memset(&skeleton_->bss->counts, 0, sizeof skeleton_->bss->counts);

@@ -41,12 +41,17 @@ struct Volley {
   // before the next one leaves; 64 for throughput.
   std::uint32_t batch = 1;
   std::uint64_t delay_ns = 0;  // of attach_redirect()'s programs
-  // Packets leave at least so far apart; the CPU waits meanwhile. At most 50 us: beyond, the wait ends
+  // Packets leave at least so far apart; the CPU waits meanwhile. Beyond a millisecond the wait may end
   // early.
   std::uint64_t gap_ns = 0;
   // How long to wait for packets that are missing at the end.
   std::int64_t patience_ns = 100'000'000;
-  bool focused = false;   // every second packet goes to the target of focus_on(), whatever its flow
+  // Packets of several kinds: of four the first is data of one of `open_flows` flows, in turn, that an
+  // answered volley has opened; the others begin a flow each (from first_flow on, as many as packets): the
+  // second and the fourth to the target of focus_on(), the third to the targets in turn.
+  bool mixed = false;
+  std::uint32_t first_open = 0;  // flow number, as first_flow
+  std::uint32_t open_flows = 1;
   bool recorded = false;  // each packet leaves its record in records(); needs witness()
 };
 
@@ -97,7 +102,7 @@ class Wire {
   // What became of the last recorded volley's packets, in the order in which they were sent. Valid until
   // the next send().
   [[nodiscard]] std::span<const svcb_wire_record> records() const;
-  // The target of focused volleys, from the next packet on; any thread may call it.
+  // The target of mixed volleys, from the next packet on; any thread may call it.
   void focus_on(std::uint32_t target);
 
   // Takes every packet at the node's ingress already.
