@@ -22,6 +22,14 @@ std::string rate_text(double rate) {
                      rate < 10 ? fmt::format("{:.2f}", rate) : grouped(static_cast<std::uint64_t>(rate)));
 }
 
+// "31.2 us", "4.1 ms", "1.9 s".
+std::string time_text(double ns) {
+  if (ns < 1e6) {
+    return number(ns, us) + " us";
+  }
+  return ns < 1e9 ? number(ns, 1e6) + " ms" : number(ns, 1e9) + " s";
+}
+
 // "p50 3.1 us, p99 12.0 us, most 80 us"; sorts.
 std::string spread_text(std::vector<double>& ns) {
   if (ns.empty()) {
@@ -30,9 +38,9 @@ std::string spread_text(std::vector<double>& ns) {
   std::sort(ns.begin(), ns.end());
   const auto at = [&](double p) {
     const auto place = static_cast<std::size_t>(p * static_cast<double>(ns.size()));
-    return number(ns[std::min(place, ns.size() - 1)], us);
+    return time_text(ns[std::min(place, ns.size() - 1)]);
   };
-  return fmt::format("p50 {} us, p99 {} us, most {} us", at(0.5), at(0.99), number(ns.back(), us));
+  return fmt::format("p50 {}, p99 {}, most {}", at(0.5), at(0.99), time_text(ns.back()));
 }
 
 void add_rows(TextTable& table, const ChurnResults& results, const ChurnPhase& phase) {

@@ -86,8 +86,8 @@ Status Changer::work() {
     const std::int64_t due =
         plan_.rate == 0 ? now_ns()
                         : begin + static_cast<std::int64_t>(static_cast<double>(number) * 1e9 / plan_.rate);
-    // One that was due and could not be made in time is not made at all.
-    if (due >= end || now_ns() >= end) {
+    // One that was due and could not be made in time is not made at all, but no service is left empty.
+    if ((due >= end || now_ns() >= end) && !sequence_.must_refill()) {
       break;
     }
     const PlannedChange planned = sequence_.next();

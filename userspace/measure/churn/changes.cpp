@@ -46,7 +46,7 @@ ChurnStep ChangeSequence::draw(const Slot& slot) {
 }
 
 PlannedChange ChangeSequence::next() {
-  const bool refills = emptied_ < slots_.size();
+  const bool refills = must_refill();
   PlannedChange planned;
   planned.place = refills ? emptied_ : draw_below(random_, slots_.size());
   Slot& slot = slots_[planned.place];

@@ -45,6 +45,8 @@ class ChangeSequence {
 
   [[nodiscard]] PlannedChange next();
 
+  // Whether the last change emptied a service, which the next one fills.
+  [[nodiscard]] bool must_refill() const { return emptied_ < slots_.size(); }
   // How many of them are there, after the changes so far.
   [[nodiscard]] std::size_t present() const { return present_; }
 

@@ -67,6 +67,7 @@ class ChurnRun {
   Status set_up();
   Status open_flows();
   Status limit_packets();
+  void focus_on_present();
   Status quiet(const std::string& name);
   Result<ChangeRun> changes(ChurnPhase& phase, Changer::Plan plan);
   Status search();
@@ -325,8 +326,21 @@ Status ChurnRun::traffic(ChurnPhase& phase, const std::function<bool()>& goes_on
   return {};
 }
 
+// One that changes, and is there: the same work before and after.
+void ChurnRun::focus_on_present() {
+  const auto& histories = judge_->histories();
+  for (std::size_t target = results_.steady; target < histories.size(); ++target) {
+    const ServiceVersion& now = histories[target].versions().back();
+    if (now.present && !now.endpoints.empty()) {
+      wire_->focus_on(static_cast<std::uint32_t>(range_.first + target));
+      return;
+    }
+  }
+}
+
 Status ChurnRun::quiet(const std::string& name) {
   progress_.phase(name == "before" ? "before the changes" : "after the changes");
+  focus_on_present();
   ChurnPhase& phase = results_.phases.emplace_back();
   phase.name = name;
   const std::int64_t end = clock_.now_ns() + static_cast<std::int64_t>(options_.quiet_seconds * 1e9);
@@ -424,7 +438,6 @@ Result<ChurnResults> ChurnRun::run() {
   SVCB_CHECK(open_flows());
   SVCB_CHECK(limit_packets());
   SVCB_CHECK(wire_->witness(*testbed_));
-  wire_->focus_on(static_cast<std::uint32_t>(range_.first + results_.steady));
   SVCB_CHECK(quiet("before"));
   progress_.phase(fmt::format("{} changes a second, for {} s", options_.rate, options_.seconds));
   ChurnPhase during;
