@@ -29,7 +29,7 @@ struct Changed {
   ChurnJudge judge{targets, all};
 
   Changed() {
-    judge.of(0).issue({.endpoints = {pod(2), pod(3)}, .issued_ns = 1000, .change = 0});
+    judge.of(0).issue({.endpoints = {pod(2), pod(3)}, .issued_ns = 1000, .made_by = "replace"});
     judge.of(0).commit(1100);
   }
   Fate fate(std::int64_t sent, std::int64_t seen, const Endpoint& at, std::int64_t opened = 0) {
@@ -143,20 +143,16 @@ TEST_CASE("churn judge: what went wrong, in a sentence") {
     const PacketFacts packet{.target = 0, .sent_ns = sent, .seen_ns = sent + 5, .at = at};
     return c.judge.describe(packet, c.judge.judge(packet));
   };
+  const std::string to = ": a packet to 10.96.0.0:80/TCP came out at ";
+  const std::string after = " (2.6 us after replace was issued)";
   CHECK(told(3600, pod(1)) ==
-        "wrong backend: a packet to 10.96.0.0:80/TCP came out at 10.128.0.1:8080, sent 2.5 us after the "
-        "commit "
-        "that took it away had returned");
-  CHECK(
-      told(3600, pod(9)) ==
-      "wrong backend: a packet to 10.96.0.0:80/TCP came out at 10.128.0.9:8080, another service's backend");
-  CHECK(told(3600, pod(77)) ==
-        "half-changed: a packet to 10.96.0.0:80/TCP came out at 10.128.0.77:8080, nobody's backend");
+        "wrong backend" + to +
+            "10.128.0.1:8080, sent 2.5 us after the commit that took it away had returned" + after);
+  CHECK(told(3600, pod(9)) == "wrong backend" + to + "10.128.0.9:8080, another service's backend" + after);
+  CHECK(told(3600, pod(77)) == "half-changed" + to + "10.128.0.77:8080, nobody's backend" + after);
   CHECK(told(3600, {c.targets[0].frontend.address, 80}) ==
-        "half-changed: a packet to 10.96.0.0:80/TCP came out at 10.96.0.0:80, untranslated");
-  CHECK(told(900, pod(3)) ==
-        "wrong backend: a packet to 10.96.0.0:80/TCP came out at 10.128.0.3:8080, before it was to be a "
-        "backend");
+        "half-changed" + to + "10.96.0.0:80, untranslated" + after);
+  CHECK(told(900, pod(3)) == "wrong backend" + to + "10.128.0.3:8080, before it was to be a backend");
 }
 
 }  // namespace svcbench

@@ -154,6 +154,7 @@ TEST_CASE("churn: the table says everything in 100 columns") {
   put(phase.fresh.changing, Fate::no_endpoint, 1'234'567);
   put(phase.fresh.changing, Fate::right, 1'234'567'890, 3000);
   phase.dropped["IPv4 InNoRoutes"] = 14;
+  results.bad_after["refill"] = 987;
   results.examples.push_back("wrong backend: a packet to 10.96.0.0:80/TCP came out at 10.128.0.1:8080");
   results.changes.done = 42;
   results.search.emplace();
@@ -166,6 +167,7 @@ TEST_CASE("churn: the table says everything in 100 columns") {
     CHECK_MESSAGE(line.size() <= 100, line);
   }
   CHECK(contains(text, "the plane fell behind: it reached 42/s"));
+  CHECK(contains(text, "refill 14 987 p50"));
   CHECK(contains(text, "13 damaged"));
   CHECK(contains(text, "16 of open flows kept a backend"));
   CHECK(contains(text, "IPv4 InNoRoutes 14"));

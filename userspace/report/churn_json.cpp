@@ -97,6 +97,7 @@ json churn_json(const ChurnResults& results, const Verdict& verdict) {
       {"search", results.search ? json{{"highest_rate", or_null(results.search->highest())},
                                        {"trials", each(results.search->trials, trial_json)}}
                                 : json()},
+      {"bad_after", json(results.bad_after)},
       {"examples", results.examples},
       {"verdicts", verdicts_json({verdict})}};
 }

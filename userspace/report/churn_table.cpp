@@ -123,7 +123,7 @@ std::string changes_text(const ChurnResults& results) {
                                             : fmt::format("the plane fell behind: it reached {}",
                                                           rate_text(changes.rate_reached()))),
               0);
-  TextTable table({{"change", left}, {"made"}, {"stage and commit", left}});
+  TextTable table({{"change", left}, {"made"}, {"bad packets"}, {"stage and commit", left}});
   std::vector<double> lag;
   for (std::size_t step = 0; step < churn_steps; ++step) {
     std::vector<double> took;
@@ -134,8 +134,10 @@ std::string changes_text(const ChurnResults& results) {
       }
     }
     if (!took.empty()) {
-      const std::string count = grouped(took.size());
-      table.add({std::string(to_string(static_cast<ChurnStep>(step))), count, spread_text(took)});
+      const std::string name(to_string(static_cast<ChurnStep>(step)));
+      const auto bad = results.bad_after.find(name);
+      const std::string made = grouped(took.size());
+      table.add({name, made, grouped(bad == results.bad_after.end() ? 0 : bad->second), spread_text(took)});
     }
   }
   out += "\n" + table.text() + "\n";

@@ -91,7 +91,7 @@ Status Changer::work() {
       break;
     }
     const PlannedChange planned = sequence_.next();
-    ServiceVersion version{.present = planned.present, .change = number};
+    ServiceVersion version{.present = planned.present, .made_by = to_string(planned.step)};
     if (planned.present) {
       version.endpoints = planned.change.service.endpoints;
     }

@@ -6,6 +6,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
@@ -95,7 +96,9 @@ struct ChurnResults {
   // Of the changes that bring something a packet can show: from issue to the first packet that shows it.
   std::uint64_t changes_to_see = 0;
   std::vector<double> effect_ns{};
-  std::vector<std::string> examples{};  // of what went wrong, a few
+  // Packets that were wrong, half-changed or damaged, by the last change of their service.
+  std::map<std::string, std::uint64_t> bad_after{};
+  std::vector<std::string> examples{};  // of those, a few, of one change each
   std::optional<RateSearch> search{};
   nlohmann::json environment{};
   nlohmann::json run{};

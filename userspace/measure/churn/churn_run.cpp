@@ -76,6 +76,7 @@ class ChurnRun {
   void learn();
   // Packets of the volley that did not come out and should have.
   std::uint64_t judge_volley(ChurnPhase& phase);
+  void note_bad(const PacketFacts& packet, Fate fate);
   Status account_missing(ChurnPhase& phase, std::uint64_t missing);
   Result<NetCounters> counters() const;
   Status check_end();
@@ -98,7 +99,8 @@ class ChurnRun {
   std::int64_t opened_ns_ = 0;  // established flows
   std::uint32_t first_open_ = 0;
   std::uint32_t next_flow_ = 0;
-  std::uint32_t packets_ = 1;  // a volley
+  std::int64_t example_issued_ns_ = 0;  // the change that the last example is of
+  std::uint32_t packets_ = 1;           // a volley
   double gap_ns_ = 0;
   std::int64_t next_volley_ns_ = 0;
   std::array<Latencies, 4> latencies_{};  // of the phase: fresh or established, changing or steady
@@ -252,13 +254,22 @@ std::uint64_t ChurnRun::judge_volley(ChurnPhase& phase) {
       const std::size_t which = (established ? 2U : 0U) + (changes ? 0U : 1U);
       ++latencies_[which].buckets[svcb_wire_bucket(record.seen_ns - record.sent_ns)];
     } else if (fate == Fate::wrong || fate == Fate::half_changed || fate == Fate::damaged) {
-      if (results_.examples.size() < most_examples) {
-        results_.examples.push_back(judge_->describe(packet, fate));
-      }
+      note_bad(packet, fate);
     }
     lost += fate == Fate::lost ? 1 : 0;
   }
   return lost;
+}
+
+void ChurnRun::note_bad(const PacketFacts& packet, Fate fate) {
+  const ServiceVersion* change = judge_->last_change(packet);
+  ++results_.bad_after[change == nullptr ? "no change" : std::string(change->made_by)];
+  const std::int64_t issued_ns = change == nullptr ? 0 : change->issued_ns;
+  if (results_.examples.size() < most_examples &&
+      (results_.examples.empty() || issued_ns != example_issued_ns_)) {
+    results_.examples.push_back(judge_->describe(packet, fate));
+    example_issued_ns_ = issued_ns;
+  }
 }
 
 // The node's counters are read only where something is missing: they move at no other time.

@@ -121,6 +121,16 @@ Fate ChurnJudge::judge(const PacketFacts& packet) {
   return had || is_anyones(packet.at) ? Fate::wrong : Fate::half_changed;
 }
 
+const ServiceVersion* ChurnJudge::last_change(const PacketFacts& packet) const {
+  const auto& versions = histories_[packet.target].versions();
+  for (std::size_t i = versions.size(); i-- > 1;) {
+    if (versions[i].issued_ns <= packet.seen_ns) {
+      return &versions[i];
+    }
+  }
+  return nullptr;
+}
+
 std::string ChurnJudge::describe(const PacketFacts& packet, Fate fate) const {
   const ServiceHistory& history = histories_[packet.target];
   const std::string to = history.frontend().text();
@@ -132,8 +142,14 @@ std::string ChurnJudge::describe(const PacketFacts& packet, Fate fate) const {
   if (fate == Fate::damaged) {
     return text + ", with a wrong checksum or from another client";
   }
+  const ServiceVersion* last = last_change(packet);
+  const std::string beside =
+      last == nullptr
+          ? ""
+          : fmt::format(" ({:.1f} us after {} was issued)",
+                        static_cast<double>(packet.seen_ns - last->issued_ns) / 1e3, last->made_by);
   if (packet.at.address == history.frontend().address && packet.at.port == history.frontend().port) {
-    return text + ", untranslated";
+    return text + ", untranslated" + beside;
   }
   const auto& versions = history.versions();
   for (auto version = versions.rbegin(); version != versions.rend(); ++version) {
@@ -141,12 +157,13 @@ std::string ChurnJudge::describe(const PacketFacts& packet, Fate fate) const {
       continue;
     }
     if (version->issued_ns > packet.seen_ns) {
-      return text + ", before it was to be a backend";
+      return text + ", before it was to be a backend" + beside;
     }
-    return fmt::format("{}, sent {:.1f} us after the commit that took it away had returned", text,
-                       static_cast<double>(packet.sent_ns - version->superseded_ns) / 1e3);
+    return fmt::format("{}, sent {:.1f} us after the commit that took it away had returned{}", text,
+                       static_cast<double>(packet.sent_ns - version->superseded_ns) / 1e3, beside);
   }
-  return text + (backends_.contains(packet.at) ? ", another service's backend" : ", nobody's backend");
+  return text + (backends_.contains(packet.at) ? ", another service's backend" : ", nobody's backend") +
+         beside;
 }
 
 }  // namespace svcbench

@@ -6,6 +6,7 @@
 #include <limits>
 #include <span>
 #include <string>
+#include <string_view>
 #include <unordered_set>
 #include <vector>
 
@@ -21,7 +22,7 @@ struct ServiceVersion {
   std::vector<Endpoint> endpoints{};     // none: its packets are refused or dropped
   std::int64_t issued_ns = 0;            // just before the plane was told
   std::int64_t superseded_ns = forever;  // the commit of the next version had returned
-  std::size_t change = 0;          // number of the change that made it; the first version's says nothing
+  std::string_view made_by{};            // the kind of change; empty: it was there at first
   std::int64_t first_seen_ns = 0;  // the first packet that only this version explains arrived; 0: none
 };
 
@@ -30,7 +31,7 @@ class ServiceHistory {
  public:
   explicit ServiceHistory(const Service& service);
 
-  // Before the plane is told. `version.issued_ns` and `change` are set.
+  // Before the plane is told. `version.issued_ns` is set.
   void issue(ServiceVersion version);
   // After the plane's commit of the last one returned.
   void commit(std::int64_t now_ns);
@@ -89,8 +90,10 @@ class ChurnJudge {
 
   // Also notes the first packet that a version alone explains.
   [[nodiscard]] Fate judge(const PacketFacts& packet);
-  // "10.96.0.1:80/TCP came out at 10.128.0.1:8080, 12.3 us after the commit that took it away had
-  // returned".
+  // The last change of its service that was issued before a packet came out; null: none was.
+  [[nodiscard]] const ServiceVersion* last_change(const PacketFacts& packet) const;
+  // "wrong backend: a packet to 10.96.0.1:80/TCP came out at 10.128.0.1:8080, sent 12.3 us after the commit
+  // that took it away had returned (16.1 us after replace was issued)".
   [[nodiscard]] std::string describe(const PacketFacts& packet, Fate fate) const;
 
  private:
