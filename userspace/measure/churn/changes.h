@@ -8,7 +8,7 @@
 #include <string_view>
 #include <vector>
 
-#include "measure/random.h"
+#include "stats/random.h"
 #include "service/workload.h"
 #include "svcbench/service.h"
 

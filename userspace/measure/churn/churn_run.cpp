@@ -9,7 +9,7 @@
 #include <ctime>
 
 #include "measure/churn/changer.h"
-#include "measure/random.h"
+#include "stats/random.h"
 #include "measure/wire/wire.h"
 #include "plane/in_namespace.h"
 #include "service/text.h"
