@@ -18,6 +18,8 @@ std::span<const Command> commands() {
       {"path", "a packet from wire to wire through one plane", configure_path},
       {"verify", "whether every data plane behaves as Kubernetes Services do, with real sockets",
        configure_verify},
+      {"churn", "services change at a rate while packets flow: wrong, half-changed, lost, delayed",
+       configure_churn},
       {"nftables", "kube-proxy's nftables mode in depth", configure_nftables},
       {"ipvs", "kube-proxy's IPVS mode in depth", configure_ipvs},
       {"iptables", "measure iptables-restore of the whole table beside the chapter's Table 4.1",
