@@ -130,7 +130,17 @@ class CompareRun {
 };
 
 Status CompareRun::choose_planes() {
+  const Scenarios& wanted = options_.scenarios;
+  const bool wire_only = wanted.path && !wanted.sync && !wanted.update && !wanted.state;
   for (const PlaneRow* row : options_.planes) {
+    if (wanted.path && !row->off_wire.empty()) {
+      const std::string why = fmt::format("its path is not measured: {}", row->off_wire);
+      if (wire_only) {
+        results_.missing.push_back({std::string(row->name), why});
+        continue;
+      }
+      results_.notes.push_back(fmt::format("{}: {}", row->name, why));
+    }
     SVCB_TAKE(scratch, bare_node());
     SVCB_TAKE(visit, scratch.enter());
     if (const Status usable = row->probe(); !usable) {
@@ -411,7 +421,7 @@ Status CompareRun::check_state(Cell& cell) {
   const PathTargets& targets = targets_.at(cell.services);
   for (const Protocol protocol : {Protocol::udp, Protocol::tcp}) {
     const PathKind kind{FlowKind::fresh, Position::random, protocol};
-    if (!targets.of(kind.position, protocol, cell.stand->translates())) {
+    if (!targets.of(kind.position, protocol, cell.stand->translates()) || !cell.row->off_wire.empty()) {
       continue;
     }
     SVCB_TAKE(arrivals, cell.stand->measure(targets, kind, flows_for_state));
@@ -559,7 +569,7 @@ Result<CompareResults> CompareRun::run() {
     if (cell->changing) {
       SVCB_CHECK(add_update_steps(*cell));
     }
-    if (options_.scenarios.path) {
+    if (options_.scenarios.path && cell->row->off_wire.empty()) {
       add_path_steps(*cell->stand, std::string(cell->row->name), cell->services, options_.kinds.size());
     }
     if (options_.scenarios.state) {

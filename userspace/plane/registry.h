@@ -21,6 +21,8 @@ struct PlaneRow {
   Status (*probe)();
   // The plane, empty, in the current network namespace.
   Result<std::unique_ptr<DataPlane>> (*make)(const PlaneSite& site);
+  // Why its path cannot be measured from wire to wire; empty: it translates packets.
+  std::string_view off_wire{};
 };
 
 struct ScenarioRow {

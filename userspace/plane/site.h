@@ -26,6 +26,9 @@ struct PlaneSite {
   // Interface index of the device that clients' packets come in by, for planes that attach programs to it;
   // 0: no traffic will come, and nothing is attached.
   unsigned ingress = 0;
+  // Folder of a cgroup v2 (Cgroup::path()) that the clients' sockets are opened in, for planes that work at
+  // sockets; empty: there are no clients, and nothing is attached.
+  std::string cgroup{};
   // Services that the plane must have room for later on, besides the installed ones (planes of fixed size).
   std::optional<std::uint32_t> services_capacity{};
   std::optional<std::uint32_t> backends_capacity{};
