@@ -20,6 +20,7 @@ std::span<const Command> commands() {
        configure_verify},
       {"churn", "services change at a rate while packets flow: wrong, half-changed, lost, delayed",
        configure_churn},
+      {"connect", "what connect() and a first datagram take, by every plane", configure_connect},
       {"nftables", "kube-proxy's nftables mode in depth", configure_nftables},
       {"ipvs", "kube-proxy's IPVS mode in depth", configure_ipvs},
       {"iptables", "measure iptables-restore of the whole table beside the chapter's Table 4.1",

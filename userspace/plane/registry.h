@@ -30,6 +30,8 @@ struct PlaneRow {
   // It works on frames at XDP: a veth must hand them over whole.
   bool sees_frames = false;
   std::span<const Lack> lacks{};
+  // Why its path cannot be measured from wire to wire; empty: it translates packets.
+  std::string_view off_wire{};
 };
 
 struct ScenarioRow {

@@ -48,6 +48,9 @@ struct PlaneSite {
   // Of the device that backends' packets come in by, for planes that translate replies with programs there;
   // 0: as for `ingress`.
   unsigned egress = 0;
+  // Folder of a cgroup v2 (Cgroup::path()) that the clients' sockets are opened in, for planes that work at
+  // sockets; empty: there are no clients, and nothing is attached.
+  std::string cgroup{};
   // Services that the plane must have room for later on, besides the installed ones (planes of fixed size).
   std::optional<std::uint32_t> services_capacity{};
   std::optional<std::uint32_t> backends_capacity{};
