@@ -26,7 +26,7 @@ CompareResults without_live_frames(const Scenarios& scenarios) {
       .sweep = {10, 20},
       .kinds = usual_kinds(),
       .rounds = 1,
-      .budget_seconds = 3,
+      .budget_seconds = 30,
       .live_frames = [] { return Status(failure("no live frames here")); }};
   MonotonicClock clock;
   const auto progress = make_progress(true);

@@ -286,6 +286,7 @@ PlaneSite World::site() const {
   PlaneSite site;
   site.ingress = ingress_;
   site.egress = egress_;
+  site.endpoints_are_here = true;  // behind `vo`, as a node's own pods are
   for (const Family family : families) {
     const auto own = node_addresses(family);
     site.node_addresses.insert(site.node_addresses.end(), own.begin(), own.end());

@@ -69,6 +69,8 @@ EbpfOptions AttachedEbpf::options_for(std::span<const Service> services) const {
   return {.capacity = MapCapacity::for_services(services, site_.services_capacity, site_.backends_capacity,
                                                 families, site_.ebpf.maglev,
                                                 tracking ? site_.ebpf.flows_capacity : 1),
+          .xdp = hook_ == EbpfHook::xdp,
+          .tc = hook_ == EbpfHook::tc,
           .forwarding = true,
           .translating = translating_,
           .tracking = tracking,

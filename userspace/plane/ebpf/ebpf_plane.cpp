@@ -168,10 +168,8 @@ Result<std::unique_ptr<EbpfPlane>> EbpfPlane::load(const EbpfOptions& options) {
   bpf_map__set_max_entries(skeleton->maps.affinity6, options.capacity.services6);
   SVCB_TAKE(settings, settings_of(options));
   std::memcpy(&skeleton->rodata->settings, &settings, sizeof(settings));
-  if (!options.programs) {
-    bpf_program__set_autoload(skeleton->progs.svcb_xdp, false);
-    bpf_program__set_autoload(skeleton->progs.svcb_tc, false);
-  }
+  bpf_program__set_autoload(skeleton->progs.svcb_xdp, options.programs && options.xdp);
+  bpf_program__set_autoload(skeleton->progs.svcb_tc, options.programs && options.tc);
   if (const int error = plane_bpf__load(skeleton); error != 0) {
     return failure("eBPF: load programs and maps: {}{}", std::strerror(-error),
                    -error == EPERM ? " (needs CAP_BPF and CAP_NET_ADMIN; run it with sudo)" : "");

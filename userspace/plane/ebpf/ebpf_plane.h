@@ -49,7 +49,9 @@ struct FlowTimeouts {
 struct EbpfOptions {
   MapCapacity capacity;
   MapWrites writes = MapWrites::mapped;
-  bool programs = true;      // false: maps only, which saves the verifier's time
+  bool programs = true;  // false: maps only, which saves the verifier's time
+  bool xdp = true;       // of the programs, which are loaded
+  bool tc = true;
   bool forwarding = false;   // translated packets go on by the routing table; else to the kernel's stack
   bool translating = true;   // false: packets are forwarded as they are, a plane's cost without its work
   bool tracking = false;     // flows are remembered, and their replies translated
