@@ -38,6 +38,8 @@ struct Launch {
   int error = 0;  // out: errno of what failed, 0 if exec succeeded
 };
 
+thread_local ChildLog* current_log = nullptr;
+
 std::int64_t monotonic_ns() {
   timespec now{};
   clock_gettime(CLOCK_MONOTONIC, &now);
@@ -272,8 +274,14 @@ Result<ChildResult> run_child(const std::vector<std::string>& argv, const ChildO
   SVCB_TAKE(result, result_of(path, status, options, out, err));
   result.wall_ns = after - before;
   add_usage(result, usage);
+  if (current_log != nullptr) {
+    current_log->add({child.pid, result.wall_ns, result.user_us, result.system_us});
+  }
   return result;
 }
+
+ChildLog::ChildLog() : before_(current_log) { current_log = this; }
+ChildLog::~ChildLog() { current_log = before_; }
 
 std::optional<std::string> find_program(std::string_view name) {
   if (name.empty()) {

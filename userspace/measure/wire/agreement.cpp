@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cassert>
+#include <cmath>
 #include <vector>
 
 namespace svcbench {
@@ -25,10 +26,20 @@ bool overlap(const stats::Interval& a, const stats::Interval& b) {
   return a.low <= b.high && b.low <= a.high;
 }
 
-std::string text(const stats::Estimate& estimate) {
-  constexpr double us = 1000;
-  return fmt::format("{:.2f} us [{:.2f}, {:.2f}]", estimate.value / us, estimate.interval->low / us,
-                     estimate.interval->high / us);
+struct Unit {
+  double ns;
+  std::string_view name;
+};
+
+// Two figures of one sentence have one unit.
+Unit unit_for(double one, double other) {
+  const double larger = std::max(std::abs(one), std::abs(other));
+  return larger < 1e3 ? Unit{1, "ns"} : larger < 1e6 ? Unit{1e3, "us"} : Unit{1e6, "ms"};
+}
+
+std::string text(const stats::Estimate& estimate, const Unit& unit) {
+  return fmt::format("{:.2f} {} [{:.2f}, {:.2f}]", estimate.value / unit.ns, unit.name,
+                     estimate.interval->low / unit.ns, estimate.interval->high / unit.ns);
 }
 
 }  // namespace
@@ -45,28 +56,29 @@ std::string_view to_string(Agreement agreement) {
   return "inconclusive";
 }
 
-Comparison compare_instruments(const PairedSamples& wire, const PairedSamples& round_trip) {
+Comparison compare_instruments(const PairedSamples& first, const PairedSamples& second,
+                               const InstrumentNames& names) {
   Comparison result;
-  result.wire = median_difference(wire);
-  result.round_trip = median_difference(round_trip);
-  if (!result.wire || !result.round_trip || !result.wire->interval || !result.round_trip->interval) {
-    result.summary = fmt::format(
-        "inconclusive: a difference has an interval from 6 rounds on; the wire has {}, round trips {}",
-        wire.more.size(), round_trip.more.size());
+  result.first = median_difference(first);
+  result.second = median_difference(second);
+  if (!result.first || !result.second || !result.first->interval || !result.second->interval) {
+    result.summary =
+        fmt::format("inconclusive: a difference has an interval from 6 rounds on; {}: {} rounds, {}: {}",
+                    names.first, first.more.size(), names.second, second.more.size());
     return result;
   }
-  const stats::Interval& one = *result.wire->interval;
-  const stats::Interval& other = *result.round_trip->interval;
-  const std::string both =
-      fmt::format("the wire says {}, round trips {}", text(*result.wire), text(*result.round_trip));
+  const stats::Interval& one = *result.first->interval;
+  const stats::Interval& other = *result.second->interval;
+  const Unit unit = unit_for(result.first->value, result.second->value);
+  const std::string both = fmt::format("{} says {}, {} {}", names.first, text(*result.first, unit),
+                                       names.second, text(*result.second, unit));
   if (!overlap(one, other)) {
     result.agreement = Agreement::disagree;
     result.summary = "disagree: " + both;
   } else if (contains_zero(one) != contains_zero(other)) {
     result.summary = fmt::format(
-        "inconclusive: {}; {} too noisy to have seen it: more rounds, or a larger difference, would settle "
-        "it",
-        both, contains_zero(one) ? "the wire is" : "round trips are");
+        "inconclusive: {}; noise hides it from {}: more rounds, or a larger difference, would settle it",
+        both, contains_zero(one) ? names.first : names.second);
   } else {
     result.agreement = Agreement::agree;
     result.summary =
