@@ -83,9 +83,12 @@ TEST_CASE("agreement: five rounds or none are too few") {
 TEST_CASE("agreement: other instruments have other names, and small differences are told in ns") {
   const Instrument a({50, 51, 52, 53, 54, 55});
   const Instrument b({60, 61, 62, 63, 64, 65});
-  const auto result = compare_instruments(a.samples(), b.samples(), {"the clock", "the kernel"});
+  const auto result = compare_instruments(a.samples(), b.samples(), {"the clock", "the kernel", 4.9});
   CHECK(result.summary ==
         "disagree: the clock says 52.50 ns [50.00, 55.00], the kernel 62.50 ns [60.00, 65.00]");
+  // 55 and 60 are told apart by what resolves 4.9, and not by what resolves 5.
+  CHECK(compare_instruments(a.samples(), b.samples(), {"the clock", "the kernel", 5}).agreement ==
+        Agreement::agree);
 }
 
 }  // namespace svcbench

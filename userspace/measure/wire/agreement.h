@@ -42,10 +42,10 @@ struct Comparison {
   std::string summary;                    // one sentence that starts with the outcome
 };
 
-// As they stand in a sentence: "FIRST says 3 us, SECOND 4 us".
-struct InstrumentNames {
-  std::string_view first = "the wire";
+struct Instruments {
+  std::string_view first = "the wire";  // as they stand in a sentence: "FIRST says 3 us, SECOND 4 us"
   std::string_view second = "round trips";
+  double resolution_ns = 0;  // of the coarser one: intervals that are no further apart count as overlapping
 };
 
 // Disagree: the two 95 % intervals have no point in common. That is a strong word: of two instruments that
@@ -54,6 +54,6 @@ struct InstrumentNames {
 // one instrument saw a difference and the other's interval contains zero: too noisy to have a say.
 // Inconclusive too without an interval (fewer than 6 rounds).
 [[nodiscard]] Comparison compare_instruments(const PairedSamples& first, const PairedSamples& second,
-                                             const InstrumentNames& names = {});
+                                             const Instruments& instruments = {});
 
 }  // namespace svcbench
