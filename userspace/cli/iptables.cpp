@@ -5,11 +5,11 @@
 
 #include "cli/command.h"
 #include "cli/input.h"
+#include "cli/ruleset.h"
 #include "cli/run_info.h"
 #include "measure/chapter_run.h"
 #include "report/chapter_json.h"
 #include "report/chapter_table.h"
-#include "report/output_file.h"
 #include "report/progress_line.h"
 #include "report/text_table.h"
 #include "service/text.h"
@@ -27,11 +27,9 @@ constexpr std::uint64_t chapter_largest = 10'000;
 
 struct IptablesInput {
   std::string shape = "chapter";
+  std::string ruleset{};
   WorkloadInput workload{};
-  std::size_t rounds = ChapterRunOptions{}.rounds;
-  double budget_seconds = ChapterRunOptions{}.budget_seconds;
-  std::string json{};
-  bool quiet = false;
+  RunInput run{.rounds = ChapterRunOptions{}.rounds, .budget_seconds = ChapterRunOptions{}.budget_seconds};
 };
 
 // The programs of one back end: by their own name, or plain iptables-restore where that is this back end
@@ -110,12 +108,11 @@ Status check_shape(const std::string& shape) {
 }
 
 Result<int> run(IptablesInput input) {
-  SVCB_CHECK(check_shape(input.shape));
-  std::optional<OutputFile> json;
-  if (!input.json.empty()) {
-    SVCB_TAKE(file, OutputFile::at(input.json));
-    json.emplace(std::move(file));
+  if (!input.ruleset.empty()) {
+    return time_ruleset({input.ruleset, input.rounds, input.budget_seconds, input.json});
   }
+  SVCB_CHECK(check_shape(input.shape));
+  SVCB_TAKE(json, open_output(input.run.json));
   if (!input.workload.services && input.workload.sweep_texts.empty()) {
     input.workload.services = chapter_largest;
   }
@@ -127,16 +124,17 @@ Result<int> run(IptablesInput input) {
   const nlohmann::json environment = describe_environment();
   SVCB_CHECK(enter_private_namespaces());
   SVCB_TAKE(found, find_backends());
-  const auto progress = make_progress(input.quiet);
+  const auto progress = make_progress(input.run.quiet);
   const ChapterRunOptions options{.sweep = sweep,
                                   .seed = input.workload.seed,
-                                  .rounds = input.rounds,
-                                  .budget_seconds = input.budget_seconds};
+                                  .rounds = input.run.rounds,
+                                  .budget_seconds = input.run.budget_seconds};
   MonotonicClock clock;
   SVCB_TAKE(results, run_chapter(made.workload, std::move(found.backends), found.subjects, run_nothing,
                                  options, clock, *progress));
   results.environment = environment;
-  results.run = describe_run("iptables", input.workload, sweep, made, input.rounds, input.budget_seconds);
+  results.run =
+      describe_run("iptables", input.workload, sweep, made, input.run.rounds, input.run.budget_seconds);
   results.run["shape"] = input.shape;
   if (json) {
     SVCB_CHECK(json->write(chapter_json(results).dump(1) + "\n"));
@@ -156,6 +154,8 @@ Action configure_iptables(CLI::App& app) {
   app.add_option("--shape", input->shape, "What the table looks like: the chapter's three rules a service")
       ->check(CLI::IsMember({"chapter", "kube-proxy"}))
       ->capture_default_str();
+  app.add_option("--ruleset", input->ruleset,
+                 "Time this ruleset instead, which iptables-save printed (- reads standard input)");
   app.add_option("--services", input->workload.services, "Largest number of services (default: 10,000)")
       ->check(whole_number(1, Generator::max_services));
   app.add_option("--sweep", input->workload.sweep_texts,
@@ -165,16 +165,11 @@ Action configure_iptables(CLI::App& app) {
   app.add_option("--seed", input->workload.seed, "The same seed gives the same services and order")
       ->check(whole_number(0, UINT64_MAX))
       ->capture_default_str();
-  app.add_option("--rounds", input->rounds, "Times that every cell is visited, in a shuffled order")
-      ->check(whole_number(1, 10'000))
-      ->capture_default_str();
-  app.add_option("--budget", input->budget_seconds,
+  input->run.add_options(app);
+  app.add_option("--budget", input->run.budget_seconds,
                  "Seconds to aim at: dear cells get fewer repeats, or are skipped")
       ->check(whole_number(1, 1'000'000))
       ->capture_default_str();
-  app.add_option("--json", input->json,
-                 "Write every raw sample and the environment here (- is standard output)");
-  app.add_flag("--quiet", input->quiet, "No progress on standard error");
   app.footer(
       "What it does, at each size N of the sweep, with the legacy and the nft back end in turn:\n"
       "  loads the chapter's nat table (3N + 7 rules) with iptables-restore into a new network namespace,\n"
@@ -184,6 +179,7 @@ Action configure_iptables(CLI::App& app) {
       "\n"
       "Examples:\n"
       "  sudo ./svcbench iptables --shape chapter\n"
+      "  sudo iptables-save | sudo ./svcbench iptables --ruleset -\n"
       "  sudo ./svcbench iptables --shape chapter --services 30000 --budget 300 --json table41.json");
   return [input] { return run(*input); };
 }

@@ -7,6 +7,7 @@
 #include <cmath>
 
 #include "measure/analysis.h"
+#include "measure/emulation.h"
 #include "report/figures.h"
 #include "report/text_table.h"
 #include "service/text.h"
@@ -148,10 +149,13 @@ std::string fill_table(const Results& results) {
 
 // ---- programs ----
 
+ToldIn program_unit(const Results& results) { return told_in(emulation_of(results.environment)); }
+
 std::string program_cell(const Results& results, const std::string& hook, const std::string& depth,
                          Family family, const std::string& destination, std::size_t services) {
   const ProgramCell* cell = find_program(results, hook, depth, family, destination, services);
-  return cell == nullptr ? "-" : figure(stats::median_of_blocks(cell->ns_per_packet), 1);
+  return cell == nullptr ? "-"
+                         : figure(stats::median_of_blocks(cell->ns_per_packet), program_unit(results).ns);
 }
 
 std::string program_table(const Results& results, const std::string& hook, Family family) {
@@ -177,8 +181,8 @@ std::string program_tables(const Results& results) {
   const auto sizes = sizes_of(results);
   for (const Family family : families_of(results)) {
     for (const std::string hook : {"xdp", "tc"}) {
-      out += fmt::format("\nProgram ns a packet, {}, {} (BPF_PROG_TEST_RUN; not the path a packet takes)\n",
-                         hook, to_string(family));
+      out += fmt::format("\nProgram {} a packet, {}, {} (BPF_PROG_TEST_RUN; not the path a packet takes)\n",
+                         program_unit(results).name, hook, to_string(family));
       out += program_table(results, hook, family);
       const ProgramCell* dnat = find_program(results, hook, "dnat", family, "uniform", sizes.back());
       const ProgramCell* bare = find_program(results, hook, "bare", family, "uniform", sizes.back());
@@ -194,6 +198,10 @@ std::string program_tables(const Results& results) {
 
 // One line a hook: whether the kernel's account of the programs says the same.
 std::string account_lines(const Results& results) {
+  const ToldIn unit = program_unit(results);
+  const auto told = [&unit](const std::optional<stats::Estimate>& estimate) {
+    return estimate ? fmt::format("{} {}", figure(estimate, unit.ns), unit.name) : std::string("-");
+  };
   std::string out;
   for (const AccountCheck& check : results.account_checks) {
     const std::string what = fmt::format("Second instrument (the kernel's bpf_stats), {}", check.hook);
@@ -201,15 +209,12 @@ std::string account_lines(const Results& results) {
       out += wrapped(fmt::format("{}: not offered: {}", what, check.not_offered), 0);
       continue;
     }
-    const auto ns = [](const std::optional<stats::Estimate>& estimate) {
-      return estimate ? figure(estimate, 1) + " ns" : std::string("-");
-    };
-    out +=
-        wrapped(fmt::format("{}, lookup + DNAT over an empty program, {}, {} services: {}. Its floor is {} "
-                            "a run (an empty program); keeping it adds {} to each run.",
-                            what, check.destination, grouped(check.services), check.compared().summary,
-                            ns(stats::median_of(check.account_empty)), ns(check.cost_of_account())),
-                0);
+    out += wrapped(
+        fmt::format("{}, lookup + DNAT over an empty program, {}, {} services: {}. Its floor is {} "
+                    "a run (an empty program); keeping it adds {} to each run.",
+                    what, check.destination, grouped(check.services), summary_of(check.compared(), unit),
+                    told(stats::median_of(check.account_empty)), told(check.cost_of_account())),
+        0);
   }
   return out;
 }

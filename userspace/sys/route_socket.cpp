@@ -63,15 +63,9 @@ Status checked(int result, const std::string& what) {
 
 std::string Prefix::text() const { return fmt::format("{}/{}", address.text(), length); }
 
-void RouteSocket::Free::operator()(nl_sock* socket) const { nl_socket_free(socket); }
-
 Result<RouteSocket> RouteSocket::open() {
-  RouteSocket socket(nl_socket_alloc());
-  if (!socket.socket_) {
-    return failure("no memory for a netlink socket");
-  }
-  SVCB_CHECK(checked(nl_connect(socket.socket_.get(), NETLINK_ROUTE), "open a route netlink socket"));
-  return socket;
+  SVCB_TAKE(socket, NetlinkSocket::open(NETLINK_ROUTE));
+  return RouteSocket(std::move(socket));
 }
 
 Status RouteSocket::add_veth(const VethEnd& a, const VethEnd& b) {
@@ -134,7 +128,8 @@ Status RouteSocket::add_address(unsigned index, const Prefix& prefix) {
                  "add the address " + prefix.text());
 }
 
-Status RouteSocket::add_route(unsigned index, const Prefix& to, const std::optional<Address>& gateway) {
+Status RouteSocket::add_route(unsigned index, const Prefix& to, const std::optional<Address>& gateway,
+                              std::uint32_t mtu) {
   const RouteObject route(rtnl_route_alloc());
   rtnl_route_set_family(route.get(), static_cast<std::uint8_t>(family_of(to.address)));
   rtnl_route_set_dst(route.get(), to_nl(to).get());
@@ -146,6 +141,11 @@ Status RouteSocket::add_route(unsigned index, const Prefix& to, const std::optio
     rtnl_route_nh_set_gateway(hop, to_nl(*gateway).get());
   }
   rtnl_route_add_nexthop(route.get(), hop);
+  if (mtu != 0) {
+    // Packets that are forwarded heed it only where it is locked.
+    rtnl_route_set_metric(route.get(), RTAX_MTU, mtu);
+    rtnl_route_set_metric(route.get(), RTAX_LOCK, 1U << RTAX_MTU);
+  }
   return checked(rtnl_route_add(socket_.get(), route.get(), NLM_F_CREATE | NLM_F_EXCL),
                  "add the route to " + to.text());
 }
@@ -173,6 +173,11 @@ Status RouteSocket::add_neighbour(unsigned index, const Address& address, const 
   rtnl_neigh_set_state(neighbour.get(), NUD_PERMANENT);
   return checked(rtnl_neigh_add(socket_.get(), neighbour.get(), NLM_F_CREATE),
                  "add the neighbour " + address.text());
+}
+
+Status bring_up_loopback() {
+  SVCB_TAKE(route, RouteSocket::open());
+  return route.bring_up("lo");
 }
 
 }  // namespace svcbench

@@ -4,15 +4,14 @@
 
 #include <array>
 #include <cstdint>
-#include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "svcbench/result.h"
 #include "svcbench/service.h"
 #include "sys/net_namespace.h"
-
-struct nl_sock;
+#include "sys/netlink_socket.h"
 
 namespace svcbench {
 
@@ -50,19 +49,21 @@ class RouteSocket {
   Status remove(const std::string& name);
   // IPv6 without duplicate address detection: usable at once.
   Status add_address(unsigned index, const Prefix& prefix);
-  // By a gateway, or straight through the device.
-  Status add_route(unsigned index, const Prefix& to, const std::optional<Address>& gateway);
+  // By a gateway, or straight through the device. `mtu`, in bytes: what the way takes, whatever the device
+  // does; 0: as much as the device.
+  Status add_route(unsigned index, const Prefix& to, const std::optional<Address>& gateway,
+                   std::uint32_t mtu = 0);
   // Every address of the prefix is the namespace's own (AnyIP); `index` is lo's.
   Status add_local_route(unsigned index, const Prefix& to);
   // Known for good: nothing is ever asked for.
   Status add_neighbour(unsigned index, const Address& address, const MacAddress& mac);
 
  private:
-  struct Free {
-    void operator()(nl_sock* socket) const;
-  };
-  explicit RouteSocket(nl_sock* socket) : socket_(socket) {}
-  std::unique_ptr<nl_sock, Free> socket_;
+  explicit RouteSocket(NetlinkSocket socket) : socket_(std::move(socket)) {}
+  NetlinkSocket socket_;
 };
+
+// Of the calling thread's network namespace.
+Status bring_up_loopback();
 
 }  // namespace svcbench

@@ -26,20 +26,19 @@ bool overlap(const stats::Interval& a, const stats::Interval& b, double resoluti
   return a.low <= b.high + resolution && b.low <= a.high + resolution;
 }
 
-struct Unit {
-  double ns;
-  std::string_view name;
-};
-
 // Two figures of one sentence have one unit.
-Unit unit_for(double one, double other) {
-  const double larger = std::max(std::abs(one), std::abs(other));
-  return larger < 1e4 ? Unit{1, "ns"} : larger < 1e6 ? Unit{1e3, "us"} : Unit{1e6, "ms"};
+ToldIn unit_for(const Comparison& comparison) {
+  const double larger = std::max(std::abs(comparison.first->value), std::abs(comparison.second->value));
+  return larger < 1e4   ? ToldIn{.ns = 1, .name = "ns"}
+         : larger < 1e6 ? ToldIn{.ns = 1e3, .name = "us"}
+                        : ToldIn{.ns = 1e6, .name = "ms"};
 }
 
-std::string text(const stats::Estimate& estimate, const Unit& unit) {
-  return fmt::format("{:.2f} {} [{:.2f}, {:.2f}]", estimate.value / unit.ns, unit.name,
-                     estimate.interval->low / unit.ns, estimate.interval->high / unit.ns);
+std::string text(const stats::Estimate& estimate, const ToldIn& told) {
+  const int decimals = std::abs(estimate.value) < 1000 * told.ns ? 2 : 0;
+  return fmt::format("{:.{}f} {} [{:.{}f}, {:.{}f}]", estimate.value / told.ns, decimals, told.name,
+                     estimate.interval->low / told.ns, decimals, estimate.interval->high / told.ns,
+                     decimals);
 }
 
 }  // namespace
@@ -59,32 +58,45 @@ std::string_view to_string(Agreement agreement) {
 Comparison compare_instruments(const PairedSamples& first, const PairedSamples& second,
                                const Instruments& instruments) {
   Comparison result;
+  result.instruments = instruments;
   result.first = median_difference(first);
   result.second = median_difference(second);
-  if (!result.first || !result.second || !result.first->interval || !result.second->interval) {
-    result.summary =
-        fmt::format("inconclusive: a difference has an interval from 6 rounds on; {}: {} rounds, {}: {}",
-                    instruments.first, first.more.size(), instruments.second, second.more.size());
-    return result;
+  if (result.first && result.second && result.first->interval && result.second->interval) {
+    const stats::Interval& one = *result.first->interval;
+    const stats::Interval& other = *result.second->interval;
+    if (!overlap(one, other, instruments.resolution_ns)) {
+      result.agreement = Agreement::disagree;
+    } else if (contains_zero(one) == contains_zero(other)) {
+      result.agreement = Agreement::agree;
+    }
   }
-  const stats::Interval& one = *result.first->interval;
-  const stats::Interval& other = *result.second->interval;
-  const Unit unit = unit_for(result.first->value, result.second->value);
-  const std::string both = fmt::format("{} says {}, {} {}", instruments.first, text(*result.first, unit),
-                                       instruments.second, text(*result.second, unit));
-  if (!overlap(one, other, instruments.resolution_ns)) {
-    result.agreement = Agreement::disagree;
-    result.summary = "disagree: " + both;
-  } else if (contains_zero(one) != contains_zero(other)) {
-    result.summary = fmt::format(
-        "inconclusive: {}; noise hides it from {}: more rounds, or a larger difference, would settle it",
-        both, contains_zero(one) ? instruments.first : instruments.second);
-  } else {
-    result.agreement = Agreement::agree;
-    result.summary =
-        fmt::format("agree: {}{}", both, contains_zero(one) ? "; neither resolves a difference" : "");
-  }
+  result.summary = summary_of(result);
   return result;
+}
+
+std::string summary_of(const Comparison& comparison, std::optional<ToldIn> told) {
+  const auto& [first_name, second_name, resolution] = comparison.instruments;
+  const auto& first = comparison.first;
+  const auto& second = comparison.second;
+  if (!first || !second || !first->interval || !second->interval) {
+    return fmt::format("inconclusive: a difference has an interval from 6 rounds on; {}: {} rounds, {}: {}",
+                       first_name, first ? first->samples : 0, second_name, second ? second->samples : 0);
+  }
+  const ToldIn unit = told.value_or(unit_for(comparison));
+  const std::string both =
+      fmt::format("{} says {}, {} {}", first_name, text(*first, unit), second_name, text(*second, unit));
+  const bool first_sees_none = contains_zero(*first->interval);
+  switch (comparison.agreement) {
+    case Agreement::disagree:
+      return "disagree: " + both;
+    case Agreement::agree:
+      return fmt::format("agree: {}{}", both, first_sees_none ? "; neither resolves a difference" : "");
+    case Agreement::inconclusive:
+      break;
+  }
+  return fmt::format(
+      "inconclusive: {}; noise hides it from {}: more rounds, or a larger difference, would settle it",
+      both, first_sees_none ? first_name : second_name);
 }
 
 }  // namespace svcbench

@@ -22,6 +22,7 @@
 #include <string_view>
 
 #include "stats/quantile.h"
+#include "stats/verdict.h"
 
 namespace svcbench {
 
@@ -35,17 +36,18 @@ enum class Agreement { agree, disagree, inconclusive };
 
 [[nodiscard]] std::string_view to_string(Agreement agreement);  // "agree", ...
 
-struct Comparison {
-  Agreement agreement = Agreement::inconclusive;
-  std::optional<stats::Estimate> first;   // ns: median of the rounds' differences, with its interval
-  std::optional<stats::Estimate> second;  //
-  std::string summary;                    // one sentence that starts with the outcome
-};
-
 struct Instruments {
   std::string_view first = "the wire";  // as they stand in a sentence: "FIRST says 3 us, SECOND 4 us"
   std::string_view second = "round trips";
   double resolution_ns = 0;  // of the coarser one: intervals that are no further apart count as overlapping
+};
+
+struct Comparison {
+  Agreement agreement = Agreement::inconclusive;
+  Instruments instruments{};
+  std::optional<stats::Estimate> first{};   // ns: median of the rounds' differences, with its interval
+  std::optional<stats::Estimate> second{};  //
+  std::string summary{};                    // one sentence that starts with the outcome
 };
 
 // Disagree: the two 95 % intervals have no point in common. That is a strong word: of two instruments that
@@ -55,5 +57,8 @@ struct Instruments {
 // Inconclusive too without an interval (fewer than 6 rounds).
 [[nodiscard]] Comparison compare_instruments(const PairedSamples& first, const PairedSamples& second,
                                              const Instruments& instruments = {});
+
+// The summary, in this unit; by itself in ns, us or ms, as the larger figure asks for.
+[[nodiscard]] std::string summary_of(const Comparison& comparison, std::optional<ToldIn> told = {});
 
 }  // namespace svcbench

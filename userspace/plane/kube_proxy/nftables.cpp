@@ -4,17 +4,17 @@
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
 #include <netlink/attr.h>
-#include <netlink/msg.h>
-#include <netlink/netlink.h>
 
 #include <algorithm>
-#include <chrono>
+#include <cstring>
 #include <unordered_set>
 #include <utility>
 
 #include "plane/kube_proxy/names.h"
 #include "sys/child_process.h"
 #include "sys/memfd.h"
+#include "sys/netlink_socket.h"
+#include "sys/stopwatch.h"
 
 namespace svcbench {
 namespace {
@@ -24,23 +24,9 @@ using kube_proxy::ServicePort;
 
 constexpr std::array families{Family::ipv4, Family::ipv6};
 
-class Stopwatch {
- public:
-  [[nodiscard]] std::int64_t ns() const {
-    return std::chrono::nanoseconds(std::chrono::steady_clock::now() - start_).count();
-  }
-
- private:
-  std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
-};
-
 // A service port's place in its family's table.
 std::string port_key(const Service& service) {
   return fmt::format("{} {}", service.name, kube_proxy::lower_case(service.frontend.protocol));
-}
-
-std::optional<Frontend>& place_of(ServicePort& port, const Frontend& frontend) {
-  return frontend.address.is_unspecified() ? port.node_port : port.cluster_ip;
 }
 
 ServicePort empty_port(const Service& service) {
@@ -50,24 +36,53 @@ ServicePort empty_port(const Service& service) {
 }
 
 Status check_service(const Service& service) {
-  for (const Endpoint& endpoint : service.endpoints) {
-    if (endpoint.address.family != service.frontend.address.family) {
-      return failure("{} of {} cannot be translated to {}, which is of the other address family",
-                     service.frontend.text(), service.name, endpoint.text());
+  for (const auto* const endpoints : {&service.endpoints, &service.cluster_endpoints}) {
+    for (const Endpoint& endpoint : *endpoints) {
+      if (endpoint.address.family != service.frontend.address.family) {
+        return failure("{} of {} cannot be translated to {}, which is of the other address family",
+                       service.frontend.text(), service.name, endpoint.text());
+      }
     }
   }
   return kube_proxy::check_nft_name(service.name);
 }
 
+bool has_frontend(const ServicePort& port, const Frontend& frontend) {
+  return port.cluster_ip == frontend || port.node_port == frontend ||
+         std::find(port.addresses.begin(), port.addresses.end(), frontend) != port.addresses.end();
+}
+
 // Adds the frontend of `service` to `port`, which is the one of its name.
 Status add_frontend(ServicePort& port, const Service& service) {
-  auto& place = place_of(port, service.frontend);
-  if (place) {
+  const FrontendKind kind = kube_proxy::kind_of(service);
+  auto* const place = kind == FrontendKind::cluster_ip  ? &port.cluster_ip
+                      : kind == FrontendKind::node_port ? &port.node_port
+                                                        : nullptr;
+  if (place != nullptr && *place) {
     return failure("{} has two frontends of one kind in one family, {} and {}: kube-proxy has one",
-                   service.name, place->text(), service.frontend.text());
+                   service.name, (*place)->text(), service.frontend.text());
   }
-  place = service.frontend;
+  auto traffic = port.traffic();
+  SVCB_CHECK(traffic.add(service));
+  port.set(std::move(traffic));
+  if (place != nullptr) {
+    *place = service.frontend;
+  } else {
+    port.addresses.push_back(service.frontend);
+  }
   return {};
+}
+
+void remove_frontend(ServicePort& port, const Service& service) {
+  auto traffic = port.traffic();
+  traffic.remove(kube_proxy::kind_of(service));
+  port.set(std::move(traffic));
+  std::erase(port.addresses, service.frontend);
+  for (auto* const place : {&port.cluster_ip, &port.node_port}) {
+    if (*place == service.frontend) {
+      place->reset();
+    }
+  }
 }
 
 using Ports = std::unordered_map<std::string, ServicePort>;
@@ -90,12 +105,7 @@ Result<GroupedServices> group(std::span<const Service> services) {
     const auto [place, is_new] = grouped.ports[family].try_emplace(port_key(service), empty_port(service));
     ServicePort& port = place->second;
     if (is_new) {
-      port.endpoints = service.endpoints;
       grouped.order[family].push_back(&port);
-    } else if (port.endpoints != service.endpoints) {
-      return failure(
-          "{} has other endpoints behind {} than behind its other frontend: kube-proxy has one list",
-          service.name, service.frontend.text());
     }
     SVCB_CHECK(add_frontend(port, service));
   }
@@ -106,19 +116,22 @@ Result<GroupedServices> group(std::span<const Service> services) {
 Result<std::optional<ServicePort>> changed_port(const ServicePort* before, const Change& change) {
   const Service& service = change.service;
   ServicePort after = before == nullptr ? empty_port(service) : *before;
-  auto& place = place_of(after, service.frontend);
   if (change.operation == Operation::add_service) {
     SVCB_CHECK(add_frontend(after, service));
-  } else if (place != service.frontend) {
+    return after;
+  }
+  if (!has_frontend(after, service.frontend)) {
     return failure("{} {}: there is no such service at {}", to_string(change.operation), service.name,
                    service.frontend.text());
   }
   if (change.operation == Operation::remove_service) {
-    place.reset();
+    remove_frontend(after, service);
   } else {
-    after.endpoints = service.endpoints;
+    auto traffic = after.traffic();
+    traffic.change(service);
+    after.set(std::move(traffic));
   }
-  const bool stays = after.cluster_ip || after.node_port;
+  const bool stays = after.cluster_ip || after.node_port || !after.addresses.empty();
   return stays ? std::optional(std::move(after)) : std::nullopt;
 }
 
@@ -144,38 +157,18 @@ void write_table_removal(std::string& text, Family family) {
 
 // Reads the generation of the namespace's rules: every transaction raises it.
 Result<std::uint32_t> rules_generation() {
-  struct Reply {
-    std::optional<std::uint32_t> generation;
-  } reply;
-  const auto socket =
-      std::unique_ptr<nl_sock, decltype(&nl_socket_free)>(nl_socket_alloc(), nl_socket_free);
-  constexpr int type = NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_GETGEN;
-  const auto message =
-      std::unique_ptr<nl_msg, decltype(&nlmsg_free)>(nlmsg_alloc_simple(type, NLM_F_REQUEST), nlmsg_free);
-  nfgenmsg header{};
-  int error = socket && message ? nl_connect(socket.get(), NETLINK_NETFILTER) : -NLE_NOMEM;
-  if (error == 0) {
-    error = nlmsg_append(message.get(), &header, sizeof header, NLMSG_ALIGNTO);
+  SVCB_TAKE(socket, NetlinkSocket::open(NETLINK_NETFILTER));
+  constexpr int get_generation = NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_GETGEN;
+  std::optional<std::uint32_t> generation;
+  SVCB_TAKE(error, socket.request(message_with(get_generation, 0, nfgenmsg{}), [&](nlmsghdr* answer) {
+    if (const nlattr* found = nlmsg_find_attr(answer, sizeof(nfgenmsg), NFTA_GEN_ID); found != nullptr) {
+      generation = ntohl(nla_get_u32(found));
+    }
+  }));
+  if (!generation) {
+    return failure("the kernel did not tell its nftables generation: {}", std::strerror(error));
   }
-  if (error == 0) {
-    const auto receive = [](nl_msg* answer, void* argument) -> int {
-      const nlattr* found = nlmsg_find_attr(nlmsg_hdr(answer), sizeof(nfgenmsg), NFTA_GEN_ID);
-      if (found != nullptr) {
-        static_cast<Reply*>(argument)->generation = ntohl(nla_get_u32(found));
-      }
-      return NL_STOP;
-    };
-    nl_socket_disable_auto_ack(socket.get());
-    nl_socket_modify_cb(socket.get(), NL_CB_VALID, NL_CB_CUSTOM, receive, &reply);
-    error = nl_send_auto(socket.get(), message.get());
-  }
-  if (error >= 0) {
-    error = nl_recvmsgs_default(socket.get());
-  }
-  if (error < 0 || !reply.generation) {
-    return failure("the kernel did not tell its nftables generation: {}", nl_geterror(error));
-  }
-  return *reply.generation;
+  return *generation;
 }
 
 Result<std::string> find_nft() {
@@ -230,40 +223,52 @@ KubeProxyNftables::~KubeProxyNftables() {
   }
 }
 
-Status KubeProxyNftables::install(std::span<const Service> services) {
-  const Stopwatch generating;
+Result<KubeProxyNftables::Wanted> KubeProxyNftables::wanted(std::span<const Service> services,
+                                                            const ClusterCidr& cidr,
+                                                            const std::array<Table, 2>& before) {
   SVCB_TAKE(grouped, group(services));
-  std::array<Table, 2> wanted;
-  std::string text;
+  Wanted wanted;
   for (const Family family : families) {
     const auto index = static_cast<std::size_t>(family);
-    Table& next = wanted[index];
+    Table& next = wanted.tables[index];
     next.programmed = !grouped.order[index].empty();
-    next.touched = next.programmed || table(family).touched;
-    if (table(family).touched) {
-      write_table_removal(text, family);
+    next.touched = next.programmed || before[index].touched;
+    if (before[index].touched) {
+      write_table_removal(wanted.text, family);
     }
     if (next.programmed) {
-      kube_proxy::write_nft_base(text, family);
+      kube_proxy::write_nft_base(wanted.text, family);
     }
     for (const ServicePort* port : grouped.order[index]) {
       const bool shared = port->cluster_ip && next.cluster_ips[port->cluster_ip->address]++ != 0;
-      kube_proxy::write_nft_sync(text, nullptr, port, shared, cidr_);
+      kube_proxy::write_nft_sync(wanted.text, nullptr, port, shared, cidr);
     }
     next.ports = std::move(grouped.ports[index]);
   }
+  return wanted;
+}
+
+Result<std::string> KubeProxyNftables::install_input(std::span<const Service> services,
+                                                     const ClusterCidr& cidr) {
+  SVCB_TAKE(fresh, wanted(services, cidr, {}));
+  return std::move(fresh.text);
+}
+
+Status KubeProxyNftables::install(std::span<const Service> services) {
+  const Stopwatch generating;
+  SVCB_TAKE(next, wanted(services, cidr_, tables_));
   staged_.reset();
   cost_ = {};
-  if (text.empty()) {
+  if (next.text.empty()) {
     return {};
   }
-  SVCB_TAKE(input, memfd_of("kube-proxy.nft", text));
+  SVCB_TAKE(input, memfd_of("kube-proxy.nft", next.text));
   cost_.generate_ns = generating.ns();
   for (const Family family : families) {
-    table(family).touched = wanted[static_cast<std::size_t>(family)].touched;
+    table(family).touched = next.tables[static_cast<std::size_t>(family)].touched;
   }
-  SVCB_CHECK(load(input, text.size(), true));
-  tables_ = std::move(wanted);
+  SVCB_CHECK(load(input, next.text.size(), true));
+  tables_ = std::move(next.tables);
   return {};
 }
 
@@ -383,8 +388,11 @@ Result<std::optional<Service>> KubeProxyNftables::find(const Frontend& frontend)
 }
 
 Service KubeProxyNftables::programmed(const Service& service) const {
-  Service result = service;
-  if (service.endpoints.empty()) {
+  Service result = kube_proxy::readable(service);
+  if (result.kind == FrontendKind::load_balancer) {
+    result.kind = FrontendKind::external_ip;  // the maps know no difference
+  }
+  if (result.endpoints.empty() && result.cluster_endpoints.empty()) {
     result.name = kube_proxy::nft_comment(service.name);
   } else {
     const ServicePort port = empty_port(service);
