@@ -10,7 +10,7 @@
 namespace svcbench {
 
 std::span<const Command> commands() {
-  static constexpr std::array<Command, 10> table{{
+  static constexpr std::array<Command, 13> table{{
       {"ebpf", "measure eBPF map updates and lookups over a sweep of N, beside iptables-restore",
        configure_ebpf},
       {"compare", "measure all data planes side by side: sync, update, path, state; Table 4.2, measured",

@@ -13,47 +13,6 @@
 
 namespace svcbench {
 
-namespace {
-
-int domain_of(Family family) { return family == Family::ipv4 ? AF_INET : AF_INET6; }
-
-template <typename InAddr>
-Address address_of(Family family, const InAddr& in) {
-  Address address;
-  address.family = family;
-  std::memcpy(address.bytes.data(), &in, sizeof in);
-  return address;
-}
-
-}  // namespace
-
-SocketAddress socket_address(const Endpoint& endpoint) {
-  SocketAddress result;
-  if (endpoint.address.family == Family::ipv4) {
-    auto& in = reinterpret_cast<sockaddr_in&>(result.storage);
-    in.sin_family = AF_INET;
-    in.sin_port = htons(endpoint.port);
-    std::memcpy(&in.sin_addr, endpoint.address.bytes.data(), sizeof in.sin_addr);
-    result.size = sizeof in;
-  } else {
-    auto& in = reinterpret_cast<sockaddr_in6&>(result.storage);
-    in.sin6_family = AF_INET6;
-    in.sin6_port = htons(endpoint.port);
-    std::memcpy(&in.sin6_addr, endpoint.address.bytes.data(), sizeof in.sin6_addr);
-    result.size = sizeof in;
-  }
-  return result;
-}
-
-Endpoint endpoint_of(const SocketAddress& address) {
-  if (address.storage.ss_family == AF_INET6) {
-    const auto& in = reinterpret_cast<const sockaddr_in6&>(address.storage);
-    return {address_of(Family::ipv6, in.sin6_addr), ntohs(in.sin6_port)};
-  }
-  const auto& in = reinterpret_cast<const sockaddr_in&>(address.storage);
-  return {address_of(Family::ipv4, in.sin_addr), ntohs(in.sin_port)};
-}
-
 Result<Fd> bound_socket(Protocol protocol, const Endpoint& at) {
   const int type = protocol == Protocol::tcp ? SOCK_STREAM : SOCK_DGRAM;
   Fd made(::socket(domain_of(at.address.family), type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));

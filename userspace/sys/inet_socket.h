@@ -9,19 +9,9 @@
 #include "svcbench/result.h"
 #include "svcbench/service.h"
 #include "sys/fd.h"
+#include "sys/socket_address.h"
 
 namespace svcbench {
-
-struct SocketAddress {
-  sockaddr_storage storage{};
-  socklen_t size = sizeof(sockaddr_storage);
-
-  [[nodiscard]] sockaddr* get() { return reinterpret_cast<sockaddr*>(&storage); }
-  [[nodiscard]] const sockaddr* get() const { return reinterpret_cast<const sockaddr*>(&storage); }
-};
-
-[[nodiscard]] SocketAddress socket_address(const Endpoint& endpoint);
-[[nodiscard]] Endpoint endpoint_of(const SocketAddress& address);
 
 // Bound there, and non-blocking.
 [[nodiscard]] Result<Fd> bound_socket(Protocol protocol, const Endpoint& at);

@@ -10,7 +10,7 @@
 #include <string_view>
 #include <vector>
 
-#include "measure/random.h"
+#include "stats/random.h"
 #include "svcbench/plane.h"
 #include "svcbench/service.h"
 #include "verify/flow.h"
