@@ -12,6 +12,7 @@
 #include "measure/borrowed.h"
 #include "measure/path_results.h"
 #include "measure/results.h"
+#include "measure/sync_check.h"
 #include "measure/wire/agreement.h"
 #include "stats/crossing.h"
 #include "stats/quantile.h"
@@ -86,8 +87,9 @@ struct CompareResults {
   std::vector<PathCell> paths{};
   std::vector<StateCell> states{};
   std::vector<AgreementFigure> agreements{};
-  std::optional<Borrowed> borrowed{};  // of planes in `missing`, from another run
-  std::optional<double> clock_ns{};    // that one reading of the clock takes in a program
+  std::vector<SyncCheck> sync_checks{};  // of planes that run tools, each at one size
+  std::optional<Borrowed> borrowed{};    // of planes in `missing`, from another run
+  std::optional<double> clock_ns{};      // that one reading of the clock takes in a program
   std::string path_missing{};        // why the path was left out; empty where it was measured, or not asked
   std::vector<std::string> notes{};  // where two instruments disagree, what was left out
   std::vector<Verdict> verdicts{};

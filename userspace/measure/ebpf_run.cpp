@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "measure/analysis.h"
+#include "measure/program/account_round.h"
 #include "measure/program/program_bench.h"
 #include "measure/update.h"
 #include "plane/ebpf/bare_writes.h"
@@ -12,6 +13,7 @@
 #include "plane/in_namespace.h"
 #include "plane/iptables_chapter.h"
 #include "stats/growth.h"
+#include "sys/bpf_stats.h"
 #include "sys/interrupt.h"
 
 namespace svcbench {
@@ -64,6 +66,7 @@ class EbpfRun {
   Status add_program_steps();
   void add_program_steps(SizeState& size, Hook hook, Family family);
   void add_program_step(SizeState& size, Hook hook, Depth depth, Family family, Destination destination);
+  void add_account_steps();
   void mark_dropped();
   void fit_budget(double already_spent);
 
@@ -83,6 +86,7 @@ class EbpfRun {
   std::vector<std::unique_ptr<UpdateCell>> updates_{};
   std::vector<std::unique_ptr<FillCell>> fills_{};
   std::vector<std::unique_ptr<ProgramCell>> programs_{};
+  std::vector<std::unique_ptr<AccountCheck>> account_checks_{};
   // Cells that the budget may drop: index in reload_steps_, what one reload takes, the cell.
   struct Droppable {
     std::size_t step;
@@ -371,6 +375,37 @@ void EbpfRun::add_program_step(SizeState& size, Hook hook, Depth depth, Family f
                     seconds, 0, fewest_repeats, false});
 }
 
+// The second instrument beside the programs' own clock, at the largest size.
+void EbpfRun::add_account_steps() {
+  SizeState& size = sizes_.back();
+  const auto families = size.programs->families();
+  if (families.empty()) {
+    return;
+  }
+  const Family family = families.front();
+  constexpr Destination destination = Destination::uniform;
+  const Result<BpfStats> offered = BpfStats::enable();
+  for (const Hook hook : all_hooks) {
+    account_checks_.push_back(std::make_unique<AccountCheck>());
+    AccountCheck* check = account_checks_.back().get();
+    check->hook = to_string(hook);
+    check->family = family;
+    check->destination = to_string(destination);
+    check->services = size.services.size();
+    if (!offered) {
+      check->not_offered = offered.error().message;
+      continue;
+    }
+    const double seconds = hook == Hook::xdp ? 0.1 : 0.05;
+    ProgramBench* bench = size.programs.get();
+    steps_.push_back({name_of(size, fmt::format("{}, the kernel's account", check->hook)),
+                      [bench, check, hook, family](std::size_t) {
+                        return add_account_round(*check, *bench, hook, family, destination);
+                      },
+                      seconds, 0, fewest_repeats, false});
+  }
+}
+
 // ---- the run ----
 
 void EbpfRun::fit_budget(double already_spent) {
@@ -388,6 +423,7 @@ Result<Results> EbpfRun::run() {
   progress_.phase("estimate what each cell costs");
   SVCB_CHECK(add_fill_steps());
   SVCB_CHECK(add_program_steps());
+  add_account_steps();
   fit_budget(seconds_between(start, clock_.now_ns()));
   SVCB_CHECK(run_rounds(steps_, options_.rounds, options_.seed, clock_, progress_));
   for (SizeState& size : sizes_) {
@@ -405,6 +441,7 @@ Result<Results> EbpfRun::run() {
   take(updates_, results.updates);
   take(fills_, results.fills);
   take(programs_, results.programs);
+  take(account_checks_, results.account_checks);
   results.seconds = seconds_between(start, clock_.now_ns());
   results.verdicts = judge(results);
   return results;

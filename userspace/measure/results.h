@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "measure/account_check.h"
 #include "stats/growth.h"
 #include "stats/verdict.h"
 #include "svcbench/service.h"
@@ -60,6 +61,7 @@ struct Results {
   std::vector<UpdateCell> updates{};
   std::vector<FillCell> fills{};
   std::vector<ProgramCell> programs{};
+  std::vector<AccountCheck> account_checks{};  // one a hook
   std::vector<Verdict> verdicts{};
   double seconds = 0;
 };

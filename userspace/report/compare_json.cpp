@@ -77,9 +77,37 @@ json agreement_json(const AgreementFigure& figure) {
           {"more_services", figure.more_services},
           {"less_services", figure.less_services},
           {"agreement", to_string(figure.comparison.agreement)},
-          {"wire_ns", estimate_json(figure.comparison.wire)},
-          {"round_trip_ns", estimate_json(figure.comparison.round_trip)},
+          {"wire_ns", estimate_json(figure.comparison.first)},
+          {"round_trip_ns", estimate_json(figure.comparison.second)},
           {"summary", figure.comparison.summary}};
+}
+
+// One of SyncCheck::Reading's two parts.
+json two_instruments_json(const SyncCheck& check, const Comparison& comparison,
+                          const std::optional<stats::Estimate>& ratio,
+                          std::vector<double> SyncCheck::Reading::*what) {
+  return {{"agreement", to_string(comparison.agreement)},
+          {"ours_ns", estimate_json(comparison.first)},
+          {"kernels_ns", estimate_json(comparison.second)},
+          {"kernels_over_ours", estimate_json(ratio)},
+          {"summary", comparison.summary},
+          {"rounds",
+           {{"ours_sync_ns", check.ours.sync.*what},
+            {"ours_no_op_ns", check.ours.no_op.*what},
+            {"kernels_sync_ns", check.kernels.sync.*what},
+            {"kernels_no_op_ns", check.kernels.no_op.*what}}}};
+}
+
+json sync_check_json(const SyncCheck& check) {
+  json out{{"plane", check.plane}, {"services", check.services}};
+  if (!check.not_offered.empty()) {
+    out["not_offered"] = check.not_offered;
+    return out;
+  }
+  using Reading = SyncCheck::Reading;
+  out["wall"] = two_instruments_json(check, check.wall(), check.wall_ratio(), &Reading::wall);
+  out["cpu"] = two_instruments_json(check, check.cpu(), check.cpu_ratio(), &Reading::cpu);
+  return out;
 }
 
 json missing_json(const MissingPlane& missing) { return {{"plane", missing.plane}, {"why", missing.why}}; }
@@ -166,6 +194,7 @@ json to_json(const CompareResults& results) {
           {"instrument", {{"clock_ns", or_null(results.clock_ns)}}},
           {"crossings", each(all_crossings(results), crossing_json)},
           {"agreements", each(results.agreements, agreement_json)},
+          {"sync_checks", each(results.sync_checks, sync_check_json)},
           {"notes", results.notes},
           {"verdicts", verdicts_json(results.verdicts)}};
 }

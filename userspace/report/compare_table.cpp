@@ -390,6 +390,36 @@ std::string agreement_lines(const CompareResults& results) {
   return out;
 }
 
+std::string times_text(const std::optional<stats::Estimate>& ratio) {
+  return ratio && ratio->interval ? fmt::format(" ({:.3f} x [{:.3f}, {:.3f}] in pairs)", ratio->value,
+                                                ratio->interval->low, ratio->interval->high)
+                                  : "";
+}
+
+std::string sync_check_lines(const CompareResults& results) {
+  std::string out;
+  for (const SyncCheck& check : results.sync_checks) {
+    const std::string what = fmt::format(
+        "Second instrument (perf's records of the tools' processes), {}, sync of {} services over a no-op "
+        "child",
+        check.plane, grouped(check.services));
+    if (!check.not_offered.empty()) {
+      out += wrapped(fmt::format("{}: not offered: {}", what, check.not_offered), 0);
+      continue;
+    }
+    if (check.ours.sync.wall.empty()) {
+      continue;  // the budget held none
+    }
+    out +=
+        wrapped(fmt::format("{}: wall time: {}{}. CPU time: {}{}. A no-op child takes {} by our stopwatch.",
+                            what, check.wall().summary, times_text(check.wall_ratio()), check.cpu().summary,
+                            times_text(check.cpu_ratio()),
+                            figure_with_unit(stats::median_of(check.ours.no_op.wall))),
+                0);
+  }
+  return out;
+}
+
 // ---- the instrument ----
 
 std::string instrument_lines(const CompareResults& results) {
@@ -495,7 +525,7 @@ std::string render_comparison(const CompareResults& results, bool colour) {
                 grouped(sizes_of(results).back())),
             chapter_table(results));
   }
-  const std::string agreement = agreement_lines(results);
+  const std::string agreement = agreement_lines(results) + sync_check_lines(results);
   out += agreement.empty() ? "" : "\n" + agreement;
   const std::string skipped = skipped_lines(results);
   out += skipped.empty() ? "" : "\n" + skipped;

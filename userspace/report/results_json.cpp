@@ -53,6 +53,30 @@ json program_json(const ProgramCell& cell) {
           {"kernel_ns_per_packet", cell.kernel_ns}};
 }
 
+json account_json(const AccountCheck& check) {
+  json out{{"hook", check.hook},
+           {"family", to_string(check.family)},
+           {"destination", check.destination},
+           {"services", check.services}};
+  if (!check.not_offered.empty()) {
+    out["not_offered"] = check.not_offered;
+    return out;
+  }
+  const Comparison comparison = check.compared();
+  out["agreement"] = to_string(comparison.agreement);
+  out["summary"] = comparison.summary;
+  out["own_clock_ns"] = estimate_json(comparison.first);
+  out["account_ns"] = estimate_json(comparison.second);
+  out["account_floor_ns"] = estimate_json(stats::median_of(check.account_empty));
+  out["cost_of_account_ns"] = estimate_json(check.cost_of_account());
+  out["rounds"] = {{"own_empty_ns", check.own_empty},
+                   {"own_program_ns", check.own_program},
+                   {"account_empty_ns", check.account_empty},
+                   {"account_program_ns", check.account_program},
+                   {"own_program_counted_ns", check.own_program_counted}};
+  return out;
+}
+
 json growth_json(const GrowthFigure& figure) {
   json out{{"plane", figure.plane}, {"operation", to_string(figure.operation)}};
   if (figure.growth) {
@@ -100,6 +124,7 @@ json to_json(const Results& results) {
           {"growth", each(all_growths(results), growth_json)},
           {"fills", each(results.fills, fill_json)},
           {"programs", each(results.programs, program_json)},
+          {"account_checks", each(results.account_checks, account_json)},
           {"verdicts", verdicts_json(results.verdicts)}};
 }
 

@@ -196,6 +196,29 @@ std::string program_tables(const Results& results) {
   return out;
 }
 
+// One line a hook: whether the kernel's account of the programs says the same.
+std::string account_lines(const Results& results) {
+  const ToldIn unit = program_unit(results);
+  const auto told = [&unit](const std::optional<stats::Estimate>& estimate) {
+    return estimate ? fmt::format("{} {}", figure(estimate, unit.ns), unit.name) : std::string("-");
+  };
+  std::string out;
+  for (const AccountCheck& check : results.account_checks) {
+    const std::string what = fmt::format("Second instrument (the kernel's bpf_stats), {}", check.hook);
+    if (!check.not_offered.empty()) {
+      out += wrapped(fmt::format("{}: not offered: {}", what, check.not_offered), 0);
+      continue;
+    }
+    out += wrapped(
+        fmt::format("{}, lookup + DNAT over an empty program, {}, {} services: {}. Its floor is {} "
+                    "a run (an empty program); keeping it adds {} to each run.",
+                    what, check.destination, grouped(check.services), summary_of(check.compared(), unit),
+                    told(stats::median_of(check.account_empty)), told(check.cost_of_account())),
+        0);
+  }
+  return out;
+}
+
 }  // namespace
 
 std::string render_results(const Results& results) {
@@ -211,6 +234,9 @@ std::string render_results(const Results& results) {
       "mapped: backends through mapped memory, services in a batch; gain: over single)\n";
   out += fill_table(results);
   out += program_tables(results);
+  if (const std::string account = account_lines(results); !account.empty()) {
+    out += "\n" + account;
+  }
   return out;
 }
 

@@ -44,6 +44,8 @@ struct Launch {
   int error = 0;  // out: errno of what failed, 0 if exec succeeded
 };
 
+thread_local ChildLog* current_log = nullptr;
+
 std::int64_t microseconds(const timeval& time) {
   return std::int64_t{time.tv_sec} * 1'000'000 + time.tv_usec;
 }
@@ -336,8 +338,14 @@ Result<ChildResult> run_child(const std::vector<std::string>& argv, const ChildO
   if (child_memory != nullptr) {
     child_memory->note(result);
   }
+  if (current_log != nullptr) {
+    current_log->add({child.pid, result.wall_ns, result.user_us, result.system_us});
+  }
   return result;
 }
+
+ChildLog::ChildLog() : before_(current_log) { current_log = this; }
+ChildLog::~ChildLog() { current_log = before_; }
 
 ChildMemory::ChildMemory() { child_memory = this; }
 

@@ -2,6 +2,8 @@
 // Runs another program, and measures it.
 #pragma once
 
+#include <sys/types.h>
+
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -62,6 +64,30 @@ class ChildMemory {
  private:
   std::size_t peak_bytes_ = 0;
   bool known_ = true;
+};
+
+// Keeps what run_child() measured of each child of this thread, for as long as it lives; the newest one at
+// a time. To be destroyed by the same thread, in reverse order.
+class ChildLog {
+ public:
+  struct Entry {
+    pid_t pid;
+    std::int64_t wall_ns;  // as in ChildResult
+    std::int64_t user_us;
+    std::int64_t system_us;
+  };
+
+  ChildLog();
+  ~ChildLog();
+  ChildLog(const ChildLog&) = delete;
+  ChildLog& operator=(const ChildLog&) = delete;
+
+  [[nodiscard]] const std::vector<Entry>& entries() const { return entries_; }
+  void add(const Entry& entry) { entries_.push_back(entry); }
+
+ private:
+  std::vector<Entry> entries_{};
+  ChildLog* before_;
 };
 
 // The path of an executable: on PATH, then in the administrator's folders, which a plain user's PATH often

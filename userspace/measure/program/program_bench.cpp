@@ -246,7 +246,7 @@ Status ProgramBench::verify(Hook hook, Family family, std::size_t packets) {
 
 Status ProgramBench::measure(ProgramCell& cell, Hook hook, Depth depth, Family family,
                              Destination destination) {
-  constexpr std::uint32_t packets = burst * bursts + 1;  // the last one is there for its stamp
+  constexpr std::uint32_t packets = packets_a_run;
   const std::string what = fmt::format("{} {}", to_string(hook), to_string(depth));
   SVCB_TAKE(fd, program(hook, depth, family));
   SVCB_TAKE(before, counters());

@@ -61,6 +61,10 @@ class ProgramBench {
 
   static constexpr std::uint32_t burst = 4096;  // packets between two readings of the clock
   static constexpr std::uint32_t bursts = 16;
+  static constexpr std::uint32_t packets_a_run = burst * bursts + 1;  // the last one is there for its stamp
+
+  // The benchmark program's file descriptor, which this owns.
+  [[nodiscard]] Result<int> program(Hook hook, Depth depth, Family family) const;
 
  private:
   using Counters = std::array<std::uint64_t, SVCB_OUTCOMES>;
@@ -85,7 +89,6 @@ class ProgramBench {
     return schedules(family).draws[static_cast<std::size_t>(destination)];
   }
   Status write_draws(Family family);
-  [[nodiscard]] Result<int> program(Hook hook, Depth depth, Family family) const;
   void rewind_to(Family family, Destination destination, std::size_t first, std::uint32_t packets_a_burst);
   Result<Run> run(int program, Family family, std::uint32_t packets);
   [[nodiscard]] Result<Counters> counters() const;

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cassert>
+#include <cmath>
 #include <vector>
 
 namespace svcbench {
@@ -21,12 +22,20 @@ std::optional<stats::Estimate> median_difference(const PairedSamples& samples) {
 
 bool contains_zero(const stats::Interval& interval) { return interval.low <= 0 && interval.high >= 0; }
 
-bool overlap(const stats::Interval& a, const stats::Interval& b) {
-  return a.low <= b.high && b.low <= a.high;
+bool overlap(const stats::Interval& a, const stats::Interval& b, double resolution) {
+  return a.low <= b.high + resolution && b.low <= a.high + resolution;
+}
+
+// Two figures of one sentence have one unit.
+ToldIn unit_for(const Comparison& comparison) {
+  const double larger = std::max(std::abs(comparison.first->value), std::abs(comparison.second->value));
+  return larger < 1e4   ? ToldIn{.ns = 1, .name = "ns"}
+         : larger < 1e6 ? ToldIn{.ns = 1e3, .name = "us"}
+                        : ToldIn{.ns = 1e6, .name = "ms"};
 }
 
 std::string text(const stats::Estimate& estimate, const ToldIn& told) {
-  const int decimals = told.ns < 1000 ? 0 : 2;
+  const int decimals = std::abs(estimate.value) < 1000 * told.ns ? 2 : 0;
   return fmt::format("{:.{}f} {} [{:.{}f}, {:.{}f}]", estimate.value / told.ns, decimals, told.name,
                      estimate.interval->low / told.ns, decimals, estimate.interval->high / told.ns,
                      decimals);
@@ -46,46 +55,48 @@ std::string_view to_string(Agreement agreement) {
   return "inconclusive";
 }
 
-Comparison compare_instruments(const PairedSamples& wire, const PairedSamples& round_trip) {
+Comparison compare_instruments(const PairedSamples& first, const PairedSamples& second,
+                               const Instruments& instruments) {
   Comparison result;
-  result.wire = median_difference(wire);
-  result.round_trip = median_difference(round_trip);
-  if (result.wire && result.round_trip && result.wire->interval && result.round_trip->interval) {
-    const stats::Interval& one = *result.wire->interval;
-    const stats::Interval& other = *result.round_trip->interval;
-    if (!overlap(one, other)) {
+  result.instruments = instruments;
+  result.first = median_difference(first);
+  result.second = median_difference(second);
+  if (result.first && result.second && result.first->interval && result.second->interval) {
+    const stats::Interval& one = *result.first->interval;
+    const stats::Interval& other = *result.second->interval;
+    if (!overlap(one, other, instruments.resolution_ns)) {
       result.agreement = Agreement::disagree;
     } else if (contains_zero(one) == contains_zero(other)) {
       result.agreement = Agreement::agree;
     }
   }
-  result.summary = summary_of(result, {.ns = 1000, .name = "us"});
+  result.summary = summary_of(result);
   return result;
 }
 
-std::string summary_of(const Comparison& comparison, const ToldIn& told) {
-  const auto& wire = comparison.wire;
-  const auto& round_trip = comparison.round_trip;
-  if (!wire || !round_trip || !wire->interval || !round_trip->interval) {
-    return fmt::format(
-        "inconclusive: a difference has an interval from 6 rounds on; the wire has {}, round trips {}",
-        wire ? wire->samples : 0, round_trip ? round_trip->samples : 0);
+std::string summary_of(const Comparison& comparison, std::optional<ToldIn> told) {
+  const auto& [first_name, second_name, resolution] = comparison.instruments;
+  const auto& first = comparison.first;
+  const auto& second = comparison.second;
+  if (!first || !second || !first->interval || !second->interval) {
+    return fmt::format("inconclusive: a difference has an interval from 6 rounds on; {}: {} rounds, {}: {}",
+                       first_name, first ? first->samples : 0, second_name, second ? second->samples : 0);
   }
+  const ToldIn unit = told.value_or(unit_for(comparison));
   const std::string both =
-      fmt::format("the wire says {}, round trips {}", text(*wire, told), text(*round_trip, told));
-  const bool wire_sees_none = contains_zero(*wire->interval);
+      fmt::format("{} says {}, {} {}", first_name, text(*first, unit), second_name, text(*second, unit));
+  const bool first_sees_none = contains_zero(*first->interval);
   switch (comparison.agreement) {
     case Agreement::disagree:
       return "disagree: " + both;
     case Agreement::agree:
-      return fmt::format("agree: {}{}", both, wire_sees_none ? "; neither resolves a difference" : "");
+      return fmt::format("agree: {}{}", both, first_sees_none ? "; neither resolves a difference" : "");
     case Agreement::inconclusive:
       break;
   }
   return fmt::format(
-      "inconclusive: {}; {} too noisy to have seen it: more rounds, or a larger difference, would settle "
-      "it",
-      both, wire_sees_none ? "the wire is" : "round trips are");
+      "inconclusive: {}; noise hides it from {}: more rounds, or a larger difference, would settle it",
+      both, first_sees_none ? first_name : second_name);
 }
 
 }  // namespace svcbench

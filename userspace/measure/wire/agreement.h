@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-// Whether two instruments say the same of a difference: of one plane with N2 and with N1 services, or of
-// two planes. Pure.
+// Whether two instruments say the same of a difference: of one plane with N2 and with N1 services, of two
+// planes, of a program and an empty one. Pure.
 //
-// The wire times a packet one way; a round trip holds system calls, sockets and the way back besides. A
-// difference cancels them, as long as they are the same on both sides of it:
+// A difference, because each instrument has a cost of its own in every figure. The wire times a packet one
+// way; a round trip holds system calls, sockets and the way back besides. A difference cancels them, as
+// long as they are the same on both sides of it:
 //   - One plane at two sizes: yes. The reply takes the same way, and is found in the connection tracker's
 //     hash table, not in the rules.
 //   - Two planes: only if both send replies the same way. A plane that translates no replies is cheaper by
@@ -35,11 +36,18 @@ enum class Agreement { agree, disagree, inconclusive };
 
 [[nodiscard]] std::string_view to_string(Agreement agreement);  // "agree", ...
 
+struct Instruments {
+  std::string_view first = "the wire";  // as they stand in a sentence: "FIRST says 3 us, SECOND 4 us"
+  std::string_view second = "round trips";
+  double resolution_ns = 0;  // of the coarser one: intervals that are no further apart count as overlapping
+};
+
 struct Comparison {
   Agreement agreement = Agreement::inconclusive;
-  std::optional<stats::Estimate> wire;        // ns: median of the rounds' differences, with its interval
-  std::optional<stats::Estimate> round_trip;  //
-  std::string summary;                        // one sentence that starts with the outcome
+  Instruments instruments{};
+  std::optional<stats::Estimate> first{};   // ns: median of the rounds' differences, with its interval
+  std::optional<stats::Estimate> second{};  //
+  std::string summary{};                    // one sentence that starts with the outcome
 };
 
 // Disagree: the two 95 % intervals have no point in common. That is a strong word: of two instruments that
@@ -47,9 +55,10 @@ struct Comparison {
 // Agree: they overlap. A weak word if they are wide; so it is inconclusive where the intervals overlap but
 // one instrument saw a difference and the other's interval contains zero: too noisy to have a say.
 // Inconclusive too without an interval (fewer than 6 rounds).
-[[nodiscard]] Comparison compare_instruments(const PairedSamples& wire, const PairedSamples& round_trip);
+[[nodiscard]] Comparison compare_instruments(const PairedSamples& first, const PairedSamples& second,
+                                             const Instruments& instruments = {});
 
-// The summary, in another unit than us.
-[[nodiscard]] std::string summary_of(const Comparison& comparison, const ToldIn& told);
+// The summary, in this unit; by itself in ns, us or ms, as the larger figure asks for.
+[[nodiscard]] std::string summary_of(const Comparison& comparison, std::optional<ToldIn> told = {});
 
 }  // namespace svcbench
