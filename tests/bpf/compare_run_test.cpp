@@ -3,7 +3,7 @@
 #include <doctest/doctest.h>
 #include <sys/utsname.h>
 
-#include <array>
+#include <vector>
 
 #include "measure/compare_analysis.h"
 #include "measure/compare_run.h"

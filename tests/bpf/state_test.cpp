@@ -9,7 +9,6 @@
 #include <linux/netfilter_ipv4/ip_tables.h>
 #include <sys/socket.h>
 
-#include <array>
 #include <cstring>
 #include <memory>
 #include <string>

@@ -8,7 +8,6 @@
 #include "cli/run_info.h"
 #include "measure/connect_run.h"
 #include "report/connect_report.h"
-#include "report/output_file.h"
 #include "report/progress_line.h"
 #include "sys/capabilities.h"
 #include "sys/environment.h"
@@ -47,11 +46,7 @@ std::vector<std::string> plane_names() {
 }
 
 Result<int> run(const ConnectInput& input) {
-  std::optional<OutputFile> json;
-  if (!input.json.empty()) {
-    SVCB_TAKE(file, OutputFile::at(input.json));
-    json.emplace(std::move(file));
-  }
+  SVCB_TAKE(json, open_output(input.json));
   SVCB_TAKE(made, input.workload.make());
   SVCB_CHECK(require_privileges());
   const nlohmann::json environment = describe_environment();

@@ -9,7 +9,6 @@
 #include "measure/ruleset.h"
 #include "report/figures.h"
 #include "report/json_parts.h"
-#include "report/output_file.h"
 #include "report/text_table.h"
 #include "service/text.h"
 #include "stats/quantile.h"
@@ -109,11 +108,7 @@ nlohmann::json to_json(const Ruleset& ruleset, const std::vector<RulesetLoads>& 
 }  // namespace
 
 Result<int> time_ruleset(const RulesetInput& input) {
-  std::optional<OutputFile> json;
-  if (!input.json.empty()) {
-    SVCB_TAKE(file, OutputFile::at(input.json));
-    json.emplace(std::move(file));
-  }
+  SVCB_TAKE(json, open_output(input.json));
   SVCB_TAKE(ruleset, read_ruleset(input.file));
   SVCB_CHECK(require_privileges());
   const nlohmann::json environment = describe_environment();

@@ -8,7 +8,6 @@
 #include "cli/command.h"
 #include "cli/input.h"
 #include "cli/run_info.h"
-#include "report/output_file.h"
 #include "report/progress_line.h"
 #include "report/text_table.h"
 #include "report/verify_json.h"
@@ -101,11 +100,7 @@ Result<Subject> read_subject(const VerifyInput& input) {
 }
 
 Result<int> run(const VerifyInput& input) {
-  std::optional<OutputFile> json;
-  if (!input.json.empty()) {
-    SVCB_TAKE(file, OutputFile::at(input.json));
-    json.emplace(std::move(file));
-  }
+  SVCB_TAKE(json, open_output(input.json));
   SVCB_TAKE(subject, read_subject(input));
   SVCB_CHECK(require_privileges());
 
