@@ -57,6 +57,7 @@ struct WireCapacity {
   std::uint32_t backends = 1;
 };
 
+// Sends live frames: only where probe_live_frames() (sys/features.h) finds that the kernel can.
 class Wire {
  public:
   static Result<std::unique_ptr<Wire>> create(const WireCapacity& capacity);
