@@ -13,6 +13,7 @@
 #include <cstring>
 #include <ctime>
 
+#include "sys/features.h"
 #include "sys/interrupt.h"
 #include "wire.skel.h"
 
@@ -138,6 +139,7 @@ Result<Arrivals> Wire::send(const Testbed& testbed, const Volley& volley) {
   const int error = bpf_prog_test_run_opts(bpf_program__fd(skeleton_->progs.wire_gen), &options);
   if (error != 0) {
     SVCB_CHECK(check_interrupted());
+    SVCB_CHECK(probe_live_frames());  // a kernel that cannot send them says no more than "invalid"
     return failure("the wire: send packets: {}", std::strerror(-error));
   }
   wait_for_stragglers(volley);

@@ -70,7 +70,6 @@ struct WireCapacity {
   std::uint32_t records = 1;  // packets of the largest recorded volley
 };
 
-// Sends live frames: only where probe_live_frames() (sys/features.h) finds that the kernel can.
 class Wire {
  public:
   static Result<std::unique_ptr<Wire>> create(const WireCapacity& capacity);
