@@ -2,7 +2,6 @@
 #include "plane/kube_proxy/iptables.h"
 
 #include <algorithm>
-#include <chrono>
 #include <string>
 #include <tuple>
 #include <vector>
@@ -10,6 +9,7 @@
 #include "plane/iptables_restore.h"
 #include "sys/child_process.h"
 #include "sys/memfd.h"
+#include "sys/stopwatch.h"
 
 namespace svcbench {
 namespace {
@@ -45,11 +45,6 @@ Status check_affinity_match(const kube_proxy::IptablesRules& rules, const std::s
         program);
   }
   return {};
-}
-
-std::int64_t monotonic_ns() {
-  // libstdc++'s steady clock is CLOCK_MONOTONIC.
-  return std::chrono::nanoseconds(std::chrono::steady_clock::now().time_since_epoch()).count();
 }
 
 // What each back end is called, and what it needs.
@@ -131,7 +126,7 @@ KubeProxyIptables::~KubeProxyIptables() {
 }
 
 Status KubeProxyIptables::install(std::span<const Service> services) {
-  const std::int64_t start = monotonic_ns();
+  const Stopwatch generating;
   for (const Family family : families) {
     auto& rules = table(family).rules;
     SVCB_CHECK(rules.replace(services));
@@ -141,16 +136,16 @@ Status KubeProxyIptables::install(std::span<const Service> services) {
       SVCB_CHECK(stage_input(family, Sync::full));
     }
   }
-  cost_ = {.generate_ns = monotonic_ns() - start};
+  cost_ = {.generate_ns = generating.ns()};
   return commit();
 }
 
 Status KubeProxyIptables::stage(const Change& change) {
-  const std::int64_t start = monotonic_ns();
+  const Stopwatch generating;
   const Family family = change.service.frontend.address.family;
   SVCB_CHECK(table(family).rules.apply(change));
   SVCB_CHECK(stage_input(family, way_));
-  cost_ = {.generate_ns = monotonic_ns() - start};
+  cost_ = {.generate_ns = generating.ns()};
   return {};
 }
 
