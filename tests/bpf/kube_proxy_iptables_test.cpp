@@ -324,7 +324,7 @@ TEST_CASE("kube-proxy iptables plane: policies, affinity, external addresses, on
       REQUIRE_MESSAGE(cluster, cluster.error().message);
       auto& services = cluster->services;
       KubeProxyIptables plane(backend, {});
-      require(plane.install(services));
+      must(plane.install(services));
       check_holds(plane, services);
       for (Service& service : services) {
         if (service.name == "shop/web:http") {

@@ -506,7 +506,7 @@ TEST_CASE("nftables plane: a real cluster's services, of both families, with Nod
 }
 
 TEST_CASE("nftables plane: policies, affinity, external addresses, on each node") {
-  in_private_namespaces([] {
+  with_nft([] {
     for (const std::string node : {"node-a", "node-c", ""}) {
       CAPTURE(node);
       auto cluster = read_cluster(SVCBENCH_TEST_DATA "/policies.json", {.node = node});

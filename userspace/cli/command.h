@@ -27,6 +27,9 @@ struct Command {
 Action configure_ebpf(CLI::App& app);
 Action configure_compare(CLI::App& app);
 Action configure_path(CLI::App& app);
+Action configure_verify(CLI::App& app);
+Action configure_churn(CLI::App& app);
+Action configure_connect(CLI::App& app);
 Action configure_nftables(CLI::App& app);
 Action configure_ipvs(CLI::App& app);
 Action configure_iptables(CLI::App& app);
