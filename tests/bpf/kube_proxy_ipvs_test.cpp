@@ -15,7 +15,6 @@
 #include <thread>
 #include <vector>
 
-#include "harness/private_place.h"
 #include "plane/kube_proxy/ipvs.h"
 #include "plane_checks.h"
 #include "private_place.h"

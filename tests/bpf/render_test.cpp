@@ -4,14 +4,15 @@
 #include "plane/render.h"
 
 #include <bpf/bpf.h>
+#include <bpf/libbpf.h>
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <cstring>
 #include <nlohmann/json.hpp>
 #include <set>
 #include <sstream>
 
-#include "harness/private_place.h"
 #include "plane/ebpf/ebpf_plane.h"
 #include "plane/iptables_chapter.h"
 #include "plane/iptables_restore.h"
@@ -19,10 +20,14 @@
 #include "plane/kube_proxy/ipvs.h"
 #include "plane/kube_proxy/nftables.h"
 #include "plane/kube_proxy/nftables_readback.h"
+#include "private_place.h"
 #include "service/cluster.h"
 #include "service/workload.h"
+#include "svcbench/abi.h"
 #include "sys/child_process.h"
 #include "sys/memfd.h"
+
+#include "plane.skel.h"  // needs what abi.h declares
 
 namespace svcbench {
 namespace {
@@ -259,17 +264,49 @@ TEST_CASE("render: the eBPF maps' bytes are those that the kernel's maps have") 
   if (!may_program_the_kernel()) {
     return;
   }
+  const auto bytes_of = [](const std::string& hex) {
+    std::vector<std::uint8_t> bytes;
+    std::istringstream words(hex);
+    for (std::string word; words >> word;) {
+      bytes.push_back(static_cast<std::uint8_t>(std::stoul(word, nullptr, 16)));
+    }
+    return bytes;
+  };
   for (const Sample& sample : samples()) {
-    CAPTURE(sample.name);
-    const auto maps = nlohmann::json::parse(text_of("ebpf-xdp", sample.services, "maps"))["maps"];
-    REQUIRE(maps.size() == 4);
-    auto plane = must(EbpfPlane::load({.capacity = MapCapacity::for_services(sample.services)}));
-    must(plane->install(sample.services));
-    CHECK(must(plane->entries()) == maps[0]["entries"].size() + maps[2]["entries"].size());
-    for (const Service& service : sample.services) {
-      const auto found = must(plane->find(service.frontend));
-      REQUIRE(found);
-      CHECK(found->endpoints == service.endpoints);
+    for (const std::uint32_t maglev : {0U, 251U}) {
+      CAPTURE(sample.name);
+      RenderOptions render;
+      render.site.ebpf.maglev = maglev;
+      const auto maps = nlohmann::json::parse(text_of("ebpf-xdp", sample.services, "maps", render))["maps"];
+      REQUIRE(maps.size() == 6);
+      EbpfOptions options;
+      options.capacity = MapCapacity::for_services(sample.services, {}, {}, {}, maglev);
+      options.maglev = maglev;
+      auto plane = must(EbpfPlane::load(options));
+      must(plane->install(sample.services));
+      CHECK(must(plane->entries()) == sample.services.size());
+      std::size_t services = 0;
+      for (const auto& map : maps) {
+        const auto name = map["name"].get<std::string>();
+        const bpf_map* held = bpf_object__find_map_by_name(plane->skeleton().obj, name.c_str());
+        REQUIRE(held != nullptr);
+        CHECK(bpf_map__max_entries(held) == map["max_entries"]);
+        services += name.starts_with("services") ? map["entries"].size() : 0;
+        for (const auto& entry : map["entries"]) {
+          std::vector<std::uint8_t> key(sizeof(std::uint32_t));
+          if (entry["key"].is_number()) {
+            const auto index = entry["key"].get<std::uint32_t>();
+            std::memcpy(key.data(), &index, sizeof index);
+          } else {
+            key = bytes_of(entry["key"]);
+          }
+          std::vector<std::uint8_t> value(bpf_map__value_size(held));
+          REQUIRE(bpf_map__key_size(held) == key.size());
+          REQUIRE(bpf_map_lookup_elem(bpf_map__fd(held), key.data(), value.data()) == 0);
+          CHECK(value == bytes_of(entry["value"]));
+        }
+      }
+      CHECK(services == sample.services.size());
     }
   }
 }

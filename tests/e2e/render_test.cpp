@@ -70,7 +70,7 @@ TEST_CASE("render: counts of generated services, shapes and parts") {
       {"render", "ipvs", "--cluster", policies, "--node-address", "192.0.2.77", "--part", "ipvsadm"});
   CHECK(ipvs.status == 0);
   CHECK(ipvs.out.find("-A -t 192.0.2.77:31080 -s rr\n") != std::string::npos);
-  CHECK(json::parse(svcbench({"render", "ebpf-tc", "--services", "3"}).out)["maps"].size() == 4);
+  CHECK(json::parse(svcbench({"render", "ebpf-tc", "--services", "3"}).out)["maps"].size() == 6);
 }
 
 TEST_CASE("render: its text loads as it is printed") {

@@ -109,7 +109,7 @@ Status check_shape(const std::string& shape) {
 
 Result<int> run(IptablesInput input) {
   if (!input.ruleset.empty()) {
-    return time_ruleset({input.ruleset, input.run.rounds, input.run.budget_seconds, input.run.json});
+    return time_ruleset(input.ruleset, input.run);
   }
   SVCB_CHECK(check_shape(input.shape));
   SVCB_TAKE(json, open_output(input.run.json));

@@ -9,6 +9,7 @@
 #include "measure/ruleset.h"
 #include "report/figures.h"
 #include "report/json_parts.h"
+#include "report/output_file.h"
 #include "report/text_table.h"
 #include "service/text.h"
 #include "stats/quantile.h"
@@ -74,7 +75,7 @@ std::string table_text(const std::vector<RulesetLoads>& all) {
 }
 
 nlohmann::json to_json(const Ruleset& ruleset, const std::vector<RulesetLoads>& all,
-                       const nlohmann::json& environment, const RulesetInput& input) {
+                       const nlohmann::json& environment, const RunInput& run) {
   nlohmann::json tables = nlohmann::json::array();
   for (const RulesetTable& table : ruleset.tables) {
     tables.push_back({{"name", table.name}, {"rules", table.rules}, {"chains", table.chains}});
@@ -93,8 +94,8 @@ nlohmann::json to_json(const Ruleset& ruleset, const std::vector<RulesetLoads>& 
   return {{"schema_version", 1},
           {"environment", environment},
           {"command", "iptables"},
-          {"rounds", input.rounds},
-          {"budget_seconds", input.budget_seconds},
+          {"rounds", run.rounds},
+          {"budget_seconds", run.budget_seconds},
           {"ruleset",
            {{"file", ruleset.source},
             {"family", to_string(ruleset.family)},
@@ -107,18 +108,18 @@ nlohmann::json to_json(const Ruleset& ruleset, const std::vector<RulesetLoads>& 
 
 }  // namespace
 
-Result<int> time_ruleset(const RulesetInput& input) {
-  SVCB_TAKE(json, open_output(input.json));
-  SVCB_TAKE(ruleset, read_ruleset(input.file));
+Result<int> time_ruleset(const std::string& file, const RunInput& run) {
+  SVCB_TAKE(json, open_output(run.json));
+  SVCB_TAKE(ruleset, read_ruleset(file));
   SVCB_CHECK(require_privileges());
   const nlohmann::json environment = describe_environment();
   SVCB_CHECK(enter_private_namespaces());
   SVCB_TAKE(backends, installed_backends());
   MonotonicClock clock;
   SVCB_TAKE(loads, run_ruleset(ruleset, backends,
-                               {.rounds = input.rounds, .budget_seconds = input.budget_seconds}, clock));
+                               {.rounds = run.rounds, .budget_seconds = run.budget_seconds}, clock));
   if (json) {
-    SVCB_CHECK(json->write(to_json(ruleset, loads, environment, input).dump(1) + "\n"));
+    SVCB_CHECK(json->write(to_json(ruleset, loads, environment, run).dump(1) + "\n"));
   }
   if (!json || !json->is_standard_output()) {
     fmt::print("{}\n{}", wrapped(described(ruleset), 0), table_text(loads));

@@ -2,21 +2,15 @@
 // svcbench iptables --ruleset FILE.
 #pragma once
 
-#include <cstddef>
 #include <string>
 
+#include "cli/input.h"
 #include "svcbench/result.h"
 
 namespace svcbench {
 
-struct RulesetInput {
-  std::string file{};  // "-" is standard input
-  std::size_t rounds = 0;
-  double budget_seconds = 0;
-  std::string json{};  // empty: none
-};
-
-// Times the ruleset on every iptables back end that works here, and prints it; the value is the exit code.
-[[nodiscard]] Result<int> time_ruleset(const RulesetInput& input);
+// Times the ruleset in `file` ("-" is standard input) on every iptables back end that works here, and
+// prints it; the value is the exit code.
+[[nodiscard]] Result<int> time_ruleset(const std::string& file, const RunInput& run);
 
 }  // namespace svcbench

@@ -5,11 +5,13 @@
 
 #include <algorithm>
 #include <iterator>
+#include <limits>
 #include <nlohmann/json.hpp>
 #include <set>
 
 #include "plane/ebpf/abi_traits.h"
 #include "plane/ebpf/ebpf_plane.h"
+#include "plane/ebpf/family_maps.h"
 #include "plane/ebpf/range_allocator.h"
 #include "plane/iptables_chapter.h"
 #include "plane/kube_proxy/iptables_rules.h"
@@ -87,56 +89,75 @@ std::string hex_of(const Value& value) {
   return text;
 }
 
-// The two maps of a family: keys and values as they lie there, in bytes, and in words.
+nlohmann::json map_json(std::string_view name, std::string_view type, std::uint32_t capacity,
+                        nlohmann::json entries) {
+  return {{"name", name}, {"type", type}, {"max_entries", capacity}, {"entries", std::move(entries)}};
+}
+
+// What affinity4 and affinity6 hold of a service: its timeout in the programs' ticks.
+std::uint32_t affinity_ticks(const Service& service) {
+  constexpr std::uint64_t most = std::numeric_limits<std::uint32_t>::max() / 2;
+  const std::uint64_t ticks = (std::uint64_t{service.affinity_seconds} * 1'000'000'000) >> SVCB_TICK_BITS;
+  return static_cast<std::uint32_t>(std::min(ticks, most));
+}
+
+// The maps of a family that hold the services: keys and values in bytes, as they lie there, and in words.
 template <typename Abi>
 Status add_maps(nlohmann::json& maps, std::span<const Service> services, std::uint32_t services_capacity,
-                std::uint32_t backends_capacity) {
+                std::uint32_t backends_capacity, std::uint32_t maglev) {
   nlohmann::json frontends = nlohmann::json::array();
   nlohmann::json backends = nlohmann::json::array();
+  nlohmann::json affinity = nlohmann::json::array();
   RangeAllocator ranges(backends_capacity);
   for (const Service& service : services) {
     if (service.frontend.address.family != Abi::family) {
       continue;
     }
-    const auto range = ranges.allocate(static_cast<std::uint32_t>(service.endpoints.size()));
+    const ServiceCells cells(service, maglev);
+    const auto range = ranges.allocate(cells.count());
     if (!range) {
       return failure("{} has no room for the endpoints of {}", Abi::backends, service.name);
     }
     const auto key = to_abi<Abi>(service.frontend);
-    const svcb_service value{svcb_service_word(range->first, range->count, Abi::tag(key))};
+    const svcb_service value{svcb_service_flagged(
+        svcb_service_word(range->first, cells.selectable(), Abi::tag(key)), cells.flags())};
     frontends.push_back({{"key", hex_of(key)},
                          {"value", hex_of(value)},
                          {"frontend", service.frontend.text()},
                          {"kind", to_string(service.kind)},
                          {"service", service.name},
                          {"first", range->first},
-                         {"count", range->count}});
-    std::uint32_t index = range->first;
-    for (const Endpoint& endpoint : service.endpoints) {
-      const auto backend = to_abi<Abi>(endpoint);
-      backends.push_back({{"key", index++}, {"value", hex_of(backend)}, {"endpoint", endpoint.text()}});
+                         {"count", cells.selectable()},
+                         {"flags", cells.flags()}});
+    SVCB_CHECK(cells.template each<Abi>(
+        range->first, [&](std::uint32_t index, const typename Abi::Backend& backend) -> Status {
+          backends.push_back(
+              {{"key", index}, {"value", hex_of(backend)}, {"endpoint", from_abi<Abi>(backend).text()}});
+          return {};
+        }));
+    if (service.affinity_seconds != 0) {
+      affinity.push_back({{"key", hex_of(key)},
+                          {"value", hex_of(affinity_ticks(service))},
+                          {"seconds", service.affinity_seconds}});
     }
   }
-  maps.push_back({{"name", Abi::services},
-                  {"type", "hash"},
-                  {"max_entries", services_capacity},
-                  {"entries", std::move(frontends)}});
-  maps.push_back({{"name", Abi::backends},
-                  {"type", "array"},
-                  {"max_entries", backends_capacity},
-                  {"entries", std::move(backends)}});
+  maps.push_back(map_json(Abi::services, "hash", services_capacity, std::move(frontends)));
+  maps.push_back(map_json(Abi::backends, "array", backends_capacity, std::move(backends)));
+  maps.push_back(map_json(Abi::family == Family::ipv4 ? "affinity4" : "affinity6", "hash",
+                          services_capacity, std::move(affinity)));
   return {};
 }
 
 Result<Parts> render_ebpf(std::span<const Service> services, const RenderOptions& options) {
-  const MapCapacity capacity =
-      MapCapacity::for_services(services, options.site.services_capacity, options.site.backends_capacity);
+  const std::uint32_t maglev = options.site.ebpf.maglev;
+  const MapCapacity capacity = MapCapacity::for_services(services, options.site.services_capacity,
+                                                         options.site.backends_capacity, {}, maglev);
   nlohmann::json maps = nlohmann::json::array();
   if (options.family.value_or(Family::ipv4) == Family::ipv4) {
-    SVCB_CHECK(add_maps<Ipv4Abi>(maps, services, capacity.services4, capacity.backends4));
+    SVCB_CHECK(add_maps<Ipv4Abi>(maps, services, capacity.services4, capacity.backends4, maglev));
   }
   if (options.family.value_or(Family::ipv6) == Family::ipv6) {
-    SVCB_CHECK(add_maps<Ipv6Abi>(maps, services, capacity.services6, capacity.backends6));
+    SVCB_CHECK(add_maps<Ipv6Abi>(maps, services, capacity.services6, capacity.backends6, maglev));
   }
   return Parts{{"maps", "bpf(2)", nlohmann::json{{"schema_version", 1}, {"maps", maps}}.dump(1) + "\n"}};
 }
