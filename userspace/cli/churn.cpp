@@ -9,7 +9,6 @@
 #include "plane/registry.h"
 #include "report/churn_json.h"
 #include "report/churn_table.h"
-#include "report/output_file.h"
 #include "report/progress_line.h"
 #include "sys/capabilities.h"
 #include "sys/environment.h"
@@ -47,11 +46,7 @@ std::vector<std::string> plane_names() {
 }
 
 Result<int> run(const ChurnInput& input) {
-  std::optional<OutputFile> json;
-  if (!input.json.empty()) {
-    SVCB_TAKE(file, OutputFile::at(input.json));
-    json.emplace(std::move(file));
-  }
+  SVCB_TAKE(json, open_output(input.json));
   SVCB_TAKE(made, input.workload.make());
   SVCB_CHECK(require_privileges());
   const nlohmann::json environment = describe_environment();

@@ -145,6 +145,7 @@ Status ChurnRun::set_up() {
   SVCB_TAKE(place, testbed_->node().duplicate());
   PlaneSite site = options_.site;
   site.ingress = testbed_->ingress();
+  site.egress = testbed_->egress();
   {
     SVCB_TAKE(visit, place.enter());
     SVCB_TAKE(plane, options_.make(site));
