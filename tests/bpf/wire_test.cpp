@@ -52,10 +52,10 @@ std::unique_ptr<Wire> new_wire() {
   return must(Wire::create(capacity));
 }
 
-// `body` for every plane that this machine can run; the others are told of.
+// `body` for every plane of the wire that this machine can run; the others are told of.
 void for_each_plane(const std::function<void(const PlaneRow&)>& body) {
   for (const PlaneRow& row : planes()) {
-    if (row.make == nullptr) {
+    if (row.make == nullptr || !row.off_wire.empty()) {
       continue;
     }
     in_private_namespaces([&] {

@@ -65,6 +65,20 @@ Scenarios chosen_scenarios(const std::vector<std::string>& names) {
   return {.sync = has("sync"), .update = has("update"), .path = has("path"), .state = has("state")};
 }
 
+// Those that the user names, of which nothing could be measured.
+Status check_on_wire(const CompareInput& input, const Scenarios& scenarios) {
+  if (scenarios.sync || scenarios.update || scenarios.state) {
+    return {};
+  }
+  for (const std::string& name : input.planes) {
+    if (const PlaneRow& row = *find_plane(name); !row.off_wire.empty()) {
+      return usage_error("the path of {} cannot be measured from wire to wire: {} (see svcbench connect)",
+                         name, row.off_wire);
+    }
+  }
+  return {};
+}
+
 // The run that --with names, once it is known to fit this one.
 Result<std::optional<CompareResults>> lender(const CompareInput& input,
                                              const std::vector<std::size_t>& sweep) {
@@ -82,6 +96,7 @@ Result<std::optional<CompareResults>> lender(const CompareInput& input,
 
 Result<int> run(const CompareInput& input) {
   SVCB_TAKE(json, open_output(input.run.json));
+  SVCB_CHECK(check_on_wire(input, chosen_scenarios(input.scenarios)));
   SVCB_TAKE(made, input.workload.make());
   SVCB_TAKE(sweep, input.workload.sweep(made.workload.services().size()));
   SVCB_TAKE(other, lender(input, sweep));

@@ -130,7 +130,17 @@ class CompareRun {
 };
 
 Status CompareRun::choose_planes() {
+  const Scenarios& wanted = options_.scenarios;
+  const bool wire_only = wanted.path && !wanted.sync && !wanted.update && !wanted.state;
   for (const PlaneRow* row : options_.planes) {
+    if (wanted.path && !row->off_wire.empty()) {
+      const std::string why = fmt::format("its path is not measured: {}", row->off_wire);
+      if (wire_only) {
+        results_.missing.push_back({std::string(row->name), why});
+        continue;
+      }
+      results_.notes.push_back(fmt::format("{}: {}", row->name, why));
+    }
     SVCB_TAKE(scratch, bare_node());
     SVCB_TAKE(visit, scratch.enter());
     if (const Status usable = row->probe(); !usable) {
@@ -437,7 +447,8 @@ void CompareRun::add_path_steps(PathStand& stand, const std::string& plane, std:
 Status CompareRun::check_state(Cell& cell) {
   StateCell state{.plane = std::string(cell.row->name), .services = cell.services};
   for (const Protocol protocol : {Protocol::udp, Protocol::tcp}) {
-    if (cell.stand && targets_.at(cell.services).of(Position::random, protocol, cell.stand->translates())) {
+    if (cell.stand && cell.row->off_wire.empty() &&
+        targets_.at(cell.services).of(Position::random, protocol, cell.stand->translates())) {
       SVCB_TAKE(entries, conntrack_per_1000_flows(*cell.stand, targets_.at(cell.services), protocol));
       state.conntrack_per_1000_flows = static_cast<double>(entries);
       break;
@@ -613,7 +624,7 @@ Result<CompareResults> CompareRun::run() {
     if (scenarios_.update && cell->changing) {
       SVCB_CHECK(add_update_steps(*cell));
     }
-    if (scenarios_.path) {
+    if (scenarios_.path && cell->row->off_wire.empty()) {
       add_path_steps(*cell->stand, std::string(cell->row->name), cell->services, options_.kinds.size());
     }
     if (scenarios_.state) {

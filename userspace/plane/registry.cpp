@@ -5,6 +5,7 @@
 #include <array>
 
 #include "plane/ebpf/attached_ebpf.h"
+#include "plane/ebpf/sock_plane.h"
 #include "plane/kube_proxy/iptables.h"
 #include "plane/kube_proxy/ipvs.h"
 #include "plane/kube_proxy/nftables.h"
@@ -13,7 +14,7 @@
 namespace svcbench {
 
 std::span<const PlaneRow> planes() {
-  static constexpr std::array<PlaneRow, 10> rows{{
+  static constexpr std::array<PlaneRow, 11> rows{{
       {"null", "no data plane: packets go to a backend's own address, and the kernel forwards them", "any",
        probe_null, make_null},
       {"iptables-legacy", "kube-proxy's iptables mode, legacy back end", "x_tables", probe_iptables_legacy,
@@ -25,10 +26,12 @@ std::span<const PlaneRow> planes() {
       {"ipvs", "kube-proxy's IPVS mode: a virtual server a service, ipsets, constant iptables rules",
        "module ip_vs", kube_proxy::probe_ipvs, kube_proxy::make_ipvs},
       {"ebpf-xdp", "BPF hash map of services and array of backends, at the device's XDP hook", "BPF, 5.15",
-       probe_ebpf_xdp, make_ebpf_xdp},
+       probe_ebpf_xdp, make_ebpf_xdp, true},
       {"ebpf-tc", "the same at tc ingress", "BPF, 5.15", probe_ebpf_tc, make_ebpf_tc},
-      {"ebpf", "those two's maps and programs by themselves, without traffic", "BPF, 5.15", nullptr,
-       nullptr},
+      {"ebpf-sock", "the same maps at the sockets of a cgroup: translated once, at connect", "BPF, 5.15",
+       probe_ebpf_sock, make_ebpf_sock, false, {}, ebpf_sock_off_wire},
+      {"ebpf", "ebpf-xdp's and ebpf-tc's maps and programs by themselves, without traffic", "BPF, 5.15",
+       nullptr, nullptr},
       {"bare", "the map syscalls of ebpf and nothing else: the floor under its updates", "BPF, 5.15",
        nullptr, nullptr},
       {"iptables",

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+// connect, whole: small, and the host as it was, its cgroups too.
+#include <doctest/doctest.h>
+#include <signal.h>
+
+#include <filesystem>
+#include <set>
+
+#include "program.h"
+#include "sys/cgroup.h"
+
+namespace svcbench::testing {
+namespace {
+
+using nlohmann::json;
+
+[[maybe_unused]] const bool as_root = require_root_or_skip();
+
+// Names beside those of `mine`, which shows the cgroup that we are in.
+std::set<std::string> cgroups_beside(const Cgroup& mine) {
+  std::set<std::string> names;
+  for (const auto& entry :
+       std::filesystem::directory_iterator(mine.path().substr(0, mine.path().rfind('/')))) {
+    if (entry.is_directory()) {
+      names.insert(entry.path().filename());
+    }
+  }
+  return names;
+}
+
+TEST_CASE("connect: plain and at the socket, every connection checked, and the host is as it was") {
+  const auto mine = Cgroup::create();
+  if (!mine) {
+    MESSAGE("skipped: " << mine.error().message);
+    return;
+  }
+  const auto cgroups = cgroups_beside(*mine);
+  const HostState before = HostState::now();
+  for (const char* family : {"ipv4", "ipv6"}) {
+    CAPTURE(std::string(family));
+    const TemporaryFolder folder;
+    const Ran ran = svcbench({"connect", "--services", "20", "--rounds", "6", "--planes", "ebpf-sock",
+                              "--family", family, "--json", folder.path("run.json")});
+    INFO(ran.err);
+    REQUIRE(ran.status == 0);
+    check_against_schema(folder.path("run.json"), "connect");
+    const json result = read_json(folder.path("run.json"));
+    REQUIRE(result["planes"].size() == 3);
+    CHECK(result["planes"][0]["plane"] == "plain");
+    CHECK(result["planes"][1]["plane"] == "ebpf-sock");
+    CHECK(result["planes"][2]["plane"] == "ebpf-sock, no service");
+    for (const json& plane : result["planes"]) {
+      for (const char* kind : {"udp_connect_ns", "tcp_connect_ns", "first_packet_ns"}) {
+        CHECK(plane[kind]["p50"]["samples"] == 6 * 16);
+      }
+      CHECK(plane["replies_from_dialled"] == 6 * 16);
+    }
+    CHECK(ran.out.find("connect() of a UDP socket") != std::string::npos);
+  }
+  CHECK(host_becomes(before));
+  CHECK(cgroups_beside(*mine) == cgroups);
+}
+
+TEST_CASE("connect: SIGINT in mid-run leaves no cgroup") {
+  const auto mine = Cgroup::create();
+  if (!mine) {
+    return;
+  }
+  const auto cgroups = cgroups_beside(*mine);
+  Background run({"connect", "--services", "20", "--rounds", "1000", "--planes", "ebpf-sock"});
+  REQUIRE(run.wait_for("connect"));
+  CHECK(cgroups_beside(*mine) != cgroups);
+  run.signal(SIGINT);
+  CHECK(run.wait() == 128 + SIGINT);
+  CHECK(cgroups_beside(*mine) == cgroups);
+}
+
+}  // namespace
+}  // namespace svcbench::testing

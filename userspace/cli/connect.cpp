@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+// svcbench connect: what a client waits for before it may speak.
+#include <algorithm>
+#include <memory>
+
+#include "cli/command.h"
+#include "cli/input.h"
+#include "cli/run_info.h"
+#include "measure/connect_run.h"
+#include "report/connect_report.h"
+#include "report/output_file.h"
+#include "report/progress_line.h"
+#include "sys/capabilities.h"
+#include "sys/environment.h"
+#include "sys/sandbox.h"
+
+namespace svcbench {
+
+namespace {
+
+struct ConnectInput {
+  WorkloadInput workload{};
+  CapacityInput capacity{};
+  std::vector<std::string> planes{};
+  std::size_t rounds = ConnectCounts{}.blocks;
+  std::string json{};
+  bool quiet = false;
+};
+
+std::vector<const PlaneRow*> chosen_planes(const std::vector<std::string>& names) {
+  std::vector<const PlaneRow*> rows;
+  for (const PlaneRow& row : planes()) {
+    const bool named = std::find(names.begin(), names.end(), row.name) != names.end();
+    if (row.make != nullptr && (names.empty() || named)) {
+      rows.push_back(&row);
+    }
+  }
+  return rows;
+}
+
+std::vector<std::string> plane_names() {
+  std::vector<std::string> names;
+  for (const PlaneRow* row : chosen_planes({})) {
+    names.emplace_back(row->name);
+  }
+  return names;
+}
+
+Result<int> run(const ConnectInput& input) {
+  std::optional<OutputFile> json;
+  if (!input.json.empty()) {
+    SVCB_TAKE(file, OutputFile::at(input.json));
+    json.emplace(std::move(file));
+  }
+  SVCB_TAKE(made, input.workload.make());
+  SVCB_CHECK(require_privileges());
+  const nlohmann::json environment = describe_environment();
+  SVCB_CHECK(enter_private_namespaces());
+  const auto progress = make_progress(input.quiet);
+  const ConnectOptions options{.planes = chosen_planes(input.planes),
+                               .family = input.workload.family == "ipv6" ? Family::ipv6 : Family::ipv4,
+                               .counts = {.blocks = input.rounds},
+                               .services_capacity = input.capacity.services,
+                               .backends_capacity = input.capacity.backends};
+  MonotonicClock clock;
+  SVCB_TAKE(results, run_connect(made.workload.services(), options, clock, *progress));
+  results.environment = environment;
+  results.run = describe_run("connect", input.workload, {results.services}, made, input.rounds, 0);
+  if (json) {
+    SVCB_CHECK(json->write(to_json(results).dump(1) + "\n"));
+  }
+  if (!json || !json->is_standard_output()) {
+    fmt::print("{}{}",
+               run_header(results.environment, results.run, results.seconds, made.description, made.notes),
+               render_connects(results));
+  }
+  return 0;
+}
+
+}  // namespace
+
+Action configure_connect(CLI::App& app) {
+  auto input = std::make_shared<ConnectInput>();
+  input->workload.protocol = "mixed";
+  input->workload.add_options(app);
+  input->capacity.add_options(app);
+  app.add_option("--planes", input->planes, "Only these, e.g. iptables-nft,ebpf-sock (default: all)")
+      ->delimiter(',')
+      ->check(CLI::IsMember(plane_names()));
+  app.add_option("--rounds", input->rounds,
+                 fmt::format("Blocks of {} connects of each kind, by each plane", ConnectCounts{}.connects))
+      ->check(whole_number(1, 1'000))
+      ->capture_default_str();
+  app.add_option("--json", input->json,
+                 "Write every raw sample and the environment here (- is standard output)");
+  app.add_flag("--quiet", input->quiet, "No progress on standard error");
+  app.footer(
+      "A plane at the socket translates inside connect(), the others the first packet of a flow. Both are\n"
+      "timed here with real sockets, one after the other and in turn, beside a plain connect() to a\n"
+      "backend's own address. Clients dial the last service; every connection is checked at the backend.\n"
+      "\n"
+      "Example:\n"
+      "  sudo ./svcbench connect --services 1000 --planes iptables-nft,nftables,ebpf-sock");
+  return [input] { return run(*input); };
+}
+
+}  // namespace svcbench
