@@ -34,9 +34,17 @@ static __always_inline __u32 svcb_flow_hash6(const struct svcb_flow6 *flow) {
   return svcb_mix((source ^ (to >> 31) ^ to) * SVCB_MIX_1 + ports * SVCB_MIX_2);
 }
 
-/* The index of the backend that `hash` falls on: a multiplication in place of a modulo. */
+/* The index of the backend that `hash` falls on, by the service's Maglev table or among its backends: a
+ * multiplication in place of a modulo. */
 static __always_inline __u32 svcb_pick(__u64 word, __u32 hash) {
-  return svcb_service_first(word) + (__u32)(((__u64)hash * svcb_service_count(word)) >> 32);
+  __u32 choices = settings.maglev ? settings.maglev : svcb_service_count(word);
+
+  return svcb_service_first(word) + (__u32)(((__u64)hash * choices) >> 32);
+}
+
+/* A service that new flows cannot go to. */
+static __always_inline enum svcb_outcome svcb_nobody(__u64 word) {
+  return svcb_service_flags(word) & SVCB_SERVICE_ELSEWHERE ? SVCB_ELSEWHERE : SVCB_NO_ENDPOINT;
 }
 
 static __always_inline bool svcb_in_nodeport_range(__be16 port) {
@@ -91,35 +99,47 @@ static __always_inline enum svcb_outcome svcb_find6(const struct svcb_frontend6 
   return outcome;
 }
 
-/* The backend for a flow. SVCB_TRANSLATED: *backend points at it. */
+/* Where a flow's packets go without any memory of it: to its service's backend. */
 static __always_inline enum svcb_outcome svcb_balance4(const struct svcb_flow4 *flow,
-                                                       struct svcb_backend4 **backend) {
+                                                       struct svcb_flow4 *to) {
   __u64 word = 0;
   enum svcb_outcome outcome = svcb_find4(&flow->to, &word);
+  struct svcb_backend4 *backend;
   __u32 index;
 
   if (outcome != SVCB_TRANSLATED)
     return outcome;
   if (!svcb_service_count(word))
-    return SVCB_NO_ENDPOINT;
+    return svcb_nobody(word);
   index = svcb_pick(word, svcb_flow_hash4(flow));
-  *backend = bpf_map_lookup_elem(&backends4, &index);
-  return *backend ? SVCB_TRANSLATED : SVCB_NO_ENDPOINT;
+  backend = bpf_map_lookup_elem(&backends4, &index);
+  if (!backend)
+    return SVCB_NO_ENDPOINT;
+  *to = *flow;
+  to->to.address = backend->address;
+  to->to.port = backend->port;
+  return SVCB_TRANSLATED;
 }
 
 static __always_inline enum svcb_outcome svcb_balance6(const struct svcb_flow6 *flow,
-                                                       struct svcb_backend6 **backend) {
+                                                       struct svcb_flow6 *to) {
   __u64 word = 0;
   enum svcb_outcome outcome = svcb_find6(&flow->to, &word);
+  struct svcb_backend6 *backend;
   __u32 index;
 
   if (outcome != SVCB_TRANSLATED)
     return outcome;
   if (!svcb_service_count(word))
-    return SVCB_NO_ENDPOINT;
+    return svcb_nobody(word);
   index = svcb_pick(word, svcb_flow_hash6(flow));
-  *backend = bpf_map_lookup_elem(&backends6, &index);
-  return *backend ? SVCB_TRANSLATED : SVCB_NO_ENDPOINT;
+  backend = bpf_map_lookup_elem(&backends6, &index);
+  if (!backend)
+    return SVCB_NO_ENDPOINT;
+  *to = *flow;
+  svcb_copy6(to->to.address, backend->address);
+  to->to.port = backend->port;
+  return SVCB_TRANSLATED;
 }
 
 #endif

@@ -20,31 +20,31 @@
 
 /* rewind: and the instrument. bare: a hash lookup in place of a packet. lookup: parse and balance.
  * dnat: the whole data plane. */
-#define SVCB_BENCH(section, hook, context, pass, family)                                   \
-  SEC(section)                                                                             \
-  int bench_##hook##_rewind##family(struct context *ctx) {                                 \
-    svcb_tick();                                                                           \
-    svcb_rewind##family(SVCB_DATA(ctx), SVCB_DATA_END(ctx));                               \
-    return pass;                                                                           \
-  }                                                                                        \
-  SEC(section)                                                                             \
-  int bench_##hook##_bare##family(struct context *ctx) {                                   \
-    svcb_tick();                                                                           \
-    svcb_bare##family();                                                                   \
-    return pass;                                                                           \
-  }                                                                                        \
-  SEC(section)                                                                             \
-  int bench_##hook##_lookup##family(struct context *ctx) {                                 \
-    svcb_tick();                                                                           \
-    svcb_rewind##family(SVCB_DATA(ctx), SVCB_DATA_END(ctx));                               \
-    return svcb_##hook##_verdict(                                                          \
-        svcb_lookup##family(SVCB_DATA(ctx), SVCB_DATA_END(ctx), SVCB_LENGTH_##hook(ctx))); \
-  }                                                                                        \
-  SEC(section)                                                                             \
-  int bench_##hook##_dnat##family(struct context *ctx) {                                   \
-    svcb_tick();                                                                           \
-    svcb_rewind##family(SVCB_DATA(ctx), SVCB_DATA_END(ctx));                               \
-    return svcb_##hook##_verdict(svcb_##hook##_handle(ctx));                               \
+#define SVCB_BENCH(section, hook, context, pass, family)                                        \
+  SEC(section)                                                                                  \
+  int bench_##hook##_rewind##family(struct context *ctx) {                                      \
+    svcb_tick();                                                                                \
+    svcb_rewind##family(SVCB_DATA(ctx), SVCB_DATA_END(ctx));                                    \
+    return pass;                                                                                \
+  }                                                                                             \
+  SEC(section)                                                                                  \
+  int bench_##hook##_bare##family(struct context *ctx) {                                        \
+    svcb_tick();                                                                                \
+    svcb_bare##family();                                                                        \
+    return pass;                                                                                \
+  }                                                                                             \
+  SEC(section)                                                                                  \
+  int bench_##hook##_lookup##family(struct context *ctx) {                                      \
+    svcb_tick();                                                                                \
+    svcb_rewind##family(SVCB_DATA(ctx), SVCB_DATA_END(ctx));                                    \
+    return svcb_##hook##_verdict(                                                               \
+        ctx, svcb_lookup##family(SVCB_DATA(ctx), SVCB_DATA_END(ctx), SVCB_LENGTH_##hook(ctx))); \
+  }                                                                                             \
+  SEC(section)                                                                                  \
+  int bench_##hook##_dnat##family(struct context *ctx) {                                        \
+    svcb_tick();                                                                                \
+    svcb_rewind##family(SVCB_DATA(ctx), SVCB_DATA_END(ctx));                                    \
+    return svcb_##hook##_verdict(ctx, svcb_##hook##_handle(ctx, false));                        \
   }
 
 SVCB_BENCH_EMPTY("xdp", xdp, xdp_md, XDP_PASS)

@@ -100,32 +100,32 @@ static __always_inline bool svcb_rewind6(void *data, void *data_end) {
 
 /* Parse and balance, no rewrite. */
 static __always_inline enum svcb_outcome svcb_lookup4(void *data, void *data_end, __u32 length) {
-  struct svcb_flow4 flow;
-  struct svcb_backend4 *backend;
+  struct svcb_flow4 flow, to;
+  __u8 tcp_flags;
   bool ipv6;
   enum svcb_outcome outcome = svcb_parse_ethernet(data, data_end, &ipv6);
 
   if (outcome == SVCB_TRANSLATED)
-    outcome = ipv6 ? SVCB_NOT_IP : svcb_parse4(data, data_end, length, &flow);
+    outcome = ipv6 ? SVCB_NOT_IP : svcb_parse4(data, data_end, length, &flow, &tcp_flags);
   if (outcome == SVCB_TRANSLATED)
-    outcome = svcb_balance4(&flow, &backend);
+    outcome = svcb_balance4(&flow, &to);
   if (outcome == SVCB_TRANSLATED)
-    chosen += backend->address;
+    chosen += to.to.address;
   return svcb_count(outcome);
 }
 
 static __always_inline enum svcb_outcome svcb_lookup6(void *data, void *data_end, __u32 length) {
-  struct svcb_flow6 flow;
-  struct svcb_backend6 *backend;
+  struct svcb_flow6 flow, to;
+  __u8 tcp_flags;
   bool ipv6;
   enum svcb_outcome outcome = svcb_parse_ethernet(data, data_end, &ipv6);
 
   if (outcome == SVCB_TRANSLATED)
-    outcome = ipv6 ? svcb_parse6(data, data_end, length, &flow) : SVCB_NOT_IP;
+    outcome = ipv6 ? svcb_parse6(data, data_end, length, &flow, &tcp_flags) : SVCB_NOT_IP;
   if (outcome == SVCB_TRANSLATED)
-    outcome = svcb_balance6(&flow, &backend);
+    outcome = svcb_balance6(&flow, &to);
   if (outcome == SVCB_TRANSLATED)
-    chosen += backend->address[3];
+    chosen += to.to.address[3];
   return svcb_count(outcome);
 }
 

@@ -1,95 +1,151 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * From the backend's address to its next hop, as a router does it: the kernel's own routing table and
- * neighbours (bpf_fib_lookup), one hop less to live, and out by the device that they name. Whatever is not
- * a plain unicast route to a known neighbour is left to the kernel's stack.
+ * neighbours (bpf_fib_lookup), one hop less to live, and out by the device that they name. A packet that is
+ * too large for that comes back to its sender as an error. Whatever else is not a plain unicast route to a
+ * known neighbour is left to the kernel's stack.
  */
 #ifndef SVCB_FORWARD_BPF_H
 #define SVCB_FORWARD_BPF_H
 
 #define SVCB_AF_INET 2
 #define SVCB_AF_INET6 10
+#define SVCB_TC_ACT_OK 0
+#define SVCB_TC_ACT_SHOT 2
 
-/* Set by a loader that attaches the programs to a device. Otherwise they only rewrite, and pass on. */
-const volatile bool forwarding = false;
-/* Unset: packets are forwarded as they are, which is what the instrument compares with. */
-const volatile bool translating = true;
-
-static __always_inline bool svcb_route4(void *ctx, __u32 device, void *data, void *data_end,
+/* `length` is what the route's MTU is held against; 0: the kernel knows better (an skb may stand for many
+ * packets). The result is that of bpf_fib_lookup, or negative: for the stack. */
+static __always_inline long svcb_route4(void *ctx, __u32 device, void *data, void *data_end, bool sized,
                                         struct bpf_fib_lookup *route) {
   struct iphdr *ip = data + SVCB_L3;
+  long result;
 
   if ((void *)(ip + 1) > data_end || ip->ttl <= 1)
-    return false;
+    return -1;
   route->family = SVCB_AF_INET;
   route->l4_protocol = ip->protocol;
   route->tos = ip->tos;
-  route->tot_len = bpf_ntohs(ip->tot_len);
+  route->tot_len = sized ? bpf_ntohs(ip->tot_len) : 0;
   route->ipv4_src = ip->saddr;
   route->ipv4_dst = ip->daddr;
   route->ifindex = device;
-  if (bpf_fib_lookup(ctx, route, sizeof(*route), 0) != BPF_FIB_LKUP_RET_SUCCESS)
-    return false;
+  result = bpf_fib_lookup(ctx, route, sizeof(*route), 0);
+  if (result == BPF_FIB_LKUP_RET_FRAG_NEEDED && !(ip->frag_off & bpf_htons(0x4000)))
+    return -1; /* may be fragmented: the stack does that */
+  if (result != BPF_FIB_LKUP_RET_SUCCESS)
+    return result;
   /* The TTL and the protocol share a 16-bit word of the checksum. */
   ip->check = svcb_checksum_after(ip->check, svcb_changed16(bpf_htons(0x0100), 0));
   ip->ttl--;
-  return true;
+  return result;
 }
 
-static __always_inline bool svcb_route6(void *ctx, __u32 device, void *data, void *data_end,
+static __always_inline long svcb_route6(void *ctx, __u32 device, void *data, void *data_end, bool sized,
                                         struct bpf_fib_lookup *route) {
   struct ipv6hdr *ip = data + SVCB_L3;
+  long result;
 
   if ((void *)(ip + 1) > data_end || ip->hop_limit <= 1)
-    return false;
+    return -1;
   route->family = SVCB_AF_INET6;
   route->l4_protocol = ip->nexthdr;
-  route->tot_len = bpf_ntohs(ip->payload_len) + sizeof(*ip);
+  route->tot_len = sized ? bpf_ntohs(ip->payload_len) + sizeof(*ip) : 0;
   route->flowinfo = *(__be32 *)ip & bpf_htonl(0x0FFFFFFF);
   svcb_copy6(route->ipv6_src, ip->saddr.in6_u.u6_addr32);
   svcb_copy6(route->ipv6_dst, ip->daddr.in6_u.u6_addr32);
   route->ifindex = device;
-  if (bpf_fib_lookup(ctx, route, sizeof(*route), 0) != BPF_FIB_LKUP_RET_SUCCESS)
-    return false;
+  result = bpf_fib_lookup(ctx, route, sizeof(*route), 0);
+  if (result != BPF_FIB_LKUP_RET_SUCCESS)
+    return result;
   ip->hop_limit--;
-  return true;
+  return result;
 }
 
-/* The frame readdressed to the next hop, whose device is in route->ifindex; false: for the stack. */
-static __always_inline bool svcb_forward(void *ctx, __u32 device, void *data, void *data_end,
-                                         struct bpf_fib_lookup *route) {
+/* On success the frame is readdressed to the next hop, whose device is in route->ifindex. */
+static __always_inline long svcb_route(void *ctx, __u32 device, void *data, void *data_end, bool sized,
+                                       bool *ipv6, struct bpf_fib_lookup *route) {
   struct ethhdr *eth = data;
-  bool found;
+  long result;
 
   __builtin_memset(route, 0, sizeof(*route));
   if ((void *)(eth + 1) > data_end)
-    return false;
-  found = eth->h_proto == bpf_htons(SVCB_ETH_P_IPV6) ? svcb_route6(ctx, device, data, data_end, route)
-                                                     : svcb_route4(ctx, device, data, data_end, route);
-  if (!found)
-    return false;
+    return -1;
+  *ipv6 = eth->h_proto == bpf_htons(SVCB_ETH_P_IPV6);
+  result = *ipv6 ? svcb_route6(ctx, device, data, data_end, sized, route)
+                 : svcb_route4(ctx, device, data, data_end, sized, route);
+  if (result != BPF_FIB_LKUP_RET_SUCCESS)
+    return result;
   __builtin_memcpy(eth->h_dest, route->dmac, sizeof(eth->h_dest));
   __builtin_memcpy(eth->h_source, route->smac, sizeof(eth->h_source));
-  return true;
+  return result;
 }
 
 /* What becomes of a translated packet. */
 static __always_inline int svcb_xdp_forward(struct xdp_md *ctx) {
   struct bpf_fib_lookup route;
+  bool ipv6;
+  long result;
 
-  if (forwarding &&
-      svcb_forward(ctx, ctx->ingress_ifindex, (void *)(long)ctx->data, (void *)(long)ctx->data_end, &route))
+  if (!settings.forwarding)
+    return XDP_PASS;
+  result = svcb_route(ctx, ctx->ingress_ifindex, (void *)(long)ctx->data, (void *)(long)ctx->data_end, true,
+                      &ipv6, &route);
+  if (result == BPF_FIB_LKUP_RET_SUCCESS)
     return bpf_redirect(route.ifindex, 0);
+  if (result == BPF_FIB_LKUP_RET_FRAG_NEEDED && settings.tracking) {
+    if (!svcb_xdp_complain(ctx, ipv6, SVCB_COMPLAIN_SIZE, route.mtu_result))
+      return XDP_DROP;
+    svcb_xdp_icmp(ctx, ipv6);
+    return XDP_TX;
+  }
   return XDP_PASS;
 }
 
 static __always_inline int svcb_tc_forward(struct __sk_buff *skb) {
   struct bpf_fib_lookup route;
+  bool ipv6;
+  long result;
 
-  if (forwarding &&
-      svcb_forward(skb, skb->ingress_ifindex, (void *)(long)skb->data, (void *)(long)skb->data_end, &route))
+  if (!settings.forwarding)
+    return SVCB_TC_ACT_OK;
+  result = svcb_route(skb, skb->ingress_ifindex, (void *)(long)skb->data, (void *)(long)skb->data_end,
+                      false, &ipv6, &route);
+  if (result == BPF_FIB_LKUP_RET_SUCCESS)
     return bpf_redirect(route.ifindex, 0);
+  if (result == BPF_FIB_LKUP_RET_FRAG_NEEDED && settings.tracking) {
+    if (!svcb_tc_complain(skb, ipv6, SVCB_COMPLAIN_SIZE, route.mtu_result))
+      return SVCB_TC_ACT_SHOT;
+    svcb_tc_icmp(skb, ipv6);
+    return bpf_redirect(skb->ifindex, 0);
+  }
   return SVCB_TC_ACT_OK;
+}
+
+/* What becomes of the others. */
+static __always_inline bool svcb_is_dropped(enum svcb_outcome outcome) {
+  return outcome == SVCB_NO_ENDPOINT || outcome == SVCB_CONTENDED || outcome == SVCB_NOT_REWRITTEN ||
+         outcome == SVCB_NO_FLOW || outcome == SVCB_ELSEWHERE;
+}
+
+static __always_inline int svcb_xdp_verdict(struct xdp_md *ctx, enum svcb_outcome outcome) {
+  void *data = (void *)(long)ctx->data;
+  bool ipv6;
+
+  if (outcome == SVCB_NO_ENDPOINT && settings.forwarding &&
+      svcb_parse_ethernet(data, (void *)(long)ctx->data_end, &ipv6) == SVCB_TRANSLATED)
+    return svcb_xdp_complain(ctx, ipv6, SVCB_COMPLAIN_PORT, 0) ? XDP_TX : XDP_DROP;
+  return svcb_is_dropped(outcome) ? XDP_DROP : XDP_PASS;
+}
+
+static __always_inline int svcb_tc_verdict(struct __sk_buff *skb, enum svcb_outcome outcome) {
+  void *data = (void *)(long)skb->data;
+  bool ipv6;
+
+  if (outcome == SVCB_NO_ENDPOINT && settings.forwarding &&
+      svcb_parse_ethernet(data, (void *)(long)skb->data_end, &ipv6) == SVCB_TRANSLATED)
+    return svcb_tc_complain(skb, ipv6, SVCB_COMPLAIN_PORT, 0) ? bpf_redirect(skb->ifindex, 0)
+                                                              : SVCB_TC_ACT_SHOT;
+  return svcb_is_dropped(outcome) ? SVCB_TC_ACT_SHOT : SVCB_TC_ACT_OK;
 }
 
 #endif

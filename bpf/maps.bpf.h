@@ -51,6 +51,52 @@ struct {
   __type(value, __u8);
 } nodes6 SEC(".maps");
 
+/* Flows in both directions. The kernel forgets the ones that were used least lately. */
+struct {
+  __uint(type, BPF_MAP_TYPE_LRU_HASH);
+  __uint(max_entries, 1);
+  __type(key, struct svcb_flow4);
+  __type(value, struct svcb_way4);
+} flows4 SEC(".maps");
+
+struct {
+  __uint(type, BPF_MAP_TYPE_LRU_HASH);
+  __uint(max_entries, 1);
+  __type(key, struct svcb_flow6);
+  __type(value, struct svcb_way6);
+} flows6 SEC(".maps");
+
+/* For services with SVCB_SERVICE_AFFINITY: the timeout in ticks, and who has which backend. */
+struct {
+  __uint(type, BPF_MAP_TYPE_HASH);
+  __uint(map_flags, BPF_F_NO_PREALLOC);
+  __uint(max_entries, 1);
+  __type(key, struct svcb_frontend4);
+  __type(value, __u32);
+} affinity4 SEC(".maps");
+
+struct {
+  __uint(type, BPF_MAP_TYPE_HASH);
+  __uint(map_flags, BPF_F_NO_PREALLOC);
+  __uint(max_entries, 1);
+  __type(key, struct svcb_frontend6);
+  __type(value, __u32);
+} affinity6 SEC(".maps");
+
+struct {
+  __uint(type, BPF_MAP_TYPE_LRU_HASH);
+  __uint(max_entries, 1);
+  __type(key, struct svcb_session4);
+  __type(value, struct svcb_sticky4);
+} sessions4 SEC(".maps");
+
+struct {
+  __uint(type, BPF_MAP_TYPE_LRU_HASH);
+  __uint(max_entries, 1);
+  __type(key, struct svcb_session6);
+  __type(value, struct svcb_sticky6);
+} sessions6 SEC(".maps");
+
 /* Packets by enum svcb_outcome. */
 struct {
   __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
@@ -59,10 +105,34 @@ struct {
   __type(value, __u64);
 } counters SEC(".maps");
 
+/* By enum svcb_event. */
+struct {
+  __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+  __uint(max_entries, SVCB_EVENTS);
+  __type(key, __u32);
+  __type(value, __u64);
+} events SEC(".maps");
+
+const volatile struct svcb_settings settings = {.translating = 1};
+
 /* The NodePort range (kube-apiserver's --service-node-port-range), host order. A miss outside it is final,
  * so the wildcard costs ClusterIP traffic nothing. */
 const volatile __u16 nodeport_first = 30000;
 const volatile __u16 nodeport_last = 32767;
+
+/* Raised by the loader after each change that takes a backend away: a flow whose entry bears another one
+ * looks its service up again, once. */
+volatile __u32 generation;
+
+static __always_inline __u32 svcb_now(void) { return bpf_ktime_get_coarse_ns() >> SVCB_TICK_BITS; }
+
+static __always_inline void svcb_event(enum svcb_event event) {
+  __u32 index = event;
+  __u64 *counter = bpf_map_lookup_elem(&events, &index);
+
+  if (counter)
+    (*counter)++;
+}
 
 static __always_inline enum svcb_outcome svcb_count(enum svcb_outcome outcome) {
   __u32 index = outcome;

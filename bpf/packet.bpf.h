@@ -19,21 +19,22 @@
 /* The longest header that the programs read. */
 #define SVCB_HEADERS (SVCB_L4_V6 + sizeof(struct tcphdr))
 
-/* What a flow is known by; the family says which half of the unions holds. */
-struct svcb_flow4 {
-  struct svcb_frontend4 to;
-  __be32 source;
-  __be16 source_port;
-};
-
-struct svcb_flow6 {
-  struct svcb_frontend6 to;
-  __be32 source[4];
-  __be16 source_port;
-};
+#define SVCB_TCP_FIN 0x01
+#define SVCB_TCP_SYN 0x02
+#define SVCB_TCP_RST 0x04
+#define SVCB_TCP_ACK 0x10
+/* Of the TCP header: where its flags are. */
+#define SVCB_TCP_FLAGS 13
 
 static __always_inline __u32 svcb_transport_size(__u8 protocol) {
   return protocol == IPPROTO_TCP ? sizeof(struct tcphdr) : sizeof(struct udphdr);
+}
+
+/* Zero for UDP. The verifier has to see TCP's own length compared once more. */
+static __always_inline __u8 svcb_tcp_flags(void *transport, void *data_end, __u8 protocol) {
+  if (protocol != IPPROTO_TCP || transport + sizeof(struct tcphdr) > data_end)
+    return 0;
+  return *(__u8 *)(transport + SVCB_TCP_FLAGS);
 }
 
 /* Which family's parser is to go on: SVCB_TRANSLATED stands for "go on", with *ipv6 set. */
@@ -50,9 +51,9 @@ static __always_inline enum svcb_outcome svcb_parse_ethernet(void *data, void *d
   return SVCB_NOT_IP;
 }
 
-/* `length`: of the whole frame, which on tc may reach beyond data_end. */
+/* `length`: of the whole frame, which on tc may reach beyond data_end. `tcp_flags`: zero for UDP. */
 static __always_inline enum svcb_outcome svcb_parse4(void *data, void *data_end, __u32 length,
-                                                     struct svcb_flow4 *flow) {
+                                                     struct svcb_flow4 *flow, __u8 *tcp_flags) {
   struct iphdr *ip = data + SVCB_L3;
   struct udphdr *ports = data + SVCB_L4_V4; /* TCP's ports stand where UDP's do */
   __u32 size;
@@ -76,6 +77,8 @@ static __always_inline enum svcb_outcome svcb_parse4(void *data, void *data_end,
   flow->to.pad = 0;
   flow->source = ip->saddr;
   flow->source_port = ports->source;
+  flow->pad = 0;
+  *tcp_flags = svcb_tcp_flags(ports, data_end, ip->protocol);
   return SVCB_TRANSLATED;
 }
 
@@ -102,7 +105,7 @@ static __always_inline void svcb_copy6(__be32 to[4], const __be32 from[4]) {
 }
 
 static __always_inline enum svcb_outcome svcb_parse6(void *data, void *data_end, __u32 length,
-                                                     struct svcb_flow6 *flow) {
+                                                     struct svcb_flow6 *flow, __u8 *tcp_flags) {
   struct ipv6hdr *ip = data + SVCB_L3;
   struct udphdr *ports = data + SVCB_L4_V6;
   __u32 size;
@@ -125,6 +128,8 @@ static __always_inline enum svcb_outcome svcb_parse6(void *data, void *data_end,
   flow->to.pad = 0;
   svcb_copy6(flow->source, ip->saddr.in6_u.u6_addr32);
   flow->source_port = ports->source;
+  flow->pad = 0;
+  *tcp_flags = svcb_tcp_flags(ports, data_end, ip->nexthdr);
   return SVCB_TRANSLATED;
 }
 

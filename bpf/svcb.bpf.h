@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* The data plane, in the order in which a packet meets it: parse, balance, rewrite, forward. */
+/* The data plane, in the order in which a packet meets it: parse, balance or find its flow,
+ * rewrite or wrap, forward. */
 #ifndef SVCB_BPF_H
 #define SVCB_BPF_H
 
@@ -10,6 +11,7 @@
 
 #include "svcbench/abi.h"
 
+#include "family.bpf.h"
 #include "maps.bpf.h"
 
 #include "packet.bpf.h"
@@ -18,8 +20,16 @@
 
 #include "checksum.bpf.h"
 
+#include "flow.bpf.h"
+
 #include "rewrite_tc.bpf.h"
 #include "rewrite_xdp.bpf.h"
+
+#include "icmp.bpf.h"
+
+#include "dsr.bpf.h"
+
+#include "handle.bpf.h"
 
 #include "forward.bpf.h"
 

@@ -5,7 +5,7 @@
  *
  *   client namespace         node namespace              backend namespace
  *   wire_gen ... vc ======== vn  [ data plane ]  vo ======== vb  wire_sink
- *                wire_client                         wire_answer... goes back the same way
+ *                wire_client                         an answer goes back the same way
  *
  * wire_gen runs under BPF_PROG_TEST_RUN with live frames: what it returns XDP_TX for leaves by vc as if a
  * NIC had received it there. A frame comes back from the page pool as it left (with another packet's DNAT
@@ -56,7 +56,7 @@ struct {
 struct svcb_wire_run run;
 struct svcb_wire_counts counts;
 
-/* How long wire_delay holds a packet, and where it sends it. */
+/* How long wire_redirect_tc and wire_redirect_xdp hold a packet, and where they send it. */
 __u64 delay_ns;
 __u32 redirect_to;
 __u8 redirect_source[6];
@@ -445,36 +445,29 @@ static __always_inline void wait_for(__u64 ns) {
       return;
 }
 
-/* A data plane that only redirects, after delay_ns. */
-SEC("tc")
-int wire_redirect_tc(struct __sk_buff *skb) {
-  void *data = (void *)(long)skb->data;
-  void *data_end = (void *)(long)skb->data_end;
+/* A data plane that only redirects, after delay_ns. What has no Ethernet header it drops. */
+static __always_inline int redirected(void *data, void *data_end, int drop) {
   struct ethhdr *eth = data;
 
   if ((void *)(eth + 1) > data_end)
-    return 2; /* TC_ACT_SHOT */
+    return drop;
   wait_for(delay_ns);
   __builtin_memcpy(eth->h_source, redirect_source, sizeof(eth->h_source));
   __builtin_memcpy(eth->h_dest, redirect_destination, sizeof(eth->h_dest));
   return bpf_redirect(redirect_to, 0);
+}
+
+SEC("tc")
+int wire_redirect_tc(struct __sk_buff *skb) {
+  return redirected((void *)(long)skb->data, (void *)(long)skb->data_end, 2 /* TC_ACT_SHOT */);
 }
 
 SEC("xdp")
 int wire_redirect_xdp(struct xdp_md *ctx) {
-  void *data = (void *)(long)ctx->data;
-  void *data_end = (void *)(long)ctx->data_end;
-  struct ethhdr *eth = data;
-
-  if ((void *)(eth + 1) > data_end)
-    return XDP_DROP;
-  wait_for(delay_ns);
-  __builtin_memcpy(eth->h_source, redirect_source, sizeof(eth->h_source));
-  __builtin_memcpy(eth->h_dest, redirect_destination, sizeof(eth->h_dest));
-  return bpf_redirect(redirect_to, 0);
+  return redirected((void *)(long)ctx->data, (void *)(long)ctx->data_end, XDP_DROP);
 }
 
-/* What it costs to read the clock: the mean of as many readings as run.flows says. */
+/* What it costs to read the clock: the time of 1000 readings. */
 SEC("xdp")
 int wire_clock(struct xdp_md *ctx) {
   __u64 begin = bpf_ktime_get_ns();

@@ -35,9 +35,14 @@ struct svcb_frontend6 {
 /*
  * A service: where its backends stand in the backends array, in one 64-bit word.
  *
- *   bits  0-27  first    index of the first backend
- *   bits 28-39  count    number of backends; 0 is a service without endpoints
- *   bits 40-63  tag      a hash of the frontend
+ *   bits  0-25  first    index of the first backend
+ *   bits 26-37  count    number of backends that new flows may go to; 0: a service without endpoints
+ *   bits 38-42  flags    SVCB_SERVICE_*
+ *   bits 43-63  tag      a hash of the frontend
+ *
+ * From `first` on stand: its Maglev table, where the programs select by one (svcb_settings.maglev entries);
+ * its backends; with SVCB_SERVICE_TERMINATING those that only keep the flows they have, the last of which
+ * bears SVCB_BACKEND_LAST.
  *
  * One word, because an update must be seen whole or not at all, and the kernel copies a map value without
  * a lock that a reader could share. The tag, because the kernel's preallocated hash hands the element of a
@@ -50,16 +55,91 @@ struct svcb_service {
   __u64 word;
 };
 
+#define SVCB_SERVICE_AFFINITY 1U           /* a client keeps its backend (map affinity4 or affinity6) */
+#define SVCB_SERVICE_MASQUERADE 2U         /* every client is masqueraded: external traffic */
+#define SVCB_SERVICE_MASQUERADE_OUTSIDE 4U /* those from outside of the cluster are */
+#define SVCB_SERVICE_TERMINATING 8U        /* terminating backends stand after the others */
+#define SVCB_SERVICE_ELSEWHERE 16U         /* none here, but on other nodes: dropped, not refused */
+
 struct svcb_backend4 {
   __be32 address;
   __be16 port;
-  __u16 pad;
+  __u16 flags; /* SVCB_BACKEND_* */
 };
 
 struct svcb_backend6 {
   __be32 address[4];
   __be16 port;
+  __u16 flags;
+};
+
+#define SVCB_BACKEND_LAST 1U
+
+/* The addresses and ports of a packet. */
+struct svcb_flow4 {
+  struct svcb_frontend4 to;
+  __be32 source;
+  __be16 source_port;
   __u16 pad;
+};
+
+struct svcb_flow6 {
+  struct svcb_frontend6 to;
+  __be32 source[4];
+  __be16 source_port;
+  __u16 pad;
+};
+
+/*
+ * What is remembered of a flow, in each of its two directions: the addresses and ports that its packets
+ * leave with. The key is the flow that they arrive with, so one lookup translates either direction.
+ *
+ * `tag` is a hash of the key, for the reason that a service's word has one: an element of the kernel's LRU
+ * hash may be given to another flow while a program reads it. It stands first, because the kernel writes a
+ * value from its start on, and is read last.
+ */
+struct svcb_way4 {
+  __u32 tag;
+  struct svcb_flow4 flow;
+  __u32 seen;       /* svcb_now() of its last packet */
+  __u32 generation; /* of the services, when its backend was last seen to be one of its service's */
+  __u8 reply;       /* 1: from the backend to the client */
+  __u8 closing;     /* 1: a FIN or RST was seen */
+  __u16 pad;
+};
+
+struct svcb_way6 {
+  __u32 tag;
+  struct svcb_flow6 flow;
+  __u32 seen;
+  __u32 generation;
+  __u8 reply;
+  __u8 closing;
+  __u16 pad;
+};
+
+/* Of the programs' clock, bpf_ktime_get_coarse_ns() >> SVCB_TICK_BITS: 134 ms each. */
+#define SVCB_TICK_BITS 27
+
+/* ClientIP affinity: the backend that a client of a service has. */
+struct svcb_session4 {
+  struct svcb_frontend4 frontend;
+  __be32 client;
+};
+
+struct svcb_session6 {
+  struct svcb_frontend6 frontend;
+  __be32 client[4];
+};
+
+struct svcb_sticky4 {
+  struct svcb_backend4 backend;
+  __u32 seen; /* svcb_now() of its last new flow */
+};
+
+struct svcb_sticky6 {
+  struct svcb_backend6 backend;
+  __u32 seen;
 };
 
 /* A node's own address: the key of a set (the value is a byte that nobody reads). */
@@ -71,9 +151,10 @@ struct svcb_node6 {
   __be32 address[4];
 };
 
-#define SVCB_FIRST_BITS 28
+#define SVCB_FIRST_BITS 26
 #define SVCB_COUNT_BITS 12
-#define SVCB_TAG_BITS 24
+#define SVCB_FLAG_BITS 5
+#define SVCB_TAG_BITS 21
 
 /* Limits that the word's layout sets. */
 #define SVCB_MAX_BACKENDS (1U << SVCB_FIRST_BITS)
@@ -100,7 +181,15 @@ static inline __u64 svcb_tag6(const struct svcb_frontend6* f) {
 }
 
 static inline __u64 svcb_service_word(__u32 first, __u32 count, __u64 tag) {
-  return (__u64)first | ((__u64)count << SVCB_FIRST_BITS) | (tag << (SVCB_FIRST_BITS + SVCB_COUNT_BITS));
+  return (__u64)first | ((__u64)count << SVCB_FIRST_BITS) | (tag << (64 - SVCB_TAG_BITS));
+}
+
+static inline __u64 svcb_service_flagged(__u64 word, __u32 flags) {
+  return word | ((__u64)flags << (SVCB_FIRST_BITS + SVCB_COUNT_BITS));
+}
+
+static inline __u32 svcb_service_flags(__u64 word) {
+  return (word >> (SVCB_FIRST_BITS + SVCB_COUNT_BITS)) & ((1U << SVCB_FLAG_BITS) - 1);
 }
 
 static inline __u32 svcb_service_first(__u64 word) { return word & (SVCB_MAX_BACKENDS - 1); }
@@ -109,13 +198,13 @@ static inline __u32 svcb_service_count(__u64 word) {
   return (word >> SVCB_FIRST_BITS) & SVCB_MAX_ENDPOINTS;
 }
 
-static inline __u64 svcb_service_tag(__u64 word) { return word >> (SVCB_FIRST_BITS + SVCB_COUNT_BITS); }
+static inline __u64 svcb_service_tag(__u64 word) { return word >> (64 - SVCB_TAG_BITS); }
 
 /* What became of a packet: exactly one a packet, and the index of its counter. */
 enum svcb_outcome {
   SVCB_TRANSLATED,     /* rewritten to a backend, and passed on */
   SVCB_NO_SERVICE,     /* no such frontend: passed on untouched */
-  SVCB_NO_ENDPOINT,    /* a service without endpoints: dropped */
+  SVCB_NO_ENDPOINT,    /* a service without endpoints: refused by an ICMP error, or dropped */
   SVCB_CONTENDED,      /* the entry changed under every look at it: dropped */
   SVCB_NOT_IP,         /* neither IPv4 nor IPv6: passed on untouched, like all below */
   SVCB_VLAN,           /* carries a VLAN tag */
@@ -123,9 +212,43 @@ enum svcb_outcome {
   SVCB_FRAGMENT,       /* part of a datagram: later parts have no ports */
   SVCB_IP_OPTIONS,     /* IPv4 header longer than 20 bytes */
   SVCB_IPV6_EXTENSION, /* an IPv6 extension header stands before the transport's */
-  SVCB_NOT_TCP_UDP,    /* ICMP, SCTP and other transports */
+  SVCB_NOT_TCP_UDP,    /* SCTP and other transports, ICMP that is no error of a translated flow */
   SVCB_NOT_REWRITTEN,  /* a kernel helper refused the rewrite: dropped */
+  SVCB_ELSEWHERE,      /* a service whose endpoints are all on other nodes, and must not be: dropped */
+  SVCB_NO_FLOW,        /* the flow could not be remembered, so its replies would be lost: dropped */
   SVCB_OUTCOMES
+};
+
+/* What else happened, beside the packets' outcomes: indices of the map `events`. */
+enum svcb_event {
+  SVCB_FLOW_OPENED,     /* a pair of entries was written */
+  SVCB_FLOW_EXPIRED,    /* an entry was found that had been idle for too long, or closed */
+  SVCB_FLOW_RESELECTED, /* its backend was gone: it got another */
+  SVCB_FLOW_PORT,       /* its source port was taken towards that backend: it got another */
+  SVCB_ICMP_TRANSLATED, /* an ICMP error that belongs to a flow */
+  SVCB_REFUSED,         /* an ICMP error was sent back: port unreachable */
+  SVCB_TOO_BIG,         /* the same: fragmentation needed, packet too big */
+  SVCB_EVENTS
+};
+
+/* What the loader sets before the programs are loaded; the verifier takes the rest of the code away. */
+struct svcb_settings {
+  __u8 forwarding;  /* 1: translated packets go on by the routing table; 0: to the kernel's stack */
+  __u8 translating; /* 0: packets are forwarded as they are, which is what the instrument compares with */
+  __u8 tracking;    /* 1: flows are remembered, and their replies translated; 0: destinations only */
+  __u8 dsr;         /* 1: packets are wrapped in IP to the backend, which replies to the client by itself */
+  __u32 maglev;     /* entries of a service's Maglev table, a prime; 0: selection by a hash of the flow */
+  /* In ticks: how long a flow may be idle. */
+  __u32 tcp_ticks;
+  __u32 closing_ticks;
+  __u32 udp_ticks;
+  /* Masquerade: the node's own address, 0 for none, and where the cluster's own clients are. */
+  __be32 node4;
+  __be32 cluster4;
+  __be32 cluster_mask4;
+  __be32 node6[4];
+  __be32 cluster6[4];
+  __be32 cluster_mask6[4];
 };
 
 /* ---- the benchmark's own maps (bpf/bench.bpf.h) ---- */
@@ -156,9 +279,15 @@ SVCB_STATIC_ASSERT(sizeof(struct svcb_frontend6) == 20, "hashed whole: no hidden
 SVCB_STATIC_ASSERT(sizeof(struct svcb_service) == 8, "one word, flipped whole");
 SVCB_STATIC_ASSERT(sizeof(struct svcb_backend4) == 8, "backends lie side by side");
 SVCB_STATIC_ASSERT(sizeof(struct svcb_backend6) == 20, "backends lie side by side");
+SVCB_STATIC_ASSERT(sizeof(struct svcb_flow4) == 16, "hashed whole: no hidden padding");
+SVCB_STATIC_ASSERT(sizeof(struct svcb_flow6) == 40, "hashed whole: no hidden padding");
+SVCB_STATIC_ASSERT(sizeof(struct svcb_way4) == 32, "no hidden padding");
+SVCB_STATIC_ASSERT(sizeof(struct svcb_way6) == 56, "no hidden padding");
+SVCB_STATIC_ASSERT(sizeof(struct svcb_session4) == 12, "hashed whole: no hidden padding");
+SVCB_STATIC_ASSERT(sizeof(struct svcb_session6) == 36, "hashed whole: no hidden padding");
 SVCB_STATIC_ASSERT(sizeof(struct svcb_draw4) == 16, "four a cache line");
 SVCB_STATIC_ASSERT(sizeof(struct svcb_draw6) == 28, "no hidden padding");
-SVCB_STATIC_ASSERT(SVCB_FIRST_BITS + SVCB_COUNT_BITS + SVCB_TAG_BITS == 64, "the word is full");
+SVCB_STATIC_ASSERT(SVCB_FIRST_BITS + SVCB_COUNT_BITS + SVCB_FLAG_BITS + SVCB_TAG_BITS == 64, "the word is full");
 
 #ifdef __cplusplus
 }

@@ -56,17 +56,29 @@ struct Frontend {
   auto operator<=>(const Frontend&) const = default;
 };
 
-enum class FrontendKind : std::uint8_t { cluster_ip, node_port };
+enum class FrontendKind : std::uint8_t { cluster_ip, node_port, external_ip, load_balancer };
 
-[[nodiscard]] std::string_view to_string(FrontendKind kind);  // "ClusterIP", "NodePort"
+// "ClusterIP", "NodePort", "ExternalIP", "LoadBalancer"
+[[nodiscard]] std::string_view to_string(FrontendKind kind);
 
 // One frontend of a Kubernetes Service (a Service with two ports and two families has four) and the
-// endpoints that its packets may go to, in the order of the cluster's EndpointSlices.
+// endpoints that its packets may go to, in the order of the cluster's EndpointSlices. All endpoints are of
+// the frontend's family.
 struct Service {
-  std::string name;  // namespace/service[:port name]
+  std::string name{};  // namespace/service[:port name]
   FrontendKind kind = FrontendKind::cluster_ip;
-  Frontend frontend;
-  std::vector<Endpoint> endpoints;  // same family as the frontend
+  Frontend frontend{};
+  std::vector<Endpoint> endpoints{};  // what new flows may go to; with local_only, this node's
+  std::vector<Endpoint>
+      terminating{};  // serve the flows that they have and get no new ones; none of the above
+  // The traffic policy is Local: packets stay on this node, so those from outside are not masqueraded.
+  bool local_only = false;
+  // With local_only what `endpoints` would be without: where kube-proxy sends the node's and its pods' own
+  // packets to an external address. It tells "none on this node" (dropped) from "none" (refused). Else
+  // empty.
+  std::vector<Endpoint> cluster_endpoints{};
+  std::uint32_t affinity_seconds = 0;    // timeout of the ClientIP session affinity; 0: there is none
+  std::vector<std::uint16_t> weights{};  // one for each of `endpoints`, at least 1; empty: all are equal
 
   bool operator==(const Service&) const = default;
 };

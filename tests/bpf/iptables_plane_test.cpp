@@ -3,22 +3,23 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
-#include <functional>
 #include <sstream>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "plane/iptables_chapter.h"
-#include "sys/capabilities.h"
+#include "plane_checks.h"
+#include "private_place.h"
 #include "sys/child_process.h"
 #include "sys/memfd.h"
-#include "sys/sandbox.h"
 
 namespace svcbench {
 namespace {
 
 using Services = std::vector<Service>;
+using test::check_holds;
+using test::in_private_namespaces;
+using test::must;
 
 // Mixed: both families, both protocols, none, one and two endpoints, a NodePort.
 Services mixed_services(std::uint32_t count) {
@@ -43,23 +44,8 @@ Services mixed_services(std::uint32_t count) {
   return services;
 }
 
-void check_holds(const IptablesChapter& plane, const Services& services) {
-  const auto entries = plane.entries();
-  REQUIRE_MESSAGE(entries, entries.error().message);
-  CHECK(*entries == services.size());
-  for (const auto& service : services) {
-    const auto found = plane.find(service.frontend);
-    REQUIRE_MESSAGE(found, found.error().message);
-    REQUIRE_MESSAGE(found->has_value(), service.frontend.text());
-    CHECK_MESSAGE(**found == plane.programmed(service), service.frontend.text());
-  }
-}
-
 void change(IptablesChapter& plane, Operation operation, const Service& service) {
-  const auto staged = plane.stage({operation, service});
-  REQUIRE_MESSAGE(staged, staged.error().message);
-  const auto committed = plane.commit();
-  REQUIRE_MESSAGE(committed, committed.error().message);
+  test::change(plane, operation, service);
   CHECK(plane.cost().wall_ns > 0);
   CHECK(plane.input_bytes() > 0);
 }
@@ -72,8 +58,7 @@ void exercise(const IptablesBackend& backend) {
   auto services = mixed_services(50);
   {
     IptablesChapter plane(backend);
-    const auto installed = plane.install(services);
-    REQUIRE_MESSAGE(installed, installed.error().message);
+    must(plane.install(services));
     CHECK(plane.rules() == 3 * services.size() + 14);
     check_holds(plane, services);
 
@@ -99,22 +84,6 @@ void exercise(const IptablesBackend& backend) {
   CHECK(nat_tables(backend).find("KUBE") == std::string::npos);
 }
 
-// Namespaces are a thread's: this one's end with it, and the other tests stay where they are.
-void in_private_namespaces(const std::function<void()>& body) {
-  std::thread([&] {
-    const auto entered = enter_private_namespaces();
-    CHECK_MESSAGE(entered, entered.error().message);
-    if (!entered) {
-      return;
-    }
-    try {
-      body();
-    } catch (...) {  // a REQUIRE that failed, which doctest has counted
-      FAIL_CHECK("the test ended early");
-    }
-  }).join();
-}
-
 // The back ends that are here; the others are told of.
 std::vector<IptablesBackend> installed_backends() {
   std::vector<IptablesBackend> backends;
@@ -129,14 +98,6 @@ std::vector<IptablesBackend> installed_backends() {
     backends.push_back(*backend);
   }
   return backends;
-}
-
-bool may_run() {
-  const auto privileges = require_privileges();
-  if (!privileges) {
-    MESSAGE("skipped: " << privileges.error().message);
-  }
-  return privileges.has_value();
 }
 
 // The rules of both back ends, without the lines that carry the time.
@@ -156,7 +117,7 @@ std::string host_rules() {
 }  // namespace
 
 TEST_CASE("iptables plane: install, change, add, remove, and the kernel's own account of it") {
-  if (!may_run()) {
+  if (!test::may_program_the_kernel()) {
     return;
   }
   const auto before = host_rules();
@@ -168,7 +129,7 @@ TEST_CASE("iptables plane: install, change, add, remove, and the kernel's own ac
 }
 
 TEST_CASE("iptables plane: both back ends one after the other in one namespace") {
-  if (!may_run()) {
+  if (!test::may_program_the_kernel()) {
     return;
   }
   in_private_namespaces([] {
@@ -181,7 +142,7 @@ TEST_CASE("iptables plane: both back ends one after the other in one namespace")
 }
 
 TEST_CASE("iptables plane: a rule that is not ours is noticed") {
-  if (!may_run()) {
+  if (!test::may_program_the_kernel()) {
     return;
   }
   for (const auto& backend : installed_backends()) {
@@ -201,7 +162,7 @@ TEST_CASE("iptables plane: a rule that is not ours is noticed") {
 }
 
 TEST_CASE("iptables plane: what the kernel refuses is told in its program's words") {
-  if (!may_run()) {
+  if (!test::may_program_the_kernel()) {
     return;
   }
   for (const auto& backend : installed_backends()) {
@@ -219,7 +180,7 @@ TEST_CASE("iptables plane: what the kernel refuses is told in its program's word
 }
 
 TEST_CASE("sandbox: a namespace of its own, loopback up, /run empty") {
-  if (!may_run()) {
+  if (!test::may_program_the_kernel()) {
     return;
   }
   in_private_namespaces([] {

@@ -7,21 +7,23 @@
 #include <functional>
 #include <sstream>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "plane/kube_proxy/iptables.h"
+#include "plane_checks.h"
+#include "private_place.h"
 #include "service/cluster.h"
-#include "sys/capabilities.h"
 #include "sys/child_process.h"
 #include "sys/memfd.h"
 #include "sys/net_namespace.h"
-#include "sys/sandbox.h"
 
 namespace svcbench {
 namespace {
 
 using Services = std::vector<Service>;
+using test::check_holds;
+using test::in_private_namespaces;
+using test::must;
 
 // `count` services of 3 endpoints each; every fifth is IPv6, every second UDP.
 Services mixed_services(std::uint32_t count, std::uint32_t endpoints = 3) {
@@ -63,20 +65,6 @@ Services all_kinds() {
   return services;
 }
 
-void require(const Status& status) { REQUIRE_MESSAGE(status, status.error().message); }
-
-void check_holds(const DataPlane& plane, const Services& services, std::size_t step = 1) {
-  const auto entries = plane.entries();
-  REQUIRE_MESSAGE(entries, entries.error().message);
-  CHECK(*entries == services.size());
-  for (std::size_t i = 0; i < services.size(); i += step) {
-    const auto found = plane.find(services[i].frontend);
-    REQUIRE_MESSAGE(found, found.error().message);
-    REQUIRE_MESSAGE(found->has_value(), services[i].frontend.text());
-    CHECK_MESSAGE(**found == plane.programmed(services[i]), services[i].frontend.text());
-  }
-}
-
 // Chains and rules of both families as the kernel has them, in the order that packets meet: chains by name
 // (which order iptables-save prints them in is history), the rules of each in theirs. No counters.
 std::string kernel_rules(const IptablesBackend& backend) {
@@ -103,22 +91,6 @@ std::string kernel_rules(const IptablesBackend& backend) {
   return all;
 }
 
-// Namespaces are a thread's: this one's end with it, and the other tests stay where they are.
-void in_private_namespaces(const std::function<void()>& body) {
-  std::thread([&] {
-    const auto entered = enter_private_namespaces();
-    CHECK_MESSAGE(entered, entered.error().message);
-    if (!entered) {
-      return;
-    }
-    try {
-      body();
-    } catch (...) {  // a REQUIRE that failed, which doctest has counted
-      FAIL_CHECK("the test ended early");
-    }
-  }).join();
-}
-
 // What a fresh install of `services` leaves, in a network namespace of its own.
 std::string fresh_rules(const IptablesBackend& backend, const Services& services) {
   const auto place = NetNamespace::create();
@@ -126,13 +98,12 @@ std::string fresh_rules(const IptablesBackend& backend, const Services& services
   const auto visit = place->enter();
   REQUIRE(visit);
   KubeProxyIptables plane(backend, {});
-  require(plane.install(services));
+  must(plane.install(services));
   return kernel_rules(backend);
 }
 
 void each_backend(const std::function<void(const IptablesBackend&)>& body) {
-  if (const auto privileges = require_privileges(); !privileges) {
-    MESSAGE("skipped: " << privileges.error().message);
+  if (!test::may_program_the_kernel()) {
     return;
   }
   for (const char* name : {"iptables-legacy-restore", "iptables-nft-restore"}) {
@@ -148,8 +119,7 @@ void each_backend(const std::function<void(const IptablesBackend&)>& body) {
 }
 
 void change(DataPlane& plane, Operation operation, const Service& service) {
-  require(plane.stage({operation, service}));
-  require(plane.commit());
+  test::change(plane, operation, service);
   CHECK(plane.sync_cost().generate_ns > 0);
   CHECK(plane.sync_cost().commit_ns > 0);
   CHECK(plane.sync_cost().user_us + plane.sync_cost().system_us > 0);
@@ -185,7 +155,7 @@ TEST_CASE("kube-proxy iptables plane: 200 services of 3 endpoints, installed and
       KubeProxyIptables plane(backend, {});
       CHECK(plane.entries() == 0U);
       CHECK(!plane.find(services[0].frontend)->has_value());
-      require(plane.install(services));
+      must(plane.install(services));
       CHECK(plane.sync_cost().tools == 2);
       CHECK(plane.sync_cost().input_bytes > 200'000);
       CHECK(plane.sync_cost().generate_ns > 0);
@@ -203,7 +173,7 @@ TEST_CASE("kube-proxy iptables plane: 200 services of 3 endpoints, installed and
       CHECK(rules(nat) == 5 + 160 * (2 + 9) + 3);
       CHECK(rules(nat6) == 5 + 40 * (2 + 9) + 3);
       // A smaller set takes its place.
-      require(plane.install(mixed_services(50)));
+      must(plane.install(mixed_services(50)));
       check_holds(plane, mixed_services(50), 7);
       CHECK(kernel_rules(backend) == fresh_rules(backend, mixed_services(50)));
       CHECK(kernel_rules(backend).find("KUBE-SVC-") != std::string::npos);
@@ -220,8 +190,8 @@ TEST_CASE(
       CAPTURE(way);
       auto services = all_kinds();
       KubeProxyIptables plane(backend, {});
-      require(plane.choose_way(way));
-      require(plane.install(services));
+      must(plane.choose_way(way));
+      must(plane.install(services));
       check_holds(plane, services);
 
       services[7].endpoints = {{Address::from_ipv4(0x0AB5FFFFU), 9999}};
@@ -248,7 +218,7 @@ TEST_CASE(
       check_holds(plane, services);
       CHECK(kernel_rules(backend) == fresh_rules(backend, services));
 
-      require(plane.choose_way(1 - way));
+      must(plane.choose_way(1 - way));
       services[7].endpoints[0].port = 1;
       change(plane, Operation::change_endpoints, services[7]);
       CHECK((plane.sync_cost().input_bytes > partial_bytes) == (way == 0));
@@ -261,12 +231,12 @@ TEST_CASE("kube-proxy iptables plane: across 1,000 endpoints both kinds of rules
   each_backend([](const IptablesBackend& backend) {
     auto services = mixed_services(125, 10);  // 1,000 endpoints of IPv4
     KubeProxyIptables plane(backend, {});
-    require(plane.install(services));
+    must(plane.install(services));
     services[0].endpoints.push_back({Address::from_ipv4(0x0AB5FFFFU), 9999});
     change(plane, Operation::change_endpoints, services[0]);
     check_holds(plane, services, 31);
     CHECK(kernel_rules(backend) != fresh_rules(backend, services));  // the untouched keep their comments
-    require(plane.choose_way(1));
+    must(plane.choose_way(1));
     change(plane, Operation::change_endpoints, services[0]);
     check_holds(plane, services, 31);
     CHECK(kernel_rules(backend) == fresh_rules(backend, services));
@@ -278,7 +248,7 @@ TEST_CASE("kube-proxy iptables plane: what is not as it was to be is noticed") {
     const auto services = mixed_services(4);
     const auto broken = [&](const std::function<std::string()>& edit, const std::string& words) {
       KubeProxyIptables plane(backend, {});
-      require(plane.install(services));
+      must(plane.install(services));
       restore(backend, "*nat\n" + edit() + "COMMIT\n");
       const auto entries = plane.entries();
       CHECK_MESSAGE(!entries, words);
@@ -316,14 +286,14 @@ TEST_CASE("kube-proxy iptables plane: a failed sync changes nothing, and the nex
   each_backend([](const IptablesBackend& backend) {
     auto services = mixed_services(6);
     KubeProxyIptables plane(backend, {});
-    require(plane.install(services));
+    must(plane.install(services));
     const auto before = kernel_rules(backend);
     // A foreign rule leads to the chain that is to be deleted.
     const auto rule = rule_with(backend, "--to-destination 10.180.0.1:8001");
     const auto chain = rule.substr(0, rule.find(' '));
     restore(backend, "*nat\n-A OUTPUT -j " + chain + "\nCOMMIT\n");
     services[0].endpoints.erase(services[0].endpoints.begin() + 1);
-    require(plane.stage({Operation::change_endpoints, services[0]}));
+    must(plane.stage({Operation::change_endpoints, services[0]}));
     const auto refused = plane.commit();
     REQUIRE(!refused);
     CHECK(refused.error().message.find(backend.restore) != std::string::npos);
@@ -341,14 +311,13 @@ TEST_CASE("kube-proxy iptables plane: a cluster's services") {
   REQUIRE_MESSAGE(cluster, cluster.error().message);
   each_backend([&](const IptablesBackend& backend) {
     KubeProxyIptables plane(backend, {});
-    require(plane.install(cluster->services));
+    must(plane.install(cluster->services));
     check_holds(plane, cluster->services);
   });
 }
 
 TEST_CASE("kube-proxy iptables planes: probe and make") {
-  if (const auto privileges = require_privileges(); !privileges) {
-    MESSAGE("skipped: " << privileges.error().message);
+  if (!test::may_program_the_kernel()) {
     return;
   }
   struct Row {
@@ -372,7 +341,7 @@ TEST_CASE("kube-proxy iptables planes: probe and make") {
       site.cluster_cidr.ipv4 = "10.180.0.0/16";
       auto plane = row.make(site);
       REQUIRE(plane);
-      require((*plane)->install(mixed_services(2)));
+      must((*plane)->install(mixed_services(2)));
       check_holds(**plane, mixed_services(2));
       CHECK(kernel_rules(*backend).find("! -s 10.180.0.0/16 ") != std::string::npos);
     });

@@ -9,7 +9,6 @@
 #include <algorithm>
 #include <array>
 #include <chrono>
-#include <functional>
 #include <set>
 #include <sstream>
 #include <string>
@@ -17,41 +16,28 @@
 #include <vector>
 
 #include "plane/kube_proxy/ipvs.h"
-#include "sys/capabilities.h"
+#include "plane_checks.h"
+#include "private_place.h"
 #include "sys/child_process.h"
 #include "sys/fd.h"
-#include "sys/sandbox.h"
 
 namespace svcbench::kube_proxy {
 namespace {
 
 using Services = std::vector<Service>;
+using test::change;
+using test::check_holds;
+using test::in_private_namespaces;
+using test::must;
 using Lines = std::multiset<std::string>;
 
 constexpr std::size_t controller = 0;
 constexpr std::size_t kernel = 1;
 
-// Namespaces are a thread's: this one's end with it, and the other tests stay where they are.
-void in_private_namespaces(const std::function<void()>& body) {
-  std::thread([&] {
-    const auto entered = enter_private_namespaces();
-    CHECK_MESSAGE(entered, entered.error().message);
-    if (!entered) {
-      return;
-    }
-    try {
-      body();
-    } catch (...) {  // a REQUIRE that failed, which doctest has counted
-      FAIL_CHECK("the test ended early");
-    }
-  }).join();
-}
-
 // Only what the kernel or the machine lacks keeps a case from running: where the family IPVS is, and the
 // tools are, a plane that does not work is a failure.
 bool may_run() {
-  if (const auto privileges = require_privileges(); !privileges) {
-    MESSAGE("skipped: " << privileges.error().message);
+  if (!test::may_program_the_kernel()) {
     return false;
   }
   if (const auto client = IpvsClient::open(); !client) {
@@ -216,36 +202,12 @@ Everything everything() {
   return all;
 }
 
-std::unique_ptr<KubeProxyIpvs> made() {
-  auto plane = KubeProxyIpvs::make({});
-  REQUIRE_MESSAGE(plane, plane.error().message);
-  return std::move(*plane);
-}
+std::unique_ptr<KubeProxyIpvs> made() { return must(KubeProxyIpvs::make({})); }
 
 std::unique_ptr<KubeProxyIpvs> installed(const Services& services) {
   auto plane = made();
-  const auto status = plane->install(services);
-  REQUIRE_MESSAGE(status, status.error().message);
+  must(plane->install(services));
   return plane;
-}
-
-void check_holds(const KubeProxyIpvs& plane, const Services& services) {
-  const auto entries = plane.entries();
-  REQUIRE_MESSAGE(entries, entries.error().message);
-  CHECK(*entries == services.size());
-  for (const auto& service : services) {
-    const auto found = plane.find(service.frontend);
-    REQUIRE_MESSAGE(found, found.error().message);
-    REQUIRE_MESSAGE(found->has_value(), service.frontend.text());
-    CHECK_MESSAGE(**found == plane.programmed(service), service.frontend.text());
-  }
-}
-
-void change(KubeProxyIpvs& plane, Operation operation, const Service& service) {
-  const auto staged = plane.stage({operation, service});
-  REQUIRE_MESSAGE(staged, staged.error().message);
-  const auto committed = plane.commit();
-  REQUIRE_MESSAGE(committed, committed.error().message);
 }
 
 void expect_entries_error(const KubeProxyIpvs& plane, const std::string& part) {
@@ -574,8 +536,7 @@ TEST_CASE("ipvs client: services and destinations, and what the kernel refuses")
 }
 
 TEST_CASE("address device: what is refused in a batch is named, the rest is bound") {
-  if (!require_privileges()) {
-    MESSAGE("skipped: needs root");
+  if (!test::may_program_the_kernel()) {
     return;
   }
   in_private_namespaces([] {

@@ -13,21 +13,21 @@
 #include <set>
 #include <sstream>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "plane/kube_proxy/nftables.h"
+#include "plane_checks.h"
+#include "private_place.h"
 #include "service/cluster.h"
-#include "sys/capabilities.h"
 #include "sys/child_process.h"
 #include "sys/fd.h"
 #include "sys/memfd.h"
-#include "sys/sandbox.h"
 
 namespace svcbench {
 namespace {
 
 using Services = std::vector<Service>;
+using test::must;
 
 // Both families and protocols, `endpoints` of each service but every ninth, and two ports on each
 // ClusterIP.
@@ -63,35 +63,19 @@ Services numbered(std::uint32_t count, std::uint32_t endpoints) {
   return services;
 }
 
-std::unique_ptr<DataPlane> new_plane() {
-  auto plane = make_nftables({});
-  REQUIRE_MESSAGE(plane, plane.error().message);
-  return std::move(*plane);
-}
+std::unique_ptr<DataPlane> new_plane() { return must(make_nftables({})); }
 
-void install(DataPlane& plane, const Services& services) {
-  const auto installed = plane.install(services);
-  REQUIRE_MESSAGE(installed, installed.error().message);
-}
+void install(DataPlane& plane, const Services& services) { must(plane.install(services)); }
 
 void check_holds(const DataPlane& plane, const Services& services) {
-  const auto entries = plane.entries();
-  REQUIRE_MESSAGE(entries, entries.error().message);
-  CHECK(*entries == services.size());
-  for (const auto& service : services) {
-    const auto found = plane.find(service.frontend);
-    REQUIRE_MESSAGE(found, found.error().message);
-    REQUIRE_MESSAGE(found->has_value(), service.frontend.text());
-    CHECK_MESSAGE(**found == plane.programmed(service), service.frontend.text());
-    CHECK((*found)->name == service.name);
+  const Services found = test::check_holds(plane, services);
+  for (std::size_t i = 0; i < found.size(); ++i) {
+    CHECK(found[i].name == services[i].name);
   }
 }
 
 void change(DataPlane& plane, Operation operation, const Service& service) {
-  const auto staged = plane.stage({operation, service});
-  REQUIRE_MESSAGE(staged, staged.error().message);
-  const auto committed = plane.commit();
-  REQUIRE_MESSAGE(committed, committed.error().message);
+  test::change(plane, operation, service);
   const SyncCost cost = plane.sync_cost();
   CHECK(cost.generate_ns > 0);
   CHECK(cost.commit_ns > 0);
@@ -200,31 +184,22 @@ void add_address_to_loopback(const char* label, const Address& address) {
   REQUIRE(ioctl(fd.get(), SIOCSIFADDR, &request) == 0);
 }
 
-// Namespaces are a thread's: this one's end with it, and the other tests stay where they are.
-void in_private_namespaces(const std::function<void()>& body) {
-  const auto privileges = require_privileges();
-  if (!privileges || !find_program("nft")) {
-    MESSAGE("skipped: " << (privileges ? "nft is not installed" : privileges.error().message));
+// `body` in namespaces of its own, where there is nft.
+void with_nft(const std::function<void()>& body) {
+  if (!test::may_program_the_kernel()) {
     return;
   }
-  std::thread([&] {
-    const auto entered = enter_private_namespaces();
-    CHECK_MESSAGE(entered, entered.error().message);
-    if (!entered) {
-      return;
-    }
-    try {
-      body();
-    } catch (...) {  // a REQUIRE that failed, which doctest has counted
-      FAIL_CHECK("the test ended early");
-    }
-  }).join();
+  if (!find_program("nft")) {
+    MESSAGE("skipped: nft is not installed");
+    return;
+  }
+  test::in_private_namespaces(body);
 }
 
 }  // namespace
 
 TEST_CASE("nftables plane: the probe says yes here, and leaves nothing") {
-  in_private_namespaces([] {
+  with_nft([] {
     const auto probed = probe_nftables();
     CHECK_MESSAGE(probed, probed.error().message);
     CHECK(nft({"list", "ruleset"}).empty());
@@ -232,7 +207,7 @@ TEST_CASE("nftables plane: the probe says yes here, and leaves nothing") {
 }
 
 TEST_CASE("nftables plane: 200 services of 3 endpoints, as the kernel has them") {
-  in_private_namespaces([] {
+  with_nft([] {
     auto services = numbered(200, 3);
     services.push_back(node_port_of(services[1], 30001));
     services.push_back(node_port_of(services[4], 30004));  // IPv6
@@ -257,7 +232,7 @@ TEST_CASE("nftables plane: 200 services of 3 endpoints, as the kernel has them")
 }
 
 TEST_CASE("nftables plane: only the families that have services are programmed") {
-  in_private_namespaces([] {
+  with_nft([] {
     const auto plane = new_plane();
     install(*plane, {});
     CHECK(nft({"list", "tables"}).empty());
@@ -277,7 +252,7 @@ TEST_CASE("nftables plane: only the families that have services are programmed")
 }
 
 TEST_CASE("nftables plane: after changes the kernel holds what a fresh install holds") {
-  in_private_namespaces([] {
+  with_nft([] {
     auto services = numbered(40, 3);
     services.push_back(node_port_of(services[1], 30001));
     const auto plane = new_plane();
@@ -334,7 +309,7 @@ TEST_CASE("nftables plane: after changes the kernel holds what a fresh install h
 }
 
 TEST_CASE("nftables plane: a change's transaction is as large at 20 services as at 400") {
-  in_private_namespaces([] {
+  with_nft([] {
     std::vector<std::size_t> bytes;
     for (const std::uint32_t count : {20U, 400U}) {
       const auto plane = new_plane();
@@ -350,7 +325,7 @@ TEST_CASE("nftables plane: a change's transaction is as large at 20 services as 
 }
 
 TEST_CASE("nftables plane: a chain that does not translate as it should is noticed") {
-  in_private_namespaces([] {
+  with_nft([] {
     const auto plane = new_plane();
     const auto service = service_number(1, 2);
     install(*plane, {service, service_number(0, 2)});
@@ -379,7 +354,7 @@ TEST_CASE("nftables plane: a chain that does not translate as it should is notic
 }
 
 TEST_CASE("nftables plane: connections are translated, balanced and refused") {
-  in_private_namespaces([] {
+  with_nft([] {
     const Address node = *Address::parse("192.0.2.1");
     add_address_to_loopback("lo:1", node);
     add_address_to_loopback("lo:2", *Address::parse("10.96.0.1"));
@@ -433,7 +408,7 @@ TEST_CASE("nftables plane: connections are translated, balanced and refused") {
 }
 
 TEST_CASE("nftables plane: chains and elements that do not agree are counted") {
-  in_private_namespaces([] {
+  with_nft([] {
     const auto plane = new_plane();
     install(*plane, {service_number(0, 2), service_number(1, 2)});
     CHECK(*plane->entries() == 2);
@@ -460,7 +435,7 @@ TEST_CASE("nftables plane: chains and elements that do not agree are counted") {
 }
 
 TEST_CASE("nftables plane: what cannot be is refused, and the kernel stays as it was") {
-  in_private_namespaces([] {
+  with_nft([] {
     const auto plane = new_plane();
     const auto services = numbered(3, 2);
     install(*plane, services);
@@ -497,7 +472,7 @@ TEST_CASE("nftables plane: what cannot be is refused, and the kernel stays as it
 }
 
 TEST_CASE("nftables plane: names as long as Kubernetes allows") {
-  in_private_namespaces([] {
+  with_nft([] {
     auto service = service_number(0, 2);
     service.name =
         fmt::format("{}/{}:{}", std::string(63, 'n'), std::string(63, 's'), std::string(63, 'p'));
@@ -520,7 +495,7 @@ TEST_CASE("nftables plane: names as long as Kubernetes allows") {
 }
 
 TEST_CASE("nftables plane: a real cluster's services, of both families, with NodePorts") {
-  in_private_namespaces([] {
+  with_nft([] {
     const auto cluster = read_cluster(SVCBENCH_TEST_DATA "/kind-dualstack.json");
     REQUIRE_MESSAGE(cluster, cluster.error().message);
     REQUIRE(cluster->services.size() > 5);

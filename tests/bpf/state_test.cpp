@@ -9,6 +9,7 @@
 #include <linux/netfilter_ipv4/ip_tables.h>
 #include <sys/socket.h>
 
+#include <array>
 #include <cstring>
 #include <memory>
 #include <string>
@@ -17,6 +18,7 @@
 #include "measure/state.h"
 #include "plane/ebpf/attached_ebpf.h"
 #include "plane/iptables_chapter.h"
+#include "plane/null_plane.h"
 #include "private_place.h"
 #include "sys/child_process.h"
 #include "sys/fd.h"
@@ -141,22 +143,22 @@ TEST_CASE("connection tracking: none without a rule that asks for it, one a flow
     return;
   }
   in_private_namespaces([] {
-    const auto wire = must(Wire::create({.targets = 2, .backends = 2}));
-    const Testbed testbed = must(Testbed::create(wire->programs()));
-    std::vector<Target> targets;
-    for (const Protocol protocol : {Protocol::tcp, Protocol::udp}) {
-      const Endpoint backend{Address::from_ipv4(0x0AB40001U), 8080};
-      targets.push_back({{backend.address, backend.port, protocol}, {backend}});
+    const std::array families{Family::ipv4};
+    const std::array protocols{Protocol::tcp, Protocol::udp};
+    const Workload workload = must(Workload::generate(4, 1, families, 1, protocols));
+    const auto wire = must(Wire::create(PathTargets::needs(workload.services())));
+    const PathTargets targets =
+        must(PathTargets::add(*wire, workload.services(), workload, Family::ipv4, 1));
+    const auto stand = must(PathStand::with_plane(*wire, make_null, {}, workload.services()));
+    for (const Protocol protocol : protocols) {
+      CHECK(must(conntrack_per_1000_flows(*stand, targets, protocol)) == 0);
     }
-    const TargetRange range = must(wire->add_targets(targets));
-    const auto none = must(conntrack_use(*wire, testbed, range));
-    CHECK(none.per_1000_flows() == 0);
 
     {
       // It is the target that starts the tracking, not the table; no packet of ours meets the rule.
       const auto rules = must(memfd_of(
           "rules", "*nat\n-A PREROUTING -p udp --dport 9 -j DNAT --to-destination 10.180.0.9\nCOMMIT\n"));
-      const auto visit = must(testbed.node().enter());
+      const auto visit = must(stand->testbed().node().enter());
       ChildOptions options;
       options.stdin_fd = rules.get();
       const auto loaded = run_child({"iptables-restore"}, options);
@@ -166,11 +168,8 @@ TEST_CASE("connection tracking: none without a rule that asks for it, one a flow
       }
       REQUIRE_MESSAGE(loaded->exit_status == 0, loaded->first_error_line());
     }
-    for (const std::uint32_t first_flow : {0U, 1000U, 1000U}) {  // the same again: the table was emptied
-      const auto each = must(conntrack_use(*wire, testbed, range, first_flow));
-      CHECK(each.before == 0);
-      CHECK(each.after == 1000);
-      CHECK(each.per_1000_flows() == 1000);
+    for (const Protocol protocol : {Protocol::tcp, Protocol::udp, Protocol::udp}) {  // it is emptied before
+      CHECK(must(conntrack_per_1000_flows(*stand, targets, protocol)) == 1000);
     }
   });
 }

@@ -20,65 +20,36 @@
 #include "measure/path.h"
 #include "measure/wire/wire.h"
 #include "plane/registry.h"
+#include "private_place.h"
 #include "service/workload.h"
 #include "stats/quantile.h"
 #include "svcbench/abi.h"
-#include "sys/capabilities.h"
 #include "sys/child_process.h"
 #include "sys/conntrack.h"
 #include "sys/fd.h"
 #include "sys/net_counters.h"
 #include "sys/pinned.h"
-#include "sys/sandbox.h"
 
 namespace svcbench {
 namespace {
+
+using test::in_private_namespaces;
+using test::must;
 
 constexpr std::uint32_t service_count = 20;
 constexpr std::array families{Family::ipv4, Family::ipv6};
 constexpr std::array protocols{Protocol::udp, Protocol::tcp};
 constexpr std::array flow_kinds{FlowKind::fresh, FlowKind::established};
 
-bool may_run() {
-  const auto privileges = require_privileges();
-  if (!privileges) {
-    MESSAGE("skipped: " << privileges.error().message);
-  }
-  return privileges.has_value();
-}
-
-// Namespaces are a thread's: this one's end with it, and the other tests stay where they are.
-void in_private_namespaces(const std::function<void()>& body) {
-  std::thread([&] {
-    const auto entered = enter_private_namespaces();
-    CHECK_MESSAGE(entered, entered.error().message);
-    if (!entered) {
-      return;
-    }
-    try {
-      body();
-    } catch (...) {  // a REQUIRE that failed, which doctest has counted
-      FAIL_CHECK("the test ended early");
-    }
-  }).join();
-}
-
-// The value, or the end of the test.
-template <typename T>
-T take(Result<T> result) {
-  REQUIRE_MESSAGE(result, result.error().message);
-  return std::move(*result);
-}
-
 Workload services_of(Family family, std::uint32_t endpoints = 3) {
-  return take(Workload::generate(service_count, endpoints, {family}, 1, {Protocol::udp, Protocol::tcp}));
+  return must(Workload::generate(service_count, endpoints, {family}, 1, {Protocol::udp, Protocol::tcp}));
 }
 
 std::unique_ptr<Wire> new_wire() {
   WireCapacity capacity = PathTargets::needs(services_of(Family::ipv4).services());
   capacity.targets *= 4;
   capacity.backends *= 4;
-  return take(Wire::create(capacity));
+  return must(Wire::create(capacity));
 }
 
 // `body` for every plane of the wire that this machine can run; the others are told of.
@@ -119,8 +90,8 @@ void check_exact(const Arrivals& arrivals, std::uint32_t packets, bool answered)
 
 // On one CPU, as the measurements are.
 Arrivals send(Wire& wire, const PathStand& stand, const Volley& volley) {
-  const auto pin = take(Pinned::to_last_cpu());
-  return take(wire.send(stand.testbed(), volley));
+  const auto pin = must(Pinned::to_last_cpu());
+  return must(wire.send(stand.testbed(), volley));
 }
 
 bool says(const Error& error, const std::string& part) {
@@ -128,8 +99,8 @@ bool says(const Error& error, const std::string& part) {
 }
 
 void run_in(const NetNamespace& place, const std::vector<std::string>& argv) {
-  const auto visit = take(place.enter());
-  const auto ran = take(run_child(argv));
+  const auto visit = must(place.enter());
+  const auto ran = must(run_child(argv));
   REQUIRE_MESSAGE(ran.exit_status == 0, argv[0] << ": " << ran.err);
 }
 
@@ -155,15 +126,15 @@ void add_nft(const NetNamespace& place, const std::string& chain, const std::str
 }  // namespace
 
 TEST_CASE("wire: through every plane every packet comes out right, and the counts are exact") {
-  if (!may_run()) {
+  if (!test::may_program_the_kernel()) {
     return;
   }
   for_each_plane([](const PlaneRow& row) {
     for (const Family family : families) {
       const Workload workload = services_of(family);
       const auto wire = new_wire();
-      const auto targets = take(PathTargets::add(*wire, workload.services(), workload, family, 1));
-      const auto stand = take(PathStand::with_plane(*wire, row.make, {}, workload.services()));
+      const auto targets = must(PathTargets::add(*wire, workload.services(), workload, family, 1));
+      const auto stand = must(PathStand::with_plane(*wire, row.make, {}, workload.services()));
       for (const Protocol protocol : protocols) {
         for (const FlowKind flow : flow_kinds) {
           for (const Position position :
@@ -172,13 +143,13 @@ TEST_CASE("wire: through every plane every packet comes out right, and the count
             CAPTURE(to_string(protocol));
             CAPTURE(to_string(flow));
             CAPTURE(to_string(position));
-            const auto arrivals = take(measured(*stand, targets, {flow, position, protocol}, 600));
+            const auto arrivals = must(measured(*stand, targets, {flow, position, protocol}, 600));
             check_exact(arrivals, 600, false);
           }
         }
         // Many at a time, as for throughput.
         const auto burst =
-            take(measured(*stand, targets, {FlowKind::fresh, Position::random, protocol}, 2000, 64));
+            must(measured(*stand, targets, {FlowKind::fresh, Position::random, protocol}, 2000, 64));
         check_exact(burst, 2000, false);
         CHECK(burst.packets_per_second() > 1000);
       }
@@ -187,15 +158,15 @@ TEST_CASE("wire: through every plane every packet comes out right, and the count
 }
 
 TEST_CASE("wire: answers come back to the client, through netfilter as from the VIP") {
-  if (!may_run()) {
+  if (!test::may_program_the_kernel()) {
     return;
   }
   for_each_plane([](const PlaneRow& row) {
     for (const Family family : families) {
       const Workload workload = services_of(family);
       const auto wire = new_wire();
-      const auto targets = take(PathTargets::add(*wire, workload.services(), workload, family, 1));
-      const auto stand = take(PathStand::with_plane(*wire, row.make, {}, workload.services()));
+      const auto targets = must(PathTargets::add(*wire, workload.services(), workload, family, 1));
+      const auto stand = must(PathStand::with_plane(*wire, row.make, {}, workload.services()));
       for (const Protocol protocol : protocols) {
         CAPTURE(to_string(family));
         CAPTURE(to_string(protocol));
@@ -213,30 +184,30 @@ TEST_CASE("wire: answers come back to the client, through netfilter as from the 
 }
 
 TEST_CASE("wire: a delay that is known is what it measures") {
-  if (!may_run()) {
+  if (!test::may_program_the_kernel()) {
     return;
   }
   in_private_namespaces([] {
     const Workload workload = services_of(Family::ipv4);
     const auto wire = new_wire();
-    const auto targets = take(PathTargets::add(*wire, workload.services(), workload, Family::ipv4, 1));
+    const auto targets = must(PathTargets::add(*wire, workload.services(), workload, Family::ipv4, 1));
     const PathKind kind{FlowKind::fresh, Position::last, Protocol::udp};
     constexpr std::array<std::uint64_t, 3> delays{0, 5000, 20'000};
     std::vector<std::unique_ptr<PathStand>> stands;
     for (const std::uint64_t delay_ns : delays) {
-      stands.push_back(take(PathStand::with_redirect(*wire, Wire::Hook::tc, delay_ns)));
+      stands.push_back(must(PathStand::with_redirect(*wire, Wire::Hook::tc, delay_ns)));
     }
     std::array<std::vector<double>, 3> p50_ns;
     for (int volley = 0; volley < 21; ++volley) {
       for (std::size_t i = 0; i < stands.size(); ++i) {
-        const auto arrivals = take(measured(*stands[i], targets, kind, 1000));
+        const auto arrivals = must(measured(*stands[i], targets, kind, 1000));
         p50_ns[i].push_back(*arrivals.latency.quantile(0.5));
       }
     }
     const double none = stats::median_of(p50_ns[0])->value;
     // The program waits until a reading of the clock shows that the time is over, so up to one reading more
     // than it was told to; and the histogram's buckets are 1/128 of a value wide.
-    const double reading_ns = take(wire->clock_ns(stands[0]->testbed()));
+    const double reading_ns = must(wire->clock_ns(stands[0]->testbed()));
     for (std::size_t i = 1; i < delays.size(); ++i) {
       const auto delay_ns = static_cast<double>(delays[i]);
       const double measured = stats::median_of(p50_ns[i])->value - none;
@@ -249,15 +220,15 @@ TEST_CASE("wire: a delay that is known is what it measures") {
 }
 
 TEST_CASE("wire: a packet at another backend than its service's is an Error, in every plane") {
-  if (!may_run()) {
+  if (!test::may_program_the_kernel()) {
     return;
   }
   for_each_plane([](const PlaneRow& row) {
     for (const Family family : families) {
       const Workload workload = services_of(family);
       const auto wire = new_wire();
-      const auto targets = take(PathTargets::add(*wire, workload.services(), workload, family, 1));
-      const auto stand = take(PathStand::with_plane(*wire, row.make, {}, workload.services()));
+      const auto targets = must(PathTargets::add(*wire, workload.services(), workload, family, 1));
+      const auto stand = must(PathStand::with_plane(*wire, row.make, {}, workload.services()));
       if (!stand->translates()) {
         return;
       }
@@ -293,20 +264,20 @@ TEST_CASE("wire: a packet at another backend than its service's is an Error, in 
 }
 
 TEST_CASE("wire: one packet in three at a wrong backend is noticed") {
-  if (!may_run()) {
+  if (!test::may_program_the_kernel()) {
     return;
   }
   for_each_plane([](const PlaneRow& row) {
     const Workload workload = services_of(Family::ipv4);
     const auto wire = new_wire();
-    const auto stand = take(PathStand::with_plane(*wire, row.make, {}, workload.services()));
+    const auto stand = must(PathStand::with_plane(*wire, row.make, {}, workload.services()));
     if (!stand->translates()) {
       return;
     }
     // The wire is told of the first two endpoints of three.
     Service service = workload.services().front();
     service.endpoints.pop_back();
-    const auto range = take(wire->add_targets(std::array{Target{service.frontend, service.endpoints}}));
+    const auto range = must(wire->add_targets(std::array{Target{service.frontend, service.endpoints}}));
     const auto arrivals = send(*wire, *stand, {.targets = range, .flows = 300, .packets = 300});
     CHECK(arrivals.counts.right + arrivals.counts.wrong_backend == 300);
     CHECK(arrivals.counts.wrong_backend > 30);
@@ -371,15 +342,15 @@ void meddle(const PlaneRow& row, const NetNamespace& node, const Frontend& front
 }  // namespace
 
 TEST_CASE("wire: a rule that is wrong in the kernel, behind the plane's back, is noticed") {
-  if (!may_run()) {
+  if (!test::may_program_the_kernel()) {
     return;
   }
   for_each_plane([](const PlaneRow& row) {
     const Workload workload = services_of(Family::ipv4);
     const auto wire = new_wire();
-    const auto targets = take(PathTargets::add(*wire, workload.services(), workload, Family::ipv4, 1));
+    const auto targets = must(PathTargets::add(*wire, workload.services(), workload, Family::ipv4, 1));
     const auto before = maps_named("backends4");
-    const auto stand = take(PathStand::with_plane(*wire, row.make, {}, workload.services()));
+    const auto stand = must(PathStand::with_plane(*wire, row.make, {}, workload.services()));
     if (!stand->translates()) {
       return;
     }
@@ -394,7 +365,7 @@ TEST_CASE("wire: a rule that is wrong in the kernel, behind the plane's back, is
 }
 
 TEST_CASE("wire: damaged and masqueraded packets are counted as such") {
-  if (!may_run()) {
+  if (!test::may_program_the_kernel()) {
     return;
   }
   const auto stand_with = [](const std::string& chain, const std::string& rule,
@@ -402,9 +373,9 @@ TEST_CASE("wire: damaged and masqueraded packets are counted as such") {
     in_private_namespaces([&] {
       const Workload workload = services_of(Family::ipv4);
       const auto wire = new_wire();
-      const auto targets = take(PathTargets::add(*wire, workload.services(), workload, Family::ipv4, 1));
+      const auto targets = must(PathTargets::add(*wire, workload.services(), workload, Family::ipv4, 1));
       const auto stand =
-          take(PathStand::with_plane(*wire, find_plane("null")->make, {}, workload.services()));
+          must(PathStand::with_plane(*wire, find_plane("null")->make, {}, workload.services()));
       const PathKind kind{FlowKind::fresh, Position::last, Protocol::udp};
       CHECK(measured(*stand, targets, kind, 100));
       add_nft(stand->testbed().node(), chain, rule);
@@ -432,7 +403,7 @@ TEST_CASE("wire: damaged and masqueraded packets are counted as such") {
 }
 
 TEST_CASE("wire: packets that the node drops are missed, and the node's counter is named") {
-  if (!may_run()) {
+  if (!test::may_program_the_kernel()) {
     return;
   }
   for (const Family family : families) {
@@ -440,9 +411,9 @@ TEST_CASE("wire: packets that the node drops are missed, and the node's counter 
       CAPTURE(to_string(family));
       const Workload workload = services_of(family);
       const auto wire = new_wire();
-      const auto targets = take(PathTargets::add(*wire, workload.services(), workload, family, 1));
+      const auto targets = must(PathTargets::add(*wire, workload.services(), workload, family, 1));
       const auto stand =
-          take(PathStand::with_plane(*wire, find_plane("null")->make, {}, workload.services()));
+          must(PathStand::with_plane(*wire, find_plane("null")->make, {}, workload.services()));
       const PathKind kind{FlowKind::fresh, Position::last, Protocol::udp};
       CHECK(measured(*stand, targets, kind, 100));
       run_in(stand->testbed().node(),
@@ -457,7 +428,7 @@ TEST_CASE("wire: packets that the node drops are missed, and the node's counter 
 }
 
 TEST_CASE("wire: a link that is lost in mid-run is an Error and no hang") {
-  if (!may_run()) {
+  if (!test::may_program_the_kernel()) {
     return;
   }
   struct Loss {
@@ -470,13 +441,13 @@ TEST_CASE("wire: a link that is lost in mid-run is an Error and no hang") {
       CAPTURE(std::string(loss.device));
       const Workload workload = services_of(Family::ipv4);
       const auto wire = new_wire();
-      const auto targets = take(PathTargets::add(*wire, workload.services(), workload, Family::ipv4, 1));
+      const auto targets = must(PathTargets::add(*wire, workload.services(), workload, Family::ipv4, 1));
       const auto stand =
-          take(PathStand::with_plane(*wire, find_plane("null")->make, {}, workload.services()));
+          must(PathStand::with_plane(*wire, find_plane("null")->make, {}, workload.services()));
       const PathKind kind{FlowKind::fresh, Position::last, Protocol::udp};
       CHECK(measured(*stand, targets, kind, 100));
       // A removal that happens while some hundred thousand packets are on their way.
-      const NetNamespace place = take((stand->testbed().*loss.place)().duplicate());
+      const NetNamespace place = must((stand->testbed().*loss.place)().duplicate());
       Status removed = failure("not yet");
       std::thread remover([&] {
         std::this_thread::sleep_for(std::chrono::milliseconds(50));
@@ -494,6 +465,7 @@ TEST_CASE("wire: a link that is lost in mid-run is an Error and no hang") {
       CHECK(took < std::chrono::seconds(10));
       const auto again = measured(*stand, targets, kind, 100);
       REQUIRE_FALSE(again);
+      CHECK_MESSAGE(!says(again.error(), "needs kernel"), again.error().message);
       MESSAGE(std::string(loss.device)
               << " lost: " << arrivals.error().message << "; then: " << again.error().message);
     });
@@ -501,7 +473,7 @@ TEST_CASE("wire: a link that is lost in mid-run is an Error and no hang") {
 }
 
 TEST_CASE("wire: a full connection tracking table is an Error that names it") {
-  if (!may_run()) {
+  if (!test::may_program_the_kernel()) {
     return;
   }
   in_private_namespaces([] {
@@ -512,12 +484,12 @@ TEST_CASE("wire: a full connection tracking table is an Error that names it") {
     }
     const Workload workload = services_of(Family::ipv4);
     const auto wire = new_wire();
-    const auto targets = take(PathTargets::add(*wire, workload.services(), workload, Family::ipv4, 1));
-    const auto stand = take(PathStand::with_plane(*wire, row.make, {}, workload.services()));
+    const auto targets = must(PathTargets::add(*wire, workload.services(), workload, Family::ipv4, 1));
+    const auto stand = must(PathStand::with_plane(*wire, row.make, {}, workload.services()));
     std::size_t limit = 0;
     {
-      const auto visit = take(stand->testbed().node().enter());
-      limit = take(conntrack_limit());
+      const auto visit = must(stand->testbed().node().enter());
+      limit = must(conntrack_limit());
     }
     if (limit == 0 || limit > 300'000) {
       MESSAGE("skipped: the table holds " << limit << " connections, too many to fill in a test");
@@ -535,14 +507,14 @@ TEST_CASE("wire: a full connection tracking table is an Error that names it") {
       open.open = false;
       open.answered = false;
       static_cast<void>(send(*wire, *stand, open));
-      const auto inside = take(stand->testbed().node().enter());
-      if (take(conntrack_entries()) + 50 > limit) {
+      const auto inside = must(stand->testbed().node().enter());
+      if (must(conntrack_entries()) + 50 > limit) {
         break;
       }
     }
 
-    const auto visit = take(stand->testbed().node().enter());
-    REQUIRE(take(conntrack_entries()) + 50 > limit);
+    const auto visit = must(stand->testbed().node().enter());
+    REQUIRE(must(conntrack_entries()) + 50 > limit);
     const NetCounters before = loss_counters();
     const auto arrivals =
         send(*wire, *stand, {.targets = *range, .first_flow = flows, .flows = 1000, .packets = 1000});
@@ -557,19 +529,19 @@ TEST_CASE("wire: a full connection tracking table is an Error that names it") {
 }
 
 TEST_CASE("wire: each plane spreads new flows evenly over a service's endpoints") {
-  if (!may_run()) {
+  if (!test::may_program_the_kernel()) {
     return;
   }
   for_each_plane([](const PlaneRow& row) {
     const Workload workload = services_of(Family::ipv4);
     const auto wire = new_wire();
-    const auto stand = take(PathStand::with_plane(*wire, row.make, {}, workload.services()));
+    const auto stand = must(PathStand::with_plane(*wire, row.make, {}, workload.services()));
     if (!stand->translates()) {
       return;
     }
     for (const Service& service : {workload.services()[0], workload.services()[1]}) {  // UDP, TCP
       CAPTURE(to_string(service.frontend.protocol));
-      const auto range = take(wire->add_targets(std::array{Target{service.frontend, service.endpoints}}));
+      const auto range = must(wire->add_targets(std::array{Target{service.frontend, service.endpoints}}));
       constexpr std::uint32_t flows = 3000;
       const auto arrivals = send(*wire, *stand, {.targets = range, .flows = flows, .packets = flows});
       check_exact(arrivals, flows, false);
@@ -577,7 +549,7 @@ TEST_CASE("wire: each plane spreads new flows evenly over a service's endpoints"
       double statistic = 0;
       std::uint64_t all = 0;
       for (const Endpoint& endpoint : service.endpoints) {
-        const auto hits = take(wire->hits(range.first, endpoint));
+        const auto hits = must(wire->hits(range.first, endpoint));
         all += hits;
         statistic += std::pow(static_cast<double>(hits) - expected, 2) / expected;
       }
@@ -591,11 +563,11 @@ TEST_CASE("wire: each plane spreads new flows evenly over a service's endpoints"
 }
 
 TEST_CASE("wire: no room for another target is an Error") {
-  if (!may_run()) {
+  if (!test::may_program_the_kernel()) {
     return;
   }
   in_private_namespaces([] {
-    const auto wire = take(Wire::create({.targets = 1, .backends = 1}));
+    const auto wire = must(Wire::create({.targets = 1, .backends = 1}));
     const Target one{{Address::from_ipv4(0x0A600001), 80, Protocol::udp},
                      {{Address::from_ipv4(0x0A800001), 80}}};
     CHECK(wire->add_targets(std::array{one}));

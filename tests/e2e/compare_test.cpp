@@ -154,6 +154,12 @@ TEST_CASE("compare: every plane, every scenario, Table 4.2, and the host is as i
       continue;
     }
     CHECK_MESSAGE(entries == (plane == "null" || plane.starts_with("ebpf") ? 0 : 1000), plane);
+    const json& peak = state["user_peak"];
+    CHECK_MESSAGE(peak.is_null() == (plane == "null"), plane);
+    if (!peak.is_null()) {
+      CHECK_MESSAGE((peak["tool_bytes"] > 0) == !plane.starts_with("ebpf"), plane);
+      CHECK(peak["bytes"] == peak["own_bytes"].get<double>() + peak["tool_bytes"].get<double>());
+    }
   }
 
   check_width(ran.out);

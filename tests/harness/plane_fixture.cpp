@@ -145,7 +145,7 @@ std::string_view to_string(svcb_outcome outcome) {
   static constexpr std::array<std::string_view, SVCB_OUTCOMES + 1> names{
       "translated",     "no service",    "no endpoint", "contended",  "not IP",
       "VLAN",           "truncated",     "fragment",    "IP options", "extension",
-      "not TCP or UDP", "not rewritten", "no outcome"};
+      "not TCP or UDP", "not rewritten", "elsewhere",   "no flow",    "no outcome"};
 
   return names.at(outcome);
 }
@@ -182,7 +182,7 @@ std::uint64_t PlaneFixture::add_service(std::string_view address, std::uint16_t 
       update(skeleton_->maps.backends6, &next, &value);
     } else {
       const svcb_backend4 value{
-          .address = from_bytes<__be32>(bytes), .port = htons(backend.port), .pad = 0};
+          .address = from_bytes<__be32>(bytes), .port = htons(backend.port), .flags = 0};
       update(skeleton_->maps.backends4, &next, &value);
     }
     next++;

@@ -80,6 +80,7 @@ CompareResults guest() {
   }
   StateCell state{.plane = "ipvs", .services = 1000};
   state.conntrack_per_1000_flows = 1000;
+  state.user_peak = UserPeak{.own = 1.5 * 1048576, .tool = 6 * 1048576};
   results.states.push_back(state);
   return results;
 }
@@ -198,6 +199,7 @@ TEST_CASE("borrow: only sizes that both runs measured; exponents and counts as t
   CHECK(growth->growth.exponent == doctest::Approx(0));
   REQUIRE(borrowed.counts.size() == 1);
   CHECK(borrowed.counts[0].entries == 1000);
+  CHECK(borrowed.counts[0].user_bytes == 7.5 * 1048576);
 }
 
 TEST_CASE("borrow: a plane of the other nature only where there is none of the same") {
@@ -269,6 +271,7 @@ TEST_CASE("borrow: Table 4.2 has the column, marked, in 100 columns; the other r
   CHECK(text.find("~6.50 us [4.50,8.00] *6.12 tcg") != std::string::npos);
   CHECK(text.find("~400 us [400,400] *6.12 tcg") != std::string::npos);
   CHECK(text.find("1000 *6.12 tcg") != std::string::npos);
+  CHECK(text.find("7.5 MiB *6.12 tcg") != std::string::npos);
   CHECK(text.find("flat, b 0.00 *6.12 tcg") != std::string::npos);
   CHECK(text.find("*6.12 tcg: ipvs not measured here but scaled, from guest.json (kernel 6.12.41+deb13") !=
         std::string::npos);
@@ -434,6 +437,22 @@ TEST_CASE("reader: hostile results are refused with a sentence") {
   altered([](json& top) { top["paths"][0]["volley_p50_ns"][0] = nullptr; }, "numbers");
   altered([](json& top) { top["paths"][0]["volley_p50_ns"][0] = -5; }, "-5");
   altered([](json& top) { top["states"][0]["conntrack_entries_per_1000_new_flows"] = "all"; }, "a number");
+  altered([](json& top) { top["states"][0]["user_peak"] = 5; }, "a number");
+  altered([](json& top) { top["states"][0]["user_peak"]["own_bytes"] = -1; }, "out of range");
+  altered([](json& top) { top["states"][0]["user_peak"]["tool_bytes"] = "many"; }, "a number");
+}
+
+TEST_CASE("reader: what user memory a result tells; one of before it was measured has none") {
+  json document = to_json(guest());
+  const auto now = parse_comparison(document.dump(), "x.json");
+  REQUIRE(now);
+  REQUIRE(now->states[0].user_peak);
+  CHECK(now->states[0].user_peak->own == 1.5 * 1048576);
+  CHECK(now->states[0].user_peak->tool == 6 * 1048576);
+  document["states"][0].erase("user_peak");
+  const auto before = parse_comparison(document.dump(), "x.json");
+  REQUIRE(before);
+  CHECK_FALSE(before->states[0].user_peak);
 }
 
 TEST_CASE("borrow: zeros, gaps and doubles in the other run leave figures out, and no more") {

@@ -145,8 +145,14 @@ TEST_CASE("compare: growth and the cost of a further service") {
 TEST_CASE("compare: a series ends where its shortest size does, and one size has no growth") {
   CompareResults results = with_planes({"x"});
   add_path(results, "x", line(100, 1));
-  results.paths[1].p50_ns.resize(5);
-  CHECK(path_series(results, "x", new_last).by_round.size() == 5);
+  std::vector<double>& fewer = results.paths[1].p50_ns;
+  fewer = {fewer[1], fewer[3], fewer[5], fewer[7]};
+  const auto rows = path_series(results, "x", new_last).by_round;
+  REQUIRE(rows.size() == 4);
+  for (const auto& row : rows) {  // of one round: its factor is the same at each size
+    CHECK(row[0] / 200 == doctest::Approx(row[1] / 1100).epsilon(1e-9));
+    CHECK(row[0] / 200 == doctest::Approx(row[2] / 10'100).epsilon(1e-9));
+  }
   results.paths[1].p50_ns.clear();  // left out
   Series series = path_series(results, "x", new_last);
   CHECK(series.sizes == std::vector<double>{100, 10'000});
@@ -204,8 +210,10 @@ TEST_CASE("compare: a ratio is of the volleys of one round") {
   CHECK(path_ratio(over, under)->value == doctest::Approx(2));
   CHECK(path_ratio(over, under)->interval->high == doctest::Approx(2));  // the machine's drift cancels
   CHECK(path_ratio(over, under)->samples == rounds);
-  under.p50_ns.resize(3);
-  CHECK(path_ratio(over, under)->samples == 3);
+  // Visited in every other round: beside each of its volleys stands the other's of that round.
+  under.p50_ns = {over.p50_ns[1], over.p50_ns[3], over.p50_ns[5], over.p50_ns[7]};
+  CHECK(path_ratio(over, under)->samples == 4);
+  CHECK(path_ratio(over, under)->value == doctest::Approx(1).epsilon(1e-9));
   over.p50_ns.clear();
   CHECK_FALSE(path_ratio(over, under));
 }
@@ -337,6 +345,21 @@ TEST_CASE("verdict conntrack: counted at the largest size, on both sides or not 
   CHECK(verdict_of(results, "conntrack").outcome == Outcome::does_not_hold);
 }
 
+TEST_CASE("verdicts of the path where no packets could be sent: of the planes that ran, left open") {
+  CompareResults results = with_planes({"null", "iptables-nft", "ebpf-tc"});
+  results.path_missing = "this kernel sends none";
+  for (const char* id : {"iptables-scan", "ebpf-constant", "lookup-2-5us"}) {
+    const Verdict verdict = verdict_of(results, id);
+    CHECK(verdict.outcome == Outcome::inconclusive);
+    CHECK(verdict.summary == "inconclusive: the path was not measured: this kernel sends none");
+    CHECK(verdict.evidence.empty());
+  }
+  CHECK(find_verdict(judge(results), "ipvs-constant") == nullptr);
+  CHECK(exit_code(judge(results)) == 4);
+  results.planes = {"null", "nftables"};
+  CHECK(judge(results).empty());
+}
+
 TEST_CASE("no cells, no verdicts") { CHECK(judge(with_planes({"null"})).empty()); }
 
 // Seven planes, every scenario, figures as long as they come on a busy machine.
@@ -366,7 +389,8 @@ CompareResults full_results() {
                                 .services = services,
                                 .conntrack_per_1000_flows = ebpf ? 0 : 1000,
                                 .kernel_bytes = 123e6,
-                                .kernel_bytes_method = "the maps' own accounting"});
+                                .kernel_bytes_method = "the maps' own accounting",
+                                .user_peak = UserPeak{.own = 3 * 1048576.0, .tool = 120.5 * 1048576}});
     }
   }
   for (const std::string_view name : {instrument_sink, instrument_redirect_xdp, instrument_redirect_tc,
@@ -391,8 +415,8 @@ TEST_CASE("comparison table: every part, no line over 100 columns") {
   check_width(text);
   for (const char* part :
        {"Sync: ", "Update of one service", "Path, wire to wire", "Growth with N",
-        "Table 4.2, measured at 10,000 services", "lookup grows", "kernel memory",
-        "iptables-legacy, partial", "redirect-xdp", "one reading of its clock takes 23 ns",
+        "Table 4.2, measured at 10,000 services", "lookup grows", "kernel memory", "user memory",
+        "123.5 MiB", "iptables-legacy, partial", "redirect-xdp", "one reading of its clock takes 23 ns",
         "established, missing TCP", "ebpf-tc: 14.2 [14.2,14.2] times a tc program that only redirects",
         "Claim: iptables looks a service up by a linear scan"}) {
     CHECK_MESSAGE(holds_text(text, part), part);
@@ -496,6 +520,12 @@ TEST_CASE("comparison JSON: raw samples, whole histograms, figures, null for wha
 
   CHECK(json["states"][0]["conntrack_entries_per_1000_new_flows"] == 1000);
   CHECK(json["states"][0]["kernel_bytes_interval"].is_null());
+  CHECK(json["states"][0]["user_peak"]["bytes"] == 123.5 * 1048576);
+  CHECK(json["states"][0]["user_peak"]["own_bytes"] == 3 * 1048576.0);
+  CHECK(json["states"][0]["user_peak"]["tool_bytes"] == 120.5 * 1048576);
+  CHECK_FALSE(json["states"][0]["user_peak"]["method"].get<std::string>().empty());
+  results.states[0].user_peak.reset();
+  CHECK(to_json(results)["states"][0]["user_peak"].is_null());
   CHECK_FALSE(json["growth"].empty());
   for (const auto& growth : json["growth"]) {
     CHECK(growth["exponent"].is_number());

@@ -6,8 +6,8 @@
 #include <limits>
 #include <vector>
 
-#include "measure/random.h"
 #include "stats/crossing.h"
+#include "stats/random.h"
 
 namespace {
 

@@ -111,12 +111,60 @@ TEST_CASE("path figures are instructions where the clock counts those") {
   CHECK(PathUnit::of("icount").with_unit(estimate) == "4050 instr [3500,4500]");
   CHECK(PathUnit::of("icount").number(300.0) == "150");
   CHECK(PathUnit::of("icount").with_unit(std::nullopt) == "-");
+  const stats::Estimate fine{5.68, stats::Interval{5.62, 5.73}, 6};
+  CHECK(PathUnit::of("").fine(fine) == "5.68 ns [5.62,5.73]");
+  CHECK(PathUnit::of("").fine(stats::Estimate{12'345, stats::Interval{12'000, 12'500}, 6}) ==
+        "12.3 us [12.0,12.5]");
+  CHECK(PathUnit::of("icount").fine(fine) == "2.84 instr [2.81,2.87]");
+  CHECK(PathUnit::of("").fine(std::nullopt) == "-");
+  CHECK(PathUnit::of("").whole_fine(23.4) == "23 ns");
+  CHECK(PathUnit::of("icount").whole_fine(46.8) == "23 instr");
 
   const std::string text = render_comparison(ebpf_at_8_us("icount"), false);
   CHECK(text.find("p50 instr") != std::string::npos);
   CHECK(text.find("4000 instr [4000,4000]") != std::string::npos);
   CHECK(text.find("8.00") == std::string::npos);
   CHECK(render_comparison(ebpf_at_8_us("tcg"), false).find("8.00 us [8.00,8.00]") != std::string::npos);
+}
+
+TEST_CASE("where the clock counts instructions nothing of the path is told in time") {
+  CompareResults results;
+  results.planes = {"null", "iptables-nft", "ebpf-tc"};
+  for (const std::string& plane : results.planes) {
+    for (const std::size_t services : {100, 1000}) {
+      PathCell cell{.plane = plane, .services = services};
+      cell.latency.add_bucket(1000, 200);
+      cell.p50_ns = std::vector<double>(
+          6, plane == "iptables-nft" ? 2000.0 + 10 * static_cast<double>(services) : 3000);
+      results.paths.push_back(cell);
+    }
+  }
+  results.clock_ns = 46;
+  const std::vector<double> more{14'000, 14'000, 14'000, 14'000, 14'000, 14'000};
+  const std::vector<double> less{4000, 4000, 4000, 4000, 4000, 4000};
+  results.agreements.push_back(
+      {"iptables-nft", 1000, 100, compare_instruments({more, less}, {more, less})});
+  const auto rendered = [&](const char* emulated) {
+    results.environment["emulated"] = emulated;
+    results.verdicts = judge(results);
+    return render_comparison(results, false);
+  };
+  const std::string instructions = rendered("icount");
+  for (const char* part :
+       {"5.00 instr [5.00,5.00]", "clock takes 23 instr;", "the wire says 5000 instr [5000, 5000]",
+        "new flow, last UDP: 5.0 instr a further service [5.0, 5.0]", "1500.0 instr [1500.0, 1500.0]",
+        "these are path instr"}) {
+    CHECK_MESSAGE(instructions.find(part) != std::string::npos, part);
+  }
+  for (const char* part : {" ns ", " ns;", " ns [", " us ["}) {
+    CHECK_MESSAGE(instructions.find(part) == std::string::npos, part);
+  }
+  const std::string time = rendered("tcg");
+  for (const char* part :
+       {"10.0 ns [10.0,10.0]", "clock takes 46 ns;", "the wire says 10.00 us [10.00, 10.00]",
+        "10.0 ns a further service [10.0, 10.0]", "3000.0 ns [3000.0, 3000.0]", "these are path us"}) {
+    CHECK_MESSAGE(time.find(part) != std::string::npos, part);
+  }
 }
 
 TEST_CASE("a claim in microseconds is not decided by a guest that has no time of its own") {

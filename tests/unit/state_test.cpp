@@ -5,10 +5,12 @@
 #include <sys/mman.h>
 
 #include <algorithm>
+#include <cmath>
 #include <string>
 #include <vector>
 
 #include "measure/state.h"
+#include "sys/child_process.h"
 #include "sys/peak_rss.h"
 
 namespace svcbench {
@@ -126,6 +128,54 @@ TEST_CASE("peak of resident memory: seen, and reset") {
   CHECK(*peak < *before + size + tolerance);
   REQUIRE(reset_peak_rss());
   CHECK(*peak_rss_bytes() < *before + tolerance);
+}
+
+TEST_CASE("user memory: our own growth, and a tool's peak though it lies far below ours") {
+  constexpr double tolerance = 8 * mib;
+  std::vector<char> ours(64U << 20, 'x');  // what was there before is not counted
+  std::vector<char> more;
+  const auto both = user_memory_of([&]() -> Status {
+    more.assign(32U << 20, 'y');
+    SVCB_TAKE(dd, run_child({"dd", "if=/dev/zero", "of=/dev/null", "bs=16M", "count=1"}));
+    return dd.exit_status == 0 ? Status() : failure("{}", dd.first_error_line());
+  });
+  REQUIRE_MESSAGE(both, both.error().message);
+  CHECK(std::abs(static_cast<double>(both->own) - 32 * mib) < tolerance);
+  REQUIRE(both->tool);  // dd's buffer, and its libraries
+  CHECK(static_cast<double>(*both->tool) > 16 * mib);
+  CHECK(static_cast<double>(*both->tool) < 16 * mib + tolerance);
+
+  const auto neither = user_memory_of([] { return Status(); });
+  REQUIRE(neither);
+  CHECK(static_cast<double>(neither->own) < mib);
+  CHECK(neither->tool == 0);
+
+  const auto failed = user_memory_of([]() -> Status { return failure("no"); });
+  REQUIRE_FALSE(failed);
+  CHECK(failed.error().message == "no");
+}
+
+TEST_CASE("user memory: of several tools the largest; a killed or signalled one ends as it would") {
+  const auto two = user_memory_of([]() -> Status {
+    for (const char* size : {"bs=12M", "bs=1M"}) {
+      SVCB_CHECK(run_child({"dd", "if=/dev/zero", "of=/dev/null", size, "count=1"}));
+    }
+    return {};
+  });
+  REQUIRE_MESSAGE(two, two.error().message);
+  REQUIRE(two->tool);
+  CHECK(static_cast<double>(*two->tool) > 12 * mib);
+  CHECK(static_cast<double>(*two->tool) < 20 * mib);
+  const ChildMemory watching;
+  const auto killed = run_child({"sh", "-c", "kill -9 $$"});
+  REQUIRE(killed);
+  CHECK(killed->exit_status == 128 + 9);
+  const auto handled = run_child({"sh", "-c", "trap 'exit 7' USR1; kill -USR1 $$; exit 8"});
+  REQUIRE(handled);
+  CHECK(handled->exit_status == 7);
+  const auto stopped = run_child({"sh", "-c", "kill -STOP $$; exit 5"});  // a tracer does not leave it so
+  REQUIRE(stopped);
+  CHECK(stopped->exit_status == 5);
 }
 
 }  // namespace svcbench

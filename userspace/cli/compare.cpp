@@ -12,7 +12,6 @@
 #include "report/compare_json.h"
 #include "report/compare_reader.h"
 #include "report/compare_table.h"
-#include "report/output_file.h"
 #include "report/progress_line.h"
 #include "sys/capabilities.h"
 #include "sys/environment.h"
@@ -29,12 +28,9 @@ struct CompareInput {
   std::vector<std::string> planes{};
   std::vector<std::string> scenarios{};
   bool every_kind = false;
-  std::size_t rounds = CompareOptions{}.rounds;
   std::uint32_t packets = CompareOptions{}.packets;
-  double budget_seconds = CompareOptions{}.budget_seconds;
-  std::string json{};
+  RunInput run{.rounds = CompareOptions{}.rounds, .budget_seconds = CompareOptions{}.budget_seconds};
   std::string with{};  // path, or empty
-  bool quiet = false;
 };
 
 std::vector<std::string> plane_names() {
@@ -99,11 +95,7 @@ Result<std::optional<CompareResults>> lender(const CompareInput& input,
 }
 
 Result<int> run(const CompareInput& input) {
-  std::optional<OutputFile> json;
-  if (!input.json.empty()) {
-    SVCB_TAKE(file, OutputFile::at(input.json));
-    json.emplace(std::move(file));
-  }
+  SVCB_TAKE(json, open_output(input.run.json));
   SVCB_CHECK(check_on_wire(input, chosen_scenarios(input.scenarios)));
   SVCB_TAKE(made, input.workload.make());
   SVCB_TAKE(sweep, input.workload.sweep(made.workload.services().size()));
@@ -112,23 +104,23 @@ Result<int> run(const CompareInput& input) {
 
   const nlohmann::json environment = describe_environment();
   SVCB_CHECK(enter_private_namespaces());
-  const auto progress = make_progress(input.quiet);
+  const auto progress = make_progress(input.run.quiet);
   const CompareOptions options{.planes = chosen_planes(input.planes),
                                .scenarios = chosen_scenarios(input.scenarios),
                                .sweep = sweep,
                                .kinds = input.every_kind ? all_kinds() : usual_kinds(),
                                .family = input.workload.family == "ipv6" ? Family::ipv6 : Family::ipv4,
                                .seed = input.workload.seed,
-                               .rounds = input.rounds,
+                               .rounds = input.run.rounds,
                                .packets = input.packets,
-                               .budget_seconds = input.budget_seconds,
+                               .budget_seconds = input.run.budget_seconds,
                                .services_capacity = input.capacity.services,
                                .backends_capacity = input.capacity.backends};
   MonotonicClock clock;
   SVCB_TAKE(results, run_compare(made.workload, options, clock, *progress));
   results.environment = environment;
   results.run =
-      describe_run(input.command, input.workload, sweep, made, input.rounds, input.budget_seconds);
+      describe_run(input.command, input.workload, sweep, made, input.run.rounds, input.run.budget_seconds);
   results.run["packets"] = input.packets;
   if (other) {
     results.borrowed = borrow(*other, input.with, results);
@@ -152,19 +144,14 @@ std::shared_ptr<CompareInput> common_options(CLI::App& app, std::string command)
   input->workload.protocol = "mixed";
   input->workload.add_options(app);
   input->capacity.add_options(app);
-  app.add_option("--rounds", input->rounds, "Times that every cell is visited, in a shuffled order")
-      ->check(whole_number(1, 10'000))
-      ->capture_default_str();
+  input->run.add_options(app);
   app.add_option("--packets", input->packets, "Packets of one visit to a cell of the path")
       ->check(whole_number(100, 100'000))
       ->capture_default_str();
-  app.add_option("--budget", input->budget_seconds,
+  app.add_option("--budget", input->run.budget_seconds,
                  "Time to aim at: dear cells get fewer repeats, or are left out with a prediction")
       ->transform(duration())
       ->capture_default_str();
-  app.add_option("--json", input->json,
-                 "Write every raw sample and the environment here (- is standard output)");
-  app.add_flag("--quiet", input->quiet, "No progress on standard error");
   return input;
 }
 

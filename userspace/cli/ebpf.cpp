@@ -14,7 +14,6 @@
 #include "report/compare_json.h"
 #include "report/compare_table.h"
 #include "report/figures.h"
-#include "report/output_file.h"
 #include "report/progress_line.h"
 #include "report/results_json.h"
 #include "report/results_table.h"
@@ -33,11 +32,8 @@ constexpr std::size_t path_rounds = 12;
 struct EbpfInput {
   WorkloadInput workload{};
   CapacityInput capacity{};
-  std::size_t rounds = EbpfRunOptions{}.rounds;
-  double budget_seconds = 60;
+  RunInput run{.rounds = EbpfRunOptions{}.rounds, .budget_seconds = 60};
   std::string iptables{};
-  std::string json{};
-  bool quiet = false;
 };
 
 // What the path takes with this data plane in it, beside plain forwarding and the instrument's own cost.
@@ -57,19 +53,15 @@ Result<CompareResults> measure_paths(const EbpfInput& input, const WorkloadInput
                                .kinds = std::move(kinds),
                                .family = input.workload.family == "ipv6" ? Family::ipv6 : Family::ipv4,
                                .seed = input.workload.seed,
-                               .rounds = std::min(input.rounds, path_rounds),
-                               .budget_seconds = input.budget_seconds / 2,
+                               .rounds = std::min(input.run.rounds, path_rounds),
+                               .budget_seconds = input.run.budget_seconds / 2,
                                .services_capacity = input.capacity.services,
                                .backends_capacity = input.capacity.backends};
   return run_compare(made.workload, options, clock, progress);
 }
 
 Result<int> run(const EbpfInput& input) {
-  std::optional<OutputFile> json;
-  if (!input.json.empty()) {
-    SVCB_TAKE(file, OutputFile::at(input.json));
-    json.emplace(std::move(file));
-  }
+  SVCB_TAKE(json, open_output(input.run.json));
   SVCB_TAKE(made, input.workload.make());
   SVCB_TAKE(sweep, input.workload.sweep(made.workload.services().size()));
   SVCB_CHECK(require_privileges());
@@ -77,11 +69,11 @@ Result<int> run(const EbpfInput& input) {
 
   const nlohmann::json environment = describe_environment();
   SVCB_CHECK(enter_private_namespaces());
-  const auto progress = make_progress(input.quiet);
+  const auto progress = make_progress(input.run.quiet);
   const EbpfRunOptions options{.sweep = sweep,
                                .seed = input.workload.seed,
-                               .rounds = input.rounds,
-                               .budget_seconds = input.budget_seconds,
+                               .rounds = input.run.rounds,
+                               .budget_seconds = input.run.budget_seconds,
                                .services_capacity = input.capacity.services,
                                .backends_capacity = input.capacity.backends,
                                .iptables = iptables};
@@ -89,7 +81,8 @@ Result<int> run(const EbpfInput& input) {
   SVCB_TAKE(results, run_ebpf(made.workload, options, clock, *progress));
   SVCB_TAKE(paths, measure_paths(input, made, sweep, clock, *progress));
   results.environment = environment;
-  results.run = describe_run("ebpf", input.workload, sweep, made, input.rounds, input.budget_seconds);
+  results.run =
+      describe_run("ebpf", input.workload, sweep, made, input.run.rounds, input.run.budget_seconds);
   results.run["iptables"] = {
       {"label", iptables.label}, {"backend", iptables.backend}, {"program", iptables.restore}};
   for (Verdict& verdict : judge(paths)) {
@@ -124,19 +117,14 @@ Action configure_ebpf(CLI::App& app) {
   auto input = std::make_shared<EbpfInput>();
   input->workload.add_options(app);
   input->capacity.add_options(app);
-  app.add_option("--rounds", input->rounds, "Times that every cell is visited, in a shuffled order")
-      ->check(whole_number(1, 10'000))
-      ->capture_default_str();
-  app.add_option("--budget", input->budget_seconds,
+  input->run.add_options(app);
+  app.add_option("--budget", input->run.budget_seconds,
                  "Seconds to aim at: dear cells get fewer repeats, or are skipped")
       ->check(whole_number(1, 1'000'000))
       ->capture_default_str();
   app.add_option("--iptables", input->iptables,
                  "The iptables-restore to compare with, e.g. /usr/sbin/iptables-legacy-restore\n"
                  "(default: iptables-restore)");
-  app.add_option("--json", input->json,
-                 "Write every raw sample and the environment here (- is standard output)");
-  app.add_flag("--quiet", input->quiet, "No progress on standard error");
   app.footer(
       "What it does, at each size N of the sweep:\n"
       "  fills the maps with N services; changes, adds and removes one service, by map update and by\n"

@@ -175,4 +175,20 @@ void CapacityInput::add_options(CLI::App& app) {
       ->check(whole_number(1, SVCB_MAX_BACKENDS - 1));
 }
 
+void RunInput::add_options(CLI::App& app) {
+  app.add_option("--rounds", rounds, "Times that every cell is visited, in a shuffled order")
+      ->check(whole_number(1, 10'000))
+      ->capture_default_str();
+  app.add_option("--json", json, "Write every raw sample and the environment here (- is standard output)");
+  app.add_flag("--quiet", quiet, "No progress on standard error");
+}
+
+Result<std::optional<OutputFile>> open_output(const std::string& path) {
+  if (path.empty()) {
+    return std::nullopt;
+  }
+  SVCB_TAKE(file, OutputFile::at(path));
+  return file;
+}
+
 }  // namespace svcbench

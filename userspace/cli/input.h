@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-// The options that say which services a command works on, and how large the maps are.
+// The options that commands share: which services, how large the maps are, how often, where results go.
 #pragma once
 
 #include <CLI/CLI.hpp>
@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "report/output_file.h"
 #include "service/cluster.h"
 #include "service/workload.h"
 #include "svcbench/result.h"
@@ -51,5 +52,18 @@ struct CapacityInput {
 
   void add_options(CLI::App& app);
 };
+
+// Of every command that measures.
+struct RunInput {
+  std::size_t rounds = 20;
+  double budget_seconds = 0;  // its option says what it does, and is each command's own
+  std::string json{};         // path, "-", or empty
+  bool quiet = false;
+
+  void add_options(CLI::App& app);
+};
+
+// Before anything is measured. None: no path was given.
+[[nodiscard]] Result<std::optional<OutputFile>> open_output(const std::string& path);
 
 }  // namespace svcbench

@@ -9,7 +9,6 @@
 #include "measure/chapter_run.h"
 #include "report/chapter_json.h"
 #include "report/chapter_table.h"
-#include "report/output_file.h"
 #include "report/progress_line.h"
 #include "report/text_table.h"
 #include "service/text.h"
@@ -28,10 +27,7 @@ constexpr std::uint64_t chapter_largest = 10'000;
 struct IptablesInput {
   std::string shape = "chapter";
   WorkloadInput workload{};
-  std::size_t rounds = ChapterRunOptions{}.rounds;
-  double budget_seconds = ChapterRunOptions{}.budget_seconds;
-  std::string json{};
-  bool quiet = false;
+  RunInput run{.rounds = ChapterRunOptions{}.rounds, .budget_seconds = ChapterRunOptions{}.budget_seconds};
 };
 
 // The programs of one back end: by their own name, or plain iptables-restore where that is this back end
@@ -111,11 +107,7 @@ Status check_shape(const std::string& shape) {
 
 Result<int> run(IptablesInput input) {
   SVCB_CHECK(check_shape(input.shape));
-  std::optional<OutputFile> json;
-  if (!input.json.empty()) {
-    SVCB_TAKE(file, OutputFile::at(input.json));
-    json.emplace(std::move(file));
-  }
+  SVCB_TAKE(json, open_output(input.run.json));
   if (!input.workload.services && input.workload.sweep_texts.empty()) {
     input.workload.services = chapter_largest;
   }
@@ -127,16 +119,17 @@ Result<int> run(IptablesInput input) {
   const nlohmann::json environment = describe_environment();
   SVCB_CHECK(enter_private_namespaces());
   SVCB_TAKE(found, find_backends());
-  const auto progress = make_progress(input.quiet);
+  const auto progress = make_progress(input.run.quiet);
   const ChapterRunOptions options{.sweep = sweep,
                                   .seed = input.workload.seed,
-                                  .rounds = input.rounds,
-                                  .budget_seconds = input.budget_seconds};
+                                  .rounds = input.run.rounds,
+                                  .budget_seconds = input.run.budget_seconds};
   MonotonicClock clock;
   SVCB_TAKE(results, run_chapter(made.workload, std::move(found.backends), found.subjects, run_nothing,
                                  options, clock, *progress));
   results.environment = environment;
-  results.run = describe_run("iptables", input.workload, sweep, made, input.rounds, input.budget_seconds);
+  results.run =
+      describe_run("iptables", input.workload, sweep, made, input.run.rounds, input.run.budget_seconds);
   results.run["shape"] = input.shape;
   if (json) {
     SVCB_CHECK(json->write(chapter_json(results).dump(1) + "\n"));
@@ -165,16 +158,11 @@ Action configure_iptables(CLI::App& app) {
   app.add_option("--seed", input->workload.seed, "The same seed gives the same services and order")
       ->check(whole_number(0, UINT64_MAX))
       ->capture_default_str();
-  app.add_option("--rounds", input->rounds, "Times that every cell is visited, in a shuffled order")
-      ->check(whole_number(1, 10'000))
-      ->capture_default_str();
-  app.add_option("--budget", input->budget_seconds,
+  input->run.add_options(app);
+  app.add_option("--budget", input->run.budget_seconds,
                  "Seconds to aim at: dear cells get fewer repeats, or are skipped")
       ->check(whole_number(1, 1'000'000))
       ->capture_default_str();
-  app.add_option("--json", input->json,
-                 "Write every raw sample and the environment here (- is standard output)");
-  app.add_flag("--quiet", input->quiet, "No progress on standard error");
   app.footer(
       "What it does, at each size N of the sweep, with the legacy and the nft back end in turn:\n"
       "  loads the chapter's nat table (3N + 7 rules) with iptables-restore into a new network namespace,\n"

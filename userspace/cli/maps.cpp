@@ -8,7 +8,6 @@
 #include "cli/command.h"
 #include "cli/input.h"
 #include "plane/ebpf/ebpf_plane.h"
-#include "report/output_file.h"
 #include "report/text_table.h"
 #include "service/text.h"
 #include "sys/capabilities.h"
@@ -107,11 +106,7 @@ nlohmann::json to_json(const std::vector<Service>& services, const ClusterServic
 }
 
 Result<int> run(const MapsInput& input) {
-  std::optional<OutputFile> json;
-  if (!input.json.empty()) {
-    SVCB_TAKE(file, OutputFile::at(input.json));
-    json.emplace(std::move(file));
-  }
+  SVCB_TAKE(json, open_output(input.json));
   SVCB_TAKE(cluster, read_cluster(input.cluster, {.max_endpoints = input.max_endpoints}));
   SVCB_CHECK(require_privileges());
   SVCB_TAKE(plane,

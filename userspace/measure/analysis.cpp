@@ -2,8 +2,9 @@
 #include "measure/analysis.h"
 
 #include <algorithm>
-#include <limits>
 #include <set>
+
+#include "stats/rounds.h"
 
 namespace svcbench {
 
@@ -11,12 +12,6 @@ namespace {
 
 constexpr Operation all_operations[] = {Operation::change_endpoints, Operation::add_service,
                                         Operation::remove_service};
-
-// The median of one block; NaN for an empty one, which stats::growth takes as "not measured".
-double block_median(const std::vector<double>& block) {
-  const auto median = stats::median_of(block);
-  return median ? median->value : std::numeric_limits<double>::quiet_NaN();
-}
 
 std::vector<const UpdateCell*> measured_cells(const Results& results, std::string_view plane,
                                               Operation operation) {
@@ -84,18 +79,7 @@ std::vector<double> pooled(const Blocks& blocks) {
 }
 
 std::optional<stats::Estimate> ratio(const Blocks& a, const Blocks& b) {
-  std::vector<double> over;
-  std::vector<double> under;
-  const std::size_t pairs = std::min(a.size(), b.size());
-  // Repeat k of m fell into round ceil((k + 1) R / m) - 1 (plan_rounds in schedule.cpp).
-  const auto round_of = [pairs](std::size_t k, std::size_t rounds) {
-    return ((k + 1) * rounds + pairs - 1) / pairs - 1;
-  };
-  for (std::size_t k = 0; k < pairs; ++k) {
-    over.push_back(block_median(a[round_of(k, a.size())]));
-    under.push_back(block_median(b[round_of(k, b.size())]));
-  }
-  return stats::ratio_of_pairs(over, under);
+  return stats::ratio_by_round(stats::block_medians(a), stats::block_medians(b));
 }
 
 GrowthFigure growth_of(const Results& results, std::string_view plane, Operation operation) {
@@ -107,19 +91,13 @@ GrowthFigure growth_of(const Results& results, std::string_view plane, Operation
   figure.plane = cells.front()->plane;
   std::vector<double> sizes;
   std::vector<double> medians;
-  std::size_t rounds = cells.front()->commit_ns.size();
+  std::vector<std::vector<double>> costs;
   for (const UpdateCell* cell : cells) {
     sizes.push_back(static_cast<double>(cell->services));
     medians.push_back(stats::median_of_blocks(cell->commit_ns)->value);
-    rounds = std::min(rounds, cell->commit_ns.size());
+    costs.push_back(stats::block_medians(cell->commit_ns));
   }
-  std::vector<std::vector<double>> by_round(rounds);
-  for (std::size_t round = 0; round < rounds; ++round) {
-    for (const UpdateCell* cell : cells) {
-      by_round[round].push_back(block_median(cell->commit_ns[round]));
-    }
-  }
-  figure.growth = stats::growth(sizes, by_round);
+  figure.growth = stats::growth(sizes, stats::beside_each_other(costs));
   figure.line = stats::linear_fit(sizes, medians);
   return figure;
 }

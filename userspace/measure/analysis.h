@@ -30,9 +30,7 @@ namespace svcbench {
 // All samples of all blocks, ascending. Nothing is left out.
 [[nodiscard]] std::vector<double> pooled(const Blocks& blocks);
 
-// The cost of `a` in multiples of `b`, in pairs of blocks that were measured in the same round: where one
-// was measured in fewer rounds, each of its blocks is paired with the other's from the round that it fell
-// into.
+// The cost of `a` in multiples of `b`, in pairs of blocks that were measured in the same round.
 [[nodiscard]] std::optional<stats::Estimate> ratio(const Blocks& a, const Blocks& b);
 
 // How a plane's operation grows with N: exponent over the sizes that were measured, and for planes that are

@@ -13,6 +13,7 @@
 #include "measure/compare_analysis.h"
 #include "measure/emulation.h"
 #include "service/text.h"
+#include "stats/rounds.h"
 
 namespace svcbench {
 
@@ -134,12 +135,8 @@ std::optional<Via> by_way_of(const std::string& plane, const CompareResults& oth
     const auto ways = ways_of(other, plane);
     shared.way = ways.empty() ? "" : ways.front();
   }
-  std::vector<double> over = rounds_of(other, wanted.plane, wanted.services, wanted.figure);
-  std::vector<double> under = rounds_of(other, plane, wanted.services, shared);
-  const std::size_t pairs = std::min(over.size(), under.size());
-  over.resize(pairs);
-  under.resize(pairs);
-  const auto ratio = stats::ratio_of_pairs(over, under);
+  const auto ratio = stats::ratio_by_round(rounds_of(other, wanted.plane, wanted.services, wanted.figure),
+                                           rounds_of(other, plane, wanted.services, shared));
   const auto here = cost_of(ours, plane, wanted.services, shared);
   if (!ratio || !here) {
     return std::nullopt;
@@ -203,7 +200,9 @@ class Borrowing {
     borrowed_.planes.push_back(plane);
     for (const StateCell& state : other_.states) {
       if (state.plane == plane && state.conntrack_per_1000_flows) {
-        borrowed_.counts.push_back({plane, state.services, *state.conntrack_per_1000_flows});
+        borrowed_.counts.push_back(
+            {plane, state.services, *state.conntrack_per_1000_flows,
+             state.user_peak ? std::optional(state.user_peak->total()) : std::nullopt});
       }
     }
   }

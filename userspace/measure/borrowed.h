@@ -56,11 +56,13 @@ struct BorrowedGrowth {
   stats::Growth growth;
 };
 
-// The lending run's own count of connection tracking entries for 1,000 new flows.
+// The lending run's own counts: connection tracking entries for 1,000 new flows, and what programming the
+// services needed in user space at its peak.
 struct BorrowedCount {
   std::string plane;
   std::size_t services = 0;
   double entries = 0;
+  std::optional<double> user_bytes{};
 };
 
 struct Borrowed {

@@ -11,19 +11,13 @@
 
 #include "plane/iptables_chapter.h"
 #include "service/text.h"
+#include "stats/rounds.h"
 
 namespace svcbench {
 
 namespace {
 
 constexpr double ms = 1e6;
-
-// The samples of several cells, taken pairwise from (nearly) the same rounds: repeat k of m fell into round
-// ceil((k + 1) R / m) - 1 (plan_rounds in schedule.cpp), so the k-th of `pairs` is paired with the cell's
-// repeat from the round that it fell into.
-std::size_t repeat_of(std::size_t k, std::size_t pairs, std::size_t repeats) {
-  return ((k + 1) * repeats + pairs - 1) / pairs - 1;
-}
 
 // Ascending in N, those that have samples.
 std::vector<const LoadCell*> measured_cells(const ChapterResults& results, std::string_view backend,
@@ -40,19 +34,15 @@ std::vector<const LoadCell*> measured_cells(const ChapterResults& results, std::
 
 std::optional<stats::Growth> growth_above(const std::vector<const LoadCell*>& cells, double base_ns) {
   std::vector<double> rules;
-  std::size_t pairs = std::numeric_limits<std::size_t>::max();
+  std::vector<std::vector<double>> costs;
   for (const LoadCell* cell : cells) {
     rules.push_back(static_cast<double>(cell->rules - chapter_base_rules));
-    pairs = std::min(pairs, cell->tool.wall_ns.size());
-  }
-  std::vector<std::vector<double>> by_round(cells.empty() ? 0 : pairs);
-  for (std::size_t k = 0; k < by_round.size(); ++k) {
-    for (const LoadCell* cell : cells) {
-      const auto& samples = cell->tool.wall_ns;
-      by_round[k].push_back(samples[repeat_of(k, pairs, samples.size())] - base_ns);
+    auto& above_base = costs.emplace_back(cell->tool.wall_ns);
+    for (double& ns : above_base) {
+      ns -= base_ns;
     }
   }
-  return stats::growth(rules, by_round);
+  return stats::growth(rules, stats::beside_each_other(costs));
 }
 
 // cost_by_round as stats::crossing() takes it: every sample in the round that it was taken in.
@@ -65,7 +55,7 @@ std::vector<std::vector<double>> wall_by_round(const ChapterResults& results, st
     const LoadCell* cell = find_load(results, backend, load, results.sweep[size]);
     const std::size_t repeats = cell == nullptr ? 0 : std::min(cell->tool.wall_ns.size(), results.rounds);
     for (std::size_t k = 0; k < repeats; ++k) {
-      by_round[repeat_of(k, repeats, results.rounds)][size] = cell->tool.wall_ns[k];
+      by_round[stats::repeat_beside(k, repeats, results.rounds)][size] = cell->tool.wall_ns[k];
     }
   }
   return by_round;
@@ -158,14 +148,7 @@ std::optional<stats::Estimate> times_chapter(const LoadCell& cell) {
 }
 
 std::optional<stats::Estimate> times_other(const LoadCell& a, const LoadCell& b) {
-  const std::size_t pairs = std::min(a.tool.wall_ns.size(), b.tool.wall_ns.size());
-  std::vector<double> over;
-  std::vector<double> under;
-  for (std::size_t k = 0; k < pairs; ++k) {
-    over.push_back(a.tool.wall_ns[repeat_of(k, pairs, a.tool.wall_ns.size())]);
-    under.push_back(b.tool.wall_ns[repeat_of(k, pairs, b.tool.wall_ns.size())]);
-  }
-  return stats::ratio_of_pairs(over, under);
+  return stats::ratio_by_round(a.tool.wall_ns, b.tool.wall_ns);
 }
 
 ChapterGrowth growth_of(const ChapterResults& results, std::string_view backend, Load load) {

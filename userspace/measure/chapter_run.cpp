@@ -14,8 +14,8 @@ namespace svcbench {
 
 namespace {
 
-// Fewest repeats that an interval can be made from (the median of 6 at 95 %).
-constexpr std::size_t fewest_repeats = 6;
+using stats::fewest_repeats;
+
 // Samples of a floor at one visit: they are cheap.
 constexpr std::size_t floor_samples = 3;
 // A size is not even begun when a look at what it costs would take more of the budget than this. (Whether
@@ -166,8 +166,8 @@ Status ChapterRun::pilot(Place& place) {
   place.in_place = std::make_unique<UpdateSubject>(name, *place.plane, place.services, workload_, seed);
   SVCB_CHECK(reload_in_place(place, false));
   const std::int64_t reloaded = clock_.now_ns();
-  place.first_seconds = static_cast<double>(installed - start) / 1e9;
-  place.reload_seconds = static_cast<double>(reloaded - installed) / 1e9;
+  place.first_seconds = seconds_between(start, installed);
+  place.reload_seconds = seconds_between(installed, reloaded);
   SVCB_CHECK(place.in_place->verify_whole());
   const std::size_t rules = chapter_rules_per_service * place.services.size() + chapter_base_rules;
   place.first->rules = rules;
@@ -283,7 +283,7 @@ Status ChapterRun::run() {
     add_load_steps(*place);
   }
   add_floor_steps();
-  const double spent = static_cast<double>(clock_.now_ns() - start) / 1e9;
+  const double spent = seconds_between(start, clock_.now_ns());
   fit_to_budget(steps_, options_.rounds, options_.budget_seconds - spent);
   mark_dropped();
   SVCB_CHECK(run_rounds(steps_, options_.rounds, options_.seed, clock_, progress_));
@@ -358,7 +358,7 @@ Result<ChapterResults> run_chapter(const Workload& workload, std::vector<Chapter
   ChapterRun run(workload, subjects, exec_floor, options, clock, progress);
   SVCB_CHECK(run.run());
   ChapterResults results = std::move(run).results(std::move(backends));
-  results.seconds = static_cast<double>(clock.now_ns() - start) / 1e9;
+  results.seconds = seconds_between(start, clock.now_ns());
   results.verdicts = judge(results);
   return results;
 }

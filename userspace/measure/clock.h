@@ -27,4 +27,8 @@ class MonotonicClock final : public Clock {
   }
 };
 
+[[nodiscard]] inline double seconds_between(std::int64_t begin_ns, std::int64_t end_ns) {
+  return static_cast<double>(end_ns - begin_ns) / 1e9;
+}
+
 }  // namespace svcbench

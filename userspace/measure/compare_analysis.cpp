@@ -2,12 +2,12 @@
 #include "measure/compare_analysis.h"
 
 #include <algorithm>
-#include <limits>
 #include <set>
 
 #include "measure/borrow.h"
 #include "measure/emulation.h"
 #include "service/text.h"
+#include "stats/rounds.h"
 
 namespace svcbench {
 
@@ -24,15 +24,6 @@ Blocks whole_cost(const UpdateCell& cell) {
   return whole;
 }
 
-std::vector<double> block_medians(const Blocks& blocks) {
-  std::vector<double> medians;
-  for (const auto& block : blocks) {
-    const auto median = stats::median_of(block);
-    medians.push_back(median ? median->value : std::numeric_limits<double>::quiet_NaN());
-  }
-  return medians;
-}
-
 std::vector<double> sync_totals(const SyncCell& cell) {
   std::vector<double> totals;
   for (const SyncCost& cost : cell.repeats) {
@@ -41,44 +32,25 @@ std::vector<double> sync_totals(const SyncCell& cell) {
   return totals;
 }
 
-// One column of a series: the costs of one size, one a round.
-void add_size(Series& series, std::size_t services, const std::vector<double>& costs) {
-  if (costs.empty()) {
-    return;
+// costs_at(services) has what each repeat at that size cost; none where it was not measured.
+template <typename CostsAt>
+Series series_of(const CompareResults& results, std::string_view plane, std::string what,
+                 CostsAt costs_at) {
+  Series series{std::string(plane), std::move(what)};
+  std::vector<std::vector<double>> costs;
+  for (const std::size_t services : sizes_of(results)) {
+    if (std::vector<double> here = costs_at(services); !here.empty()) {
+      series.sizes.push_back(static_cast<double>(services));
+      costs.push_back(std::move(here));
+    }
   }
-  const std::size_t before = series.sizes.size();
-  series.sizes.push_back(static_cast<double>(services));
-  if (before == 0) {
-    series.by_round.resize(costs.size());
-  }
-  series.by_round.resize(std::min(series.by_round.size(), costs.size()));
-  for (std::size_t round = 0; round < series.by_round.size(); ++round) {
-    series.by_round[round].push_back(costs[round]);
-  }
+  series.by_round = stats::beside_each_other(costs);
+  return series;
 }
 
 // ---- verdicts ----
 
 NamedGrowth named(std::string name, const Series& series) { return {std::move(name), growth_of(series)}; }
-
-std::string growth_text(const NamedGrowth& one) {
-  if (!one.growth) {
-    return fmt::format("{}: not measured at two sizes", one.name);
-  }
-  const auto& interval = one.growth->interval;
-  return fmt::format("{}: cost ~ N^b, b = {:.3f}{}: {}", one.name, one.growth->exponent,
-                     interval ? fmt::format(" [{:.3f}, {:.3f}]", interval->low, interval->high) : " [?]",
-                     to_string(classify(*one.growth)));
-}
-
-Verdict new_verdict(std::string id, std::string claim) {
-  return {.id = std::move(id),
-          .claim = std::move(claim),
-          .outcome = Outcome::inconclusive,
-          .summary = {},
-          .evidence = {},
-          .would_settle = {}};
-}
 
 // Of the resamples: figures made again from the same cells are the same.
 constexpr std::uint64_t crossing_seed = 1;
@@ -88,46 +60,23 @@ constexpr double least_slope_ns = 1;
 
 constexpr std::string_view more_rounds = "more rounds (--rounds, --budget), or a wider sweep";
 
-// Holds when every one is flat, fails when one grows.
-Verdict judge_constant(std::string id, std::string claim, const std::vector<NamedGrowth>& growths) {
-  Verdict verdict = new_verdict(std::move(id), std::move(claim));
-  bool all_flat = !growths.empty();
-  const NamedGrowth* growing = nullptr;
-  for (const NamedGrowth& one : growths) {
-    verdict.evidence.push_back(growth_text(one));
-    const Trend trend = one.growth ? classify(*one.growth) : Trend::undecided;
-    all_flat = all_flat && trend == Trend::flat;
-    if (trend == Trend::growing || trend == Trend::linear) {
-      growing = &one;
-    }
-  }
-  if (growing != nullptr) {
-    verdict.outcome = Outcome::does_not_hold;
-    verdict.summary = fmt::format("does not hold: {}", growth_text(*growing));
-  } else if (all_flat) {
-    verdict.outcome = Outcome::holds;
-    verdict.summary = "holds: every exponent's interval lies below 0.1";
-  } else {
-    verdict.summary = "inconclusive: an exponent's interval reaches over 0.1, or is missing";
-    verdict.would_settle = more_rounds;
-  }
-  return verdict;
-}
-
 // Holds when each one's cost rises with every further service; fails when one is flat.
-Verdict judge_rising(std::string id, std::string claim, const std::vector<Series>& all) {
-  Verdict verdict = new_verdict(std::move(id), std::move(claim));
+Verdict judge_rising(std::string id, std::string claim, const std::vector<Series>& all,
+                     const ToldIn& told) {
+  Verdict verdict = open_verdict(std::move(id), std::move(claim));
   bool rises = !all.empty();
   bool flat = false;
   for (const Series& series : all) {
     const auto slope = slope_of(series);
     const NamedGrowth growth = named(fmt::format("{}, {}", series.plane, series.what), series);
-    verdict.evidence.push_back(growth_text(growth));
+    verdict.evidence.push_back(growth_line(growth));
     if (slope) {
-      verdict.evidence.push_back(fmt::format(
-          "{}, {}: {:.1f} ns a further service{}", series.plane, series.what, slope->value,
-          slope->interval ? fmt::format(" [{:.1f}, {:.1f}]", slope->interval->low, slope->interval->high)
-                          : " [?]"));
+      verdict.evidence.push_back(
+          fmt::format("{}, {}: {:.1f} {} a further service{}", series.plane, series.what,
+                      slope->value / told.ns, told.name,
+                      slope->interval ? fmt::format(" [{:.1f}, {:.1f}]", slope->interval->low / told.ns,
+                                                    slope->interval->high / told.ns)
+                                      : " [?]"));
     }
     rises = rises && slope && slope->interval && slope->interval->low > 0;
     // A narrow sweep's exponent is flat long before the slope is nothing.
@@ -190,20 +139,55 @@ std::vector<NamedGrowth> new_flow_growths(const CompareResults& results, bool (*
   return growths;
 }
 
-void judge_paths(const CompareResults& results, std::vector<Verdict>& verdicts) {
-  if (const auto iptables = new_flow_series(results, is_iptables); !iptables.empty()) {
-    verdicts.push_back(
-        judge_rising("iptables-scan", "iptables looks a service up by a linear scan", iptables));
+bool is_ipvs(std::string_view plane) { return plane == "ipvs"; }
+
+// What the chapter says of a plane's lookup.
+struct PathClaim {
+  const char* id;
+  const char* claim;
+  bool (*about)(std::string_view plane);
+};
+constexpr PathClaim iptables_scan{"iptables-scan", "iptables looks a service up by a linear scan",
+                                  is_iptables};
+constexpr PathClaim ipvs_constant{"ipvs-constant", "IPVS looks a service up in constant time", is_ipvs};
+constexpr PathClaim ebpf_constant{"ebpf-constant", "eBPF looks a service up in constant time", is_ebpf};
+
+// Claims about planes that ran, where no packets could be sent and no other run lent its figures.
+void leave_open(const CompareResults& results, std::vector<Verdict>& verdicts) {
+  const auto leave = [&](Verdict verdict) {
+    verdict.summary = "inconclusive: the path was not measured: " + results.path_missing;
+    verdict.evidence.clear();
+    verdict.would_settle = "the same run under a kernel that sends live frames (tests/vm/run boots one)";
+    verdicts.push_back(std::move(verdict));
+  };
+  const auto ran = [&](bool (*about)(std::string_view)) {
+    return std::any_of(results.planes.begin(), results.planes.end(), about);
+  };
+  for (const PathClaim& one : {iptables_scan, ipvs_constant, ebpf_constant}) {
+    const bool judged = std::any_of(verdicts.begin(), verdicts.end(),
+                                    [&](const Verdict& verdict) { return verdict.id == one.id; });
+    if (ran(one.about) && !judged) {
+      leave(open_verdict(one.id, one.claim));
+    }
   }
-  const auto is_ipvs = [](std::string_view plane) { return plane == "ipvs"; };
+  if (ran(is_ebpf)) {
+    leave(judge_path({}));
+  }
+}
+
+void judge_paths(const CompareResults& results, std::vector<Verdict>& verdicts) {
+  const ToldIn told = told_in(emulation_of(results.environment));
+  if (const auto iptables = new_flow_series(results, is_iptables); !iptables.empty()) {
+    verdicts.push_back(judge_rising(iptables_scan.id, iptables_scan.claim, iptables, told));
+  }
   if (const auto ipvs = new_flow_growths(results, is_ipvs); !ipvs.empty()) {
-    verdicts.push_back(judge_constant("ipvs-constant", "IPVS looks a service up in constant time", ipvs));
+    verdicts.push_back(judge_constant(ipvs_constant.id, ipvs_constant.claim, ipvs));
   }
   const auto ebpf = new_flow_growths(results, is_ebpf);
   if (ebpf.empty()) {
     return;
   }
-  verdicts.push_back(judge_constant("ebpf-constant", "eBPF looks a service up in constant time", ebpf));
+  verdicts.push_back(judge_constant(ebpf_constant.id, ebpf_constant.claim, ebpf));
 
   if (new_flow_series(results, is_ebpf).empty()) {
     return;  // borrowed exponents, and no time
@@ -220,7 +204,7 @@ void judge_paths(const CompareResults& results, std::vector<Verdict>& verdicts) 
                          *p50});
     }
   }
-  verdicts.push_back(judge_path(figures));
+  verdicts.push_back(judge_path(figures, told));
 }
 
 void judge_updates(const CompareResults& results, std::vector<Verdict>& verdicts) {
@@ -248,13 +232,13 @@ void judge_updates(const CompareResults& results, std::vector<Verdict>& verdicts
   if (!reloads.empty()) {
     verdicts.push_back(judge_rising(
         "iptables-reload", "iptables reloads the whole table at every change, at a cost that grows with it",
-        reloads));
+        reloads, {}));
   }
 }
 
 void judge_conntrack(const CompareResults& results, std::vector<Verdict>& verdicts) {
   Verdict verdict =
-      new_verdict("conntrack", "iptables and IPVS depend on connection tracking, eBPF can do without");
+      open_verdict("conntrack", "iptables and IPVS depend on connection tracking, eBPF can do without");
   bool holds = true;
   bool some_netfilter = false;
   bool some_ebpf = false;
@@ -286,35 +270,30 @@ void judge_conntrack(const CompareResults& results, std::vector<Verdict>& verdic
 
 Series update_series(const CompareResults& results, std::string_view plane, std::string_view way,
                      Operation operation) {
-  Series series{std::string(plane), way.empty() ? std::string(to_string(operation))
-                                                : fmt::format("{} ({})", to_string(operation), way)};
-  for (const std::size_t services : sizes_of(results)) {
-    if (const UpdateCell* cell = find_update(results, plane, way, services, operation)) {
-      add_size(series, services, block_medians(whole_cost(*cell)));
-    }
-  }
-  return series;
+  return series_of(
+      results, plane,
+      way.empty() ? std::string(to_string(operation)) : fmt::format("{} ({})", to_string(operation), way),
+      [&](std::size_t services) {
+        const UpdateCell* cell = find_update(results, plane, way, services, operation);
+        return cell == nullptr ? std::vector<double>{} : stats::block_medians(whole_cost(*cell));
+      });
 }
 
 Series sync_series(const CompareResults& results, std::string_view plane) {
-  Series series{std::string(plane), "sync"};
-  for (const std::size_t services : sizes_of(results)) {
-    if (const SyncCell* cell = find_sync(results, plane, services)) {
-      add_size(series, services, sync_totals(*cell));
-    }
-  }
-  return series;
+  return series_of(results, plane, "sync", [&](std::size_t services) {
+    const SyncCell* cell = find_sync(results, plane, services);
+    return cell == nullptr ? std::vector<double>{} : sync_totals(*cell);
+  });
 }
 
 Series path_series(const CompareResults& results, std::string_view plane, const PathKind& kind) {
-  Series series{std::string(plane), fmt::format("{}, {} {}", to_string(kind.flow), to_string(kind.position),
-                                                to_string(kind.protocol))};
-  for (const std::size_t services : sizes_of(results)) {
-    if (const PathCell* cell = find_path(results, plane, services, kind)) {
-      add_size(series, services, cell->p50_ns);
-    }
-  }
-  return series;
+  return series_of(
+      results, plane,
+      fmt::format("{}, {} {}", to_string(kind.flow), to_string(kind.position), to_string(kind.protocol)),
+      [&](std::size_t services) {
+        const PathCell* cell = find_path(results, plane, services, kind);
+        return cell == nullptr ? std::vector<double>{} : cell->p50_ns;
+      });
 }
 
 std::optional<stats::Growth> growth_of(const Series& series) {
@@ -404,8 +383,7 @@ Protocol usual_protocol(const CompareResults& results) {
 }
 
 std::optional<stats::Estimate> path_ratio(const PathCell& over, const PathCell& under) {
-  const std::size_t pairs = std::min(over.p50_ns.size(), under.p50_ns.size());
-  return stats::ratio_of_pairs(std::span(over.p50_ns).first(pairs), std::span(under.p50_ns).first(pairs));
+  return stats::ratio_by_round(over.p50_ns, under.p50_ns);
 }
 
 std::vector<CrossingFigure> all_crossings(const CompareResults& results) {
@@ -443,6 +421,9 @@ std::vector<CrossingFigure> all_crossings(const CompareResults& results) {
 std::vector<Verdict> judge(const CompareResults& results) {
   std::vector<Verdict> verdicts;
   judge_paths(results, verdicts);
+  if (!results.path_missing.empty()) {
+    leave_open(results, verdicts);
+  }
   judge_updates(results, verdicts);
   judge_conntrack(results, verdicts);
   withhold_absolute(verdicts, emulation_of(results.environment));

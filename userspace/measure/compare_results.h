@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "measure/borrowed.h"
@@ -28,6 +29,20 @@ struct SyncCell {
   std::optional<double> predicted_ns{};
 };
 
+// What programming N services needs in user space at its peak, bytes.
+struct UserPeak {
+  double own = 0;   // of svcbench itself: the services' text or messages
+  double tool = 0;  // of the largest tool that was run; 0: none was
+
+  // The text is there until the tool is done with it, so the two are there at once.
+  [[nodiscard]] double total() const { return own + tool; }
+};
+
+inline constexpr std::string_view user_peak_method =
+    "own: growth of VmHWM of /proc/self/status over an installation, free memory returned before; tool: "
+    "its "
+    "VmHWM as it ends";
+
 // What a plane keeps for N services and for flows.
 struct StateCell {
   std::string plane;
@@ -36,6 +51,7 @@ struct StateCell {
   std::optional<double> kernel_bytes{};
   std::optional<stats::Interval> kernel_bytes_interval{};
   std::string kernel_bytes_method{};
+  std::optional<UserPeak> user_peak{};  // of programming the services
 };
 
 // A plane that this machine cannot run, and why.
@@ -72,7 +88,8 @@ struct CompareResults {
   std::vector<AgreementFigure> agreements{};
   std::optional<Borrowed> borrowed{};  // of planes in `missing`, from another run
   std::optional<double> clock_ns{};    // that one reading of the clock takes in a program
-  std::vector<std::string> notes{};    // where two instruments disagree, what was left out
+  std::string path_missing{};        // why the path was left out; empty where it was measured, or not asked
+  std::vector<std::string> notes{};  // where two instruments disagree, what was left out
   std::vector<Verdict> verdicts{};
   double seconds = 0;
 };

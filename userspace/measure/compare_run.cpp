@@ -18,16 +18,16 @@
 #include "plane/null_plane.h"
 #include "service/text.h"
 #include "stats/quantile.h"
-#include "sys/conntrack.h"
 #include "sys/interrupt.h"
+#include "sys/peak_rss.h"
 #include "sys/route_socket.h"
 
 namespace svcbench {
 
 namespace {
 
-// Fewest repeats that an interval can be made from (the median of 6 at 95 %).
-constexpr std::size_t fewest_repeats = 6;
+using stats::fewest_repeats;
+
 // A block of updates takes about so long, in one to so many changes.
 constexpr double update_block_seconds = 0.02;
 constexpr std::size_t most_changes = 500;
@@ -39,26 +39,20 @@ constexpr double install_share = 0.08;
 constexpr double cell_share = 0.06;
 // Reading a plane back costs as much as programming it.
 constexpr std::size_t verify_every = 5;
-constexpr std::uint32_t flows_for_state = 1000;
 // The throughput view: batches, every third visit to a random service.
 constexpr std::uint32_t throughput_packets = 4000;
 constexpr std::uint32_t throughput_batch = 64;
 constexpr std::size_t throughput_every = 3;
 // Installations for the kernel's memory, and what of the budget they may take for one plane.
-constexpr std::size_t memory_cycles = 6;
+constexpr std::size_t memory_cycles = fewest_repeats;
 constexpr double memory_share = 0.1;
 constexpr std::uint32_t trips_a_visit = 200;
-
-double seconds_between(std::int64_t begin, std::int64_t end) {
-  return static_cast<double>(end - begin) / 1e9;
-}
 
 // A node without devices, but with a loopback: IPVS takes no real server where no address is local.
 Result<NetNamespace> bare_node() {
   SVCB_TAKE(place, NetNamespace::create());
   SVCB_TAKE(visit, place.enter());
-  SVCB_TAKE(route, RouteSocket::open());
-  SVCB_CHECK(route.bring_up("lo"));
+  SVCB_CHECK(bring_up_loopback());
   return place;
 }
 
@@ -91,15 +85,19 @@ class CompareRun {
 
  private:
   Status choose_planes();
+  Status choose_scenarios();
   Status make_wire();
   Status install_all();
   Status install(Cell& cell);
   void predict(Cell& cell) const;
   void skip(Cell& cell, double predicted_seconds);
   [[nodiscard]] PlaneSite site() const;
+  // In a namespace without traffic, nothing installed.
+  [[nodiscard]] Result<std::unique_ptr<InNamespace>> plane_aside(const Cell& cell) const;
   Status make_instruments();
   Status check_state(Cell& cell);
   Status add_memory(Cell& cell, StateCell& state);
+  Status add_user_memory(Cell& cell, StateCell& state);
   Status add_agreement_step();
   void finish();
 
@@ -119,6 +117,8 @@ class CompareRun {
   const CompareOptions& options_;
   Clock& clock_;
   Progress& progress_;
+  Scenarios scenarios_{};  // those asked for that can be measured here
+  bool traffic_ = false;   // whether packets are sent
   CompareResults results_{};
   // Declared in the order in which they need each other.
   std::unique_ptr<Wire> wire_{};
@@ -158,6 +158,27 @@ Status CompareRun::choose_planes() {
   if (results_.planes.empty()) {
     const MissingPlane& first = results_.missing.front();
     return failure("no plane can run here; {}: {}", first.plane, first.why);
+  }
+  return {};
+}
+
+Status CompareRun::choose_scenarios() {
+  scenarios_ = options_.scenarios;
+  traffic_ = scenarios_.path || scenarios_.state;
+  if (!traffic_) {
+    return {};
+  }
+  if (const Status sends = options_.live_frames(); !sends) {
+    SVCB_CHECK(check_interrupted());
+    traffic_ = false;
+    scenarios_.path = false;
+    results_.path_missing = options_.scenarios.path ? sends.error().message : "";
+    results_.notes.push_back(fmt::format("No packets are sent, so that {}: {}",
+                                         options_.scenarios.path && options_.scenarios.state
+                                             ? "the path and connection tracking are not measured"
+                                         : options_.scenarios.path ? "the path is not measured"
+                                                                   : "connection tracking is not measured",
+                                         sends.error().message));
   }
   return {};
 }
@@ -210,6 +231,13 @@ PlaneSite CompareRun::site() const {
   site.services_capacity = options_.services_capacity;
   site.backends_capacity = options_.backends_capacity;
   return site;
+}
+
+Result<std::unique_ptr<InNamespace>> CompareRun::plane_aside(const Cell& cell) const {
+  SVCB_TAKE(place, bare_node());
+  SVCB_TAKE(visit, place.enter());
+  SVCB_TAKE(plane, cell.row->make(site()));
+  return std::make_unique<InNamespace>(std::move(place), std::move(plane));
 }
 
 // A power law through the two sizes before. From one size alone nothing can be told but that a larger one
@@ -265,7 +293,7 @@ Status CompareRun::install(Cell& cell) {
   }
   const auto wanted = services(cell.services);
   const std::int64_t begin = clock_.now_ns();
-  if (options_.scenarios.path || options_.scenarios.state) {
+  if (traffic_) {
     SVCB_TAKE(stand, PathStand::with_plane(*wire_, cell.row->make, site(), wanted));
     cell.stand = std::move(stand);
     cell.install_seconds = seconds_between(begin, clock_.now_ns());
@@ -274,11 +302,11 @@ Status CompareRun::install(Cell& cell) {
       return failure("{} holds {} services after {} were installed", cell.row->name, held, wanted.size());
     }
   }
-  if (options_.scenarios.update && cell.row->name != "null") {
-    SVCB_TAKE(place, bare_node());
-    SVCB_TAKE(visit, place.enter());
-    SVCB_TAKE(plane, cell.row->make(site()));
-    cell.changing = std::make_unique<InNamespace>(std::move(place), std::move(plane));
+  // Without traffic it is what a plane keeps that is looked at there.
+  const bool aside = scenarios_.update || (scenarios_.state && !traffic_);
+  if (aside && cell.row->name != "null") {
+    SVCB_TAKE(plane, plane_aside(cell));
+    cell.changing = std::move(plane);
     const std::int64_t again = clock_.now_ns();
     SVCB_CHECK(cell.changing->install(wanted));
     cell.install_seconds = seconds_between(again, clock_.now_ns());
@@ -418,19 +446,20 @@ void CompareRun::add_path_steps(PathStand& stand, const std::string& plane, std:
 // Entries of the connection tracker for 1,000 new flows, and what the plane's own accounting knows.
 Status CompareRun::check_state(Cell& cell) {
   StateCell state{.plane = std::string(cell.row->name), .services = cell.services};
-  const PathTargets& targets = targets_.at(cell.services);
   for (const Protocol protocol : {Protocol::udp, Protocol::tcp}) {
-    const PathKind kind{FlowKind::fresh, Position::random, protocol};
-    if (!targets.of(kind.position, protocol, cell.stand->translates()) || !cell.row->off_wire.empty()) {
-      continue;
+    if (cell.stand && cell.row->off_wire.empty() &&
+        targets_.at(cell.services).of(Position::random, protocol, cell.stand->translates())) {
+      SVCB_TAKE(entries, conntrack_per_1000_flows(*cell.stand, targets_.at(cell.services), protocol));
+      state.conntrack_per_1000_flows = static_cast<double>(entries);
+      break;
     }
-    SVCB_TAKE(arrivals, cell.stand->measure(targets, kind, flows_for_state));
-    SVCB_TAKE(visit, cell.stand->testbed().node().enter());
-    SVCB_TAKE(entries, conntrack_entries());
-    state.conntrack_per_1000_flows = static_cast<double>(entries);
-    break;
   }
-  SVCB_TAKE(bytes, cell.stand->plane()->kernel_bytes());
+  const DataPlane* plane = cell.stand ? cell.stand->plane() : cell.changing.get();
+  std::optional<std::uint64_t> bytes;
+  if (plane != nullptr) {
+    SVCB_TAKE(known, plane->kernel_bytes());
+    bytes = known;
+  }
   if (bytes) {
     state.kernel_bytes = static_cast<double>(*bytes);
     state.kernel_bytes_method = "the maps' own accounting";
@@ -438,7 +467,35 @@ Status CompareRun::check_state(Cell& cell) {
   if (!bytes && cell.row->name != "null" && cell.services == options_.sweep.back()) {
     SVCB_CHECK(add_memory(cell, state));
   }
+  if (cell.row->name != "null") {
+    SVCB_CHECK(add_user_memory(cell, state));
+  }
   results_.states.push_back(std::move(state));
+  return {};
+}
+
+// Of one more installation: it hardly scatters, for nothing else works in these processes.
+Status CompareRun::add_user_memory(Cell& cell, StateCell& state) {
+  if (cell.install_seconds > options_.budget_seconds * memory_share) {
+    results_.notes.push_back(fmt::format(
+        "User-space memory of {} at {} services is not measured: it would take {:.0f} s of the {:.0f} s",
+        cell.row->name, grouped(cell.services), cell.install_seconds, options_.budget_seconds));
+    return {};
+  }
+  progress_.phase(fmt::format("user-space memory: {}", cell.row->name));
+  std::unique_ptr<InNamespace> plane;
+  SVCB_TAKE(peak, user_memory_of([&]() -> Status {
+              SVCB_TAKE(made, plane_aside(cell));
+              plane = std::move(made);
+              return plane->install(services(cell.services));
+            }));
+  if (peak.tool) {
+    state.user_peak = {.own = static_cast<double>(peak.own), .tool = static_cast<double>(*peak.tool)};
+  } else {
+    results_.notes.push_back(
+        fmt::format("User-space memory of {} at {} services is not measured: its tools could not be traced",
+                    cell.row->name, grouped(cell.services)));
+  }
   return {};
 }
 
@@ -454,10 +511,8 @@ Status CompareRun::add_memory(Cell& cell, StateCell& state) {
   progress_.phase(fmt::format("kernel memory: {}", cell.row->name));
   std::unique_ptr<InNamespace> held;
   const auto install = [&]() -> Status {
-    SVCB_TAKE(place, bare_node());
-    SVCB_TAKE(visit, place.enter());
-    SVCB_TAKE(plane, cell.row->make(site()));
-    held = std::make_unique<InNamespace>(std::move(place), std::move(plane));
+    SVCB_TAKE(plane, plane_aside(cell));
+    held = std::move(plane);
     return held->install(services(cell.services));
   };
   const auto remove = [&]() -> Status {
@@ -553,8 +608,8 @@ void CompareRun::finish() {
 Result<CompareResults> CompareRun::run() {
   const std::int64_t begin = clock_.now_ns();
   SVCB_CHECK(choose_planes());
-  const bool traffic = options_.scenarios.path || options_.scenarios.state;
-  if (traffic) {
+  SVCB_CHECK(choose_scenarios());
+  if (traffic_) {
     SVCB_CHECK(make_wire());
   }
   SVCB_CHECK(install_all());
@@ -563,25 +618,23 @@ Result<CompareResults> CompareRun::run() {
     if (!cell->skipped.empty()) {
       continue;
     }
-    if (options_.scenarios.sync && cell->row->name != "null") {
+    if (scenarios_.sync && cell->row->name != "null") {
       add_sync_step(*cell);
     }
-    if (cell->changing) {
+    if (scenarios_.update && cell->changing) {
       SVCB_CHECK(add_update_steps(*cell));
     }
-    if (options_.scenarios.path && cell->row->off_wire.empty()) {
+    if (scenarios_.path && cell->row->off_wire.empty()) {
       add_path_steps(*cell->stand, std::string(cell->row->name), cell->services, options_.kinds.size());
     }
-    if (options_.scenarios.state) {
+    if (scenarios_.state) {
       SVCB_CHECK(check_state(*cell));
     }
   }
-  if (options_.scenarios.path) {
+  if (scenarios_.path) {
     for (const auto& [name, stand] : instruments_) {
       add_path_steps(*stand, name, options_.sweep.back(), 2);
     }
-  }
-  if (options_.scenarios.path) {
     SVCB_CHECK(add_agreement_step());
   }
   const double left = options_.budget_seconds - seconds_between(begin, clock_.now_ns());

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -11,6 +12,7 @@
 #include "measure/schedule.h"
 #include "plane/registry.h"
 #include "service/workload.h"
+#include "sys/features.h"
 
 namespace svcbench {
 
@@ -34,6 +36,8 @@ struct CompareOptions {
   double budget_seconds = 300;
   std::optional<std::uint32_t> services_capacity{};
   std::optional<std::uint32_t> backends_capacity{};
+  // Whether this kernel can send the path's packets. Where it cannot, the path is left out, with a note.
+  std::function<Status()> live_frames = probe_live_frames;
 };
 
 // What `svcbench compare` sends: UDP to every position, TCP to a random service; new and established flows.

@@ -18,18 +18,14 @@ namespace svcbench {
 
 namespace {
 
+using stats::fewest_repeats;
+
 // Packets of each schedule that are checked byte for byte before a program is timed.
 constexpr std::size_t packets_verified = 256;
-// Fewest repeats that an interval can be made from (the median of 6 at 95 %).
-constexpr std::size_t fewest_repeats = 6;
 // What iptables-restore may take of the budget, whatever the rest costs: it is half of every comparison.
 constexpr double reload_share = 0.4;
 // A repeat of an iptables cell is read back now and then: reading costs as much as loading.
 constexpr std::size_t iptables_verify_every = 5;
-
-double seconds_between(std::int64_t start, std::int64_t end) {
-  return static_cast<double>(end - start) / 1e9;
-}
 
 // Everything that exists at one size of the sweep. Planes are declared before what uses them.
 struct SizeState {

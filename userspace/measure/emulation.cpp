@@ -36,6 +36,10 @@ std::string emulation_line(std::string_view emulation) {
                      emulation == "tcg" ? "qemu TCG" : emulation);
 }
 
+ToldIn told_in(std::string_view emulation) {
+  return emulation == "icount" ? ToldIn{.ns = 2, .name = "instr"} : ToldIn{};
+}
+
 void withhold_absolute(std::vector<Verdict>& verdicts, std::string_view emulation) {
   if (emulation.empty() || emulation == "kvm") {
     return;

@@ -17,6 +17,10 @@ namespace svcbench {
 // The line that a header begins with: what of this run's figures counts. "" outside a guest.
 [[nodiscard]] std::string emulation_line(std::string_view emulation);
 
+// What figures too fine for us are told in: guest instructions where the clock counts those, else ns.
+// tests/vm/run counts with shift=1: 2 ns an instruction.
+[[nodiscard]] ToldIn told_in(std::string_view emulation);
+
 // A guest at another speed than its processor's cannot decide a claim in microseconds: such verdicts become
 // inconclusive. KVM runs at the processor's own speed, and keeps them.
 void withhold_absolute(std::vector<Verdict>& verdicts, std::string_view emulation);

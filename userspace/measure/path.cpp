@@ -5,8 +5,8 @@
 #include <array>
 #include <vector>
 
-#include "measure/random.h"
 #include "plane/in_namespace.h"
+#include "stats/random.h"
 #include "sys/conntrack.h"
 #include "sys/net_counters.h"
 #include "sys/pinned.h"

@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <numeric>
 
-#include "measure/random.h"
+#include "stats/random.h"
 #include "sys/interrupt.h"
 
 namespace svcbench {
@@ -91,7 +91,7 @@ Status run_rounds(std::vector<Step>& steps, std::size_t rounds, std::uint64_t se
       progress.step(step.label, done, total, left);
       const std::int64_t start = clock.now_ns();
       SVCB_CHECK(step.run(repeated[i]));
-      spent[i] += static_cast<double>(clock.now_ns() - start) / 1e9;
+      spent[i] += seconds_between(start, clock.now_ns());
       ++repeated[i];
       ++done;
       left -= step.seconds;

@@ -204,11 +204,10 @@ Result<KernelMemory> kernel_memory(const std::function<Status()>& install,
   return estimate_kernel_memory(cycles);
 }
 
-Result<ConntrackUse> conntrack_use(Wire& wire, const Testbed& testbed, const TargetRange& targets,
-                                   std::uint32_t first_flow) {
+Result<std::size_t> conntrack_per_1000_flows(PathStand& stand, const PathTargets& targets,
+                                             Protocol protocol) {
   constexpr std::uint32_t flows = 1000;
-  SVCB_TAKE(visit, testbed.node().enter());
-  SVCB_CHECK(flush_conntrack());
+  SVCB_TAKE(visit, stand.testbed().node().enter());
   SVCB_TAKE(limit, conntrack_limit());
   if (limit != 0 && limit < flows) {
     return failure(
@@ -216,17 +215,8 @@ Result<ConntrackUse> conntrack_use(Wire& wire, const Testbed& testbed, const Tar
         "nf_conntrack_max)",
         limit, flows);
   }
-  ConntrackUse use;
-  use.flows = flows;
-  SVCB_TAKE(before, conntrack_entries());
-  use.before = before;
-  SVCB_TAKE(
-      arrivals,
-      wire.send(testbed, {.targets = targets, .first_flow = first_flow, .flows = flows, .packets = flows}));
-  SVCB_CHECK(require_all_right(arrivals));
-  SVCB_TAKE(after, conntrack_entries());
-  use.after = after;
-  return use;
+  SVCB_CHECK(stand.measure(targets, {FlowKind::fresh, Position::random, protocol}, flows));
+  return conntrack_entries();
 }
 
 }  // namespace svcbench

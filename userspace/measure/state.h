@@ -9,7 +9,7 @@
 #include <string>
 #include <string_view>
 
-#include "measure/wire/wire.h"
+#include "measure/path.h"
 #include "stats/quantile.h"
 #include "svcbench/result.h"
 
@@ -87,19 +87,10 @@ Result<KernelMemory> kernel_memory(const std::function<Status()>& install,
 
 // ---- connection tracking ----
 
-struct ConntrackUse {
-  std::size_t flows = 0;   // new ones that were sent, a packet each
-  std::size_t before = 0;  // entries of the node's table
-  std::size_t after = 0;   //
-
-  [[nodiscard]] double per_1000_flows() const {
-    return 1000.0 * (static_cast<double>(after) - static_cast<double>(before)) / static_cast<double>(flows);
-  }
-};
-
-// Empties the node's table, and sends 1,000 new flows, numbered from `first_flow` on. Error: not all came
-// out right; or the table has no room for them.
-Result<ConntrackUse> conntrack_use(Wire& wire, const Testbed& testbed, const TargetRange& targets,
-                                   std::uint32_t first_flow = 0);
+// Entries of the node's table after 1,000 new flows of a packet each to random services; the table is
+// emptied before. As with every volley, one that overran the ingress queue is sent again. Error: not all
+// came out right; or the table has no room for them.
+Result<std::size_t> conntrack_per_1000_flows(PathStand& stand, const PathTargets& targets,
+                                             Protocol protocol);
 
 }  // namespace svcbench

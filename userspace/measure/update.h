@@ -8,9 +8,9 @@
 #include <vector>
 
 #include "measure/clock.h"
-#include "measure/random.h"
 #include "measure/results.h"
 #include "service/workload.h"
+#include "stats/random.h"
 #include "svcbench/plane.h"
 
 namespace svcbench {

@@ -2,13 +2,13 @@
 #include "plane/iptables_chapter.h"
 
 #include <algorithm>
-#include <chrono>
 #include <cstring>
 #include <iterator>
 
 #include "plane/iptables_restore.h"
 #include "plane/iptables_text.h"
 #include "sys/memfd.h"
+#include "sys/stopwatch.h"
 
 namespace svcbench {
 namespace {
@@ -195,19 +195,6 @@ Status add_rule(ChapterTable& table, const Rule& rule, Family family) {
   }
   return {};
 }
-
-// ---- timing ----
-
-class Stopwatch {
- public:
-  [[nodiscard]] std::int64_t ns() const {
-    return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now() - start_)
-        .count();
-  }
-
- private:
-  std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();  // CLOCK_MONOTONIC
-};
 
 }  // namespace
 

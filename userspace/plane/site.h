@@ -20,18 +20,36 @@ struct ClusterCidr {
   [[nodiscard]] const std::string& of(Family family) const { return family == Family::ipv4 ? ipv4 : ipv6; }
 };
 
+// How the eBPF planes work; no other plane looks at it.
+struct EbpfChoice {
+  // Direct server return: packets go to backends wrapped in IP, and replies never pass the node.
+  bool dsr = false;
+  // Entries of each service's Maglev table, a prime; 0: backends are chosen by a hash of the flow.
+  std::uint32_t maglev = 0;
+  // Every service has ClientIP affinity, whether it asks for it or not.
+  bool affinity = false;
+  // Entries of the flow table, of each family; a translated flow takes two.
+  std::uint32_t flows_capacity = 131'072;
+};
+
 // A plane programs the network namespace that it is made, used and destroyed in: a private one.
 struct PlaneSite {
   ClusterCidr cluster_cidr{};
   // Interface index of the device that clients' packets come in by, for planes that attach programs to it;
   // 0: no traffic will come, and nothing is attached.
   unsigned ingress = 0;
+  // Of the device that backends' packets come in by, for planes that translate replies with programs there;
+  // 0: as for `ingress`.
+  unsigned egress = 0;
+  // The node's own, of both families: NodePorts are reached at these, and masquerading uses them.
+  std::vector<Address> node_addresses{};
   // Folder of a cgroup v2 (Cgroup::path()) that the clients' sockets are opened in, for planes that work at
   // sockets; empty: there are no clients, and nothing is attached.
   std::string cgroup{};
   // Services that the plane must have room for later on, besides the installed ones (planes of fixed size).
   std::optional<std::uint32_t> services_capacity{};
   std::optional<std::uint32_t> backends_capacity{};
+  EbpfChoice ebpf{};
 };
 
 }  // namespace svcbench

@@ -83,7 +83,20 @@ json growth_json(const BorrowedGrowth& growth) {
 json count_json(const BorrowedCount& count) {
   return {{"plane", count.plane},
           {"services", count.services},
-          {"conntrack_entries_per_1000_new_flows", count.entries}};
+          {"conntrack_entries_per_1000_new_flows", count.entries},
+          {"user_peak_bytes", or_null(count.user_bytes)}};
+}
+
+const BorrowedCount* find_count(const CompareResults& results, std::string_view plane,
+                                std::size_t services) {
+  if (!results.borrowed) {
+    return nullptr;
+  }
+  const auto& counts = results.borrowed->counts;
+  const auto found = std::find_if(counts.begin(), counts.end(), [&](const BorrowedCount& count) {
+    return count.plane == plane && count.services == services;
+  });
+  return found == counts.end() ? nullptr : &*found;
 }
 
 json text_or_null(const std::string& text) { return text.empty() ? json() : json(text); }
@@ -116,14 +129,16 @@ std::string borrowed_change_trend(const CompareResults& results, std::string_vie
 }
 
 std::string borrowed_count(const CompareResults& results, std::string_view plane, std::size_t services) {
-  if (results.borrowed) {
-    for (const BorrowedCount& count : results.borrowed->counts) {
-      if (count.plane == plane && count.services == services) {
-        return fmt::format("{:.0f} {}", count.entries, results.borrowed->lender.mark);
-      }
-    }
-  }
-  return "-";
+  const BorrowedCount* count = find_count(results, plane, services);
+  return count == nullptr ? "-" : fmt::format("{:.0f} {}", count->entries, results.borrowed->lender.mark);
+}
+
+std::string borrowed_user_memory(const CompareResults& results, std::string_view plane,
+                                 std::size_t services) {
+  const BorrowedCount* count = find_count(results, plane, services);
+  return count == nullptr || !count->user_bytes
+             ? "-"
+             : fmt::format("{} {}", mib_text(*count->user_bytes), results.borrowed->lender.mark);
 }
 
 json borrowed_json(const CompareResults& results) {

@@ -23,6 +23,8 @@ namespace svcbench {
 [[nodiscard]] std::string borrowed_change_trend(const CompareResults& results, std::string_view plane);
 [[nodiscard]] std::string borrowed_count(const CompareResults& results, std::string_view plane,
                                          std::size_t services);
+[[nodiscard]] std::string borrowed_user_memory(const CompareResults& results, std::string_view plane,
+                                               std::size_t services);
 
 // One object a lending run; none: an empty array.
 [[nodiscard]] nlohmann::json borrowed_json(const CompareResults& results);

@@ -43,13 +43,21 @@ json update_json(const UpdateCell& cell) {
 }
 
 json state_json(const StateCell& cell) {
-  return {
+  json out{
       {"plane", cell.plane},
       {"services", cell.services},
       {"conntrack_entries_per_1000_new_flows", or_null(cell.conntrack_per_1000_flows)},
       {"kernel_bytes", or_null(cell.kernel_bytes)},
       {"kernel_bytes_interval", interval_json(cell.kernel_bytes_interval)},
-      {"kernel_bytes_method", cell.kernel_bytes_method.empty() ? json() : json(cell.kernel_bytes_method)}};
+      {"kernel_bytes_method", cell.kernel_bytes_method.empty() ? json() : json(cell.kernel_bytes_method)},
+      {"user_peak", json()}};
+  if (cell.user_peak) {
+    out["user_peak"] = {{"bytes", cell.user_peak->total()},
+                        {"own_bytes", cell.user_peak->own},
+                        {"tool_bytes", cell.user_peak->tool},
+                        {"method", user_peak_method}};
+  }
+  return out;
 }
 
 json crossing_json(const CrossingFigure& figure) {

@@ -22,6 +22,7 @@ using nlohmann::json;
 constexpr std::uintmax_t most_bytes = 512U << 20U;
 constexpr double most_services = 1e7;
 constexpr double most_ns = 1e15;  // eleven days
+constexpr double most_bytes_of_memory = 1e15;
 constexpr std::string_view remedy = "give the file that `svcbench compare --json` wrote";
 
 // A value and where it stands: "guest.json: paths[3]".
@@ -185,6 +186,12 @@ Result<StateCell> state_cell(const Place& place) {
   if (!entries.value.is_null()) {
     SVCB_TAKE(count, number(entries, 0, most_ns));
     cell.conntrack_per_1000_flows = count;
+  }
+  // Results of before it was measured have none.
+  if (const Place peak = place.at("user_peak"); !peak.value.is_null()) {
+    SVCB_TAKE(own, number(peak.at("own_bytes"), 0, most_bytes_of_memory));
+    SVCB_TAKE(tool, number(peak.at("tool_bytes"), 0, most_bytes_of_memory));
+    cell.user_peak = {.own = own, .tool = tool};
   }
   return cell;
 }

@@ -175,16 +175,7 @@ std::string throughput_table(const CompareResults& results) {
 
 // ---- growth ----
 
-// "5.68 ns [5.62,5.73]"; from 10 us on in the unit that suits it.
-std::string a_further_service(const std::optional<stats::Estimate>& ns) {
-  if (!ns || std::abs(ns->value) >= 1e4) {
-    return figure_with_unit(ns);
-  }
-  const std::string text = figure(ns, 1);
-  return text.substr(0, text.find(' ')) + " ns" + text.substr(text.find(' '));
-}
-
-void add_growth(TextTable& table, const Series& series) {
+void add_growth(TextTable& table, const Series& series, const PathUnit& unit) {
   if (series.sizes.size() < 2) {
     return;
   }
@@ -195,20 +186,21 @@ void add_growth(TextTable& table, const Series& series) {
       what.erase(at, word.size());
     }
   }
-  table.add(
-      {series.plane, what, exponent_figure(growth), trend_of(growth), a_further_service(slope_of(series))});
+  table.add({series.plane, what, exponent_figure(growth), trend_of(growth), unit.fine(slope_of(series))});
 }
 
 std::string growth_table(const CompareResults& results) {
   TextTable table(
       {{"plane", left}, {"what", left}, {"b of cost ~ N^b"}, {"trend", left}, {"a further service"}});
+  // Installing and changing waits for files and processes, even where the clock counts instructions.
+  const PathUnit time = PathUnit::of("");
   for (const std::string& plane : results.planes) {
-    add_growth(table, sync_series(results, plane));
+    add_growth(table, sync_series(results, plane), time);
     for (const std::string& way : ways_of(results, plane)) {
-      add_growth(table, update_series(results, plane, way, Operation::change_endpoints));
+      add_growth(table, update_series(results, plane, way, Operation::change_endpoints), time);
     }
     for (const PathKind& kind : {new_last(results), new_random(results), established_random(results)}) {
-      add_growth(table, path_series(results, plane, kind));
+      add_growth(table, path_series(results, plane, kind), path_unit(results));
     }
   }
   return table.text();
@@ -242,9 +234,14 @@ std::string conntrack_cell(const CompareResults& results, const std::string& pla
 
 std::string memory_cell(const CompareResults& results, const std::string& plane, std::size_t services) {
   const StateCell* state = find_state(results, plane, services);
-  return state == nullptr || !state->kernel_bytes
-             ? "-"
-             : fmt::format("{:.1f} MiB", *state->kernel_bytes / 1048576.0);
+  return state == nullptr || !state->kernel_bytes ? "-" : mib_text(*state->kernel_bytes);
+}
+
+std::string user_memory_cell(const CompareResults& results, const std::string& plane,
+                             std::size_t services) {
+  const StateCell* state = find_state(results, plane, services);
+  return state == nullptr || !state->user_peak ? borrowed_user_memory(results, plane, services)
+                                               : mib_text(state->user_peak->total());
 }
 
 std::string update_cell(const CompareResults& results, const std::string& plane, const std::string& way,
@@ -296,6 +293,8 @@ std::string chapter_table(const CompareResults& results, const std::vector<std::
         [&](const std::string& plane) { return update_trend(results, plane, usual_way(plane)); });
     add("conntrack", [&](const std::string& plane) { return conntrack_cell(results, plane, services); });
     add("kernel memory", [&](const std::string& plane) { return memory_cell(results, plane, services); });
+    add("user memory",
+        [&](const std::string& plane) { return user_memory_cell(results, plane, services); });
     add("kernel needs", [](const std::string& plane) {
       const PlaneRow* row = find_plane(plane);
       return row == nullptr ? std::string("-") : std::string(row->requires_kernel);
@@ -385,7 +384,7 @@ std::string agreement_lines(const CompareResults& results) {
         fmt::format("Second instrument (UDP round trips of real sockets), {}, new flows, {} against {} "
                     "services: {}",
                     figure.plane, grouped(figure.more_services), grouped(figure.less_services),
-                    figure.comparison.summary),
+                    summary_of(figure.comparison, path_unit(results).told())),
         0);
   }
   return out;
@@ -396,11 +395,11 @@ std::string agreement_lines(const CompareResults& results) {
 std::string instrument_lines(const CompareResults& results) {
   std::string out;
   if (results.clock_ns) {
-    out += wrapped(
-        fmt::format("The instrument: one reading of its clock takes {:.0f} ns; a latency read from its "
-                    "histogram is off by at most {:.1f} %.",
-                    *results.clock_ns, 100 * LatencyHistogram::relative_error),
-        0);
+    out += wrapped(fmt::format("The instrument: one reading of its clock takes {}; a latency read from its "
+                               "histogram is off by at most {:.1f} %.",
+                               path_unit(results).whole_fine(*results.clock_ns),
+                               100 * LatencyHistogram::relative_error),
+                   0);
   }
   const auto sizes = sizes_of(results);
   const auto compare = [&](const std::string& plane, std::string_view with, std::string_view what) {
@@ -450,12 +449,14 @@ constexpr std::string_view growth_title =
 }  // namespace
 
 std::string render_paths(const CompareResults& results) {
-  std::string out = fmt::format("{}\n{}{}", path_title, path_table(results), instrument_lines(results));
+  std::string out = results.paths.empty() ? ""
+                                          : fmt::format("{}\n{}{}", path_title, path_table(results),
+                                                        instrument_lines(results));
   if (sizes_of(results).size() > 1) {
     out += fmt::format("\n{}\n{}", growth_title, growth_table(results));
   }
   const std::string skipped = skipped_lines(results);
-  return out + (skipped.empty() ? "" : "\n" + skipped);
+  return out + (skipped.empty() || out.empty() ? "" : "\n") + skipped;
 }
 
 std::string render_comparison(const CompareResults& results, bool colour) {

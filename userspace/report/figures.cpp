@@ -65,6 +65,8 @@ std::string figure_with_unit(const std::optional<stats::Estimate>& ns) {
   return fmt::format("{} {}{}", text.substr(0, space), name, text.substr(space));
 }
 
+std::string mib_text(double bytes) { return fmt::format("{:.1f} MiB", bytes / (1024 * 1024)); }
+
 std::string exponent_figure(const std::optional<stats::Growth>& growth) {
   if (!growth) {
     return "-";

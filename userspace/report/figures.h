@@ -23,6 +23,9 @@ namespace svcbench {
 // The same with the unit that suits it: "1.84 us [1.80,1.90]", "383 ms [357,411]".
 [[nodiscard]] std::string figure_with_unit(const std::optional<stats::Estimate>& ns);
 
+// "4.8 MiB".
+[[nodiscard]] std::string mib_text(double bytes);
+
 // "0.086 [0.078, 0.093]".
 [[nodiscard]] std::string exponent_figure(const std::optional<stats::Growth>& growth);
 

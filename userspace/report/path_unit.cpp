@@ -3,12 +3,26 @@
 
 #include <fmt/format.h>
 
+#include <cmath>
+
+#include "measure/emulation.h"
 #include "report/figures.h"
 
 namespace svcbench {
 
+namespace {
+
+// "1.84 [1.80,1.90]" with the unit behind the value.
+std::string with_name(const std::string& figure, std::string_view name) {
+  const std::size_t space = figure.find(' ');
+  return fmt::format("{} {}{}", figure.substr(0, space), name, figure.substr(space));
+}
+
+}  // namespace
+
 PathUnit PathUnit::of(std::string_view emulation) {
-  return emulation == "icount" ? PathUnit(2, "instr", false) : PathUnit(1e3, "us", true);
+  const ToldIn told = told_in(emulation);
+  return told.name == "ns" ? PathUnit(1e3, "us", true) : PathUnit(told.ns, told.name, false);
 }
 
 std::string PathUnit::number(const std::optional<double>& ns) const { return svcbench::number(ns, ns_); }
@@ -21,9 +35,17 @@ std::string PathUnit::with_unit(const std::optional<stats::Estimate>& ns) const 
   if (scaled_ || !ns) {
     return figure_with_unit(ns);
   }
-  const std::string text = figure(ns);
-  const std::size_t space = text.find(' ');
-  return fmt::format("{} {}{}", text.substr(0, space), name_, text.substr(space));
+  return with_name(figure(ns), name_);
+}
+
+std::string PathUnit::fine(const std::optional<stats::Estimate>& ns) const {
+  return scaled_ && ns && std::abs(ns->value) < 1e4 ? with_name(svcbench::figure(ns, 1), "ns")
+                                                    : with_unit(ns);
+}
+
+std::string PathUnit::whole_fine(double ns) const {
+  const ToldIn in = scaled_ ? ToldIn{} : told();
+  return fmt::format("{:.0f} {}", ns / in.ns, in.name);
 }
 
 }  // namespace svcbench

@@ -7,24 +7,29 @@
 #include <string_view>
 
 #include "stats/quantile.h"
+#include "stats/verdict.h"
 
 namespace svcbench {
 
 class PathUnit {
  public:
-  // `emulation` as emulation_of() gives it. tests/vm/run counts with shift=1: 2 ns an instruction.
+  // `emulation` as emulation_of() gives it.
   [[nodiscard]] static PathUnit of(std::string_view emulation);
 
-  [[nodiscard]] std::string title() const { return name_; }                             // "us", "instr"
+  [[nodiscard]] std::string title() const { return std::string(name_); }                // "us", "instr"
   [[nodiscard]] std::string number(const std::optional<double>& ns) const;              // "1.84"
   [[nodiscard]] std::string figure(const std::optional<stats::Estimate>& ns) const;     // "1.84 [..]"
   [[nodiscard]] std::string with_unit(const std::optional<stats::Estimate>& ns) const;  // "1.84 us [..]"
+  // For what is far below 1 us: "5.68 ns [..]", from 10 us on as with_unit().
+  [[nodiscard]] std::string fine(const std::optional<stats::Estimate>& ns) const;
+  [[nodiscard]] std::string whole_fine(double ns) const;  // "23 ns"
+  [[nodiscard]] ToldIn told() const { return {ns_, name_}; }
 
  private:
-  PathUnit(double ns, const char* name, bool scaled) : ns_(ns), name_(name), scaled_(scaled) {}
+  PathUnit(double ns, std::string_view name, bool scaled) : ns_(ns), name_(name), scaled_(scaled) {}
   double ns_;  // of one
-  const char* name_;
-  bool scaled_;  // us become ms, and ms s, where that reads better
+  std::string_view name_;
+  bool scaled_;  // us become ms, ms s, and ns stay, where that reads better
 };
 
 }  // namespace svcbench

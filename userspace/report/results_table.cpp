@@ -7,6 +7,7 @@
 #include <cmath>
 
 #include "measure/analysis.h"
+#include "measure/emulation.h"
 #include "report/figures.h"
 #include "report/text_table.h"
 #include "service/text.h"
@@ -148,10 +149,13 @@ std::string fill_table(const Results& results) {
 
 // ---- programs ----
 
+ToldIn program_unit(const Results& results) { return told_in(emulation_of(results.environment)); }
+
 std::string program_cell(const Results& results, const std::string& hook, const std::string& depth,
                          Family family, const std::string& destination, std::size_t services) {
   const ProgramCell* cell = find_program(results, hook, depth, family, destination, services);
-  return cell == nullptr ? "-" : figure(stats::median_of_blocks(cell->ns_per_packet), 1);
+  return cell == nullptr ? "-"
+                         : figure(stats::median_of_blocks(cell->ns_per_packet), program_unit(results).ns);
 }
 
 std::string program_table(const Results& results, const std::string& hook, Family family) {
@@ -177,8 +181,8 @@ std::string program_tables(const Results& results) {
   const auto sizes = sizes_of(results);
   for (const Family family : families_of(results)) {
     for (const std::string hook : {"xdp", "tc"}) {
-      out += fmt::format("\nProgram ns a packet, {}, {} (BPF_PROG_TEST_RUN; not the path a packet takes)\n",
-                         hook, to_string(family));
+      out += fmt::format("\nProgram {} a packet, {}, {} (BPF_PROG_TEST_RUN; not the path a packet takes)\n",
+                         program_unit(results).name, hook, to_string(family));
       out += program_table(results, hook, family);
       const ProgramCell* dnat = find_program(results, hook, "dnat", family, "uniform", sizes.back());
       const ProgramCell* bare = find_program(results, hook, "bare", family, "uniform", sizes.back());

@@ -18,7 +18,17 @@ std::string_view to_string(Family family) { return family == Family::ipv4 ? "IPv
 std::string_view to_string(Protocol protocol) { return protocol == Protocol::tcp ? "TCP" : "UDP"; }
 
 std::string_view to_string(FrontendKind kind) {
-  return kind == FrontendKind::cluster_ip ? "ClusterIP" : "NodePort";
+  switch (kind) {
+    case FrontendKind::cluster_ip:
+      return "ClusterIP";
+    case FrontendKind::node_port:
+      return "NodePort";
+    case FrontendKind::external_ip:
+      return "ExternalIP";
+    case FrontendKind::load_balancer:
+      break;
+  }
+  return "LoadBalancer";
 }
 
 std::string_view to_string(Operation operation) {

@@ -7,7 +7,7 @@
 #include <limits>
 #include <numeric>
 
-#include "measure/random.h"
+#include "stats/random.h"
 
 namespace svcbench::stats {
 namespace {

@@ -30,9 +30,8 @@ enum class Course {
 // So a crossing needs 97.5 % of the resamples to cross, in that direction; "no crossing" means that at most
 // 2.5 % do, and that the rest agree on which of the two is cheaper.
 inline constexpr double course_share = 0.975;
-// Below this a resample of rounds cannot show how they scatter (of one round it is that round, always): as
-// for an interval of the median, see quantile_interval().
-inline constexpr std::size_t course_rounds = 6;
+// Below this a resample of rounds cannot show how they scatter (of one round it is that round, always).
+inline constexpr std::size_t course_rounds = fewest_repeats;
 inline constexpr std::size_t course_resamples = 1000;
 
 struct Crossing {

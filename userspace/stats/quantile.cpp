@@ -5,6 +5,7 @@
 #include <boost/math/distributions/binomial.hpp>
 #include <cassert>
 #include <cmath>
+#include <limits>
 #include <numeric>
 
 namespace svcbench::stats {
@@ -108,6 +109,20 @@ std::optional<Estimate> median_of_blocks(const std::vector<std::vector<double>>&
     estimate->samples = samples;
   }
   return estimate;
+}
+
+double block_median(std::span<const double> block) {
+  const std::optional<Estimate> median = median_of(block);
+  return median ? median->value : std::numeric_limits<double>::quiet_NaN();
+}
+
+std::vector<double> block_medians(const std::vector<std::vector<double>>& blocks) {
+  std::vector<double> medians;
+  medians.reserve(blocks.size());
+  for (const std::vector<double>& block : blocks) {
+    medians.push_back(block_median(block));
+  }
+  return medians;
 }
 
 std::optional<Estimate> ratio_of_pairs(std::span<const double> numerator,

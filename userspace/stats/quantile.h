@@ -19,6 +19,9 @@ struct Interval {
 // The level of every interval that svcbench reports.
 inline constexpr double confidence = 0.95;
 
+// Fewest samples, or blocks, that give the median an interval at that level.
+inline constexpr std::size_t fewest_repeats = 6;
+
 struct Estimate {
   double value;
   std::optional<Interval> interval;  // absent: too few independent samples for the level asked
@@ -56,6 +59,11 @@ struct Estimate {
 // sample is not finite.
 [[nodiscard]] std::optional<Estimate> median_of_blocks(const std::vector<std::vector<double>>& blocks,
                                                        double level = confidence);
+
+// The median of one block, or of each. NaN for an empty one or one with a sample that is not finite:
+// growth() and crossing() take that as "not measured".
+[[nodiscard]] double block_median(std::span<const double> block);
+[[nodiscard]] std::vector<double> block_medians(const std::vector<std::vector<double>>& blocks);
 
 // The median of numerator[i] / denominator[i], with the interval of those ratios: what drifts between pairs
 // but not within one cancels. The two have the same size (asserts); `samples` counts pairs. nullopt when

@@ -19,7 +19,7 @@ constexpr std::string_view instrument =
     "packet";
 
 constexpr std::string_view path_instrument =
-    "these are path us: the median packet, from wire to wire through a node's veth devices; no NIC is in "
+    "these are path {}: the median packet, from wire to wire through a node's veth devices; no NIC is in "
     "them";
 
 // Three decimals; a slope of -1e-17 is 0.000, not -0.000.
@@ -33,15 +33,6 @@ std::string exponent_with_interval(const stats::Growth& growth) {
   }
   return fmt::format("{} [{}, {}]", exponent_text(growth.exponent), exponent_text(growth.interval->low),
                      exponent_text(growth.interval->high));
-}
-
-std::string growth_line(const NamedGrowth& operation) {
-  if (!operation.growth) {
-    return operation.name + ": no exponent, fewer than two sizes measured";
-  }
-  const stats::Growth& growth = *operation.growth;
-  return fmt::format("{}: cost ~ N^b, b = {}, {} {}: {}", operation.name, exponent_with_interval(growth),
-                     growth.rounds, growth.rounds == 1 ? "round" : "rounds", to_string(classify(growth)));
 }
 
 // What keeps one operation from being decided; empty when it is decided.
@@ -135,11 +126,12 @@ const NamedGrowth* least_linear(std::span<const NamedGrowth> loads) {
 
 // ---- lookups ----
 
-std::string ns_text(const stats::Estimate& ns) {
+std::string ns_text(const stats::Estimate& ns, const ToldIn& told = {}) {
   if (!ns.interval) {
-    return fmt::format("{:.1f} ns (no interval)", ns.value);
+    return fmt::format("{:.1f} {} (no interval)", ns.value / told.ns, told.name);
   }
-  return fmt::format("{:.1f} ns [{:.1f}, {:.1f}]", ns.value, ns.interval->low, ns.interval->high);
+  return fmt::format("{:.1f} {} [{:.1f}, {:.1f}]", ns.value / told.ns, told.name,
+                     ns.interval->low / told.ns, ns.interval->high / told.ns);
 }
 
 // Of those with an interval.
@@ -204,6 +196,15 @@ std::string_view to_string(Trend trend) {
   return "undecided";
 }
 
+Verdict open_verdict(std::string id, std::string claim) {
+  return {.id = std::move(id),
+          .claim = std::move(claim),
+          .outcome = Outcome::inconclusive,
+          .summary = {},
+          .evidence = {},
+          .would_settle = {}};
+}
+
 int exit_code(std::span<const Verdict> verdicts) {
   const auto any = [&](Outcome outcome) {
     return std::any_of(verdicts.begin(), verdicts.end(),
@@ -228,19 +229,24 @@ Trend classify(const stats::Growth& growth) {
   return growth.interval->high >= linear_from ? Trend::linear : Trend::growing;
 }
 
-Verdict judge_flat(std::span<const NamedGrowth> operations, const std::optional<NamedGrowth>& beside) {
-  Verdict verdict{.id = "update-flat",
-                  .claim = "map-update cost stays flat in the number of services",
-                  .outcome = Outcome::inconclusive,
-                  .summary = {},
-                  .evidence = {},
-                  .would_settle = {}};
+std::string growth_line(const NamedGrowth& operation) {
+  if (!operation.growth) {
+    return operation.name + ": no exponent, fewer than two sizes measured";
+  }
+  const stats::Growth& growth = *operation.growth;
+  return fmt::format("{}: cost ~ N^b, b = {}, {} {}: {}", operation.name, exponent_with_interval(growth),
+                     growth.rounds, growth.rounds == 1 ? "round" : "rounds", to_string(classify(growth)));
+}
+
+Verdict judge_constant(std::string id, std::string claim, std::span<const NamedGrowth> costs,
+                       const std::optional<NamedGrowth>& beside) {
+  Verdict verdict = open_verdict(std::move(id), std::move(claim));
   std::vector<NamedGrowth> growing;
-  for (const NamedGrowth& operation : operations) {
-    verdict.evidence.push_back(growth_line(operation));
-    add_remedy(verdict.would_settle, needed_for(operation));
-    if (grows(operation)) {
-      growing.push_back(operation);
+  for (const NamedGrowth& cost : costs) {
+    verdict.evidence.push_back(growth_line(cost));
+    add_remedy(verdict.would_settle, needed_for(cost));
+    if (grows(cost)) {
+      growing.push_back(cost);
     }
   }
   if (beside) {
@@ -253,16 +259,15 @@ Verdict judge_flat(std::span<const NamedGrowth> operations, const std::optional<
     verdict.summary = fmt::format("does not hold: {} grows with exponent {}", worst.name,
                                   exponent_with_interval(*worst.growth));
     verdict.would_settle.clear();
-  } else if (operations.empty()) {
-    verdict.summary = "inconclusive: no map update was measured";
-    verdict.would_settle = "measure the map updates of an eBPF plane";
+  } else if (costs.empty()) {
+    verdict.summary = "inconclusive: nothing of it was measured";
+    verdict.would_settle = "a run that measures it at two sizes";
   } else if (!verdict.would_settle.empty()) {
-    const auto undecided =
-        std::find_if(operations.begin(), operations.end(),
-                     [](const NamedGrowth& operation) { return !needed_for(operation).empty(); });
+    const auto undecided = std::find_if(costs.begin(), costs.end(),
+                                        [](const NamedGrowth& cost) { return !needed_for(cost).empty(); });
     verdict.summary = "inconclusive: " + growth_line(*undecided);
   } else {
-    const NamedGrowth& worst = *steepest(operations);
+    const NamedGrowth& worst = *steepest(costs);
     verdict.outcome = Outcome::holds;
     verdict.summary = fmt::format("holds: every exponent lies below {}, the largest is {} ({})", flat_below,
                                   exponent_with_interval(*worst.growth), worst.name);
@@ -270,13 +275,13 @@ Verdict judge_flat(std::span<const NamedGrowth> operations, const std::optional<
   return verdict;
 }
 
+Verdict judge_flat(std::span<const NamedGrowth> operations, const std::optional<NamedGrowth>& beside) {
+  return judge_constant("update-flat", "map-update cost stays flat in the number of services", operations,
+                        beside);
+}
+
 Verdict judge_linear(std::span<const NamedGrowth> loads) {
-  Verdict verdict{.id = "sync-linear",
-                  .claim = "sync grows linearly with the number of rules",
-                  .outcome = Outcome::inconclusive,
-                  .summary = {},
-                  .evidence = {},
-                  .would_settle = {}};
+  Verdict verdict = open_verdict("sync-linear", "sync grows linearly with the number of rules");
   std::vector<NamedGrowth> outside;
   for (const NamedGrowth& load : loads) {
     verdict.evidence.push_back(above_base_line(load));
@@ -314,16 +319,11 @@ Verdict judge_linear(std::span<const NamedGrowth> loads) {
 namespace {
 
 Verdict judge_cited(std::string id, std::string claim, std::string_view what,
-                    std::span<const ProgramFigure> figures) {
-  Verdict verdict{.id = std::move(id),
-                  .claim = std::move(claim),
-                  .outcome = Outcome::inconclusive,
-                  .summary = {},
-                  .evidence = {},
-                  .would_settle = {}};
+                    std::span<const ProgramFigure> figures, const ToldIn& told) {
+  Verdict verdict = open_verdict(std::move(id), std::move(claim));
   std::vector<ProgramFigure> above;
   for (const ProgramFigure& figure : figures) {
-    verdict.evidence.push_back(fmt::format("{}: {}, {} {}", figure.name, ns_text(figure.ns),
+    verdict.evidence.push_back(fmt::format("{}: {}, {} {}", figure.name, ns_text(figure.ns, told),
                                            figure.ns.samples,
                                            figure.ns.samples == 1 ? "sample" : "samples"));
     add_remedy(verdict.would_settle, needed_for(figure));
@@ -360,12 +360,12 @@ Verdict judge_cited(std::string id, std::string claim, std::string_view what,
 
 Verdict judge_lookup(std::span<const ProgramFigure> figures) {
   return judge_cited("program-2-5us", "an eBPF lookup costs 2-5 us, read as the program alone", instrument,
-                     figures);
+                     figures, {});
 }
 
-Verdict judge_path(std::span<const ProgramFigure> figures) {
+Verdict judge_path(std::span<const ProgramFigure> figures, const ToldIn& told) {
   return judge_cited("lookup-2-5us", "an eBPF lookup costs 2-5 us (the whole path of a packet)",
-                     path_instrument, figures);
+                     fmt::format(path_instrument, told.name == "ns" ? "us" : told.name), figures, told);
 }
 
 }  // namespace svcbench

@@ -27,6 +27,9 @@ struct Verdict {
   std::string would_settle;           // empty unless inconclusive
 };
 
+// One that nothing has decided yet: inconclusive, and without its sentences.
+[[nodiscard]] Verdict open_verdict(std::string id, std::string claim);
+
 // 0: every claim holds; 3: one does not; 4: none fails, but one is inconclusive or there is none at all.
 // (1 and 2 are taken: a refused machine and wrong usage, see Error::Kind.)
 [[nodiscard]] int exit_code(std::span<const Verdict> verdicts);
@@ -53,9 +56,16 @@ struct NamedGrowth {
   std::optional<stats::Growth> growth;  // absent: no round measured two sizes
 };
 
-// "map-update cost stays flat in the number of services" (id update-flat). Holds when every operation is
-// flat; does not hold when one is growing or linear, whatever the others are; else inconclusive, as with no
-// operations. `beside` (iptables-restore) is evidence to compare with and decides nothing.
+// "endpoint change: cost ~ N^b, b = 0.010 [-0.010, 0.030], 8 rounds: flat".
+[[nodiscard]] std::string growth_line(const NamedGrowth& operation);
+
+// That costs do not grow with N. Holds when every one is flat; does not hold when one is growing or linear,
+// whatever the others are; else inconclusive, as with none. `beside` (iptables-restore) is evidence to
+// compare with and decides nothing.
+[[nodiscard]] Verdict judge_constant(std::string id, std::string claim, std::span<const NamedGrowth> costs,
+                                     const std::optional<NamedGrowth>& beside = {});
+
+// judge_constant() of "map-update cost stays flat in the number of services" (id update-flat).
 [[nodiscard]] Verdict judge_flat(std::span<const NamedGrowth> operations,
                                  const std::optional<NamedGrowth>& beside);
 
@@ -72,6 +82,12 @@ inline constexpr double linear_to = 1.25;
 // The book's "about 2-5 us"; no primary source for it could be found.
 inline constexpr double cited_low_ns = 2000;
 inline constexpr double cited_high_ns = 5000;
+
+// What ns are told in: {1, "ns"}, {1000, "us"}; {2, "instr"} where the clock counts 2 ns an instruction.
+struct ToldIn {
+  double ns = 1;
+  std::string_view name = "ns";
+};
 
 struct ProgramFigure {
   std::string name;  // "XDP, uniform"
@@ -91,6 +107,6 @@ struct ProgramFigure {
 // node, which is what a client can notice. Figures are us-scale, held in ns; the limits and outcomes are
 // those of judge_lookup(). Program ns and path us answer different questions, and neither verdict uses the
 // other's figures.
-[[nodiscard]] Verdict judge_path(std::span<const ProgramFigure> figures);
+[[nodiscard]] Verdict judge_path(std::span<const ProgramFigure> figures, const ToldIn& told = {});
 
 }  // namespace svcbench

@@ -18,15 +18,6 @@ namespace {
 std::uint8_t number_of(Family family) { return family == Family::ipv4 ? AF_INET : AF_INET6; }
 std::size_t bytes_of(Family family) { return family == Family::ipv4 ? 4 : 16; }
 
-// A message that begins with `head` (ifinfomsg, ifaddrmsg).
-template <typename Head>
-NetlinkMessage message_with(int type, int flags, Head head) {
-  NetlinkMessage message;
-  nlmsg_put(message.get(), NL_AUTO_PORT, NL_AUTO_SEQ, type, 0, flags);
-  nlmsg_append(message.get(), &head, sizeof head, NLMSG_ALIGNTO);
-  return message;
-}
-
 NetlinkMessage about_link(int type, int flags, int index) {
   ifinfomsg head{};
   head.ifi_index = index;

@@ -5,24 +5,29 @@
 #include <poll.h>
 #include <sched.h>
 #include <sys/prctl.h>
+#include <sys/ptrace.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <csignal>
 #include <cstdlib>
-#include <ctime>
 #include <memory>
 
 #include "sys/fd.h"
 #include "sys/interrupt.h"
 #include "sys/memfd.h"
+#include "sys/peak_rss.h"
+#include "sys/stopwatch.h"
 
 namespace svcbench {
 namespace {
+
+thread_local ChildMemory* child_memory = nullptr;
 
 constexpr std::size_t stack_bytes = std::size_t{64} << 10;
 constexpr std::string_view admin_folders = "/usr/local/sbin:/usr/sbin:/sbin";
@@ -35,14 +40,9 @@ struct Launch {
   std::array<int, 3> streams{};
   rlim_t capture_limit = 0;
   pid_t parent = 0;
+  bool traced = false;
   int error = 0;  // out: errno of what failed, 0 if exec succeeded
 };
-
-std::int64_t monotonic_ns() {
-  timespec now{};
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return std::int64_t{now.tv_sec} * 1'000'000'000 + now.tv_nsec;
-}
 
 std::int64_t microseconds(const timeval& time) {
   return std::int64_t{time.tv_sec} * 1'000'000 + time.tv_usec;
@@ -80,7 +80,13 @@ bool prepare_child(const Launch& launch) {
   }
   sigset_t none;
   sigemptyset(&none);
-  return sigprocmask(SIG_SETMASK, &none, nullptr) == 0;
+  if (sigprocmask(SIG_SETMASK, &none, nullptr) != 0) {
+    return false;
+  }
+  if (launch.traced) {
+    ptrace(PTRACE_TRACEME, 0, nullptr, nullptr);  // may be forbidden: then nothing is known
+  }
+  return true;
 }
 
 // Runs on its own stack in our memory, while our thread stands still.
@@ -138,18 +144,65 @@ class SignalsBlocked {
   sigset_t before_{};
 };
 
+// A child that asked to be traced: it stops once it has become its program, and at its exit.
+class Tracer {
+ public:
+  explicit Tracer(pid_t pid) : pid_(pid) {}
+
+  // Lets the child go on where it stands still; at its exit its peak is read, and it is let go for good.
+  void look() {
+    siginfo_t stopped{};
+    if (waitid(P_PID, static_cast<id_t>(pid_), &stopped, WSTOPPED | WNOHANG) != 0 ||
+        stopped.si_pid != pid_) {
+      return;
+    }
+    constexpr int at_exit = SIGTRAP | PTRACE_EVENT_EXIT << 8;
+    if (stopped.si_status == at_exit) {
+      const auto peak = peak_rss_bytes(pid_);
+      peak_bytes_ = peak ? *peak : 0;
+      done_ = true;
+      ptrace(PTRACE_DETACH, pid_, nullptr, nullptr);
+      return;
+    }
+    int signal = stopped.si_status;  // on its way to the child
+    if (signal == SIGTRAP && !began_) {
+      began_ = ptrace(PTRACE_SETOPTIONS, pid_, nullptr, PTRACE_O_TRACEEXIT) == 0;
+      signal = 0;
+    }
+    ptrace(PTRACE_CONT, pid_, nullptr, signal);
+  }
+
+  [[nodiscard]] bool done() const { return done_; }
+  [[nodiscard]] std::size_t peak_bytes() const { return peak_bytes_; }  // 0: unknown
+
+ private:
+  pid_t pid_;
+  bool began_ = false;
+  bool done_ = false;
+  std::size_t peak_bytes_ = 0;
+};
+
 // Until the child ended, or, if it may be interrupted, killed it. Signals are let in by ppoll() only: one
 // that comes between a look at the flag and a plain waitpid() would wait for the child's own end.
-void wait_for_end(const Child& child, const SignalsBlocked& blocked, bool interruptible) {
+void wait_for_end(const Child& child, const SignalsBlocked& blocked, bool interruptible, Tracer* tracer) {
   if (!child.pidfd.valid()) {  // kernel before 5.2; reap() waits
     return;
   }
   pollfd ended{child.pidfd.get(), POLLIN, 0};
   bool killed = false;
-  while (ppoll(&ended, 1, nullptr, &blocked.before()) < 0 && errno == EINTR) {
-    if (interruptible && interrupted() != 0 && !killed) {
+  for (;;) {
+    const timespec moment{0, 1'000'000};  // ptrace's stops wake nobody who polls
+    const bool looking = tracer != nullptr && !tracer->done();
+    const int ready = ppoll(&ended, 1, looking ? &moment : nullptr, &blocked.before());
+    if (ready > 0 || (ready < 0 && errno != EINTR)) {
+      return;
+    }
+    if (ready < 0 && interruptible && interrupted() != 0 && !killed) {
       kill(child.pid, SIGKILL);
       killed = true;
+    }
+    if (looking) {
+      tracer->look();
     }
   }
 }
@@ -249,18 +302,23 @@ Result<ChildResult> run_child(const std::vector<std::string>& argv, const ChildO
   launch.streams = {options.stdin_fd < 0 ? null.get() : options.stdin_fd, out.get(), err.get()};
   launch.capture_limit = options.capture_limit;
   launch.parent = getpid();
+  launch.traced = child_memory != nullptr;
 
   const SignalsBlocked blocked;
   if (options.interruptible) {
     SVCB_CHECK(check_interrupted());
   }
-  const std::int64_t before = monotonic_ns();
+  const Stopwatch running;
   SVCB_TAKE(child, start(launch));
   int status = 0;
   rusage usage{};
-  wait_for_end(child, blocked, options.interruptible);
+  std::optional<Tracer> tracer;
+  if (launch.traced) {
+    tracer.emplace(child.pid);
+  }
+  wait_for_end(child, blocked, options.interruptible, tracer ? &*tracer : nullptr);
   reap(child.pid, status, usage);
-  const std::int64_t after = monotonic_ns();
+  const std::int64_t wall_ns = running.ns();
 
   if (options.interruptible) {
     SVCB_CHECK(check_interrupted());
@@ -270,9 +328,24 @@ Result<ChildResult> run_child(const std::vector<std::string>& argv, const ChildO
                    with_errno(fmt::format("cannot run {}", path), launch.error));
   }
   SVCB_TAKE(result, result_of(path, status, options, out, err));
-  result.wall_ns = after - before;
+  result.wall_ns = wall_ns;
   add_usage(result, usage);
+  if (tracer && tracer->peak_bytes() != 0) {
+    result.max_rss_kib = static_cast<long>(tracer->peak_bytes() / 1024);
+  }
+  if (child_memory != nullptr) {
+    child_memory->note(result);
+  }
   return result;
+}
+
+ChildMemory::ChildMemory() { child_memory = this; }
+
+ChildMemory::~ChildMemory() { child_memory = nullptr; }
+
+void ChildMemory::note(const ChildResult& child) {
+  known_ = known_ && child.max_rss_kib > 0;
+  peak_bytes_ = std::max(peak_bytes_, static_cast<std::size_t>(child.max_rss_kib) * 1024);
 }
 
 std::optional<std::string> find_program(std::string_view name) {

@@ -29,7 +29,7 @@ struct ChildResult {
   std::int64_t user_us = 0;    // CPU time of the child and its own children
   std::int64_t system_us = 0;  //
   // Peak resident size. 0 is unknown: the kernel counts the address space that the child left at exec too,
-  // which is ours, so only a peak above our own can be told.
+  // which is ours, so only a peak above our own can be told. While there is a ChildMemory any can.
   long max_rss_kib = 0;
 
   [[nodiscard]] std::string first_error_line() const;  // of `err`, or of `out` if that is empty
@@ -41,6 +41,28 @@ struct ChildResult {
 // the kernel kills it, whatever ends svcbench.
 [[nodiscard]] Result<ChildResult> run_child(const std::vector<std::string>& argv,
                                             const ChildOptions& options = {});
+
+// While one lives, the peak resident size of each child that this thread runs is read as it ends, exactly:
+// a tracer may look at a process that is about to exit (ptrace(2), PTRACE_EVENT_EXIT). Costs a millisecond
+// a child, so it is not for runs that are timed. At most one at a time.
+class ChildMemory {
+ public:
+  ChildMemory();
+  ~ChildMemory();
+  ChildMemory(const ChildMemory&) = delete;
+  ChildMemory& operator=(const ChildMemory&) = delete;
+
+  // Bytes, of the largest child so far; 0: there was none. None: one child's could not be read.
+  [[nodiscard]] std::optional<std::size_t> peak_bytes() const {
+    return known_ ? std::optional(peak_bytes_) : std::nullopt;
+  }
+  // Called by run_child().
+  void note(const ChildResult& child);
+
+ private:
+  std::size_t peak_bytes_ = 0;
+  bool known_ = true;
+};
 
 // The path of an executable: on PATH, then in the administrator's folders, which a plain user's PATH often
 // lacks. A name with a slash is taken as it is.

@@ -3,12 +3,11 @@
 
 #include <linux/netfilter/nfnetlink.h>
 #include <linux/netfilter/nfnetlink_conntrack.h>
-#include <netlink/msg.h>
-#include <netlink/netlink.h>
 
+#include <cstring>
 #include <filesystem>
-#include <memory>
 
+#include "sys/netlink_socket.h"
 #include "sys/sysctl.h"
 
 namespace svcbench {
@@ -31,24 +30,15 @@ Status flush_conntrack() {
   if (held == 0) {
     return {};
   }
-  const std::unique_ptr<nl_sock, decltype(&nl_socket_free)> socket(nl_socket_alloc(), nl_socket_free);
-  if (!socket) {
-    return failure("no memory for a netlink socket");
-  }
-  if (const int error = nl_connect(socket.get(), NETLINK_NETFILTER); error < 0) {
-    return failure("open a netfilter netlink socket: {}", nl_geterror(error));
-  }
+  SVCB_TAKE(socket, NetlinkSocket::open(NETLINK_NETFILTER));
   nfgenmsg header{};
   header.nfgen_family = AF_UNSPEC;
   header.version = NFNETLINK_V0;
   constexpr int delete_all = NFNL_SUBSYS_CTNETLINK << 8 | IPCTNL_MSG_CT_DELETE;
-  int error = nl_send_simple(socket.get(), delete_all, NLM_F_ACK, &header, sizeof header);
-  if (error >= 0) {
-    error = nl_wait_for_ack(socket.get());
-  }
-  if (error < 0) {
+  SVCB_TAKE(error, socket.request(message_with(delete_all, 0, header)));
+  if (error != 0) {
     return failure("forget the tracked connections: {} (the kernel needs CONFIG_NF_CT_NETLINK)",
-                   nl_geterror(error));
+                   std::strerror(error));
   }
   return {};
 }

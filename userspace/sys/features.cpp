@@ -199,10 +199,10 @@ Evidence probe_map_in_map() {
 
 constexpr int scratch_verdict = 2;  // XDP_PASS, TC_ACT_SHOT: any that is not the default
 
-// "return 2".
-Result<Fd> scratch_program(bpf_prog_type type) {
-  constexpr std::array<bpf_insn, 2> program{{
-      {BPF_ALU64 | BPF_MOV | BPF_K, 0, 0, 0, scratch_verdict},
+// "return 2", or another verdict.
+Result<Fd> scratch_program(bpf_prog_type type, int verdict = scratch_verdict) {
+  const std::array<bpf_insn, 2> program{{
+      {BPF_ALU64 | BPF_MOV | BPF_K, 0, 0, 0, verdict},
       {BPF_JMP | BPF_EXIT, 0, 0, 0, 0},
   }};
   Fd fd(bpf_prog_load(type, "svcb_probe", "Dual BSD/GPL", program.data(), program.size(), nullptr));
@@ -224,10 +224,16 @@ Evidence probe_program_type(bpf_prog_type type) {
   return std::string("works");
 }
 
-Evidence probe_test_run(bpf_prog_type type) {
-  SVCB_TAKE(program, scratch_program(type));
+// A frame for the programs to look at.
+std::array<char, 64> scratch_packet() {
   std::array<char, 64> packet{};
   packet[12] = 0x08;  // Ethernet type 0x0800: IPv4
+  return packet;
+}
+
+Evidence probe_test_run(bpf_prog_type type) {
+  SVCB_TAKE(program, scratch_program(type));
+  const auto packet = scratch_packet();
   LIBBPF_OPTS(bpf_test_run_opts, options, .data_in = packet.data(), .data_size_in = packet.size(),
               .repeat = 1);
   if (const int error = bpf_prog_test_run_opts(program.get(), &options); error != 0) {
@@ -279,6 +285,12 @@ void add_bpf(std::vector<Feature>& features) {
                              probe_test_run(BPF_PROG_TYPE_XDP), newer));
   features.push_back(feature("BPF_PROG_TEST_RUN, sched_cls", "timing a program without a network",
                              probe_test_run(BPF_PROG_TYPE_SCHED_CLS), newer));
+  const Status live_frames = probe_live_frames();
+  features.push_back(
+      feature("BPF_PROG_TEST_RUN, live frames", "the path of a packet from wire to wire",
+              live_frames ? Evidence("works") : tl::unexpected(live_frames.error()),
+              fmt::format("{}, on a kernel >= 5.18; or run it in another kernel: tests/vm/run",
+                          privileges_remedy)));
   features.push_back(feature("BPF JIT", "timings that mean something", jit_setting(),
                              "sysctl net.core.bpf_jit_enable=1, on a kernel with CONFIG_BPF_JIT"));
   features.push_back(
@@ -379,6 +391,19 @@ bool release_at_least(const std::string& release, int major, int minor) {
     return false;
   }
   return has_major > major || (has_major == major && has_minor >= minor);
+}
+
+Status probe_live_frames() {
+  SVCB_TAKE(program, scratch_program(BPF_PROG_TYPE_XDP, XDP_DROP));
+  const auto packet = scratch_packet();
+  LIBBPF_OPTS(bpf_test_run_opts, options, .data_in = packet.data(), .data_size_in = packet.size(),
+              .repeat = 1, .flags = BPF_F_TEST_XDP_LIVE_FRAMES, .batch_size = 1);
+  const int error = bpf_prog_test_run_opts(program.get(), &options);
+  if (error == -EINVAL) {  // as a flag that the kernel does not know
+    return failure("this kernel sends no live frames with BPF_PROG_TEST_RUN (5.18 and newer do)");
+  }
+  return error == 0 ? Status()
+                    : failure("{}", with_errno("send a live frame with BPF_PROG_TEST_RUN", -error));
 }
 
 std::vector<Feature> probe_features() {

@@ -5,6 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "svcbench/result.h"
+
 namespace svcbench {
 
 struct Feature {
@@ -19,6 +21,10 @@ struct Feature {
 // loads by itself to answer, such as a netfilter module, stays loaded.) Call it before
 // enter_private_namespaces(), which hides the JIT's settings.
 [[nodiscard]] std::vector<Feature> probe_features();
+
+// Whether BPF_PROG_TEST_RUN sends live frames here, as the wire's packets are sent: kernel 5.18 or newer.
+// An Error says why not. Sends one, which is dropped where it starts.
+[[nodiscard]] Status probe_live_frames();
 
 // "5.15.0-91-generic" is at least 5.15. False for what is no release. Pure.
 [[nodiscard]] bool release_at_least(const std::string& release, int major, int minor);

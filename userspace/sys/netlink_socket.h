@@ -35,12 +35,22 @@ class NetlinkMessage {
   std::unique_ptr<nl_msg, Free> message_;
 };
 
+// A message that begins with `head`, which every message of its type has (ifinfomsg, nfgenmsg).
+template <typename Head>
+[[nodiscard]] NetlinkMessage message_with(int type, int flags, Head head) {
+  NetlinkMessage message;
+  nlmsg_put(message.get(), NL_AUTO_PORT, NL_AUTO_SEQ, type, 0, flags);
+  nlmsg_append(message.get(), &head, sizeof head, NLMSG_ALIGNTO);
+  return message;
+}
+
 // Belongs to the network namespace that it was opened in, whichever its user is in later. Move-only.
 class NetlinkSocket {
  public:
-  // NETLINK_ROUTE or NETLINK_GENERIC.
+  // NETLINK_ROUTE, NETLINK_GENERIC, NETLINK_NETFILTER.
   static Result<NetlinkSocket> open(int protocol);
 
+  // For libnl's own requests.
   [[nodiscard]] nl_sock* get() const { return socket_.get(); }
 
   // What the kernel said: 0, or its errno. The Error is for what is not an answer (no memory, a socket that

@@ -63,15 +63,9 @@ Status checked(int result, const std::string& what) {
 
 std::string Prefix::text() const { return fmt::format("{}/{}", address.text(), length); }
 
-void RouteSocket::Free::operator()(nl_sock* socket) const { nl_socket_free(socket); }
-
 Result<RouteSocket> RouteSocket::open() {
-  RouteSocket socket(nl_socket_alloc());
-  if (!socket.socket_) {
-    return failure("no memory for a netlink socket");
-  }
-  SVCB_CHECK(checked(nl_connect(socket.socket_.get(), NETLINK_ROUTE), "open a route netlink socket"));
-  return socket;
+  SVCB_TAKE(socket, NetlinkSocket::open(NETLINK_ROUTE));
+  return RouteSocket(std::move(socket));
 }
 
 Status RouteSocket::add_veth(const VethEnd& a, const VethEnd& b) {
@@ -173,6 +167,11 @@ Status RouteSocket::add_neighbour(unsigned index, const Address& address, const 
   rtnl_neigh_set_state(neighbour.get(), NUD_PERMANENT);
   return checked(rtnl_neigh_add(socket_.get(), neighbour.get(), NLM_F_CREATE),
                  "add the neighbour " + address.text());
+}
+
+Status bring_up_loopback() {
+  SVCB_TAKE(route, RouteSocket::open());
+  return route.bring_up("lo");
 }
 
 }  // namespace svcbench

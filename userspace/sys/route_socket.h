@@ -4,15 +4,14 @@
 
 #include <array>
 #include <cstdint>
-#include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "svcbench/result.h"
 #include "svcbench/service.h"
 #include "sys/net_namespace.h"
-
-struct nl_sock;
+#include "sys/netlink_socket.h"
 
 namespace svcbench {
 
@@ -58,11 +57,11 @@ class RouteSocket {
   Status add_neighbour(unsigned index, const Address& address, const MacAddress& mac);
 
  private:
-  struct Free {
-    void operator()(nl_sock* socket) const;
-  };
-  explicit RouteSocket(nl_sock* socket) : socket_(socket) {}
-  std::unique_ptr<nl_sock, Free> socket_;
+  explicit RouteSocket(NetlinkSocket socket) : socket_(std::move(socket)) {}
+  NetlinkSocket socket_;
 };
+
+// Of the calling thread's network namespace.
+Status bring_up_loopback();
 
 }  // namespace svcbench

@@ -1,16 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #include "sys/sandbox.h"
 
-#include <net/if.h>
 #include <sched.h>
-#include <sys/ioctl.h>
 #include <sys/mount.h>
-#include <sys/socket.h>
 
 #include <cerrno>
-#include <cstring>
 
-#include "sys/fd.h"
+#include "sys/route_socket.h"
 
 namespace svcbench {
 namespace {
@@ -24,21 +20,6 @@ std::string_view unshare_remedy(int error) {
     default:
       return "the kernel needs CONFIG_NET_NS";
   }
-}
-
-Status bring_up_loopback() {
-  const Fd socket_fd(socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
-  ifreq request{};
-  std::strncpy(request.ifr_name, "lo", sizeof request.ifr_name - 1);
-  if (!socket_fd.valid() || ioctl(socket_fd.get(), SIOCGIFFLAGS, &request) != 0) {
-    return failure("{}", with_errno("cannot look at lo in the private network namespace", errno));
-  }
-  request.ifr_flags = static_cast<short>(request.ifr_flags | IFF_UP);
-  if (ioctl(socket_fd.get(), SIOCSIFFLAGS, &request) != 0) {
-    return failure("{} (needs CAP_NET_ADMIN; run it with sudo)",
-                   with_errno("cannot bring up lo in the private network namespace", errno));
-  }
-  return {};
 }
 
 }  // namespace

@@ -6,7 +6,7 @@
 #include <boost/random/discrete_distribution.hpp>
 #include <unordered_set>
 
-#include "measure/random.h"
+#include "stats/random.h"
 
 namespace svcbench {
 

@@ -21,6 +21,7 @@
 #include <string_view>
 
 #include "stats/quantile.h"
+#include "stats/verdict.h"
 
 namespace svcbench {
 
@@ -47,5 +48,8 @@ struct Comparison {
 // one instrument saw a difference and the other's interval contains zero: too noisy to have a say.
 // Inconclusive too without an interval (fewer than 6 rounds).
 [[nodiscard]] Comparison compare_instruments(const PairedSamples& wire, const PairedSamples& round_trip);
+
+// The summary, in another unit than us.
+[[nodiscard]] std::string summary_of(const Comparison& comparison, const ToldIn& told);
 
 }  // namespace svcbench

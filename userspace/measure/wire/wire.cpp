@@ -6,6 +6,7 @@
 #include <bpf/libbpf.h>
 #include <linux/if_link.h>
 #include <sys/mman.h>
+#include <sys/utsname.h>
 
 #include <algorithm>
 #include <array>
@@ -13,6 +14,7 @@
 #include <cstring>
 #include <ctime>
 
+#include "sys/features.h"
 #include "sys/interrupt.h"
 #include "wire.skel.h"
 
@@ -35,6 +37,14 @@ svcb_wire_backend key_of(std::uint32_t target, const Endpoint& backend) {
   key.port = htons(backend.port);
   copy_address(key.address, backend.address);
   return key;
+}
+
+// Live frames came with 5.18; older kernels refuse the call with an errno that has many meanings.
+std::string_view live_frames_remedy() {
+  utsname name{};
+  const bool known = uname(&name) == 0;
+  return known && !release_at_least(name.release, 5, 18) ? " (needs kernel 5.18 or newer, for live frames)"
+                                                         : "";
 }
 
 std::uint64_t accounted(const svcb_wire_counts& counts) {
@@ -122,8 +132,7 @@ Result<Arrivals> Wire::send(const Testbed& testbed, const Volley& volley) {
   const int error = bpf_prog_test_run_opts(bpf_program__fd(skeleton_->progs.wire_gen), &options);
   if (error != 0) {
     SVCB_CHECK(check_interrupted());
-    return failure("the wire: send packets: {} (needs kernel 5.18 or newer, for live frames)",
-                   std::strerror(-error));
+    return failure("the wire: send packets: {}{}", std::strerror(-error), live_frames_remedy());
   }
   wait_for_stragglers(volley.packets);
   Arrivals arrivals;

@@ -14,6 +14,9 @@ namespace svcbench {
 
 namespace {
 
+// Kubernetes' default timeout of ClientIP affinity.
+constexpr std::uint32_t usual_affinity_seconds = 10'800;
+
 std::int64_t now_ns() {
   timespec now{};
   clock_gettime(CLOCK_MONOTONIC, &now);
@@ -26,7 +29,7 @@ Result<std::unique_ptr<DataPlane>> make(EbpfHook hook, const PlaneSite& site) {
 
 // On lo, in a namespace that is thrown away: generic XDP there, for veth's native one is tried by the wire.
 Status probe() {
-  SVCB_TAKE(plane, EbpfPlane::load({.capacity = {}, .forwarding = true}));
+  SVCB_TAKE(plane, EbpfPlane::load({.capacity = {}, .forwarding = true, .tracking = true}));
   return {};
 }
 
@@ -37,18 +40,42 @@ AttachedEbpf::~AttachedEbpf() { detach(); }
 Status AttachedEbpf::install(std::span<const Service> services) {
   detach();
   plane_.reset();
-  const std::array families{Family::ipv4, Family::ipv6};
-  SVCB_TAKE(plane,
-            EbpfPlane::load({.capacity = MapCapacity::for_services(services, site_.services_capacity,
-                                                                   site_.backends_capacity, families),
-                             .forwarding = true,
-                             .translating = translating_}));
+  SVCB_TAKE(plane, EbpfPlane::load(options_for(services)));
   plane_ = std::move(plane);
   const std::int64_t begin = now_ns();
-  SVCB_CHECK(plane_->install(services));
+  if (site_.ebpf.affinity) {
+    std::vector<Service> sticky(services.begin(), services.end());
+    for (Service& service : sticky) {
+      service.affinity_seconds =
+          service.affinity_seconds == 0 ? usual_affinity_seconds : service.affinity_seconds;
+    }
+    SVCB_CHECK(plane_->install(sticky));
+  } else {
+    SVCB_CHECK(plane_->install(services));
+  }
   cost_ = SyncCost{};
   cost_.commit_ns = now_ns() - begin;
-  return site_.ingress == 0 ? Status() : attach();
+  for (const unsigned device : {site_.ingress, site_.egress}) {
+    if (device != 0) {
+      SVCB_CHECK(attach(device));
+    }
+  }
+  return {};
+}
+
+EbpfOptions AttachedEbpf::options_for(std::span<const Service> services) const {
+  const std::array families{Family::ipv4, Family::ipv6};
+  const bool tracking = translating_ && !site_.ebpf.dsr;
+  return {.capacity = MapCapacity::for_services(services, site_.services_capacity, site_.backends_capacity,
+                                                families, site_.ebpf.maglev,
+                                                tracking ? site_.ebpf.flows_capacity : 1),
+          .forwarding = true,
+          .translating = translating_,
+          .tracking = tracking,
+          .dsr = site_.ebpf.dsr,
+          .maglev = site_.ebpf.maglev,
+          .node_addresses = site_.node_addresses,
+          .cluster_cidr = site_.cluster_cidr};
 }
 
 Status AttachedEbpf::commit() {
@@ -64,8 +91,8 @@ Result<std::optional<std::uint64_t>> AttachedEbpf::kernel_bytes() const {
   return std::optional(bytes);
 }
 
-Status AttachedEbpf::attach() {
-  const auto device = static_cast<int>(site_.ingress);
+Status AttachedEbpf::attach(unsigned index) {
+  const auto device = static_cast<int>(index);
   const plane_bpf& skeleton = plane_->skeleton();
   int error = 0;
   if (hook_ == EbpfHook::xdp) {
@@ -81,21 +108,20 @@ Status AttachedEbpf::attach() {
     return failure("eBPF: attach the {} program to the node's device: {}",
                    hook_ == EbpfHook::xdp ? "XDP" : "tc", std::strerror(-error));
   }
-  attached_ = true;
+  attached_.push_back(index);
   return {};
 }
 
 void AttachedEbpf::detach() {
-  if (!std::exchange(attached_, false)) {
-    return;
-  }
-  const auto device = static_cast<int>(site_.ingress);
-  if (hook_ == EbpfHook::xdp) {
-    bpf_xdp_detach(device, XDP_FLAGS_DRV_MODE, nullptr);
-  } else {
-    LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = device,
-                .attach_point = static_cast<bpf_tc_attach_point>(BPF_TC_INGRESS | BPF_TC_EGRESS));
-    bpf_tc_hook_destroy(&hook);
+  for (const unsigned index : std::exchange(attached_, {})) {
+    const auto device = static_cast<int>(index);
+    if (hook_ == EbpfHook::xdp) {
+      bpf_xdp_detach(device, XDP_FLAGS_DRV_MODE, nullptr);
+    } else {
+      LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = device,
+                  .attach_point = static_cast<bpf_tc_attach_point>(BPF_TC_INGRESS | BPF_TC_EGRESS));
+      bpf_tc_hook_destroy(&hook);
+    }
   }
 }
 

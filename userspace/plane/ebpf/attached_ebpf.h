@@ -21,10 +21,12 @@ class AttachedEbpf final : public DataPlane {
   ~AttachedEbpf() override;
 
   // Maps as large as these services need (or as the site says), filled; then the program at site.ingress,
-  // in place of what was there. sync_cost() is the fill alone: programs are loaded once in a node's life.
+  // and, for replies, at site.egress, in place of what was there. sync_cost() is the fill alone: programs
+  // are loaded once in a node's life.
   Status install(std::span<const Service> services) override;
   Status stage(const Change& change) override { return plane_->stage(change); }
   Status commit() override;
+  Status forget_flows() override { return plane_->forget_flows(); }
   [[nodiscard]] bool translates() const override { return translating_; }
   [[nodiscard]] SyncCost sync_cost() const override { return cost_; }
   [[nodiscard]] Result<std::size_t> entries() const override { return plane_->entries(); }
@@ -32,16 +34,18 @@ class AttachedEbpf final : public DataPlane {
     return plane_->find(frontend);
   }
   [[nodiscard]] Result<std::optional<std::uint64_t>> kernel_bytes() const override;
+  [[nodiscard]] Result<FlowReport> flows() const { return plane_->flows(); }
 
  private:
-  Status attach();
+  [[nodiscard]] EbpfOptions options_for(std::span<const Service> services) const;
+  Status attach(unsigned device);
   void detach();
 
   EbpfHook hook_;
   PlaneSite site_;
   bool translating_;
   std::unique_ptr<EbpfPlane> plane_{};
-  bool attached_ = false;
+  std::vector<unsigned> attached_{};  // devices
   SyncCost cost_{};
 };
 

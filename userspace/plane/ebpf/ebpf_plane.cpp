@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <charconv>
+#include <numeric>
 
 #include "plane.skel.h"
 
@@ -16,8 +18,80 @@ namespace {
 constexpr std::string_view services_flag = "--services-capacity";
 constexpr std::string_view backends_flag = "--backends-capacity";
 
-KernelMap view(bpf_map* map, std::string_view grow_flag) {
+KernelMap view(const bpf_map* map, std::string_view grow_flag) {
   return {bpf_map__fd(map), bpf_map__name(map), bpf_map__max_entries(map), grow_flag};
+}
+
+Result<std::vector<std::uint64_t>> sum_over_cpus(const bpf_map* map) {
+  const int cpus = libbpf_num_possible_cpus();
+  if (cpus < 1) {
+    return failure("eBPF: cannot learn the number of CPUs: {}", std::strerror(-cpus));
+  }
+  std::vector<std::uint64_t> each(static_cast<std::size_t>(cpus));
+  std::vector<std::uint64_t> sums;
+  for (std::uint32_t index = 0; index < bpf_map__max_entries(map); ++index) {
+    SVCB_TAKE(present, view(map, "").lookup(&index, each.data()));
+    static_cast<void>(present);
+    sums.push_back(std::accumulate(each.begin(), each.end(), std::uint64_t{0}));
+  }
+  return sums;
+}
+
+std::uint32_t ticks(double seconds) {
+  return static_cast<std::uint32_t>(seconds * 1e9 / static_cast<double>(1U << SVCB_TICK_BITS)) + 1;
+}
+
+// The first `bits` of 128, as four words in network order.
+void write_mask(std::span<__be32> words, unsigned bits) {
+  for (__be32& word : words) {
+    const unsigned here = std::min(bits, 32U);
+    word = htonl(here == 0 ? 0 : ~std::uint32_t{0} << (32 - here));
+    bits -= here;
+  }
+}
+
+// "10.0.0.0/8" as address and mask.
+Status write_cidr(std::string_view text, std::span<__be32> address, std::span<__be32> mask) {
+  const std::size_t slash = text.find('/');
+  SVCB_TAKE(parsed, Address::parse(text.substr(0, slash)));
+  unsigned bits = parsed.family == Family::ipv4 ? 32 : 128;
+  if (slash != std::string_view::npos) {
+    const std::string_view tail = text.substr(slash + 1);
+    const unsigned most = bits;
+    if (std::from_chars(tail.begin(), tail.end(), bits).ptr != tail.end() || bits > most) {
+      return failure("eBPF: {} is no range of addresses", text);
+    }
+  }
+  std::memcpy(address.data(), parsed.bytes.data(), address.size_bytes());
+  write_mask(mask, bits);
+  for (std::size_t i = 0; i < mask.size(); ++i) {
+    address[i] &= mask[i];
+  }
+  return {};
+}
+
+Result<svcb_settings> settings_of(const EbpfOptions& options) {
+  svcb_settings settings{};
+  settings.forwarding = options.forwarding;
+  settings.translating = options.translating;
+  settings.tracking = options.tracking;
+  settings.dsr = options.dsr;
+  settings.maglev = options.maglev;
+  settings.tcp_ticks = ticks(options.timeouts.tcp);
+  settings.closing_ticks = ticks(options.timeouts.closing);
+  settings.udp_ticks = ticks(options.timeouts.udp);
+  for (const Address& address : options.node_addresses) {
+    if (address.family == Family::ipv4 && settings.node4 == 0) {
+      std::memcpy(&settings.node4, address.bytes.data(), sizeof(settings.node4));
+    } else if (address.family == Family::ipv6 &&
+               std::all_of(std::begin(settings.node6), std::end(settings.node6),
+                           [](__be32 word) { return word == 0; })) {
+      std::memcpy(settings.node6, address.bytes.data(), sizeof(settings.node6));
+    }
+  }
+  SVCB_CHECK(write_cidr(options.cluster_cidr.ipv4, {&settings.cluster4, 1}, {&settings.cluster_mask4, 1}));
+  SVCB_CHECK(write_cidr(options.cluster_cidr.ipv6, settings.cluster6, settings.cluster_mask6));
+  return settings;
 }
 
 std::uint32_t with_head_room(std::uint64_t count, std::uint64_t at_least) {
@@ -41,7 +115,8 @@ std::vector<const Service*> of_family(std::span<const Service> services, Family 
 MapCapacity MapCapacity::for_services(std::span<const Service> services,
                                       std::optional<std::uint32_t> services_given,
                                       std::optional<std::uint32_t> backends_given,
-                                      std::span<const Family> later) {
+                                      std::span<const Family> later, std::uint32_t maglev,
+                                      std::uint32_t flows) {
   struct Need {
     bool used = false;
     std::uint64_t services = 0;
@@ -56,17 +131,20 @@ MapCapacity MapCapacity::for_services(std::span<const Service> services,
     Need& need = needs[static_cast<std::size_t>(service.frontend.address.family)];
     need.used = true;
     ++need.services;
-    need.backends += service.endpoints.size();
-    need.largest = std::max<std::uint64_t>(need.largest, service.endpoints.size());
+    const std::uint32_t cells = ServiceCells(service, maglev).count();
+    need.backends += cells;
+    need.largest = std::max<std::uint64_t>(need.largest, cells);
   }
   const auto services_for = [&](const Need& need) {
     return services_given.value_or(need.used ? with_head_room(need.services, 64) : 1);
   };
   const auto backends_for = [&](const Need& need) {
-    const std::uint64_t at_least = std::max<std::uint64_t>(4096, 1024 * need.largest);
+    // A thousand Maglev tables would be larger than all else; a grace period every 64 changes is no burden.
+    const std::uint64_t at_least = std::max<std::uint64_t>(4096, (maglev > 0 ? 64 : 1024) * need.largest);
     return backends_given.value_or(need.used ? with_head_room(need.backends, at_least) : 1);
   };
-  return {services_for(needs[0]), services_for(needs[1]), backends_for(needs[0]), backends_for(needs[1])};
+  return {services_for(needs[0]), services_for(needs[1]),    backends_for(needs[0]),
+          backends_for(needs[1]), needs[0].used ? flows : 1, needs[1].used ? flows : 1};
 }
 
 Result<std::unique_ptr<EbpfPlane>> EbpfPlane::load(const EbpfOptions& options) {
@@ -80,8 +158,16 @@ Result<std::unique_ptr<EbpfPlane>> EbpfPlane::load(const EbpfOptions& options) {
   bpf_map__set_max_entries(skeleton->maps.services6, options.capacity.services6);
   bpf_map__set_max_entries(skeleton->maps.backends4, options.capacity.backends4);
   bpf_map__set_max_entries(skeleton->maps.backends6, options.capacity.backends6);
-  skeleton->rodata->forwarding = options.forwarding;
-  skeleton->rodata->translating = options.translating;
+  for (bpf_map* map : {skeleton->maps.flows4, skeleton->maps.sessions4}) {
+    bpf_map__set_max_entries(map, options.capacity.flows4);
+  }
+  for (bpf_map* map : {skeleton->maps.flows6, skeleton->maps.sessions6}) {
+    bpf_map__set_max_entries(map, options.capacity.flows6);
+  }
+  bpf_map__set_max_entries(skeleton->maps.affinity4, options.capacity.services4);
+  bpf_map__set_max_entries(skeleton->maps.affinity6, options.capacity.services6);
+  SVCB_TAKE(settings, settings_of(options));
+  std::memcpy(&skeleton->rodata->settings, &settings, sizeof(settings));
   if (!options.programs) {
     bpf_program__set_autoload(skeleton->progs.svcb_xdp, false);
     bpf_program__set_autoload(skeleton->progs.svcb_tc, false);
@@ -90,12 +176,17 @@ Result<std::unique_ptr<EbpfPlane>> EbpfPlane::load(const EbpfOptions& options) {
     return failure("eBPF: load programs and maps: {}{}", std::strerror(-error),
                    -error == EPERM ? " (needs CAP_BPF and CAP_NET_ADMIN; run it with sudo)" : "");
   }
-  SVCB_TAKE(ipv4, FamilyMaps<Ipv4Abi>::over(view(skeleton->maps.services4, services_flag),
-                                            view(skeleton->maps.backends4, backends_flag)));
-  SVCB_TAKE(ipv6, FamilyMaps<Ipv6Abi>::over(view(skeleton->maps.services6, services_flag),
-                                            view(skeleton->maps.backends6, backends_flag)));
+  SVCB_TAKE(ipv4,
+            FamilyMaps<Ipv4Abi>::over({view(skeleton->maps.services4, services_flag),
+                                       view(skeleton->maps.backends4, backends_flag),
+                                       view(skeleton->maps.affinity4, services_flag), options.maglev}));
+  SVCB_TAKE(ipv6,
+            FamilyMaps<Ipv6Abi>::over({view(skeleton->maps.services6, services_flag),
+                                       view(skeleton->maps.backends6, backends_flag),
+                                       view(skeleton->maps.affinity6, services_flag), options.maglev}));
   plane->ipv4_.emplace(std::move(ipv4));
   plane->ipv6_.emplace(std::move(ipv6));
+  SVCB_CHECK(plane->fill_nodes(options.node_addresses));
   return plane;
 }
 
@@ -120,11 +211,50 @@ Status EbpfPlane::commit() {
       case Operation::add_service:
         return maps.add(service, grace_);
       case Operation::remove_service:
-        return maps.remove(service.frontend);
+        return maps.remove(service);
     }
     return {};
   };
-  return service.frontend.address.family == Family::ipv4 ? apply(*ipv4_) : apply(*ipv6_);
+  SVCB_CHECK(service.frontend.address.family == Family::ipv4 ? apply(*ipv4_) : apply(*ipv6_));
+  if (staged_->operation != Operation::add_service && skeleton_->bss != nullptr) {
+    // After the word: a flow that was opened by the old one must look again.
+    skeleton_->bss->generation = skeleton_->bss->generation + 1;
+  }
+  return {};
+}
+
+Status EbpfPlane::fill_nodes(std::span<const Address> addresses) {
+  const std::uint8_t present = 1;
+  for (const Address& address : addresses) {
+    bpf_map* map = address.family == Family::ipv4 ? skeleton_->maps.nodes4 : skeleton_->maps.nodes6;
+    SVCB_CHECK(view(map, "").update(address.bytes.data(), &present, BPF_ANY));
+  }
+  return {};
+}
+
+Status EbpfPlane::forget_flows() {
+  SVCB_CHECK(view(skeleton_->maps.flows4, "").clear(sizeof(svcb_flow4), sizeof(svcb_way4)));
+  SVCB_CHECK(view(skeleton_->maps.flows6, "").clear(sizeof(svcb_flow6), sizeof(svcb_way6)));
+  SVCB_CHECK(view(skeleton_->maps.sessions4, "").clear(sizeof(svcb_session4), sizeof(svcb_sticky4)));
+  return view(skeleton_->maps.sessions6, "").clear(sizeof(svcb_session6), sizeof(svcb_sticky6));
+}
+
+Result<FlowReport> EbpfPlane::flows() const {
+  SVCB_TAKE(ipv4, view(skeleton_->maps.flows4, "").count(sizeof(svcb_flow4), sizeof(svcb_way4)));
+  SVCB_TAKE(ipv6, view(skeleton_->maps.flows6, "").count(sizeof(svcb_flow6), sizeof(svcb_way6)));
+  SVCB_TAKE(counters, sum_over_cpus(skeleton_->maps.counters));
+  SVCB_TAKE(events, sum_over_cpus(skeleton_->maps.events));
+  return FlowReport{.entries = ipv4 + ipv6,
+                    .capacity = std::size_t{bpf_map__max_entries(skeleton_->maps.flows4)} +
+                                bpf_map__max_entries(skeleton_->maps.flows6),
+                    .translated = counters[SVCB_TRANSLATED],
+                    .opened = events[SVCB_FLOW_OPENED],
+                    .expired = events[SVCB_FLOW_EXPIRED],
+                    .reselected = events[SVCB_FLOW_RESELECTED],
+                    .port_changed = events[SVCB_FLOW_PORT],
+                    .icmp = events[SVCB_ICMP_TRANSLATED],
+                    .refused = events[SVCB_REFUSED],
+                    .too_big = events[SVCB_TOO_BIG]};
 }
 
 Result<std::size_t> EbpfPlane::entries() const {
@@ -147,7 +277,13 @@ Result<std::vector<Service>> EbpfPlane::read_all() const {
 Result<std::uint64_t> EbpfPlane::memory_bytes() const {
   SVCB_TAKE(ipv4, ipv4_->memory_bytes());
   SVCB_TAKE(ipv6, ipv6_->memory_bytes());
-  return ipv4 + ipv6;
+  std::uint64_t flows = 0;
+  for (const bpf_map* map : {skeleton_->maps.flows4, skeleton_->maps.flows6, skeleton_->maps.sessions4,
+                             skeleton_->maps.sessions6}) {
+    SVCB_TAKE(bytes, view(map, "").memory_bytes());
+    flows += bytes;
+  }
+  return ipv4 + ipv6 + flows;
 }
 
 }  // namespace svcbench

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "plane/ebpf/family_maps.h"
+#include "plane/site.h"
 #include "svcbench/plane.h"
 
 struct plane_bpf;
@@ -20,24 +21,60 @@ struct MapCapacity {
   std::uint32_t services6 = 1;
   std::uint32_t backends4 = 1;
   std::uint32_t backends6 = 1;
+  std::uint32_t flows4 = 1;
+  std::uint32_t flows6 = 1;
 
   // Room for the services and a quarter more; for the backends at least 4,096 more, and 1,024 times
   // the largest service's, so that a thousand changes need no grace period. A family that has no services
   // gets one entry, unless it is one of `later`: those that changes may bring. What is given (the flags
   // --services-capacity and
-  // --backends-capacity) is taken as it is, for both families.
+  // --backends-capacity) is taken as it is, for both families. `maglev` as in EbpfOptions, `flows` for each
+  // family that is used.
   static MapCapacity for_services(std::span<const Service> services,
                                   std::optional<std::uint32_t> services_given = {},
                                   std::optional<std::uint32_t> backends_given = {},
-                                  std::span<const Family> later = {});
+                                  std::span<const Family> later = {}, std::uint32_t maglev = 0,
+                                  std::uint32_t flows = 1);
+};
+
+// How long a flow may be idle before its entry counts as absent, in seconds. Defaults: an hour and a half
+// for an open TCP connection (what a peer that is gone costs is an entry, and the least lately used go
+// first), and netfilter's own for a closing one and for UDP.
+struct FlowTimeouts {
+  double tcp = 5400;
+  double closing = 120;
+  double udp = 120;
 };
 
 struct EbpfOptions {
   MapCapacity capacity;
   MapWrites writes = MapWrites::mapped;
-  bool programs = true;     // false: maps only, which saves the verifier's time
-  bool forwarding = false;  // translated packets go on by the routing table; else to the kernel's stack
-  bool translating = true;  // false: packets are forwarded as they are, a plane's cost without its work
+  bool programs = true;      // false: maps only, which saves the verifier's time
+  bool forwarding = false;   // translated packets go on by the routing table; else to the kernel's stack
+  bool translating = true;   // false: packets are forwarded as they are, a plane's cost without its work
+  bool tracking = false;     // flows are remembered, and their replies translated
+  bool dsr = false;          // direct server return (bpf/dsr.bpf.h)
+  std::uint32_t maglev = 0;  // entries of each service's Maglev table, a prime; 0: none
+  FlowTimeouts timeouts{};
+  std::vector<Address> node_addresses{};  // for NodePorts and masquerading
+  ClusterCidr cluster_cidr{};             // clients that are not masqueraded
+};
+
+// What the programs remember of flows, and what they did beside translating.
+struct FlowReport {
+  std::size_t entries = 0;         // in the table now, of both families; a translated flow has two
+  std::size_t capacity = 0;        // of it
+  std::uint64_t translated = 0;    // packets
+  std::uint64_t opened = 0;        // flows; what was translated beside these hit an entry
+  std::uint64_t expired = 0;       // entries that were found too old, or closed
+  std::uint64_t reselected = 0;    // flows whose backend was gone
+  std::uint64_t port_changed = 0;  // flows that needed another source port
+  std::uint64_t icmp = 0;          // ICMP errors translated
+  std::uint64_t refused = 0;       // packets to services without endpoints
+  std::uint64_t too_big = 0;
+  // Two entries for each flow that was opened, less those that are there: what the kernel put out for room,
+  // beside what took an older entry's place. Right as long as nobody forgot any.
+  [[nodiscard]] std::uint64_t evicted() const { return 2 * opened > entries ? 2 * opened - entries : 0; }
 };
 
 class EbpfPlane final : public DataPlane {
@@ -52,9 +89,13 @@ class EbpfPlane final : public DataPlane {
   [[nodiscard]] Result<std::size_t> entries() const override;
   [[nodiscard]] Result<std::optional<Service>> find(const Frontend& frontend) const override;
 
+  // Entries of the flow table and of the clients' affinities are deleted.
+  Status forget_flows() override;
+  [[nodiscard]] Result<FlowReport> flows() const;
+
   // Every service that the kernel holds. Names are not in the maps: they come back empty.
   [[nodiscard]] Result<std::vector<Service>> read_all() const;
-  // Of the four maps that grow with the services.
+  // Of the maps that grow with the services.
   [[nodiscard]] Result<std::uint64_t> memory_bytes() const;
 
   // Whether the kernel took the services in batches, where it was to.
@@ -69,6 +110,7 @@ class EbpfPlane final : public DataPlane {
   [[nodiscard]] GracePeriod& grace() { return grace_; }
 
  private:
+  Status fill_nodes(std::span<const Address> addresses);
   EbpfPlane(plane_bpf* skeleton, MapWrites writes, GracePeriod grace)
       : skeleton_(skeleton), writes_(writes), grace_(std::move(grace)) {}
 

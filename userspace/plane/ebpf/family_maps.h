@@ -5,7 +5,10 @@
 #include <bpf/bpf.h>
 #include <tsl/robin_map.h>
 
+#include <algorithm>
 #include <cstdint>
+#include <limits>
+#include <numeric>
 #include <span>
 #include <vector>
 
@@ -13,6 +16,7 @@
 #include "plane/ebpf/grace_period.h"
 #include "plane/ebpf/huge_page_allocator.h"
 #include "plane/ebpf/kernel_map.h"
+#include "plane/ebpf/maglev.h"
 #include "plane/ebpf/range_allocator.h"
 
 namespace svcbench {
@@ -24,15 +28,98 @@ enum class MapWrites {
   mapped,  // backends through mapped memory, services by BPF_MAP_UPDATE_BATCH
 };
 
+// What one service takes of the backends array, and how its word is made of that (abi.h).
+class ServiceCells {
+ public:
+  // `maglev`: entries of each service's Maglev table; 0: there are none.
+  ServiceCells(const Service& service, std::uint32_t maglev)
+      : service_(&service), maglev_(service.endpoints.empty() && service.terminating.empty() ? 0 : maglev) {
+    if (maglev == 0) {
+      for (const std::uint16_t weight : service.weights) {
+        divisor_ = std::gcd(divisor_, unsigned{weight});
+      }
+    }
+    divisor_ = std::max(divisor_, 1U);
+    selectable_ = static_cast<std::uint32_t>(service.endpoints.size());
+    if (maglev == 0 && !service.weights.empty()) {
+      selectable_ = std::accumulate(service.weights.begin(), service.weights.end(), 0U) / divisor_;
+    }
+  }
+
+  // Backends that the word counts. Without a Maglev table each stands as often as its weight says.
+  [[nodiscard]] std::uint32_t selectable() const { return selectable_; }
+  [[nodiscard]] std::uint32_t count() const {
+    return maglev_ + selectable_ + static_cast<std::uint32_t>(service_->terminating.size());
+  }
+  [[nodiscard]] std::uint32_t flags() const {
+    std::uint32_t flags = service_->affinity_seconds > 0 ? SVCB_SERVICE_AFFINITY : 0;
+    if (service_->kind == FrontendKind::cluster_ip) {
+      flags |= SVCB_SERVICE_MASQUERADE_OUTSIDE;
+    } else if (!service_->local_only) {
+      flags |= SVCB_SERVICE_MASQUERADE;
+    }
+    if (service_->local_only && service_->endpoints.empty() && !service_->cluster_endpoints.empty()) {
+      flags |= SVCB_SERVICE_ELSEWHERE;
+    }
+    return service_->terminating.empty() ? flags : flags | SVCB_SERVICE_TERMINATING;
+  }
+
+  // Calls write(index, backend) for every cell, from `first` on.
+  template <typename Abi, typename Write>
+  Status each(std::uint32_t first, Write write) const {
+    const std::vector<Endpoint>& endpoints = service_->endpoints;
+    std::uint32_t index = first;
+    if (maglev_ > 0 && !endpoints.empty()) {
+      std::vector<std::uint64_t> names;
+      names.reserve(endpoints.size());
+      for (const Endpoint& endpoint : endpoints) {
+        names.push_back(std::hash<Frontend>{}({endpoint.address, endpoint.port, Protocol::tcp}));
+      }
+      for (const std::uint32_t chosen : maglev_table(names, service_->weights, maglev_)) {
+        SVCB_CHECK(write(index++, to_abi<Abi>(endpoints[chosen])));
+      }
+    }
+    index = first + maglev_;
+    for (std::size_t i = 0; i < endpoints.size(); ++i) {
+      const typename Abi::Backend backend = to_abi<Abi>(endpoints[i]);
+      const unsigned times =
+          maglev_ > 0 || service_->weights.empty() ? 1U : service_->weights[i] / divisor_;
+      for (unsigned time = 0; time < times; ++time) {
+        SVCB_CHECK(write(index++, backend));
+      }
+    }
+    for (std::size_t i = 0; i < service_->terminating.size(); ++i) {
+      typename Abi::Backend backend = to_abi<Abi>(service_->terminating[i]);
+      backend.flags = i + 1 == service_->terminating.size() ? SVCB_BACKEND_LAST : 0;
+      SVCB_CHECK(write(index++, backend));
+    }
+    return {};
+  }
+
+ private:
+  const Service* service_;
+  std::uint32_t maglev_;
+  std::uint32_t divisor_ = 0;
+  std::uint32_t selectable_ = 0;
+};
+
+// The maps of one family, and what their entries are made with.
+struct FamilyKernelMaps {
+  KernelMap services;
+  KernelMap backends;
+  KernelMap affinity;
+  std::uint32_t maglev = 0;
+};
+
 // Keeps which range of backends each service has, and writes in the one order that a running program may
 // watch: a fresh range first, then the service's word, which the kernel copies whole; the old range is
 // reused after a grace period only. Owns the mapping of the backends; the maps belong to the skeleton.
 template <typename Abi>
 class FamilyMaps {
  public:
-  static Result<FamilyMaps> over(KernelMap services, KernelMap backends) {
-    SVCB_TAKE(memory, MappedArray::map(backends, sizeof(typename Abi::Backend)));
-    return FamilyMaps(std::move(services), std::move(backends), std::move(memory));
+  static Result<FamilyMaps> over(FamilyKernelMaps maps) {
+    SVCB_TAKE(memory, MappedArray::map(maps.backends, sizeof(typename Abi::Backend)));
+    return FamilyMaps(std::move(maps), std::move(memory));
   }
 
   // Into empty maps, services of this family only.
@@ -40,11 +127,12 @@ class FamilyMaps {
     if (services.size() > services_.max_entries()) {
       return services_.full();
     }
-    std::size_t endpoints = 0;
+    std::size_t cells = 0;
     for (const Service* service : services) {
-      endpoints += service->endpoints.size();
+      cells += ServiceCells(*service, maglev_).count();
+      SVCB_CHECK(write_affinity(to_abi<Abi>(service->frontend), *service));
     }
-    if (endpoints > ranges_.capacity()) {
+    if (cells > ranges_.capacity()) {
       return backends_.full();
     }
     SVCB_TAKE(entries, assign_ranges(services));
@@ -67,7 +155,8 @@ class FamilyMaps {
       return failure("eBPF: {} is not in {}", service.frontend.text(), services_.name());
     }
     SVCB_TAKE(range, write_range(service, grace));
-    const svcb_service value = word_of(key, range);
+    SVCB_CHECK(write_affinity(key, service));
+    const svcb_service value = word_of(key, service, range);
     SVCB_CHECK(services_.update(&key, &value, BPF_EXIST));
     ranges_.retire(known->second);
     known.value() = range;
@@ -77,7 +166,8 @@ class FamilyMaps {
   Status add(const Service& service, GracePeriod& grace) {
     const auto key = to_abi<Abi>(service.frontend);
     SVCB_TAKE(range, write_range(service, grace));
-    const svcb_service value = word_of(key, range);
+    SVCB_CHECK(write_affinity(key, service));
+    const svcb_service value = word_of(key, service, range);
     if (auto status = services_.update(&key, &value, BPF_NOEXIST); !status) {
       ranges_.retire(range);
       return status;
@@ -86,9 +176,12 @@ class FamilyMaps {
     return {};
   }
 
-  Status remove(const Frontend& frontend) {
-    const auto key = to_abi<Abi>(frontend);
+  Status remove(const Service& service) {
+    const auto key = to_abi<Abi>(service.frontend);
     SVCB_CHECK(services_.remove(&key));
+    if (service.affinity_seconds > 0) {
+      SVCB_CHECK(affinity_.forget(&key));
+    }
     const auto known = held_.find(key);
     ranges_.retire(known->second);
     held_.erase(known);
@@ -140,7 +233,8 @@ class FamilyMaps {
   [[nodiscard]] Result<std::uint64_t> memory_bytes() const {
     SVCB_TAKE(services, services_.memory_bytes());
     SVCB_TAKE(backends, backends_.memory_bytes());
-    return services + backends;
+    SVCB_TAKE(affinity, affinity_.memory_bytes());
+    return services + backends + affinity;
   }
 
   // Whether the kernel took the last install() in batches; false also after MapWrites::single.
@@ -161,7 +255,7 @@ class FamilyMaps {
     }
     SVCB_TAKE(range, write_range(change.service, grace));
     held_.emplace(key, range);
-    return word_of(key, range);
+    return word_of(key, change.service, range);
   }
 
  private:
@@ -175,19 +269,35 @@ class FamilyMaps {
     bool operator()(const Key& a, const Key& b) const { return std::memcmp(&a, &b, sizeof(Key)) == 0; }
   };
 
-  FamilyMaps(KernelMap services, KernelMap backends, MappedArray memory)
-      : services_(std::move(services)),
-        backends_(std::move(backends)),
+  FamilyMaps(FamilyKernelMaps maps, MappedArray memory)
+      : services_(std::move(maps.services)),
+        backends_(std::move(maps.backends)),
+        affinity_(std::move(maps.affinity)),
+        maglev_(maps.maglev),
         memory_(std::move(memory)),
         ranges_(backends_.max_entries()) {}
 
-  static svcb_service word_of(const Key& key, Range range) {
-    return {svcb_service_word(range.first, range.count, Abi::tag(key))};
+  [[nodiscard]] svcb_service word_of(const Key& key, const Service& service, Range range) const {
+    const ServiceCells cells(service, maglev_);
+    return {svcb_service_flagged(svcb_service_word(range.first, cells.selectable(), Abi::tag(key)),
+                                 cells.flags())};
+  }
+
+  // Before the word that tells programs to look there. Seconds that the kernel's ticks cannot count are
+  // for ever.
+  Status write_affinity(const Key& key, const Service& service) {
+    if (service.affinity_seconds == 0) {
+      return {};
+    }
+    const auto ticks = static_cast<std::uint32_t>(
+        std::min<std::uint64_t>((std::uint64_t{service.affinity_seconds} * 1'000'000'000) >> SVCB_TICK_BITS,
+                                std::numeric_limits<std::uint32_t>::max() / 2));
+    return affinity_.update(&key, &ticks, BPF_ANY);
   }
 
   // A range for the service, waiting for running programs only when nothing but retired ranges is left.
   Result<Range> fresh_range(const Service& service, GracePeriod& grace) {
-    const auto count = static_cast<std::uint32_t>(service.endpoints.size());
+    const std::uint32_t count = ServiceCells(service, maglev_).count();
     auto range = ranges_.allocate(count);
     if (!range && ranges_.retired() > 0) {
       SVCB_CHECK(grace.wait());
@@ -202,11 +312,12 @@ class FamilyMaps {
 
   Result<Range> write_range(const Service& service, GracePeriod& grace) {
     SVCB_TAKE(range, fresh_range(service, grace));
-    std::uint32_t index = range.first;
-    for (const Endpoint& endpoint : service.endpoints) {
-      const Backend backend = to_abi<Abi>(endpoint);
-      std::memcpy(memory_.at(index++), &backend, sizeof(backend));
-    }
+    SVCB_CHECK(
+        ServiceCells(service, maglev_)
+            .template each<Abi>(range.first, [this](std::uint32_t index, const Backend& backend) -> Status {
+              std::memcpy(memory_.at(index), &backend, sizeof(backend));
+              return {};
+            }));
     return range;
   }
 
@@ -223,26 +334,23 @@ class FamilyMaps {
     held_.max_load_factor(0.85F);  // half of the memory that the default takes, and few more probes
     held_.reserve(services.size());
     for (const Service* service : services) {
-      const auto range = ranges_.allocate(static_cast<std::uint32_t>(service->endpoints.size()));
+      const auto range = ranges_.allocate(ServiceCells(*service, maglev_).count());
       if (!range) {
         return backends_.full();
       }
       entries.keys.push_back(to_abi<Abi>(service->frontend));
-      entries.values.push_back(word_of(entries.keys.back(), *range));
+      entries.values.push_back(word_of(entries.keys.back(), *service, *range));
       held_.emplace(entries.keys.back(), *range);
     }
     return entries;
   }
 
-  // Calls write(index, backend) for every endpoint, with its place in the backends array.
+  // Calls write(index, backend) for every cell of the backends array that the services take.
   template <typename Write>
-  static Status each_backend(std::span<const Service* const> services, const Entries& entries,
-                             Write write) {
+  Status each_backend(std::span<const Service* const> services, const Entries& entries, Write write) const {
     for (std::size_t i = 0; i < services.size(); ++i) {
-      std::uint32_t index = svcb_service_first(entries.values[i].word);
-      for (const Endpoint& endpoint : services[i]->endpoints) {
-        SVCB_CHECK(write(index++, to_abi<Abi>(endpoint)));
-      }
+      SVCB_CHECK(ServiceCells(*services[i], maglev_)
+                     .template each<Abi>(svcb_service_first(entries.values[i].word), write));
     }
     return {};
   }
@@ -294,21 +402,52 @@ class FamilyMaps {
     service.frontend = from_abi<Abi>(key);
     service.kind =
         service.frontend.address.is_unspecified() ? FrontendKind::node_port : FrontendKind::cluster_ip;
-    const std::uint32_t first = svcb_service_first(value.word);
-    for (std::uint32_t i = 0; i < svcb_service_count(value.word); ++i) {
-      const std::uint32_t index = first + i;
+    const std::uint32_t flags = svcb_service_flags(value.word);
+    const std::uint32_t first = svcb_service_first(value.word) + maglev_;
+    const std::uint32_t count = svcb_service_count(value.word);
+    const auto backend_at = [&](std::uint32_t index) -> Result<Backend> {
       Backend backend{};
       SVCB_TAKE(present, backends_.lookup(&index, &backend));
       if (!present) {
         return failure("eBPF: {} points past the end of {}", service.frontend.text(), backends_.name());
       }
-      service.endpoints.push_back(from_abi<Abi>(backend));
+      return backend;
+    };
+    std::vector<std::uint16_t> times;
+    for (std::uint32_t i = 0; i < count; ++i) {
+      SVCB_TAKE(backend, backend_at(first + i));
+      const Endpoint endpoint = from_abi<Abi>(backend);
+      if (i > 0 && service.endpoints.back() == endpoint) {
+        ++times.back();
+      } else {
+        service.endpoints.push_back(endpoint);
+        times.push_back(1);
+      }
+    }
+    if (times.size() < count) {
+      service.weights = std::move(times);
+    }
+    for (bool more = (flags & SVCB_SERVICE_TERMINATING) != 0; more;) {
+      SVCB_TAKE(backend,
+                backend_at(first + count + static_cast<std::uint32_t>(service.terminating.size())));
+      service.terminating.push_back(from_abi<Abi>(backend));
+      more = (backend.flags & SVCB_BACKEND_LAST) == 0;
+    }
+    if ((flags & SVCB_SERVICE_AFFINITY) != 0) {
+      std::uint32_t ticks = 0;
+      SVCB_TAKE(present, affinity_.lookup(&key, &ticks));
+      service.affinity_seconds =
+          present
+              ? static_cast<std::uint32_t>(((std::uint64_t{ticks} + 1) << SVCB_TICK_BITS) / 1'000'000'000)
+              : 0;
     }
     return service;
   }
 
   KernelMap services_;
   KernelMap backends_;
+  KernelMap affinity_;
+  std::uint32_t maglev_;
   MappedArray memory_;
   RangeAllocator ranges_;
   bool batched_ = false;

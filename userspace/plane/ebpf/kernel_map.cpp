@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <fstream>
 #include <utility>
+#include <vector>
 
 namespace svcbench {
 
@@ -55,6 +56,45 @@ Status KernelMap::remove(const void* key) const {
     return refused("delete an entry of", errno);
   }
   return {};
+}
+
+Status KernelMap::forget(const void* key) const {
+  return bpf_map_delete_elem(fd_, key) == 0 || errno == ENOENT ? Status()
+                                                               : refused("delete an entry of", errno);
+}
+
+Result<std::size_t> KernelMap::walk(std::size_t key_size, std::size_t value_size, bool deleting) const {
+  // A batch must hold the fullest bucket of the hash.
+  constexpr std::uint32_t most = 4096;
+  std::vector<std::byte> keys(most * key_size);
+  std::vector<std::byte> values(most * value_size);
+  std::uint64_t place = 0;  // the kernel's own
+  std::size_t seen = 0;
+  for (bool first = true;; first = false) {
+    std::uint32_t got = most;
+    void* from = first ? nullptr : &place;
+    const int error =
+        deleting
+            ? bpf_map_lookup_and_delete_batch(fd_, from, &place, keys.data(), values.data(), &got, nullptr)
+            : bpf_map_lookup_batch(fd_, from, &place, keys.data(), values.data(), &got, nullptr);
+    if (error != 0 && errno != ENOENT) {
+      return tl::unexpected(refused(deleting ? "empty" : "count the entries of", errno).error());
+    }
+    seen += got;
+    if (error != 0 || seen > 4 * std::size_t{max_entries_}) {
+      return seen;
+    }
+  }
+}
+
+Status KernelMap::clear(std::size_t key_size, std::size_t value_size) const {
+  SVCB_TAKE(deleted, walk(key_size, value_size, true));
+  static_cast<void>(deleted);
+  return {};
+}
+
+Result<std::size_t> KernelMap::count(std::size_t key_size, std::size_t value_size) const {
+  return walk(key_size, value_size, false);
 }
 
 Result<bool> KernelMap::lookup(const void* key, void* value) const {

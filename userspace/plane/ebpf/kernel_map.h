@@ -34,6 +34,12 @@ class KernelMap {
   Result<bool> update_batch(const void* keys, std::size_t key_size, const void* values,
                             std::size_t value_size, std::uint32_t count) const;
   Status remove(const void* key) const;
+  // The same, where there may be no such entry.
+  Status forget(const void* key) const;
+  // Deletes every entry of a hash, whose programs may go on adding some.
+  Status clear(std::size_t key_size, std::size_t value_size) const;
+  // Entries of a hash, counted by walking it.
+  [[nodiscard]] Result<std::size_t> count(std::size_t key_size, std::size_t value_size) const;
   // False where there is no such key.
   [[nodiscard]] Result<bool> lookup(const void* key, void* value) const;
   // The key after `key` (the first for nullptr); false at the end.
@@ -46,6 +52,8 @@ class KernelMap {
   [[nodiscard]] tl::unexpected<Error> full() const;
 
  private:
+  // Calls bpf(2) for batches until it has seen all, or nothing more than `max_entries` of them.
+  Result<std::size_t> walk(std::size_t key_size, std::size_t value_size, bool deleting) const;
   [[nodiscard]] Status refused(std::string_view what, int error) const;
 
   int fd_ = -1;

@@ -2,7 +2,6 @@
 #include "plane/kube_proxy/iptables.h"
 
 #include <algorithm>
-#include <chrono>
 #include <string>
 #include <tuple>
 #include <vector>
@@ -10,6 +9,7 @@
 #include "plane/iptables_restore.h"
 #include "sys/child_process.h"
 #include "sys/memfd.h"
+#include "sys/stopwatch.h"
 
 namespace svcbench {
 namespace {
@@ -24,11 +24,6 @@ constexpr std::string_view empty_tables = "*filter\nCOMMIT\n*nat\nCOMMIT\n";
 // As kube-proxy calls it. -w: wait for the lock, seconds.
 RestoreRun sync_run() {
   return {.arguments = {"-w", "5", "--noflush", "--counters"}, .what = "services' rules"};
-}
-
-std::int64_t monotonic_ns() {
-  // libstdc++'s steady clock is CLOCK_MONOTONIC.
-  return std::chrono::nanoseconds(std::chrono::steady_clock::now().time_since_epoch()).count();
 }
 
 // What each back end is called, and what it needs.
@@ -110,7 +105,7 @@ KubeProxyIptables::~KubeProxyIptables() {
 }
 
 Status KubeProxyIptables::install(std::span<const Service> services) {
-  const std::int64_t start = monotonic_ns();
+  const Stopwatch generating;
   for (const Family family : families) {
     auto& rules = table(family).rules;
     SVCB_CHECK(rules.replace(services));
@@ -120,16 +115,16 @@ Status KubeProxyIptables::install(std::span<const Service> services) {
       SVCB_CHECK(stage_input(family, Sync::full));
     }
   }
-  cost_ = {.generate_ns = monotonic_ns() - start};
+  cost_ = {.generate_ns = generating.ns()};
   return commit();
 }
 
 Status KubeProxyIptables::stage(const Change& change) {
-  const std::int64_t start = monotonic_ns();
+  const Stopwatch generating;
   const Family family = change.service.frontend.address.family;
   SVCB_CHECK(table(family).rules.apply(change));
   SVCB_CHECK(stage_input(family, way_));
-  cost_ = {.generate_ns = monotonic_ns() - start};
+  cost_ = {.generate_ns = generating.ns()};
   return {};
 }
 

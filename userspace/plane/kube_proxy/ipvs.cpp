@@ -14,6 +14,7 @@
 #include "sys/fd.h"
 #include "sys/iptables_backend.h"
 #include "sys/memfd.h"
+#include "sys/stopwatch.h"
 
 namespace svcbench::kube_proxy {
 
@@ -29,11 +30,6 @@ constexpr std::size_t kernel_way = 1;
 // A rule's hold on an ipset ends a little after the rule: nf_tables frees rules from a work queue.
 constexpr int destroy_attempts = 50;
 constexpr std::chrono::milliseconds destroy_pause{20};
-
-std::int64_t ns_since(std::chrono::steady_clock::time_point begin) {
-  return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now() - begin)
-      .count();
-}
 
 std::size_t index_of(Family family) { return static_cast<std::size_t>(family); }
 
@@ -249,17 +245,17 @@ Status KubeProxyIpvs::install(std::span<const Service> services) {
   cost_ = {};
   netlink_messages_ = 0;
   staged_.reset();
-  const auto begin = std::chrono::steady_clock::now();
+  const Stopwatch installing;
   const std::size_t before = ipvs_.requests();
   SVCB_CHECK(program(services));
   netlink_messages_ = messages_so_far() - before;
-  cost_.commit_ns = ns_since(begin) - cost_.generate_ns;
+  cost_.commit_ns = installing.ns() - cost_.generate_ns;
   return {};
 }
 
 Status KubeProxyIpvs::stage(const Change& change) {
   cost_ = {};
-  const auto begin = std::chrono::steady_clock::now();
+  const Stopwatch generating;
   SVCB_CHECK(check(change.service));
   SVCB_CHECK(apply(change));
   if (way_ == controller_way) {
@@ -273,7 +269,7 @@ Status KubeProxyIpvs::stage(const Change& change) {
       }
     }
   }
-  cost_.generate_ns = ns_since(begin);
+  cost_.generate_ns = generating.ns();
   return {};
 }
 
@@ -285,7 +281,7 @@ Status KubeProxyIpvs::commit() {
   const Staged staged = std::move(*staged_);
   staged_.reset();
   const Family family = staged.frontend.address.family;
-  const auto begin = std::chrono::steady_clock::now();
+  const Stopwatch committing;
   const std::size_t before = messages_so_far();
   if (!programmed_family(family)) {
     SVCB_CHECK(program_family(family, ipset_restore({}, {}, family),
@@ -293,7 +289,7 @@ Status KubeProxyIpvs::commit() {
   }
   SVCB_CHECK(staged.way == kernel_way ? commit_change(staged) : sync(family, staged));
   netlink_messages_ = messages_so_far() - before;
-  cost_.commit_ns = ns_since(begin);
+  cost_.commit_ns = committing.ns();
   return {};
 }
 
@@ -394,7 +390,7 @@ Service KubeProxyIpvs::programmed(const Service& service) const {
 
 Status KubeProxyIpvs::program(std::span<const Service> services) {
   // Texts first: they are generated, not committed.
-  const auto begin = std::chrono::steady_clock::now();
+  const Stopwatch generating;
   const std::vector<Address> all = addresses();
   std::array<std::string, 2> sets;
   std::array<std::string, 2> rules;
@@ -406,7 +402,7 @@ Status KubeProxyIpvs::program(std::span<const Service> services) {
       rules[index_of(family)] = ipvs_rules(family, site_.cluster_cidr.of(family), true);
     }
   }
-  cost_.generate_ns = ns_since(begin);
+  cost_.generate_ns = generating.ns();
 
   SVCB_CHECK(set_sysctls());
   SVCB_TAKE(device, AddressDevice::create(std::string(device_name)));

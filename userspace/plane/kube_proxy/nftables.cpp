@@ -4,17 +4,17 @@
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
 #include <netlink/attr.h>
-#include <netlink/msg.h>
-#include <netlink/netlink.h>
 
 #include <algorithm>
-#include <chrono>
+#include <cstring>
 #include <unordered_set>
 #include <utility>
 
 #include "plane/kube_proxy/names.h"
 #include "sys/child_process.h"
 #include "sys/memfd.h"
+#include "sys/netlink_socket.h"
+#include "sys/stopwatch.h"
 
 namespace svcbench {
 namespace {
@@ -23,16 +23,6 @@ using kube_proxy::NftTable;
 using kube_proxy::ServicePort;
 
 constexpr std::array families{Family::ipv4, Family::ipv6};
-
-class Stopwatch {
- public:
-  [[nodiscard]] std::int64_t ns() const {
-    return std::chrono::nanoseconds(std::chrono::steady_clock::now() - start_).count();
-  }
-
- private:
-  std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
-};
 
 // A service port's place in its family's table.
 std::string port_key(const Service& service) {
@@ -144,38 +134,18 @@ void write_table_removal(std::string& text, Family family) {
 
 // Reads the generation of the namespace's rules: every transaction raises it.
 Result<std::uint32_t> rules_generation() {
-  struct Reply {
-    std::optional<std::uint32_t> generation;
-  } reply;
-  const auto socket =
-      std::unique_ptr<nl_sock, decltype(&nl_socket_free)>(nl_socket_alloc(), nl_socket_free);
-  constexpr int type = NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_GETGEN;
-  const auto message =
-      std::unique_ptr<nl_msg, decltype(&nlmsg_free)>(nlmsg_alloc_simple(type, NLM_F_REQUEST), nlmsg_free);
-  nfgenmsg header{};
-  int error = socket && message ? nl_connect(socket.get(), NETLINK_NETFILTER) : -NLE_NOMEM;
-  if (error == 0) {
-    error = nlmsg_append(message.get(), &header, sizeof header, NLMSG_ALIGNTO);
+  SVCB_TAKE(socket, NetlinkSocket::open(NETLINK_NETFILTER));
+  constexpr int get_generation = NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_GETGEN;
+  std::optional<std::uint32_t> generation;
+  SVCB_TAKE(error, socket.request(message_with(get_generation, 0, nfgenmsg{}), [&](nlmsghdr* answer) {
+    if (const nlattr* found = nlmsg_find_attr(answer, sizeof(nfgenmsg), NFTA_GEN_ID); found != nullptr) {
+      generation = ntohl(nla_get_u32(found));
+    }
+  }));
+  if (!generation) {
+    return failure("the kernel did not tell its nftables generation: {}", std::strerror(error));
   }
-  if (error == 0) {
-    const auto receive = [](nl_msg* answer, void* argument) -> int {
-      const nlattr* found = nlmsg_find_attr(nlmsg_hdr(answer), sizeof(nfgenmsg), NFTA_GEN_ID);
-      if (found != nullptr) {
-        static_cast<Reply*>(argument)->generation = ntohl(nla_get_u32(found));
-      }
-      return NL_STOP;
-    };
-    nl_socket_disable_auto_ack(socket.get());
-    nl_socket_modify_cb(socket.get(), NL_CB_VALID, NL_CB_CUSTOM, receive, &reply);
-    error = nl_send_auto(socket.get(), message.get());
-  }
-  if (error >= 0) {
-    error = nl_recvmsgs_default(socket.get());
-  }
-  if (error < 0 || !reply.generation) {
-    return failure("the kernel did not tell its nftables generation: {}", nl_geterror(error));
-  }
-  return *reply.generation;
+  return *generation;
 }
 
 Result<std::string> find_nft() {

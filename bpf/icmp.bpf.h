@@ -1,0 +1,312 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * ICMP errors: those that belong to a translated flow are translated like its packets, outside and inside;
+ * and those that the node itself has to send to a client: no endpoints, packet too big.
+ *
+ * An error quotes the packet that it is about as that packet left the node. The flow table knows by that
+ * what the sender had sent (svcb_before), so the quotation becomes that again, and the error goes to where
+ * that came from. It comes from the address that the sender had dialled, where the backend itself sent it.
+ * Of the quotation only the IP header and the ports are changed: a transport checksum in it is nobody's.
+ */
+#ifndef SVCB_ICMP_BPF_H
+#define SVCB_ICMP_BPF_H
+
+struct svcb_icmp {
+  __u8 type;
+  __u8 code;
+  __u16 checksum;
+  __u16 unused;
+  __be16 mtu;
+};
+
+struct svcb_icmp6 {
+  __u8 type;
+  __u8 code;
+  __u16 checksum;
+  __be32 mtu;
+};
+
+/* What of a transport header an error quotes at least. */
+struct svcb_ports {
+  __be16 source;
+  __be16 dest;
+  __u32 rest;
+};
+
+/* From the IP header on. */
+struct svcb_error4 {
+  struct iphdr ip;
+  struct svcb_icmp icmp;
+  struct iphdr quoted;
+  struct svcb_ports ports;
+};
+
+struct svcb_error6 {
+  struct ipv6hdr ip;
+  struct svcb_icmp6 icmp;
+  struct ipv6hdr quoted;
+  struct svcb_ports ports;
+};
+
+#define SVCB_ICMPV6 58
+#define SVCB_ICMP_UNREACHABLE 3
+#define SVCB_ICMP_PORT 3
+#define SVCB_ICMP_TOO_BIG 4
+#define SVCB_ICMP_TIME_EXCEEDED 11
+#define SVCB_ICMP_PARAMETER 12
+#define SVCB_ICMP6_UNREACHABLE 1
+#define SVCB_ICMP6_PORT 4
+#define SVCB_ICMP6_TOO_BIG 2
+#define SVCB_ICMP6_LAST_ERROR 127
+
+static __always_inline bool svcb_is_transport(__u8 protocol) {
+  return protocol == IPPROTO_TCP || protocol == IPPROTO_UDP;
+}
+
+static __always_inline enum svcb_outcome svcb_icmp4(void *data, void *data_end) {
+  struct svcb_error4 *error = data + SVCB_L3;
+  struct svcb_flow4 quoted = {}, sent;
+  __u64 changed;
+  __u16 checksum;
+
+  if ((void *)(error + 1) > data_end || error->ip.ihl != 5 || error->ip.protocol != IPPROTO_ICMP ||
+      error->ip.frag_off & bpf_htons(0x3FFF) || error->quoted.ihl != 5 ||
+      !svcb_is_transport(error->quoted.protocol))
+    return SVCB_NOT_TCP_UDP;
+  if (error->icmp.type != SVCB_ICMP_UNREACHABLE && error->icmp.type != SVCB_ICMP_TIME_EXCEEDED &&
+      error->icmp.type != SVCB_ICMP_PARAMETER)
+    return SVCB_NOT_TCP_UDP;
+  quoted.source = error->quoted.saddr;
+  quoted.source_port = error->ports.source;
+  quoted.to.address = error->quoted.daddr;
+  quoted.to.port = error->ports.dest;
+  quoted.to.protocol = error->quoted.protocol;
+  if (!svcb_before4(&quoted, &sent))
+    return SVCB_NOT_TCP_UDP;
+
+  changed = svcb_changed32(quoted.source, sent.source) + svcb_changed32(quoted.to.address, sent.to.address);
+  checksum = svcb_checksum_after(error->quoted.check, changed);
+  changed += svcb_changed16(error->quoted.check, checksum) +
+             svcb_changed16(quoted.source_port, sent.source_port) +
+             svcb_changed16(quoted.to.port, sent.to.port);
+  error->quoted.check = checksum;
+  error->quoted.saddr = sent.source;
+  error->quoted.daddr = sent.to.address;
+  error->ports.source = sent.source_port;
+  error->ports.dest = sent.to.port;
+  error->icmp.checksum = svcb_checksum_after(error->icmp.checksum, changed);
+
+  changed = svcb_changed32(error->ip.daddr, sent.source);
+  if (error->ip.saddr == quoted.to.address) {
+    changed += svcb_changed32(error->ip.saddr, sent.to.address);
+    error->ip.saddr = sent.to.address;
+  }
+  error->ip.daddr = sent.source;
+  error->ip.check = svcb_checksum_after(error->ip.check, changed);
+  svcb_event(SVCB_ICMP_TRANSLATED);
+  return SVCB_TRANSLATED;
+}
+
+static __always_inline enum svcb_outcome svcb_icmp6(void *data, void *data_end) {
+  struct svcb_error6 *error = data + SVCB_L3;
+  struct svcb_flow6 quoted = {}, sent;
+  __be32 outer[4];
+  __u64 changed;
+
+  if ((void *)(error + 1) > data_end || error->ip.nexthdr != SVCB_ICMPV6 || !error->icmp.type ||
+      error->icmp.type > SVCB_ICMP6_LAST_ERROR || !svcb_is_transport(error->quoted.nexthdr))
+    return SVCB_NOT_TCP_UDP;
+  svcb_copy6(quoted.source, error->quoted.saddr.in6_u.u6_addr32);
+  quoted.source_port = error->ports.source;
+  svcb_copy6(quoted.to.address, error->quoted.daddr.in6_u.u6_addr32);
+  quoted.to.port = error->ports.dest;
+  quoted.to.protocol = error->quoted.nexthdr;
+  if (!svcb_before6(&quoted, &sent))
+    return SVCB_NOT_TCP_UDP;
+
+  changed =
+      svcb_changed128(quoted.source, sent.source) + svcb_changed128(quoted.to.address, sent.to.address) +
+      svcb_changed16(quoted.source_port, sent.source_port) + svcb_changed16(quoted.to.port, sent.to.port);
+  svcb_copy6(error->quoted.saddr.in6_u.u6_addr32, sent.source);
+  svcb_copy6(error->quoted.daddr.in6_u.u6_addr32, sent.to.address);
+  error->ports.source = sent.source_port;
+  error->ports.dest = sent.to.port;
+
+  svcb_copy6(outer, error->ip.daddr.in6_u.u6_addr32); /* the pseudo header holds the outer addresses */
+  changed += svcb_changed128(outer, sent.source);
+  svcb_copy6(error->ip.daddr.in6_u.u6_addr32, sent.source);
+  svcb_copy6(outer, error->ip.saddr.in6_u.u6_addr32);
+  if (svcb_same_words(outer, quoted.to.address, 4)) {
+    changed += svcb_changed128(outer, sent.to.address);
+    svcb_copy6(error->ip.saddr.in6_u.u6_addr32, sent.to.address);
+  }
+  error->icmp.checksum = svcb_checksum_after(error->icmp.checksum, changed);
+  svcb_event(SVCB_ICMP_TRANSLATED);
+  return SVCB_TRANSLATED;
+}
+
+/* ---- errors of the node's own ---- */
+
+/* What an error is made from: the packet that it is about, as it stood. */
+struct svcb_quote {
+  __u8 to[6];   /* of the Ethernet header */
+  __u8 from[6]; /* */
+  union {
+    struct {
+      struct iphdr ip;
+      struct svcb_ports ports;
+    } v4;
+    struct {
+      struct ipv6hdr ip;
+      struct svcb_ports ports;
+    } v6;
+    __u32 words[12];
+  };
+};
+
+static __always_inline bool svcb_take_quote(void *data, void *data_end, bool ipv6,
+                                            struct svcb_quote *quote) {
+  struct ethhdr *eth = data;
+  __u32 *words = data + SVCB_L3;
+
+  if (data + SVCB_L3 + (ipv6 ? sizeof(quote->v6) : sizeof(quote->v4)) > data_end)
+    return false;
+  __builtin_memcpy(quote->to, eth->h_dest, 6);
+  __builtin_memcpy(quote->from, eth->h_source, 6);
+  for (__u32 i = 0; i < (ipv6 ? sizeof(quote->v6) / 4 : sizeof(quote->v4) / 4); i++)
+    quote->words[i] = words[i];
+  return true;
+}
+
+static __always_inline __u64 svcb_sum_words(const void *from, __u32 words, __u64 sum) {
+  const __u32 *word = from;
+
+  for (__u32 i = 0; i < words; i++)
+    sum += word[i];
+  return sum;
+}
+
+static __always_inline void svcb_write_ethernet(struct ethhdr *eth, const struct svcb_quote *quote,
+                                                __be16 type) {
+  __builtin_memcpy(eth->h_dest, quote->from, 6);
+  __builtin_memcpy(eth->h_source, quote->to, 6);
+  eth->h_proto = type;
+}
+
+/* Writes the error over a frame that has its size, back to where the quoted packet came from, and from
+ * where it was going. */
+static __always_inline bool svcb_write_error4(void *data, void *data_end, const struct svcb_quote *quote,
+                                              __u8 code, __u16 mtu) {
+  struct svcb_error4 *error = data + SVCB_L3;
+  struct iphdr ip = {.version = 4, .ihl = 5, .ttl = 64, .protocol = IPPROTO_ICMP};
+  struct svcb_icmp icmp = {.type = SVCB_ICMP_UNREACHABLE, .code = code, .mtu = bpf_htons(mtu)};
+  __u32 *words;
+
+  if ((void *)(error + 1) > data_end)
+    return false;
+  ip.tot_len = bpf_htons(sizeof(*error));
+  ip.saddr = quote->v4.ip.daddr;
+  ip.daddr = quote->v4.ip.saddr;
+  ip.check = svcb_checksum_after(0xFFFF, svcb_sum_words(&ip, sizeof(ip) / 4, 0));
+  icmp.checksum = svcb_checksum_after(0xFFFF, svcb_sum_words(quote->words, sizeof(quote->v4) / 4,
+                                                             svcb_sum_words(&icmp, sizeof(icmp) / 4, 0)));
+  svcb_write_ethernet(data, quote, bpf_htons(SVCB_ETH_P_IP));
+  error->ip = ip;
+  error->icmp = icmp;
+  words = (__u32 *)&error->quoted;
+  for (__u32 i = 0; i < sizeof(quote->v4) / 4; i++)
+    words[i] = quote->words[i];
+  return true;
+}
+
+static __always_inline bool svcb_write_error6(void *data, void *data_end, const struct svcb_quote *quote,
+                                              __u8 type, __u8 code, __u32 mtu) {
+  struct svcb_error6 *error = data + SVCB_L3;
+  struct svcb_icmp6 icmp = {.type = type, .code = code, .mtu = bpf_htonl(mtu)};
+  const __u16 length = sizeof(struct svcb_icmp6) + sizeof(quote->v6);
+  __u64 sum;
+  __u32 *words;
+
+  if ((void *)(error + 1) > data_end)
+    return false;
+  sum = svcb_sum_words(&quote->v6.ip.saddr, 8, 0); /* both addresses */
+  sum += bpf_htonl(length) + (__u64)bpf_htonl(SVCB_ICMPV6);
+  sum = svcb_sum_words(&icmp, sizeof(icmp) / 4, sum);
+  icmp.checksum = svcb_checksum_after(0xFFFF, svcb_sum_words(quote->words, sizeof(quote->v6) / 4, sum));
+  svcb_write_ethernet(data, quote, bpf_htons(SVCB_ETH_P_IPV6));
+  *(__be32 *)&error->ip = bpf_htonl(6U << 28);
+  error->ip.payload_len = bpf_htons(length);
+  error->ip.nexthdr = SVCB_ICMPV6;
+  error->ip.hop_limit = 64;
+  svcb_copy6(error->ip.saddr.in6_u.u6_addr32, quote->v6.ip.daddr.in6_u.u6_addr32);
+  svcb_copy6(error->ip.daddr.in6_u.u6_addr32, quote->v6.ip.saddr.in6_u.u6_addr32);
+  error->icmp = icmp;
+  words = (__u32 *)&error->quoted;
+  for (__u32 i = 0; i < sizeof(quote->v6) / 4; i++)
+    words[i] = quote->words[i];
+  return true;
+}
+
+enum svcb_complaint { SVCB_COMPLAIN_PORT, SVCB_COMPLAIN_SIZE };
+
+static __always_inline bool svcb_write_error(void *data, void *data_end, bool ipv6,
+                                             const struct svcb_quote *quote, enum svcb_complaint what,
+                                             __u32 mtu) {
+  if (ipv6)
+    return svcb_write_error6(data, data_end, quote,
+                             what == SVCB_COMPLAIN_PORT ? SVCB_ICMP6_UNREACHABLE : SVCB_ICMP6_TOO_BIG,
+                             what == SVCB_COMPLAIN_PORT ? SVCB_ICMP6_PORT : 0, mtu);
+  return svcb_write_error4(data, data_end, quote,
+                           what == SVCB_COMPLAIN_PORT ? SVCB_ICMP_PORT : SVCB_ICMP_TOO_BIG, mtu);
+}
+
+/* Functions by themselves, whose frames do not add up with those of the common path. */
+__noinline int svcb_xdp_icmp(struct xdp_md *ctx, int ipv6) {
+  void *data = (void *)(long)ctx->data, *data_end = (void *)(long)ctx->data_end;
+
+  return ipv6 ? svcb_icmp6(data, data_end) : svcb_icmp4(data, data_end);
+}
+
+__noinline int svcb_tc_icmp(struct __sk_buff *skb, int ipv6) {
+  void *data, *data_end;
+
+  svcb_tc_linear(skb, SVCB_L3 + sizeof(struct svcb_error6));
+  data = (void *)(long)skb->data;
+  data_end = (void *)(long)skb->data_end;
+  return ipv6 ? svcb_icmp6(data, data_end) : svcb_icmp4(data, data_end);
+}
+
+/* Turns the packet into an error about itself, to be sent back by the device that it came in by. Where the
+ * packet had been translated already, the error is to be, too (svcb_xdp_icmp). False: it is unusable. */
+__noinline int svcb_xdp_complain(struct xdp_md *ctx, int ipv6, int what, __u32 mtu) {
+  const int head = ipv6 ? sizeof(struct ipv6hdr) + sizeof(struct svcb_icmp6)
+                        : sizeof(struct iphdr) + sizeof(struct svcb_icmp);
+  const int quoted = SVCB_L3 + (ipv6 ? 48 : 28);
+  void *data = (void *)(long)ctx->data, *data_end = (void *)(long)ctx->data_end;
+  struct svcb_quote quote;
+  int length = data_end - data;
+
+  if (!svcb_take_quote(data, data_end, ipv6, &quote) || bpf_xdp_adjust_head(ctx, -head) ||
+      bpf_xdp_adjust_tail(ctx, quoted - length))
+    return false;
+  if (!svcb_write_error((void *)(long)ctx->data, (void *)(long)ctx->data_end, ipv6, &quote, what, mtu))
+    return false;
+  svcb_event(what == SVCB_COMPLAIN_PORT ? SVCB_REFUSED : SVCB_TOO_BIG);
+  return true;
+}
+
+__noinline int svcb_tc_complain(struct __sk_buff *skb, int ipv6, int what, __u32 mtu) {
+  void *data = (void *)(long)skb->data, *data_end = (void *)(long)skb->data_end;
+  const __u32 length = SVCB_L3 + (ipv6 ? sizeof(struct svcb_error6) : sizeof(struct svcb_error4));
+  struct svcb_quote quote;
+
+  if (!svcb_take_quote(data, data_end, ipv6, &quote) || bpf_skb_change_tail(skb, length, 0))
+    return false;
+  svcb_tc_linear(skb, length);
+  if (!svcb_write_error((void *)(long)skb->data, (void *)(long)skb->data_end, ipv6, &quote, what, mtu))
+    return false;
+  svcb_event(what == SVCB_COMPLAIN_PORT ? SVCB_REFUSED : SVCB_TOO_BIG);
+  return true;
+}
+
+#endif
