@@ -53,8 +53,20 @@ struct {
   __type(value, __u64);
 } wire_histogram SEC(".maps");
 
+struct {
+  __uint(type, BPF_MAP_TYPE_ARRAY);
+  __uint(map_flags, BPF_F_MMAPABLE);
+  __uint(max_entries, 1);
+  __type(key, __u32);
+  __type(value, struct svcb_wire_record);
+} wire_records SEC(".maps");
+
 struct svcb_wire_run run;
 struct svcb_wire_counts counts;
+
+/* Where every second packet goes to when run.mixed; moves while a volley is on its way. */
+__u32 focus;
+static __u64 next_sent_ns;
 
 /* How long wire_redirect_tc and wire_redirect_xdp hold a packet, and where they send it. */
 __u64 delay_ns;
@@ -86,7 +98,7 @@ static __always_inline struct svcb_wire_mark *mark_at(void *data, __u32 transpor
 
 /* The transport header and an empty payload behind it, checksum zero. */
 static __always_inline void write_transport(void *transport, __u32 size, __u8 protocol, __be16 source,
-                                            __be16 port) {
+                                            __be16 port, bool tcp_data) {
   __builtin_memset(transport, 0, size);
   if (protocol == IPPROTO_TCP) {
     struct tcphdr *tcp = transport;
@@ -95,7 +107,7 @@ static __always_inline void write_transport(void *transport, __u32 size, __u8 pr
     tcp->dest = port;
     tcp->doff = sizeof(*tcp) / 4;
     tcp->window = bpf_htons(WINDOW);
-    if (run.tcp_data) {
+    if (tcp_data) {
       tcp->seq = bpf_htonl(CLIENT_SEQUENCE + 1);
       tcp->ack_seq = bpf_htonl(SERVER_SEQUENCE + 1);
       tcp->ack = 1;
@@ -120,15 +132,61 @@ static __always_inline void write_checksum(void *transport, __u8 protocol, __u16
     ((struct udphdr *)transport)->check = checksum ? checksum : 0xFFFF;
 }
 
+/* A millisecond and more, at 20 ns a reading. */
+#define MOST_WAITS (1U << 17)
+
+static long is_over(__u32 reading, void *end) { return bpf_ktime_get_ns() >= *(__u64 *)end; }
+
+/* At least run.gap_ns after the last one that was sent. */
+static __always_inline void keep_gap(void) {
+  __u64 end = next_sent_ns;
+
+  if (run.gap_ns)
+    bpf_loop(MOST_WAITS, is_over, &end, 0);
+}
+
+/* The packet's entry, not seen yet; null where packets are not recorded. */
+static __always_inline struct svcb_wire_record *new_record(__u32 sequence, __u32 target, __u32 flow) {
+  struct svcb_wire_record *record;
+
+  if (!run.recorded)
+    return 0;
+  record = bpf_map_lookup_elem(&wire_records, &sequence);
+  if (record) {
+    __builtin_memset(record, 0, sizeof(*record));
+    record->target = target;
+    record->flow = flow;
+  }
+  return record;
+}
+
+/* The flow and the target of the next packet; whether it is data of an open flow. */
+static __always_inline bool next_flow(__u32 sequence, __u32 *flow, __u32 *target) {
+  if (!run.mixed) {
+    *flow = run.first_flow + sequence % run.flows;
+    *target = run.first_target + *flow % run.targets;
+    return run.tcp_data;
+  }
+  if (sequence % 4 == 0) {
+    *flow = run.first_open + sequence / 4 % run.open_flows;
+    *target = run.first_target + *flow % run.targets;
+    return true;
+  }
+  *flow = run.first_flow + sequence;
+  *target = sequence % 2 ? *(volatile __u32 *)&focus : run.first_target + *flow / 4 % run.targets;
+  return false;
+}
+
 /* The next packet, stamped last. */
 SEC("xdp")
 int wire_gen(struct xdp_md *ctx) {
   void *data = (void *)(long)ctx->data;
   void *data_end = (void *)(long)ctx->data_end;
   struct ethhdr *eth = data;
-  __u32 flow = run.first_flow + (__u32)counts.sent % run.flows;
-  __u32 index = run.first_target + flow % run.targets;
+  __u32 flow, index, sequence = counts.sent;
+  bool tcp_data = next_flow(sequence, &flow, &index);
   struct svcb_wire_target *target = bpf_map_lookup_elem(&wire_targets, &index);
+  struct svcb_wire_record *record;
   struct svcb_wire_mark *mark;
   __be16 source_port = bpf_htons(SVCB_WIRE_FIRST_PORT + flow % SVCB_WIRE_PORTS);
   __u32 client = flow / SVCB_WIRE_PORTS;
@@ -138,6 +196,8 @@ int wire_gen(struct xdp_md *ctx) {
 
   if (!target || data + SVCB_WIRE_FRAME > data_end)
     return XDP_DROP;
+  record = new_record(sequence, index, flow);
+  keep_gap();
   protocol = target->protocol;
   __builtin_memcpy(eth->h_dest, run.gateway_mac, sizeof(eth->h_dest));
   __builtin_memcpy(eth->h_source, run.source_mac, sizeof(eth->h_source));
@@ -157,12 +217,13 @@ int wire_gen(struct xdp_md *ctx) {
     ip->daddr = target->address[0];
     ip->check = folded((__u32)bpf_csum_diff(0, 0, (__be32 *)ip, sizeof(*ip), 0));
     transport = data + L4_V4;
-    write_transport(transport, SVCB_WIRE_FRAME - L4_V4, protocol, source_port, target->port);
+    write_transport(transport, SVCB_WIRE_FRAME - L4_V4, protocol, source_port, target->port, tcp_data);
     mark = mark_at(data, L4_V4, protocol);
     mark->magic = SVCB_WIRE_MAGIC;
     mark->run = run.run;
     mark->target = index;
     mark->flow = flow;
+    mark->sequence = sequence;
     sum = sum_of(transport, SVCB_WIRE_FRAME - L4_V4, protocol, SVCB_WIRE_FRAME - L4_V4) + source +
           target->address[0];
   } else {
@@ -185,12 +246,13 @@ int wire_gen(struct xdp_md *ctx) {
     to[2] = target->address[2];
     to[3] = target->address[3];
     transport = data + L4_V6;
-    write_transport(transport, SVCB_WIRE_FRAME - L4_V6, protocol, source_port, target->port);
+    write_transport(transport, SVCB_WIRE_FRAME - L4_V6, protocol, source_port, target->port, tcp_data);
     mark = mark_at(data, L4_V6, protocol);
     mark->magic = SVCB_WIRE_MAGIC;
     mark->run = run.run;
     mark->target = index;
     mark->flow = flow;
+    mark->sequence = sequence;
     sum = sum_of(transport, SVCB_WIRE_FRAME - L4_V6, protocol, SVCB_WIRE_FRAME - L4_V6) + from[0] +
           from[1] + from[2] + from[3] + to[0] + to[1] + to[2] + to[3];
   }
@@ -200,6 +262,9 @@ int wire_gen(struct xdp_md *ctx) {
     counts.first_sent_ns = now;
   mark->sent_low = (__u32)now;
   mark->sent_high = now >> 32;
+  next_sent_ns = now + run.gap_ns;
+  if (record)
+    record->sent_ns = now;
   write_checksum(transport, protocol, folded(sum + halves(now)));
   return XDP_TX;
 }
@@ -425,6 +490,97 @@ int wire_client(struct xdp_md *ctx) {
       target->address[3] == packet.source[3] && checksum_holds(&packet))
     COUNT(replies_as_vip);
   return XDP_DROP;
+}
+
+/* ---- packet by packet: for those who judge each one by what was true when it was sent ---- */
+
+/* In wire_sink's place: writes down where each packet came out, and judges nothing. */
+SEC("xdp")
+int wire_witness(struct xdp_md *ctx) {
+  __u64 now = bpf_ktime_get_ns();
+  struct svcb_wire_record *record;
+  struct packet packet;
+  __u32 sequence;
+
+  if (!parse(ctx, &packet) || packet.mark->magic != SVCB_WIRE_MAGIC) {
+    COUNT(foreign);
+    return XDP_PASS;
+  }
+  if (packet.mark->run != run.run) {
+    COUNT(stale);
+    return XDP_DROP;
+  }
+  COUNT(witnessed);
+  sequence = packet.mark->sequence;
+  record = bpf_map_lookup_elem(&wire_records, &sequence);
+  if (!record)
+    return XDP_DROP;
+  __builtin_memcpy(record->address, packet.at.address, sizeof(record->address));
+  record->port = packet.at.port;
+  record->harm = (checksum_holds(&packet) ? 0 : SVCB_WIRE_BAD_CHECKSUM) |
+                 (source_holds(&packet) ? 0 : SVCB_WIRE_WRONG_SOURCE);
+  record->copies++;
+  record->seen_ns = now;
+  return XDP_DROP;
+}
+
+/* The packet last sent by this client's port, told as refused. */
+static __always_inline void note_refused(__u32 client, __be16 port) {
+  __u32 flow = client * SVCB_WIRE_PORTS + bpf_ntohs(port) - SVCB_WIRE_FIRST_PORT;
+  __u32 sequence = flow - run.first_flow, last = (__u32)counts.sent - 1, place = flow - run.first_open;
+  struct svcb_wire_record *record;
+
+  if (!run.mixed)
+    return;
+  COUNT(refused);
+  if (place < run.open_flows && place <= last / 4)
+    sequence = 4 * (last / 4 - (last / 4 - place) % run.open_flows);
+  record = bpf_map_lookup_elem(&wire_records, &sequence);
+  if (record && record->flow == flow)
+    record->refused_ns = bpf_ktime_get_ns();
+}
+
+/* Of an ICMP error: the type, and the packet that it is about. */
+#define ICMP_UNREACHABLE 3
+#define ICMP6_UNREACHABLE 1
+#define ICMP_HEADER 8
+#define NEXT_ICMP6 58
+
+/* In wire_client's place: TCP resets, and ICMP's "destination unreachable". */
+SEC("xdp")
+int wire_refused(struct xdp_md *ctx) {
+  void *data = (void *)(long)ctx->data;
+  void *data_end = (void *)(long)ctx->data_end;
+  struct ethhdr *eth = data;
+
+  if ((void *)(eth + 1) > data_end)
+    return XDP_PASS;
+  if (eth->h_proto == bpf_htons(ETH_P_IP)) {
+    struct iphdr *ip = data + L3, *about = data + L4_V4 + ICMP_HEADER;
+    struct tcphdr *tcp = data + L4_V4;
+    struct udphdr *ports = (void *)(about + 1);
+
+    if ((void *)(tcp + 1) > data_end || ip->version != 4 || ip->ihl != 5)
+      return XDP_PASS;
+    if (ip->protocol == IPPROTO_TCP && tcp->rst)
+      note_refused(bpf_ntohl(ip->daddr) - bpf_ntohl(run.clients4), tcp->dest);
+    else if (ip->protocol == IPPROTO_ICMP && *(__u8 *)(data + L4_V4) == ICMP_UNREACHABLE &&
+             (void *)(ports + 1) <= data_end)
+      note_refused(bpf_ntohl(about->saddr) - bpf_ntohl(run.clients4), ports->source);
+  } else if (eth->h_proto == bpf_htons(ETH_P_IPV6)) {
+    struct ipv6hdr *ip = data + L3, *about = data + L4_V6 + ICMP_HEADER;
+    struct tcphdr *tcp = data + L4_V6;
+    struct udphdr *ports = (void *)(about + 1);
+
+    if ((void *)(tcp + 1) > data_end || ip->version != 6)
+      return XDP_PASS;
+    if (ip->nexthdr == IPPROTO_TCP && tcp->rst)
+      note_refused(bpf_ntohl(ip->daddr.in6_u.u6_addr32[3]) - bpf_ntohl(run.clients6[3]), tcp->dest);
+    else if (ip->nexthdr == NEXT_ICMP6 && *(__u8 *)(data + L4_V6) == ICMP6_UNREACHABLE &&
+             (void *)(ports + 1) <= data_end)
+      note_refused(bpf_ntohl(about->saddr.in6_u.u6_addr32[3]) - bpf_ntohl(run.clients6[3]), ports->source);
+  }
+  return XDP_PASS;
 }
 
 /* Native XDP between the ends of a veth wants a program at both. */

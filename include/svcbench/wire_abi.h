@@ -27,6 +27,8 @@ struct svcb_wire_mark {
   /* bpf_ktime_get_ns(), in halves: where the kernel wants loads aligned, 64 bits of a packet never are. */
   __u32 sent_low;
   __u32 sent_high;
+  __u32 sequence; /* in its volley: index in wire_records */
+  __u32 pad;      /* the checksum helper takes words; so it may take two */
 };
 
 /* What a packet is addressed to. */
@@ -58,11 +60,35 @@ struct svcb_wire_run {
   __be32 clients6[4];  /* the same; the last word counts */
   __u8 source_mac[6];  /* of the client's device */
   __u8 gateway_mac[6]; /* of the node's */
+  __u32 recorded;      /* 1: every packet has its entry in wire_records */
+  /* 1: packets take turns instead, four by four: data of an open flow, which has flow % targets as above;
+   * the target `focus`; flow / 4 % targets; the focus again. All but the first begin a flow each. */
+  __u32 mixed;
+  __u32 first_open; /* flow numbers of the open flows */
+  __u32 open_flows;
+  __u64 gap_ns; /* packets leave at least so far apart; 0: as fast as they can */
 };
 
 /* Source ports of a client: from SVCB_WIRE_FIRST_PORT on, a power of two of them. */
 #define SVCB_WIRE_FIRST_PORT 16384
 #define SVCB_WIRE_PORTS 32768
+
+/* What became of one packet, for those who judge packets one by one (wire_witness, wire_refused). */
+struct svcb_wire_record {
+  __u64 sent_ns;    /* bpf_ktime_get_ns(), as all three */
+  __u64 seen_ns;    /* came out at the backends' end; 0: it did not */
+  __u64 refused_ns; /* the client was told that it did not: a TCP reset, an ICMP error; 0: it was not */
+  __u32 target;
+  __u32 flow;
+  __be32 address[4]; /* where it came out */
+  __be16 port;
+  __u8 harm;   /* SVCB_WIRE_BAD_CHECKSUM, SVCB_WIRE_WRONG_SOURCE */
+  __u8 copies; /* how often it came out */
+  __u32 pad;
+};
+
+#define SVCB_WIRE_BAD_CHECKSUM 1
+#define SVCB_WIRE_WRONG_SOURCE 2
 
 /* What became of the packets of a run. */
 struct svcb_wire_counts {
@@ -80,6 +106,8 @@ struct svcb_wire_counts {
   __u64 max_ns;
   __u64 first_sent_ns; /* bpf_ktime_get_ns() */
   __u64 last_right_ns;
+  __u64 witnessed; /* by wire_witness: of this run, wherever and however they came out */
+  __u64 refused;   /* by wire_refused: resets and ICMP errors that came back to clients */
 };
 
 /*
@@ -112,8 +140,9 @@ static inline __u32 svcb_wire_bucket(__u64 ns) {
 
 SVCB_STATIC_ASSERT(SVCB_WIRE_BUCKETS == (SVCB_WIRE_OCTAVES + 1) * SVCB_WIRE_STEPS,
                    "an octave each, and one");
-SVCB_STATIC_ASSERT(sizeof(struct svcb_wire_mark) == 24, "two checksum words and the time, no padding");
+SVCB_STATIC_ASSERT(sizeof(struct svcb_wire_mark) == 32, "no hidden padding; fills the frame");
 SVCB_STATIC_ASSERT(sizeof(struct svcb_wire_target) == 20, "no hidden padding");
 SVCB_STATIC_ASSERT(sizeof(struct svcb_wire_backend) == 24, "hashed whole: no hidden padding");
+SVCB_STATIC_ASSERT(sizeof(struct svcb_wire_record) == 56, "mapped as an array: no hidden padding");
 
 #endif /* SVCBENCH_WIRE_ABI_H */

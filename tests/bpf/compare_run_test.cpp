@@ -17,8 +17,8 @@ namespace {
 using test::must;
 
 CompareResults without_live_frames(const Scenarios& scenarios) {
-  const std::array families{Family::ipv4};
-  const std::array protocols{Protocol::tcp, Protocol::udp};
+  const std::vector<Family> families{Family::ipv4};
+  const std::vector<Protocol> protocols{Protocol::tcp, Protocol::udp};
   const Workload workload = must(Workload::generate(20, 2, families, 1, protocols));
   const CompareOptions options{
       .planes = {find_plane("null"), find_plane("iptables-nft"), find_plane("ebpf-tc")},

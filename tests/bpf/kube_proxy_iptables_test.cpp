@@ -316,6 +316,32 @@ TEST_CASE("kube-proxy iptables plane: a cluster's services") {
   });
 }
 
+TEST_CASE("kube-proxy iptables plane: policies, affinity, external addresses, on each node") {
+  each_backend([&](const IptablesBackend& backend) {
+    for (const std::string node : {"node-a", "node-c", ""}) {
+      CAPTURE(node);
+      auto cluster = read_cluster(SVCBENCH_TEST_DATA "/policies.json", {.node = node});
+      REQUIRE_MESSAGE(cluster, cluster.error().message);
+      auto& services = cluster->services;
+      KubeProxyIptables plane(backend, {});
+      must(plane.install(services));
+      check_holds(plane, services);
+      for (Service& service : services) {
+        if (service.name == "shop/web:http") {
+          service.affinity_seconds = 0;
+          change(plane, Operation::change_endpoints, service);
+        }
+        if (service.name == "shop/edge:http" && service.local_only) {
+          service.endpoints = {service.cluster_endpoints.back()};
+          change(plane, Operation::change_endpoints, service);
+        }
+      }
+      check_holds(plane, services);
+      CHECK(kernel_rules(backend) == fresh_rules(backend, services));
+    }
+  });
+}
+
 TEST_CASE("kube-proxy iptables planes: probe and make") {
   if (!test::may_program_the_kernel()) {
     return;

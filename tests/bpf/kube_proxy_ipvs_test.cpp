@@ -15,9 +15,11 @@
 #include <thread>
 #include <vector>
 
+#include "harness/private_place.h"
 #include "plane/kube_proxy/ipvs.h"
 #include "plane_checks.h"
 #include "private_place.h"
+#include "service/cluster.h"
 #include "sys/child_process.h"
 #include "sys/fd.h"
 
@@ -381,6 +383,89 @@ TEST_CASE("ipvs plane: the first service of a family that was not there") {
   }
 }
 
+namespace {
+
+// policies.json on `node`, on a node with three addresses.
+std::unique_ptr<KubeProxyIpvs> plane_of_node() {
+  PlaneSite site;
+  for (const char* address : {"192.168.7.1", "192.168.8.1", "fd00:7::1"}) {
+    site.node_addresses.push_back(*Address::parse(address));
+  }
+  auto plane = KubeProxyIpvs::make(site);
+  REQUIRE_MESSAGE(plane, plane.error().message);
+  return std::move(*plane);
+}
+
+}  // namespace
+
+TEST_CASE("ipvs plane: policies, affinity, external addresses and NodePorts, on each node") {
+  if (!may_run()) {
+    return;
+  }
+  for (const std::string node : {"node-a", "node-c", ""}) {
+    in_private_namespaces([&] {
+      CAPTURE(node);
+      auto cluster = read_cluster(SVCBENCH_TEST_DATA "/policies.json", {.node = node});
+      REQUIRE_MESSAGE(cluster, cluster.error().message);
+      Services& services = cluster->services;
+      const bool externals = test::kernel_has_physdev();
+      if (!externals) {
+        MESSAGE("no match physdev in this kernel: external IPs are not tested here");
+        std::erase_if(services, [](const Service& one) { return one.kind == FrontendKind::external_ip; });
+      }
+      const auto plane = plane_of_node();
+      const auto status = plane->install(services);
+      REQUIRE_MESSAGE(status, status.error().message);
+      check_holds(*plane, services);
+      const std::vector<Address> nodes{*Address::parse("192.168.7.1"), *Address::parse("192.168.8.1"),
+                                       *Address::parse("fd00:7::1")};
+      CHECK(virtual_servers() == lines_of(ipvsadm_restore(services, nodes, Family::ipv4) +
+                                          ipvsadm_restore(services, nodes, Family::ipv6)));
+      for (const std::size_t way : {kernel, controller}) {
+        CAPTURE(way);
+        REQUIRE(plane->choose_way(way));
+        const auto edit = [&](const std::string& name, const auto& change_of) {
+          for (Service& service : services) {
+            if (service.name == name) {
+              change_of(service);
+              change(*plane, Operation::change_endpoints, service);
+            }
+          }
+          check_holds(*plane, services);
+        };
+        edit("shop/web:http", [&](Service& service) { service.affinity_seconds = way == kernel ? 0 : 90; });
+        edit("shop/rolling:http",
+             [](Service& service) { std::swap(service.endpoints, service.terminating); });
+        edit("shop/edge:http", [](Service& service) {
+          if (service.local_only) {
+            service.endpoints = {service.cluster_endpoints.back()};
+          }
+        });
+        for (const char* frontend : {"0.0.0.0:31080/TCP", "192.0.2.10:80/TCP", "203.0.113.12:53/UDP"}) {
+          const auto place = std::find_if(services.begin(), services.end(), [&](const Service& service) {
+            return service.frontend.text() == frontend;
+          });
+          if (place == services.end() && !externals) {
+            continue;
+          }
+          REQUIRE(place != services.end());
+          const Service service = *place;
+          services.erase(place);
+          change(*plane, Operation::remove_service, service);
+          check_holds(*plane, services);
+          services.push_back(service);
+          change(*plane, Operation::add_service, service);
+          check_holds(*plane, services);
+        }
+        const auto changed = everything();
+        const auto again = plane->install(services);
+        REQUIRE_MESSAGE(again, again.error().message);
+        CHECK(changed == everything());
+      }
+    });
+  }
+}
+
 TEST_CASE("ipvs plane: what another did to it is noticed, and the controller's sync undoes it") {
   if (!may_run()) {
     return;
@@ -397,12 +482,16 @@ TEST_CASE("ipvs plane: what another did to it is noticed, and the controller's s
     const auto found = plane->find(service.frontend);
     REQUIRE_MESSAGE(found, found.error().message);
     CHECK(**found != plane->programmed(service));
-    // One that takes no new connections, and one that is not masqueraded.
+    // One that takes no new connections, one that is twice as heavy, and one that is not masqueraded.
     output_of({"ipvsadm", "-e", "-t", name, "-r", "10.1.2.3:80", "-m", "-w", "0"});
+    CHECK(**plane->find(service.frontend) != plane->programmed(service));
+    output_of({"ipvsadm", "-e", "-t", name, "-r", "10.1.2.3:80", "-m", "-w", "2"});
     CHECK(!plane->find(service.frontend));
     output_of({"ipvsadm", "-e", "-t", name, "-r", "10.1.2.3:80", "-g", "-w", "1"});
     CHECK(!plane->find(service.frontend));
-    // Another scheduler.
+    // Persistent, and another scheduler.
+    output_of({"ipvsadm", "-E", "-t", services[1].frontend.address.text() + ":80", "-s", "rr", "-p", "60"});
+    CHECK(**plane->find(services[1].frontend) != plane->programmed(services[1]));
     output_of({"ipvsadm", "-E", "-t", services[3].frontend.address.text() + ":80", "-s", "wrr"});
     CHECK(!plane->find(services[3].frontend));
     CHECK(plane->entries().has_value());  // the number is right still

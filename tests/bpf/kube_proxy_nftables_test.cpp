@@ -416,7 +416,7 @@ TEST_CASE("nftables plane: chains and elements that do not agree are counted") {
     const auto entries = plane->entries();
     REQUIRE(!entries);
     CHECK(entries.error().message.find("4 endpoint chains") != std::string::npos);
-    CHECK(entries.error().message.find("2, 5 and 0") != std::string::npos);
+    CHECK(entries.error().message.find("2, 5, 0 and 0") != std::string::npos);
     nft({"delete", "chain", "ip", "kube-proxy", "endpoint-AAAAAAAA-a/b/tcp/__1.2.3.4/80"});
 
     // A chain that went out of use is no error, but it is one that it has a rule.
@@ -502,6 +502,67 @@ TEST_CASE("nftables plane: a real cluster's services, of both families, with Nod
     const auto plane = new_plane();
     install(*plane, cluster->services);
     check_holds(*plane, cluster->services);
+  });
+}
+
+TEST_CASE("nftables plane: policies, affinity, external addresses, on each node") {
+  with_nft([] {
+    for (const std::string node : {"node-a", "node-c", ""}) {
+      CAPTURE(node);
+      auto cluster = read_cluster(SVCBENCH_TEST_DATA "/policies.json", {.node = node});
+      REQUIRE_MESSAGE(cluster, cluster.error().message);
+      Services& services = cluster->services;
+      const auto plane = new_plane();
+      install(*plane, services);
+      check_holds(*plane, services);
+      const auto edit = [&](const std::string& name, const auto& change_of) {
+        for (Service& service : services) {
+          if (service.name == name) {
+            change_of(service);
+            change(*plane, Operation::change_endpoints, service);
+          }
+        }
+        check_holds(*plane, services);
+      };
+      edit("shop/web:http", [](Service& service) { service.affinity_seconds = 0; });
+      edit("shop/web:dns", [](Service& service) {  // another timeout, and one endpoint less
+        service.affinity_seconds = 30;
+        service.endpoints.pop_back();
+      });
+      edit("shop/edge:http", [](Service& service) {
+        if (service.local_only) {
+          service.endpoints = {service.cluster_endpoints.back()};
+        }
+      });
+      edit("shop/edge:quic", [](Service& service) {  // none on this node any more
+        if (service.local_only) {
+          service.endpoints.clear();
+        }
+      });
+      const auto toggle = [&](const char* address) {
+        const auto place = std::find_if(services.begin(), services.end(), [&](const Service& service) {
+          return service.frontend.address.text() == address;
+        });
+        REQUIRE(place != services.end());
+        const Service service = *place;
+        services.erase(place);
+        change(*plane, Operation::remove_service, service);
+        check_holds(*plane, services);
+        services.push_back(service);
+        change(*plane, Operation::add_service, service);
+        check_holds(*plane, services);
+      };
+      for (const char* address :
+           {"192.0.2.11", "203.0.113.11", "192.0.2.13", "192.0.2.14", "2001:db8::10"}) {
+        toggle(address);
+      }
+      // What the last change of each family emptied goes with these.
+      edit("shop/plain", [](Service&) {});
+      edit("shop/edge:http", [](Service&) {});
+      const auto changed = normalised_ruleset();
+      install(*plane, services);
+      CHECK(changed == normalised_ruleset());
+    }
   });
 }
 

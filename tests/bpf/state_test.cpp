@@ -143,8 +143,8 @@ TEST_CASE("connection tracking: none without a rule that asks for it, one a flow
     return;
   }
   in_private_namespaces([] {
-    const std::array families{Family::ipv4};
-    const std::array protocols{Protocol::tcp, Protocol::udp};
+    const std::vector<Family> families{Family::ipv4};
+    const std::vector<Protocol> protocols{Protocol::tcp, Protocol::udp};
     const Workload workload = must(Workload::generate(4, 1, families, 1, protocols));
     const auto wire = must(Wire::create(PathTargets::needs(workload.services())));
     const PathTargets targets =

@@ -4,6 +4,8 @@
 #include <thread>
 
 #include "sys/capabilities.h"
+#include "sys/child_process.h"
+#include "sys/memfd.h"
 #include "sys/sandbox.h"
 
 namespace svcbench::test {
@@ -29,6 +31,17 @@ void in_private_namespaces(const std::function<void()>& body) {
       FAIL_CHECK("the test ended early");
     }
   }).join();
+}
+
+bool kernel_has_physdev() {
+  const auto input = memfd_of("try-physdev",
+                              "*nat\n-A INPUT -m physdev ! --physdev-is-in\n"
+                              "-D INPUT -m physdev ! --physdev-is-in\nCOMMIT\n");
+  REQUIRE(input);
+  ChildOptions options;
+  options.stdin_fd = input->get();
+  const auto tried = run_child({"iptables-restore", "--noflush"}, options);
+  return tried && tried->exit_status == 0;
 }
 
 }  // namespace svcbench::test

@@ -18,6 +18,10 @@ namespace svcbench::test {
 // they are.
 void in_private_namespaces(const std::function<void()>& body);
 
+// Whether the kernel has the match physdev (xt_physdev), which kube-proxy's IPVS mode has in its rules for
+// external IPs. Inside private namespaces.
+[[nodiscard]] bool kernel_has_physdev();
+
 // The value, or the end of the test case with the Error's sentence.
 template <typename T>
 T must(Result<T> result) {

@@ -200,6 +200,173 @@ TEST_CASE("a NodePort of 0 is none; one of a load balancer counts") {
               "NodePort default/web:http 0.0.0.0:30080/TCP -> 10.244.0.1:8080 10.244.0.2:8080"});
 }
 
+namespace {
+
+// One line a frontend, with all that a policy or a condition decides:
+// "NodePort 0.0.0.0:30080/TCP -> 10.244.0.1:8080; terminating; local, of 10.244.0.1:8080; affinity 10800".
+Lines details(const Result<ClusterServices>& cluster) {
+  if (!cluster) {
+    return {cluster.error().message};
+  }
+  const auto words = [](const std::vector<Endpoint>& endpoints) {
+    std::string text;
+    for (const Endpoint& endpoint : endpoints) {
+      text += " " + endpoint.text();
+    }
+    return text;
+  };
+  Lines result;
+  for (const Service& service : cluster->services) {
+    std::string line = fmt::format("{} {} ->{}", to_string(service.kind), service.frontend.text(),
+                                   words(service.endpoints));
+    if (!service.terminating.empty()) {
+      line += "; terminating" + words(service.terminating);
+    }
+    if (service.local_only) {
+      line += "; local, of" + words(service.cluster_endpoints);
+    }
+    if (service.affinity_seconds != 0) {
+      line += fmt::format("; affinity {}", service.affinity_seconds);
+    }
+    if (!service.weights.empty()) {
+      line += fmt::format("; weights {}", fmt::join(service.weights, " "));
+    }
+    result.push_back(line);
+  }
+  return result;
+}
+
+Lines details(const std::vector<json>& items, const std::string& node = {}) {
+  return details(parse_cluster(list(items), "f", {.node = node}));
+}
+
+// The slice with its pods on node-a and node-b.
+json placed_slice() {
+  return with(with(slice(), "/endpoints/0/nodeName", "node-a"), "/endpoints/1/nodeName", "node-b");
+}
+
+// Endpoint `i` of `item` is on its way out.
+json leaving(json item, int i, bool serving) {
+  item["endpoints"][i]["conditions"] = {{"ready", false}, {"serving", serving}, {"terminating", true}};
+  return item;
+}
+
+// A load balancer's service with a NodePort, an external IP and two ingress addresses.
+json exposed() {
+  json item = with(service(), "/spec/type", "LoadBalancer");
+  item = with(item, "/spec/ports/0/nodePort", 30080);
+  item = with(item, "/spec/externalIPs", {"192.0.2.1"});
+  return with(item, "/status/loadBalancer/ingress",
+              json::parse(R"([{"ip": "203.0.113.9"}, {"ip": "203.0.113.8"}])"));
+}
+
+}  // namespace
+
+TEST_CASE("external IPs and the load balancer's addresses are frontends with the service's port") {
+  const std::string both = " -> 10.244.0.1:8080 10.244.0.2:8080";
+  const Lines expected{"ClusterIP 10.96.0.10:80/TCP" + both, "NodePort 0.0.0.0:30080/TCP" + both,
+                       "ExternalIP 192.0.2.1:80/TCP" + both, "LoadBalancer 203.0.113.9:80/TCP" + both,
+                       "LoadBalancer 203.0.113.8:80/TCP" + both};
+  CHECK(details({exposed(), slice()}) == expected);
+  // An address that is both is one frontend.
+  CHECK(details({with(exposed(), "/status/loadBalancer/ingress/1/ip", "192.0.2.1"), slice()}) ==
+        Lines(expected.begin(), expected.end() - 1));
+
+  json odd = with(exposed(), "/status/loadBalancer/ingress/0", {{"hostname", "lb.example"}});
+  odd = with(odd, "/status/loadBalancer/ingress/1/ipMode", "Proxy");
+  odd = with(odd, "/spec/externalIPs/0", "2001:db8::1");
+  odd = with(odd, "/spec/loadBalancerSourceRanges", {"198.51.100.0/24"});
+  const auto cluster = parse_cluster(list({odd, slice()}), "f");
+  CHECK(details(cluster) == Lines(expected.begin(), expected.begin() + 2));
+  REQUIRE(cluster);
+  CHECK(cluster->skipped ==
+        std::vector<Skipped>{
+            {"default/web", "ExternalIP of a family that it has no cluster IP of"},
+            {"default/web", "load balancer without an address: it has a host name"},
+            {"default/web", "load balancer with ipMode Proxy: packets come by way of it"},
+            {"default/web", "loadBalancerSourceRanges: not read, the load balancer is open to all"}});
+  CHECK(error({with(exposed(), "/spec/externalIPs/0", "x"), slice()}) ==
+        "f: Service default/web: spec.externalIPs[0]: \"x\" is neither an IPv4 nor an IPv6 address");
+}
+
+TEST_CASE("session affinity: none, the default timeout, one of its own") {
+  const std::string both = "ClusterIP 10.96.0.10:80/TCP -> 10.244.0.1:8080 10.244.0.2:8080";
+  json sticky = with(service(), "/spec/sessionAffinity", "ClientIP");
+  CHECK(details({with(service(), "/spec/sessionAffinity", "None"), slice()}) == Lines{both});
+  CHECK(details({sticky, slice()}) == Lines{both + "; affinity 10800"});
+  const std::string seconds = "/spec/sessionAffinityConfig/clientIP/timeoutSeconds";
+  CHECK(details({with(sticky, seconds, 90), slice()}) == Lines{both + "; affinity 90"});
+  CHECK(
+      error({with(sticky, seconds, 0), slice()}) ==
+      "f: Service default/web: spec.sessionAffinityConfig.clientIP.timeoutSeconds: 0 is not a whole number "
+      "from 1 to 86,400");
+  CHECK(error({with(service(), "/spec/sessionAffinity", "Cookie"), slice()}) ==
+        "f: Service default/web: spec.sessionAffinity: \"Cookie\" is not None or ClientIP");
+}
+
+TEST_CASE("a Local policy keeps this node's endpoints, and knows the cluster's") {
+  const std::string both = " 10.244.0.1:8080 10.244.0.2:8080";
+  const std::string local = " -> 10.244.0.2:8080; local, of" + both;
+  json outside = with(exposed(), "/spec/externalTrafficPolicy", "Local");
+  CHECK(details({outside, placed_slice()}, "node-b") ==
+        Lines{"ClusterIP 10.96.0.10:80/TCP ->" + both, "NodePort 0.0.0.0:30080/TCP" + local,
+              "ExternalIP 192.0.2.1:80/TCP" + local, "LoadBalancer 203.0.113.9:80/TCP" + local,
+              "LoadBalancer 203.0.113.8:80/TCP" + local});
+  const json inside = with(service(), "/spec/internalTrafficPolicy", "Local");
+  CHECK(details({inside, placed_slice()}, "node-b") == Lines{"ClusterIP 10.96.0.10:80/TCP" + local});
+  CHECK(details({inside, placed_slice()}, "node-c") ==
+        Lines{"ClusterIP 10.96.0.10:80/TCP ->; local, of" + both});
+  CHECK(error({with(service(), "/spec/internalTrafficPolicy", "Zone"), slice()}) ==
+        "f: Service default/web: spec.internalTrafficPolicy: \"Zone\" is not Cluster or Local");
+
+  SUBCASE("without a node it is taken as Cluster, and that is said") {
+    const auto cluster = parse_cluster(list({outside, placed_slice()}), "f");
+    REQUIRE(cluster);
+    CHECK(details(cluster) == details({exposed(), placed_slice()}));
+    CHECK(cluster->notes ==
+          Lines{"4 frontends with a Local traffic policy are taken as Cluster: --node NAME "
+                "says which node this is"});
+  }
+  SUBCASE("a node that no endpoint is on is noted") {
+    const auto notes = [&](const std::string& node) {
+      return parse_cluster(list({inside, placed_slice()}), "f", {.node = node})->notes;
+    };
+    CHECK(notes("node-c") == Lines{"no endpoint of f is on a node called node-c"});
+    CHECK(notes("node-a").empty());
+  }
+}
+
+TEST_CASE("terminating endpoints keep their flows, and get new ones only where there are no others") {
+  const std::string service_line = "ClusterIP 10.96.0.10:80/TCP ->";
+  const json both = leaving(leaving(slice(), 0, true), 1, true);
+  CHECK(details({service(), leaving(slice(), 0, true)}) ==
+        Lines{service_line + " 10.244.0.2:8080; terminating 10.244.0.1:8080"});
+  CHECK(details({service(), both}) == Lines{service_line + " 10.244.0.1:8080 10.244.0.2:8080"});
+  CHECK(details({service(), leaving(leaving(slice(), 0, true), 1, false)}) ==
+        Lines{service_line + " 10.244.0.1:8080; terminating 10.244.0.2:8080"});
+  // Neither ready nor terminating: it has not come up yet.
+  CHECK(details({service(), with(slice(), "/endpoints/0/conditions/ready", false)}) ==
+        Lines{service_line + " 10.244.0.2:8080"});
+  // Of this node's only: the last one of the node serves though others elsewhere are ready.
+  const json inside = with(service(), "/spec/internalTrafficPolicy", "Local");
+  CHECK(details({inside, leaving(placed_slice(), 0, true)}, "node-a") ==
+        Lines{service_line + " 10.244.0.1:8080; local, of 10.244.0.2:8080"});
+}
+
+TEST_CASE("a slice's annotation is the weight of its endpoints") {
+  const std::string annotation = "/metadata/annotations/svcbench~1weight";
+  const std::string both = "ClusterIP 10.96.0.10:80/TCP -> 10.244.0.1:8080 10.244.0.2:8080";
+  CHECK(details({service(), with(slice(), annotation, "3")}) == Lines{both + "; weights 3 3"});
+  const json plain = with(slice(), "/endpoints", json::parse(R"([{"addresses": ["10.244.0.3"]}])"));
+  CHECK(details({service(), with(slice(), annotation, "3"), plain}) ==
+        Lines{both + " 10.244.0.3:8080; weights 3 3 1"});
+  for (const std::string wrong : {"0", "65536", "-1", "1.5", "x"}) {
+    CHECK(error({service(), with(slice(), annotation, wrong)}) ==
+          "f: EndpointSlice default/web-1: metadata.annotations.svcbench/weight: \"" + wrong +
+              "\" is not a weight (1 to 65535)");
+  }
+}
+
 TEST_CASE("services that have no frontend are skipped, and named with the reason") {
   json headless = other_service("headless", "None");
   json external = with(with(service(), "/metadata/name", "alias"), "/spec", {{"type", "ExternalName"}});
@@ -441,7 +608,9 @@ TEST_CASE("missing and hostile names are refused, and never printed raw") {
 }
 
 TEST_CASE("every member turned into every other type is a result or a sentence, never an exception") {
-  const json whole = json::parse(list({with(service(), "/spec/ports/0/nodePort", 30080), slice()}));
+  const json whole = json::parse(list({with(with(exposed(), "/spec/sessionAffinity", "ClientIP"),
+                                            "/spec/sessionAffinityConfig/clientIP/timeoutSeconds", 60),
+                                       placed_slice()}));
   std::size_t errors = 0;
   const json flat = whole.flatten();  // keys: the paths of all leaves
   for (const auto& [path, unused] : flat.items()) {

@@ -13,6 +13,7 @@
 #include "plane/kube_proxy/iptables_readback.h"
 #include "plane/kube_proxy/iptables_rules.h"
 #include "plane/kube_proxy/names.h"
+#include "service/cluster.h"
 
 namespace svcbench::kube_proxy {
 namespace {
@@ -409,6 +410,228 @@ TEST_CASE("kube-proxy iptables: partial and full syncs end where a fresh install
   }
 }
 
+namespace {
+
+// All frontends of tests/data/policies.json on that node, of one family.
+Services policies(const std::string& node, Family family) {
+  auto cluster = read_cluster(SVCBENCH_TEST_DATA "/policies.json", {.node = node});
+  REQUIRE_MESSAGE(cluster, cluster.error().message);
+  std::erase_if(cluster->services,
+                [&](const Service& one) { return one.frontend.address.family != family; });
+  return cluster->services;
+}
+
+Service& at(Services& services, const std::string& frontend) {
+  const auto found = std::find_if(services.begin(), services.end(), [&](const Service& service) {
+    return service.frontend.text() == frontend;
+  });
+  REQUIRE_MESSAGE(found != services.end(), frontend);
+  return *found;
+}
+
+// Rules of a table that mention the service's name or a chain of its port, but for those of endpoints.
+Lines rules_of(const std::string& input, const std::string& table, const Service& named) {
+  const auto id = service_chain("", named);
+  Lines lines;
+  for (auto& line : lines_with(table_of(input, table), "-A ")) {
+    if (!line.starts_with("-A KUBE-SEP-") &&
+        (line.find(named.name + " ") != std::string::npos || line.find(id) != std::string::npos)) {
+      lines.push_back(line);
+    }
+  }
+  return lines;
+}
+
+}  // namespace
+
+TEST_CASE("kube-proxy iptables: a Local policy, external addresses and the node's own packets") {
+  auto services = policies("node-a", Family::ipv4);
+  const auto input = full_input(services);
+  // ns2/svc2 of kube-proxy's own tests has these rules.
+  const Service& edge = at(services, "10.96.1.1:80/TCP");
+  const auto id = service_chain("", edge);
+  const auto sep = [&](const char* address) {
+    return endpoint_chain(edge, {*Address::parse(address), 8080});
+  };
+  CHECK(rules_of(input, "filter", edge).empty());
+  CHECK(
+      rules_of(input, "nat", edge) ==
+      Lines{
+          R"(-A KUBE-SERVICES -m comment --comment "shop/edge:http cluster IP" -m tcp -p tcp -d 10.96.1.1 --dport 80 -j KUBE-SVC-)" +
+              id,
+          "-A KUBE-SVC-" + id +
+              R"( -m comment --comment "shop/edge:http cluster IP" -m tcp -p tcp -d 10.96.1.1 --dport 80 ! -s 10.0.0.0/8 -j KUBE-MARK-MASQ)",
+          "-A KUBE-EXT-" + id +
+              R"( -m comment --comment "pod traffic for shop/edge:http external destinations" -s 10.0.0.0/8 -j KUBE-SVC-)" +
+              id,
+          "-A KUBE-EXT-" + id +
+              R"( -m comment --comment "masquerade LOCAL traffic for shop/edge:http external destinations" -m addrtype --src-type LOCAL -j KUBE-MARK-MASQ)",
+          "-A KUBE-EXT-" + id +
+              R"( -m comment --comment "route LOCAL traffic for shop/edge:http external destinations" -m addrtype --src-type LOCAL -j KUBE-SVC-)" +
+              id,
+          "-A KUBE-EXT-" + id + " -j KUBE-SVL-" + id,
+          "-A KUBE-SVC-" + id +
+              R"( -m comment --comment "shop/edge:http -> 10.244.1.1:8080" -m statistic --mode random --probability 0.3333333333 -j )" +
+              sep("10.244.1.1"),
+          "-A KUBE-SVC-" + id +
+              R"( -m comment --comment "shop/edge:http -> 10.244.2.1:8080" -m statistic --mode random --probability 0.5000000000 -j )" +
+              sep("10.244.2.1"),
+          "-A KUBE-SVC-" + id + R"( -m comment --comment "shop/edge:http -> 10.244.1.2:8080" -j )" +
+              sep("10.244.1.2"),
+          "-A KUBE-SVL-" + id +
+              R"( -m comment --comment "shop/edge:http -> 10.244.1.1:8080" -m statistic --mode random --probability 0.5000000000 -j )" +
+              sep("10.244.1.1"),
+          "-A KUBE-SVL-" + id + R"( -m comment --comment "shop/edge:http -> 10.244.1.2:8080" -j )" +
+              sep("10.244.1.2"),
+          "-A KUBE-NODEPORTS -m comment --comment shop/edge:http -m tcp -p tcp --dport 31080 -j KUBE-EXT-" +
+              id,
+          R"(-A KUBE-SERVICES -m comment --comment "shop/edge:http external IP" -m tcp -p tcp -d 192.0.2.10 --dport 80 -j KUBE-EXT-)" +
+              id,
+          R"(-A KUBE-SERVICES -m comment --comment "shop/edge:http loadbalancer IP" -m tcp -p tcp -d 203.0.113.10 --dport 80 -j KUBE-EXT-)" +
+              id});
+}
+
+TEST_CASE("kube-proxy iptables: endpoints on other nodes only are dropped from outside, none are refused") {
+  auto services = policies("node-a", Family::ipv4);
+  const auto input = full_input(services);
+  const Service& edge = at(services, "10.96.1.2:80/TCP");
+  CHECK(
+      rules_of(input, "filter", edge) ==
+      Lines{
+          R"(-A KUBE-EXTERNAL-SERVICES -m comment --comment "shop/edge-b:http has no local endpoints" -m addrtype --dst-type LOCAL -m tcp -p tcp --dport 31081 -j DROP)",
+          R"(-A KUBE-EXTERNAL-SERVICES -m comment --comment "shop/edge-b:http has no local endpoints" -m tcp -p tcp -d 203.0.113.11 --dport 80 -j DROP)"});
+  const auto id = service_chain("", edge);
+  CHECK(lines_with(input, ":KUBE-SVL-" + id).empty());
+  const auto external = lines_with(input, "-A KUBE-EXT-" + id);
+  REQUIRE(external.size() == 3);  // what the node and its pods send, and nothing else
+  CHECK(external[2].ends_with("--src-type LOCAL -j KUBE-SVC-" + id));
+
+  CHECK(
+      rules_of(input, "filter", at(services, "10.96.1.5:80/TCP")) ==
+      Lines{
+          R"(-A KUBE-SERVICES -m comment --comment "kube-system/agent:api has no local endpoints" -m tcp -p tcp -d 10.96.1.5 --dport 80 -j DROP)"});
+  CHECK(rules_of(input, "nat", at(services, "10.96.1.5:80/TCP")).empty());
+
+  const auto refused = rules_of(input, "filter", at(services, "10.96.1.7:80/TCP"));
+  REQUIRE(refused.size() == 4);
+  for (const auto& line : refused) {
+    CHECK(line.find("shop/empty:http has no endpoints") != std::string::npos);
+    CHECK(line.ends_with("-j REJECT"));
+  }
+  CHECK(rules_of(input, "nat", at(services, "10.96.1.7:80/TCP")).empty());
+}
+
+TEST_CASE("kube-proxy iptables: session affinity") {
+  auto sticky = svc4();
+  sticky.affinity_seconds = 10800;
+  const auto rules = nat_rules(full_input({sticky}));
+  REQUIRE(rules.size() == 5 + 2 + 4 * 2);
+  CHECK(
+      Lines(rules.begin() + 5, rules.end() - 1) ==
+      Lines{
+          R"(-A KUBE-SVC-4SW47YFZTEDKD3PK -m comment --comment "ns4/svc4:p80 cluster IP" -m tcp -p tcp -d 172.30.0.44 --dport 80 ! -s 10.0.0.0/8 -j KUBE-MARK-MASQ)",
+          R"(-A KUBE-SVC-4SW47YFZTEDKD3PK -m comment --comment "ns4/svc4:p80 -> 10.180.0.4:80" -m recent --name KUBE-SEP-UKSFD7AGPMPPLUHC --rcheck --seconds 10800 --reap -j KUBE-SEP-UKSFD7AGPMPPLUHC)",
+          R"(-A KUBE-SVC-4SW47YFZTEDKD3PK -m comment --comment "ns4/svc4:p80 -> 10.180.0.5:80" -m recent --name KUBE-SEP-C6EBXVWJJZMIWKLZ --rcheck --seconds 10800 --reap -j KUBE-SEP-C6EBXVWJJZMIWKLZ)",
+          R"(-A KUBE-SVC-4SW47YFZTEDKD3PK -m comment --comment "ns4/svc4:p80 -> 10.180.0.4:80" -m statistic --mode random --probability 0.5000000000 -j KUBE-SEP-UKSFD7AGPMPPLUHC)",
+          R"(-A KUBE-SVC-4SW47YFZTEDKD3PK -m comment --comment "ns4/svc4:p80 -> 10.180.0.5:80" -j KUBE-SEP-C6EBXVWJJZMIWKLZ)",
+          "-A KUBE-SEP-UKSFD7AGPMPPLUHC -m comment --comment ns4/svc4:p80 -s 10.180.0.4 -j KUBE-MARK-MASQ",
+          "-A KUBE-SEP-UKSFD7AGPMPPLUHC -m comment --comment ns4/svc4:p80 -m recent --name "
+          "KUBE-SEP-UKSFD7AGPMPPLUHC --set -m tcp -p tcp -j DNAT --to-destination 10.180.0.4:80",
+          "-A KUBE-SEP-C6EBXVWJJZMIWKLZ -m comment --comment ns4/svc4:p80 -s 10.180.0.5 -j KUBE-MARK-MASQ",
+          "-A KUBE-SEP-C6EBXVWJJZMIWKLZ -m comment --comment ns4/svc4:p80 -m recent --name "
+          "KUBE-SEP-C6EBXVWJJZMIWKLZ --set -m tcp -p tcp -j DNAT --to-destination 10.180.0.5:80"});
+}
+
+TEST_CASE("kube-proxy iptables: every policy is counted and read back, on each node") {
+  for (const Family family : {Family::ipv4, Family::ipv6}) {
+    for (const std::string node : {"node-a", "node-b", "node-c", ""}) {
+      CAPTURE(node);
+      const auto services = policies(node, family);
+      const auto input = full_input(services, family);
+      IptablesRules rules(family, family == Family::ipv4 ? cidr4 : cidr6);
+      REQUIRE(rules.replace(services));
+      CHECK(rules.counts() == RuleCounts{services.size(), nat_rules(input).size(),
+                                         lines_with(table_of(input, "filter"), "-A ").size()});
+      const auto saved = parse_saved(table_of(input, "nat"), table_of(input, "filter"), family);
+      REQUIRE_MESSAGE(saved, saved.error().message);
+      CHECK(saved->services.size() == services.size());
+      const KubeProxyIptables plane(IptablesBackend{}, {});
+      for (const Service& service : services) {
+        const auto found =
+            std::find_if(saved->services.begin(), saved->services.end(),
+                         [&](const Service& other) { return other.frontend == service.frontend; });
+        REQUIRE_MESSAGE(found != saved->services.end(), service.frontend.text());
+        CHECK_MESSAGE(*found == plane.programmed(service), service.frontend.text());
+      }
+    }
+  }
+}
+
+TEST_CASE("kube-proxy iptables: changes of policy, affinity and addresses end where a fresh install does") {
+  for (const Sync sync : {Sync::partial, Sync::full}) {
+    auto services = policies("node-a", Family::ipv4);
+    IptablesRules rules(Family::ipv4, cidr4);
+    REQUIRE(rules.replace(services));
+    Tables tables;
+    tables.restore(rules.restore_input(sync));
+    rules.synced();
+    const auto check = [&] {
+      tables.restore(rules.restore_input(sync));
+      rules.synced();
+      Tables fresh;
+      fresh.restore(full_input(services));
+      CHECK(tables == fresh);
+      CHECK(nat_rules(full_input(services)).size() == rules.counts().nat);
+    };
+    // Of all frontends of a port alike: what the cluster's object says.
+    const auto change = [&](const std::string& name, const auto& edit) {
+      for (Service& service : services) {
+        if (service.name == name) {
+          edit(service);
+          const auto applied = rules.apply({Operation::change_endpoints, service});
+          REQUIRE_MESSAGE(applied, applied.error().message);
+        }
+      }
+      check();
+    };
+    change("shop/web:http", [](Service& service) { service.affinity_seconds = 0; });
+    change("shop/web:http", [](Service& service) { service.affinity_seconds = 60; });
+    change("shop/edge:http", [](Service& service) {  // this node's last endpoint goes
+      if (service.local_only) {
+        service.endpoints.clear();
+      }
+    });
+    change("shop/edge:http", [](Service& service) {
+      if (service.local_only) {
+        service.endpoints = {service.cluster_endpoints[0]};
+      }
+    });
+    change("shop/edge:http", [](Service& service) {
+      if (service.local_only) {
+        service.endpoints = service.cluster_endpoints;
+        service.cluster_endpoints.clear();
+        service.local_only = false;
+      }
+    });
+    const auto remove = [&](const std::string& frontend) {
+      const Service gone = at(services, frontend);
+      std::erase(services, gone);
+      REQUIRE(rules.apply({Operation::remove_service, gone}));
+      check();
+      return gone;
+    };
+    for (const char* frontend : {"192.0.2.11:80/TCP", "203.0.113.11:80/TCP", "0.0.0.0:31081/TCP",
+                                 "192.0.2.13:80/TCP", "0.0.0.0:31083/TCP", "10.96.1.5:80/TCP"}) {
+      const Service gone = remove(frontend);
+      services.push_back(gone);
+      REQUIRE(rules.apply({Operation::add_service, gone}));
+      check();
+    }
+    remove("0.0.0.0:31083/TCP");
+    remove("192.0.2.13:80/TCP");
+  }
+}
+
 TEST_CASE("kube-proxy iptables: what is written is read back") {
   Services services = many(20, 3);
   services.push_back(svc4());
@@ -455,6 +678,7 @@ TEST_CASE("kube-proxy iptables: every part of a service's rules is looked at") {
   refused("nat", "-p tcp -j DNAT", "-p udp -j DNAT");
   refused("filter", "-j REJECT", "-j DROP");
   refused("filter", "has no endpoints", "has no local endpoints");
+  refused("filter", "has no endpoints", "has no endpoint");
   // Right in itself, but under another name than its service's.
   auto renamed = table_of(full_input({svc4()}), "nat");
   for (int i = 0; i < 5; ++i) {
@@ -466,6 +690,30 @@ TEST_CASE("kube-proxy iptables: every part of a service's rules is looked at") {
   auto thirds = table_of(full_input(many(1, 3)), "nat");
   replace_in(thirds, "0.3333333333", "0.33333333349");
   CHECK(parse_saved(thirds, "", Family::ipv4));
+}
+
+TEST_CASE("kube-proxy iptables: every part of a policy's rules is looked at") {
+  const auto input = full_input(policies("node-a", Family::ipv4));
+  const auto refused = [&](const std::string& table, const std::string& from, const std::string& to) {
+    auto text = table_of(input, table);
+    replace_in(text, from, to);
+    const auto saved = table == "nat" ? parse_saved(text, table_of(input, "filter"), Family::ipv4)
+                                      : parse_saved(table_of(input, "nat"), text, Family::ipv4);
+    CHECK_MESSAGE(!saved, from << " instead of " << to);
+  };
+  const std::string pods = "\"pod traffic for shop/edge:http external destinations\" -s 10.0.0.0/8";
+  refused("nat", pods, pods.substr(0, pods.find(" -s")));
+  refused("nat", "edge:http external destinations\" -m addrtype --src-type LOCAL -j KUBE-MARK-MASQ",
+          "edge:http external destinations\" -m addrtype --src-type LOCAL -j RETURN");
+  refused("nat", "edge:http external destinations\" -m addrtype --src-type LOCAL -j KUBE-SVC-",
+          "edge:http external destinations\" -m addrtype --dst-type LOCAL -j KUBE-SVC-");
+  refused("nat", "--rcheck --seconds 600 --reap", "");
+  refused("nat", "--rcheck --seconds 600 --reap", "--rcheck --seconds 601 --reap");
+  refused("nat", " --set ", " ");
+  refused("filter", "-j DROP", "-j REJECT");
+  refused("filter", "has no local endpoints\" -m addrtype --dst-type LOCAL -m tcp -p tcp --dport 31081",
+          "has no local endpoints\" -m addrtype --dst-type LOCAL -m tcp -p tcp --dport 31082");
+  refused("nat", "external IP\"", "internal IP\"");
 }
 
 TEST_CASE("kube-proxy iptables: what cannot be told apart or written is refused") {

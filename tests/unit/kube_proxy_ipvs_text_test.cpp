@@ -96,6 +96,105 @@ TEST_CASE("kube-proxy's ipsets: members in and out") {
   CHECK(ipset_members("").empty());
 }
 
+namespace {
+
+Service of_kind(FrontendKind kind, const char* address, std::uint16_t port, bool local) {
+  Service one = service(address, port, Protocol::tcp);
+  one.kind = kind;
+  one.local_only = local;
+  one.endpoints = {{*Address::parse("10.244.0.1"), 8080}};
+  one.cluster_endpoints =
+      local ? std::vector<Endpoint>{one.endpoints[0], {*Address::parse("10.244.0.2"), 8080}}
+            : std::vector<Endpoint>{};
+  return one;
+}
+
+std::string entries_of(const Service& one, bool here = false) {
+  std::string text;
+  for (const IpsetMember& entry : ipset_entries(one, here)) {
+    text += fmt::format("{}{} {}", text.empty() ? "" : "; ", entry.set, entry.member);
+  }
+  return text;
+}
+
+}  // namespace
+
+TEST_CASE("kube-proxy's ipsets: what each kind of frontend puts where") {
+  using Kind = FrontendKind;
+  const std::string loop = "; LOOP-BACK 10.244.0.1,tcp:8080,10.244.0.1";
+  CHECK(entries_of(of_kind(Kind::cluster_ip, "10.96.0.1", 80, false)) == "CLUSTER-IP 10.96.0.1,tcp:80");
+  CHECK(entries_of(of_kind(Kind::cluster_ip, "10.96.0.1", 80, false), true) ==
+        "CLUSTER-IP 10.96.0.1,tcp:80" + loop);
+  CHECK(entries_of(of_kind(Kind::cluster_ip, "10.96.0.1", 80, true)) ==
+        "CLUSTER-IP 10.96.0.1,tcp:80" + loop);
+  CHECK(entries_of(of_kind(Kind::external_ip, "192.0.2.1", 80, false)) == "EXTERNAL-IP 192.0.2.1,tcp:80");
+  CHECK(entries_of(of_kind(Kind::external_ip, "192.0.2.1", 80, true)) ==
+        "EXTERNAL-IP-LOCAL 192.0.2.1,tcp:80" + loop);
+  CHECK(entries_of(of_kind(Kind::load_balancer, "192.0.2.1", 80, true)) ==
+        "LOAD-BALANCER 192.0.2.1,tcp:80; LOAD-BALANCER-LOCAL 192.0.2.1,tcp:80" + loop);
+  CHECK(entries_of(of_kind(Kind::node_port, "0.0.0.0", 30080, true)) ==
+        "NODE-PORT-TCP 30080; NODE-PORT-LOCAL-TCP 30080" + loop);
+  Service udp = of_kind(Kind::node_port, "0.0.0.0", 30053, false);
+  udp.frontend.protocol = Protocol::udp;
+  CHECK(entries_of(udp) == "NODE-PORT-UDP 30053");
+}
+
+TEST_CASE("kube-proxy's virtual servers, as ipvsadm reads them") {
+  Service plain = of_kind(FrontendKind::cluster_ip, "10.96.0.1", 80, false);
+  plain.endpoints.insert(plain.endpoints.begin(), {*Address::parse("10.244.0.9"), 8080});
+  plain.terminating = {{*Address::parse("10.244.0.5"), 8080}};
+  Service node = of_kind(FrontendKind::node_port, "0.0.0.0", 30080, true);
+  node.affinity_seconds = 600;
+  Service udp = service("fd00::1", 53, Protocol::udp);
+  udp.endpoints = {{*Address::parse("fd00:1::1"), 53}};
+  udp.terminating = {{*Address::parse("fd00:1::2"), 53}};
+  const std::vector<Address> nodes{*Address::parse("192.168.0.1"), *Address::parse("fd00:7::1"),
+                                   *Address::parse("192.168.0.2")};
+  CHECK(ipvsadm_restore(std::vector{plain, node, udp}, nodes, Family::ipv4) ==
+        "-A -t 10.96.0.1:80 -s rr\n"
+        "-a -t 10.96.0.1:80 -r 10.244.0.1:8080 -m -w 1\n"
+        "-a -t 10.96.0.1:80 -r 10.244.0.5:8080 -m -w 0\n"
+        "-a -t 10.96.0.1:80 -r 10.244.0.9:8080 -m -w 1\n"
+        "-A -t 192.168.0.1:30080 -s rr -p 600\n"
+        "-a -t 192.168.0.1:30080 -r 10.244.0.1:8080 -m -w 1\n"
+        "-A -t 192.168.0.2:30080 -s rr -p 600\n"
+        "-a -t 192.168.0.2:30080 -r 10.244.0.1:8080 -m -w 1\n");
+  CHECK(ipvsadm_restore(std::vector{plain, node, udp}, nodes, Family::ipv6) ==
+        "-A -u [fd00::1]:53 -s rr\n-a -u [fd00::1]:53 -r [fd00:1::1]:53 -m -w 1\n");
+  // No endpoint on this node: the cluster's.
+  node.endpoints.clear();
+  CHECK(count_of(ipvsadm_restore(std::vector{node}, nodes, Family::ipv4), "-a ") == 4);
+}
+
+TEST_CASE("kube-proxy's rules of IPVS mode: more where sets have members") {
+  const std::vector<Service> services{of_kind(FrontendKind::cluster_ip, "10.96.0.1", 80, false),
+                                      of_kind(FrontendKind::external_ip, "192.0.2.1", 80, false),
+                                      of_kind(FrontendKind::external_ip, "192.0.2.2", 80, true),
+                                      of_kind(FrontendKind::load_balancer, "192.0.2.3", 80, true),
+                                      of_kind(FrontendKind::node_port, "0.0.0.0", 30080, true)};
+  const auto in_use = ipsets_in_use(services, Family::ipv4);
+  CHECK(in_use == IpsetsInUse{"CLUSTER-IP", "EXTERNAL-IP", "EXTERNAL-IP-LOCAL", "LOAD-BALANCER",
+                              "LOAD-BALANCER-LOCAL", "LOOP-BACK", "NODE-PORT-LOCAL-TCP", "NODE-PORT-TCP"});
+  CHECK(ipsets_in_use(services, Family::ipv6).empty());
+  const auto text = ipvs_rules(Family::ipv4, "10.0.0.0/8", false, in_use);
+  CHECK(count_of(text, "\n-A ") == 20 + 3 + 2 + 3 + 2);
+  CHECK(count_of(ipvs_rules(Family::ipv4, "10.0.0.0/8", false, {}), "\n-A ") == 18);
+  // External IPs: masqueraded, accepted from other machines and at this one's addresses; Local ones not
+  // masqueraded.
+  CHECK(count_of(text, "KUBE-EXTERNAL-IP dst,dst -j KUBE-MARK-MASQ\n") == 1);
+  CHECK(count_of(text, "KUBE-EXTERNAL-IP-LOCAL dst,dst -j KUBE-MARK-MASQ\n") == 0);
+  CHECK(count_of(text, "dst,dst -m physdev ! --physdev-is-in -m addrtype ! --src-type LOCAL -j ACCEPT\n") ==
+        2);
+  CHECK(count_of(text, "dst,dst -m addrtype --dst-type LOCAL -j ACCEPT\n") == 2);
+  // What is Local returns before the mark, in the chains of load balancers and of NodePorts.
+  CHECK(place_of(text, "KUBE-LOAD-BALANCER-LOCAL dst,dst -j RETURN") <
+        place_of(text, "-A KUBE-LOAD-BALANCER -j KUBE-MARK-MASQ"));
+  CHECK(place_of(text, "KUBE-NODE-PORT-LOCAL-TCP dst -j RETURN") <
+        place_of(text, "KUBE-NODE-PORT-TCP dst -j KUBE-MARK-MASQ"));
+  CHECK(place_of(text, "KUBE-LOAD-BALANCER dst,dst -j KUBE-LOAD-BALANCER") <
+        place_of(text, "KUBE-LOAD-BALANCER dst,dst -j ACCEPT"));
+}
+
 TEST_CASE("kube-proxy's ipsets: only its own of one family are destroyed") {
   CHECK(ipset_destroy("KUBE-CLUSTER-IP\nother\nKUBE-6-CLUSTER-IP\nKUBE-CLUSTER-IP-X\nKUBE-LOOP-BACK",
                       Family::ipv4) == "destroy KUBE-CLUSTER-IP\ndestroy KUBE-LOOP-BACK\n");

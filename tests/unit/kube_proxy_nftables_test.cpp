@@ -231,6 +231,123 @@ TEST_CASE("nftables: a NodePort leads through the external chain to the service'
   }));
 }
 
+namespace {
+
+// With an external IP, a load balancer's address and a NodePort, whose policy is Local: one of two
+// endpoints is on this node.
+ServicePort local4() {
+  ServicePort port = svc4();
+  port.external_local = true;
+  port.local = {port.endpoints[1]};
+  port.node_port = node_port(30080);
+  for (const char* address : {"192.168.99.22", "1.2.3.4"}) {
+    port.addresses.push_back({*Address::parse(address), 80, Protocol::tcp});
+  }
+  return port;
+}
+
+Lines matching(const Lines& lines, std::string_view part) {
+  Lines found;
+  std::copy_if(lines.begin(), lines.end(), std::back_inserter(found),
+               [&](const std::string& one) { return one.find(part) != std::string::npos; });
+  return found;
+}
+
+constexpr const char* local = "local-LAUZTJTB-ns4/svc4/tcp/p80";
+
+}  // namespace
+
+TEST_CASE("nftables: a Local policy, external addresses and the node's own packets") {
+  const ServicePort port = local4();
+  const Lines lines = sync(nullptr, &port).lines;
+  const std::string to_service = std::string("goto ") + service;
+  CHECK(matching(lines, std::string("add rule ip kube-proxy ") + external) ==
+        Lines{line("add rule", external,
+                   "ip saddr 10.0.0.0/8 " + to_service + " comment \"short-circuit pod traffic\""),
+              line("add rule", external,
+                   "fib saddr type local jump mark-for-masquerade comment \"masquerade local traffic\""),
+              line("add rule", external,
+                   "fib saddr type local " + to_service + " comment \"short-circuit local traffic\""),
+              line("add rule", external, std::string("goto ") + local)});
+  CHECK(matching(lines, std::string("add rule ip kube-proxy ") + local) ==
+        Lines{line("add rule", local, fmt::format("numgen random mod 1 vmap {{ 0 : goto {} }}", second))});
+  const std::string to_external = std::string(": goto ") + external + " }";
+  CHECK(matching(lines, "add element") ==
+        Lines{line("add element", "cluster-ips", "{ 172.30.0.44 }"),
+              line("add element", "service-ips",
+                   fmt::format("{{ 172.30.0.44 . tcp . 80 : goto {} }}", service)),
+              line("add element", "service-ips", "{ 192.168.99.22 . tcp . 80 " + to_external),
+              line("add element", "service-ips", "{ 1.2.3.4 . tcp . 80 " + to_external),
+              line("add element", "service-nodeports", "{ tcp . 30080 " + to_external)});
+
+  ServicePort elsewhere = port;
+  elsewhere.local.clear();
+  const Sync gone = sync(&port, &elsewhere);
+  CHECK(matching(gone.lines, "element") ==
+        Lines{line("add element", "no-endpoint-services",
+                   "{ 192.168.99.22 . tcp . 80 comment \"ns4/svc4:p80\" : drop }"),
+              line("add element", "no-endpoint-services",
+                   "{ 1.2.3.4 . tcp . 80 comment \"ns4/svc4:p80\" : drop }"),
+              line("add element", "no-endpoint-nodeports",
+                   "{ tcp . 30080 comment \"ns4/svc4:p80\" : drop }")});
+  CHECK(matching(gone.lines, std::string("add rule ip kube-proxy ") + external).size() == 3);
+  CHECK(gone.leftover == std::vector<std::string>{local});
+
+  ServicePort none = elsewhere;
+  none.endpoints.clear();
+  CHECK(matching(sync(nullptr, &none).lines, "goto reject-chain").size() == 4);
+}
+
+TEST_CASE("nftables: a ClusterIP with a Local policy alone has only this node's endpoints") {
+  ServicePort port = svc4();
+  port.internal_local = true;
+  port.local = {port.endpoints[0]};
+  const Sync made = sync(nullptr, &port);
+  CHECK(matching(made.lines, "add chain") == Lines{line("add chain", first), line("add chain", local)});
+  CHECK(matching(made.lines, std::string("add rule ip kube-proxy ") + local).front() ==
+        line("add rule", local, "ip daddr 172.30.0.44 ip saddr != 10.0.0.0/8 jump mark-for-masquerade"));
+  port.local.clear();
+  CHECK(sync(nullptr, &port).lines ==
+        Lines{line("add element", "cluster-ips", "{ 172.30.0.44 }"),
+              line("add element", "no-endpoint-services",
+                   "{ 172.30.0.44 . tcp . 80 comment \"ns4/svc4:p80\" : drop }")});
+}
+
+TEST_CASE("nftables: session affinity") {
+  ServicePort port = svc4();
+  port.affinity_seconds = 10800;
+  const std::string sets[] = {"affinity-UNZV3OEC-ns4/svc4/tcp/p80__10.180.0.4/80",
+                              "affinity-5RFCDDV7-ns4/svc4/tcp/p80__10.180.0.5/80"};
+  const std::string type = "{ type ipv4_addr ; flags dynamic,timeout ; timeout 10800s ; }";
+  const Lines lines = sync(nullptr, &port).lines;
+  CHECK(Lines(lines.begin() + 9, lines.end()) ==
+        Lines{
+            line("add set", sets[0], type),
+            line("add set", sets[1], type),
+            line("add rule", service, "ip saddr @" + sets[0] + " goto " + first),
+            line("add rule", service, "ip saddr @" + sets[1] + " goto " + second),
+            line("add rule", service,
+                 fmt::format("numgen random mod 2 vmap {{ 0 : goto {} , 1 : goto {} }}", first, second)),
+            line("add rule", first, "ip saddr 10.180.0.4 jump mark-for-masquerade"),
+            line("add rule", first, "update @" + sets[0] + " { ip saddr }"),
+            line("add rule", first, "meta l4proto tcp dnat to 10.180.0.4:80"),
+            line("add rule", second, "ip saddr 10.180.0.5 jump mark-for-masquerade"),
+            line("add rule", second, "update @" + sets[1] + " { ip saddr }"),
+            line("add rule", second, "meta l4proto tcp dnat to 10.180.0.5:80"),
+        });
+  ServicePort fewer = port;
+  fewer.endpoints.pop_back();
+  CHECK(matching(sync(&port, &fewer).lines, "delete set") == Lines{line("delete set", sets[1])});
+  const ServicePort without = svc4();
+  CHECK(matching(sync(&port, &without).lines, "delete set").size() == 2);
+  fewer.affinity_seconds = 60;  // made anew, before it is added
+  const Lines other = sync(&port, &fewer).lines;
+  CHECK(matching(other, " set ") ==
+        Lines{line("delete set", sets[0]),
+              line("add set", sets[0], "{ type ipv4_addr ; flags dynamic,timeout ; timeout 60s ; }"),
+              line("delete set", sets[1])});
+}
+
 TEST_CASE("nftables: IPv6 and UDP") {
   ServicePort port;
   port.name = "ns1/svc1:p80";

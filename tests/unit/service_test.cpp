@@ -84,6 +84,8 @@ TEST_CASE("enumerators in words") {
   CHECK(to_string(Protocol::udp) == "UDP");
   CHECK(to_string(FrontendKind::cluster_ip) == "ClusterIP");
   CHECK(to_string(FrontendKind::node_port) == "NodePort");
+  CHECK(to_string(FrontendKind::external_ip) == "ExternalIP");
+  CHECK(to_string(FrontendKind::load_balancer) == "LoadBalancer");
   CHECK(to_string(Operation::change_endpoints) == "change endpoints");
   CHECK(to_string(Operation::add_service) == "add service");
   CHECK(to_string(Operation::remove_service) == "remove service");

@@ -27,11 +27,14 @@ struct Command {
 Action configure_ebpf(CLI::App& app);
 Action configure_compare(CLI::App& app);
 Action configure_path(CLI::App& app);
+Action configure_verify(CLI::App& app);
+Action configure_churn(CLI::App& app);
 Action configure_connect(CLI::App& app);
 Action configure_nftables(CLI::App& app);
 Action configure_ipvs(CLI::App& app);
 Action configure_iptables(CLI::App& app);
 Action configure_maps(CLI::App& app);
+Action configure_render(CLI::App& app);
 Action configure_probe(CLI::App& app);
 Action configure_list(CLI::App& app);
 

@@ -10,12 +10,16 @@
 namespace svcbench {
 
 std::span<const Command> commands() {
-  static constexpr std::array<Command, 10> table{{
+  static constexpr std::array<Command, 13> table{{
       {"ebpf", "measure eBPF map updates and lookups over a sweep of N, beside iptables-restore",
        configure_ebpf},
       {"compare", "measure all data planes side by side: sync, update, path, state; Table 4.2, measured",
        configure_compare},
       {"path", "a packet from wire to wire through one plane", configure_path},
+      {"verify", "whether every data plane behaves as Kubernetes Services do, with real sockets",
+       configure_verify},
+      {"churn", "services change at a rate while packets flow: wrong, half-changed, lost, delayed",
+       configure_churn},
       {"connect", "what connect() and a first datagram take, by every plane", configure_connect},
       {"nftables", "kube-proxy's nftables mode in depth", configure_nftables},
       {"ipvs", "kube-proxy's IPVS mode in depth", configure_ipvs},
@@ -23,6 +27,8 @@ std::span<const Command> commands() {
        configure_iptables},
       {"maps", "load a cluster's services into the eBPF maps and print what the kernel then holds",
        configure_maps},
+      {"render", "print what a plane would program: rules, sets, maps, as its tools take them",
+       configure_render},
       {"probe", "say what this machine can measure, and how to get what is missing", configure_probe},
       {"list", "name the data planes and the scenarios", configure_list},
   }};

@@ -33,6 +33,8 @@ void WorkloadInput::add_options(CLI::App& app) {
       "--cluster", cluster,
       "Services of a real cluster: the output of\nkubectl get services,endpointslices -A -o json\n"
       "(- reads standard input)");
+  app.add_option("--node", node, "The cluster's node that this is, for Local traffic policies")
+      ->needs("--cluster");
   app.add_option("--endpoints", endpoints, "Endpoints of each generated service")
       ->check(whole_number(1, SVCB_MAX_ENDPOINTS))
       ->capture_default_str();
@@ -92,16 +94,21 @@ Result<WorkloadInput::Made> WorkloadInput::make() const {
                                                 : ", TCP and UDP in turn")};
   }
 
-  SVCB_TAKE(read, read_cluster(cluster, {.max_endpoints = max_endpoints}));
+  SVCB_TAKE(read, read_cluster(cluster, {.max_endpoints = max_endpoints, .node = node}));
   std::vector<std::string> notes = describe_skipped(read.skipped);
-  const auto node_ports =
-      std::count_if(read.services.begin(), read.services.end(),
-                    [](const Service& service) { return service.kind == FrontendKind::node_port; });
-  if (node_ports > 0) {
-    notes.push_back(
-        fmt::format("{} NodePort frontends are not measured: only ClusterIP frontends are", node_ports));
+  notes.insert(notes.end(), read.notes.begin(), read.notes.end());
+  std::map<FrontendKind, std::size_t> others;
+  for (const Service& service : read.services) {
+    if (service.kind != FrontendKind::cluster_ip) {
+      ++others[service.kind];
+    }
   }
-  const std::size_t frontends = read.services.size() - static_cast<std::size_t>(node_ports);
+  std::size_t frontends = read.services.size();
+  for (const auto& [kind, count] : others) {
+    frontends -= count;
+    notes.push_back(fmt::format("{} {} frontends are not measured: only ClusterIP frontends are", count,
+                                to_string(kind)));
+  }
   if (services) {
     SVCB_TAKE(workload, Workload::scale_cluster(read, *services, seed));
     return Made{std::move(workload), std::move(notes),

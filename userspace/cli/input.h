@@ -18,6 +18,7 @@ namespace svcbench {
 struct WorkloadInput {
   std::optional<std::uint64_t> services{};
   std::string cluster{};  // path, "-", or empty
+  std::string node{};     // of the cluster, for Local traffic policies
   std::uint32_t endpoints = 3;
   std::uint32_t max_endpoints = 512;
   std::string family = "ipv4";

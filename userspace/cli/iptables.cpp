@@ -5,6 +5,7 @@
 
 #include "cli/command.h"
 #include "cli/input.h"
+#include "cli/ruleset.h"
 #include "cli/run_info.h"
 #include "measure/chapter_run.h"
 #include "report/chapter_json.h"
@@ -26,6 +27,7 @@ constexpr std::uint64_t chapter_largest = 10'000;
 
 struct IptablesInput {
   std::string shape = "chapter";
+  std::string ruleset{};
   WorkloadInput workload{};
   RunInput run{.rounds = ChapterRunOptions{}.rounds, .budget_seconds = ChapterRunOptions{}.budget_seconds};
 };
@@ -106,6 +108,9 @@ Status check_shape(const std::string& shape) {
 }
 
 Result<int> run(IptablesInput input) {
+  if (!input.ruleset.empty()) {
+    return time_ruleset({input.ruleset, input.run.rounds, input.run.budget_seconds, input.run.json});
+  }
   SVCB_CHECK(check_shape(input.shape));
   SVCB_TAKE(json, open_output(input.run.json));
   if (!input.workload.services && input.workload.sweep_texts.empty()) {
@@ -149,6 +154,8 @@ Action configure_iptables(CLI::App& app) {
   app.add_option("--shape", input->shape, "What the table looks like: the chapter's three rules a service")
       ->check(CLI::IsMember({"chapter", "kube-proxy"}))
       ->capture_default_str();
+  app.add_option("--ruleset", input->ruleset,
+                 "Time this ruleset instead, which iptables-save printed (- reads standard input)");
   app.add_option("--services", input->workload.services, "Largest number of services (default: 10,000)")
       ->check(whole_number(1, Generator::max_services));
   app.add_option("--sweep", input->workload.sweep_texts,
@@ -172,6 +179,7 @@ Action configure_iptables(CLI::App& app) {
       "\n"
       "Examples:\n"
       "  sudo ./svcbench iptables --shape chapter\n"
+      "  sudo iptables-save | sudo ./svcbench iptables --ruleset -\n"
       "  sudo ./svcbench iptables --shape chapter --services 30000 --budget 300 --json table41.json");
   return [input] { return run(*input); };
 }

@@ -19,6 +19,7 @@ namespace {
 struct MapsInput {
   std::string cluster{};
   std::uint32_t max_endpoints = ClusterOptions{}.max_endpoints;
+  std::string node{};
   CapacityInput capacity{};
   std::string json{};
 };
@@ -37,6 +38,7 @@ Result<std::vector<Service>> in_file_order(std::vector<Service> kernel, const st
                      expected.frontend.text());
     }
     found->second->name = expected.name;
+    found->second->kind = expected.kind;
     ordered.push_back(std::move(*found->second));
   }
   if (ordered.size() != kernel.size()) {
@@ -107,7 +109,8 @@ nlohmann::json to_json(const std::vector<Service>& services, const ClusterServic
 
 Result<int> run(const MapsInput& input) {
   SVCB_TAKE(json, open_output(input.json));
-  SVCB_TAKE(cluster, read_cluster(input.cluster, {.max_endpoints = input.max_endpoints}));
+  SVCB_TAKE(cluster,
+            read_cluster(input.cluster, {.max_endpoints = input.max_endpoints, .node = input.node}));
   SVCB_CHECK(require_privileges());
   SVCB_TAKE(plane,
             EbpfPlane::load({.capacity = MapCapacity::for_services(
@@ -134,6 +137,7 @@ Action configure_maps(CLI::App& app) {
   app.add_option("--max-endpoints", input->max_endpoints, "Most endpoints that one service may have")
       ->check(whole_number(1, SVCB_MAX_ENDPOINTS))
       ->capture_default_str();
+  app.add_option("--node", input->node, "The cluster's node that this is, for Local traffic policies");
   input->capacity.add_options(app);
   app.add_option("--json", input->json, "Write the same as JSON here (- is standard output)");
   app.footer(

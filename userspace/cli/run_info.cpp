@@ -40,9 +40,7 @@ nlohmann::json describe_shape(const WorkloadInput& input) {
   return {{"endpoints", input.endpoints}, {"family", input.family}, {"protocol", input.protocol}};
 }
 
-nlohmann::json describe_run(std::string_view command, const WorkloadInput& input,
-                            const std::vector<std::size_t>& sweep, const WorkloadInput::Made& made,
-                            std::size_t rounds, double budget_seconds) {
+nlohmann::json describe_command(std::string_view command, std::uint64_t seed) {
   const auto now =
       std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch());
   return {{"command", command},
@@ -50,14 +48,21 @@ nlohmann::json describe_run(std::string_view command, const WorkloadInput& input
           {"svcbench_version", SVCBENCH_VERSION},
           {"git_revision", SVCBENCH_REVISION},
           {"started_unix_seconds", now.count()},
-          {"seed", input.seed},
-          {"rounds", rounds},
-          {"budget_seconds", budget_seconds},
-          {"sweep", sweep},
-          {"workload", made.description},
-          {"shape", describe_shape(input)},
-          {"notes", made.notes},
+          {"seed", seed},
           {"bpf_compiler", SVCBENCH_BPF_COMPILER}};
+}
+
+nlohmann::json describe_run(std::string_view command, const WorkloadInput& input,
+                            const std::vector<std::size_t>& sweep, const WorkloadInput::Made& made,
+                            std::size_t rounds, double budget_seconds) {
+  nlohmann::json run = describe_command(command, input.seed);
+  run.update({{"rounds", rounds},
+              {"budget_seconds", budget_seconds},
+              {"sweep", sweep},
+              {"workload", made.description},
+              {"shape", describe_shape(input)},
+              {"notes", made.notes}});
+  return run;
 }
 
 std::string run_header(const nlohmann::json& environment, const nlohmann::json& run, double seconds,

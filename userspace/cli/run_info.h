@@ -18,7 +18,10 @@ namespace svcbench {
 // a cluster's services.
 [[nodiscard]] nlohmann::json describe_shape(const WorkloadInput& input);
 
-// The part of a result's "run" that all commands share: command line, versions, seed, workload.
+// What "run" says in every command's result: command line, versions, seed.
+[[nodiscard]] nlohmann::json describe_command(std::string_view command, std::uint64_t seed);
+
+// The part of a result's "run" that all measuring commands share: command line, versions, seed, workload.
 [[nodiscard]] nlohmann::json describe_run(std::string_view command, const WorkloadInput& input,
                                           const std::vector<std::size_t>& sweep,
                                           const WorkloadInput::Made& made, std::size_t rounds,

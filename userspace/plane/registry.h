@@ -11,6 +11,12 @@
 
 namespace svcbench {
 
+// A behaviour of Services (verify/cases.h, by its name) that a plane does not offer, and why, in a sentence.
+struct Lack {
+  std::string_view behaviour;
+  std::string_view reason;
+};
+
 struct PlaneRow {
   std::string_view name;
   std::string_view summary;
@@ -21,6 +27,9 @@ struct PlaneRow {
   Status (*probe)();
   // The plane, empty, in the current network namespace.
   Result<std::unique_ptr<DataPlane>> (*make)(const PlaneSite& site);
+  // It works on frames at XDP: a veth must hand them over whole.
+  bool sees_frames = false;
+  std::span<const Lack> lacks{};
   // Why its path cannot be measured from wire to wire; empty: it translates packets.
   std::string_view off_wire{};
 };

@@ -35,14 +35,19 @@ struct EbpfChoice {
 // A plane programs the network namespace that it is made, used and destroyed in: a private one.
 struct PlaneSite {
   ClusterCidr cluster_cidr{};
+  // The node's own addresses, of both families. NodePorts are reached at these; eBPF masquerades with the
+  // first of a family. None: IPVS takes those of the network namespace, without loopback and link-local
+  // ones; eBPF has no NodePorts and masquerades nothing.
+  std::vector<Address> node_addresses{};
+  // Every endpoint is a pod of this node: IPVS masquerades what a pod sends to itself through its service
+  // by a list of these. Else only those of services with a Local traffic policy are known to be.
+  bool endpoints_are_here = false;
   // Interface index of the device that clients' packets come in by, for planes that attach programs to it;
   // 0: no traffic will come, and nothing is attached.
   unsigned ingress = 0;
   // Of the device that backends' packets come in by, for planes that translate replies with programs there;
   // 0: as for `ingress`.
   unsigned egress = 0;
-  // The node's own, of both families: NodePorts are reached at these, and masquerading uses them.
-  std::vector<Address> node_addresses{};
   // Folder of a cgroup v2 (Cgroup::path()) that the clients' sockets are opened in, for planes that work at
   // sockets; empty: there are no clients, and nothing is attached.
   std::string cgroup{};

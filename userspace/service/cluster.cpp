@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <charconv>
 #include <cstdio>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -132,10 +133,19 @@ struct SlicePort {
   std::uint16_t number;
 };
 
+struct SliceEndpoint {
+  Address address;
+  std::string node;
+  bool ready;
+  bool serving;
+  bool terminating;
+};
+
 struct Slice {
   Family family;
   std::vector<SlicePort> ports;
-  std::vector<Address> ready;
+  std::vector<SliceEndpoint> endpoints;
+  std::optional<std::uint16_t> weight;  // of each of them
 };
 
 // No value for a slice of names (FQDN), which no ClusterIP leads to.
@@ -170,26 +180,45 @@ Result<std::vector<SlicePort>> slice_ports(const JsonField& list) {
   return ports;
 }
 
-Result<std::vector<Address>> ready_addresses(const JsonField& list, Family family) {
-  std::vector<Address> addresses;
-  SVCB_TAKE(endpoints, list.elements());
-  for (const JsonField& endpoint : endpoints) {
-    SVCB_TAKE(ready, endpoint.get("conditions").get("ready").boolean(true));
-    if (!ready) {
+Result<std::vector<SliceEndpoint>> slice_endpoints(const JsonField& list, Family family) {
+  std::vector<SliceEndpoint> endpoints;
+  SVCB_TAKE(fields, list.elements());
+  for (const JsonField& field : fields) {
+    const JsonField conditions = field.get("conditions");
+    SVCB_TAKE(ready, conditions.get("ready").boolean(true));
+    SVCB_TAKE(serving, conditions.get("serving").boolean(true));
+    SVCB_TAKE(terminating, conditions.get("terminating").boolean(false));
+    if (!ready && !terminating) {
       continue;
     }
-    SVCB_TAKE(own, endpoint.get("addresses").elements());
+    SVCB_TAKE(own, field.get("addresses").elements());
     if (own.empty()) {
-      return usage_error("{}: an endpoint without an address", endpoint.where());
+      return usage_error("{}: an endpoint without an address", field.where());
     }
     SVCB_TAKE(address, usable_address(own.front()));
     if (address.family != family) {
       return usage_error("{}: {} stands in a slice of {} addresses", own.front().where(), address.text(),
                          to_string(family));
     }
-    addresses.push_back(address);
+    SVCB_TAKE(node, field.get("nodeName").text());
+    endpoints.push_back({address, std::move(node), ready, serving, terminating});
   }
-  return addresses;
+  return endpoints;
+}
+
+// No value where the slice has no such annotation.
+Result<std::optional<std::uint16_t>> slice_weight(const JsonField& annotations) {
+  const JsonField field = annotations.get("svcbench/weight");
+  SVCB_TAKE(text, field.text());
+  if (text.empty()) {
+    return std::nullopt;
+  }
+  std::uint16_t weight = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), weight);
+  if (error != std::errc() || end != text.data() + text.size() || weight == 0) {
+    return usage_error("{}: \"{}\" is not a weight (1 to 65535)", field.where(), printable(text));
+  }
+  return weight;
 }
 
 // ---- Services ----
@@ -201,20 +230,98 @@ struct PortKey {
   Family family;
 };
 
-std::vector<Endpoint> endpoints_in(const Slice& slice, const PortKey& key) {
-  std::vector<Endpoint> endpoints;
-  if (slice.family != key.family) {
-    return endpoints;
-  }
-  for (const SlicePort& port : slice.ports) {
-    if (port.name == key.name && port.protocol == key.protocol) {
-      for (const Address& address : slice.ready) {
-        endpoints.push_back({address, port.number});
+struct PortEndpoint {
+  Endpoint endpoint;
+  const SliceEndpoint* source;
+  std::optional<std::uint16_t> weight;
+};
+
+// Each once, in the order of the slices: while a controller moves endpoints, they may stand in two.
+std::vector<PortEndpoint> endpoints_in(const std::vector<Slice>& slices, const PortKey& key) {
+  std::vector<PortEndpoint> endpoints;
+  std::set<Endpoint> seen;
+  for (const Slice& slice : slices) {
+    for (const SlicePort& port : slice.ports) {
+      if (slice.family != key.family || port.name != key.name || port.protocol != key.protocol) {
+        continue;
+      }
+      for (const SliceEndpoint& one : slice.endpoints) {
+        if (const Endpoint endpoint{one.address, port.number}; seen.insert(endpoint).second) {
+          endpoints.push_back({endpoint, &one, slice.weight});
+        }
       }
     }
   }
   return endpoints;
 }
+
+// What new flows may go to: the ready ones, or where there are none those that serve while they terminate.
+std::vector<const PortEndpoint*> usable(const std::vector<PortEndpoint>& all,
+                                        const std::optional<std::string>& node) {
+  std::vector<const PortEndpoint*> ready;
+  std::vector<const PortEndpoint*> last;
+  for (const PortEndpoint& one : all) {
+    const SliceEndpoint& source = *one.source;
+    if (node && source.node != *node) {
+      continue;
+    }
+    if (source.ready) {
+      ready.push_back(&one);
+    } else if (source.serving && source.terminating) {
+      last.push_back(&one);
+    }
+  }
+  return ready.empty() ? last : ready;
+}
+
+// What all frontends of a Service have in common.
+struct Policies {
+  bool internal_local = false;
+  bool external_local = false;
+  std::uint32_t affinity_seconds = 0;
+};
+
+Result<bool> is_local(const JsonField& policy) {
+  SVCB_TAKE(text, policy.text());
+  if (text == "Local") {
+    return true;
+  }
+  if (text.empty() || text == "Cluster") {
+    return false;
+  }
+  return usage_error("{}: \"{}\" is not Cluster or Local", policy.where(), printable(text));
+}
+
+Result<std::uint32_t> affinity_seconds(const JsonField& spec) {
+  constexpr std::uint32_t if_absent = 10'800;  // the API server's default
+  constexpr std::uint32_t most = 86'400;       // and its limit
+  const JsonField affinity = spec.get("sessionAffinity");
+  SVCB_TAKE(text, affinity.text());
+  if (text.empty() || text == "None") {
+    return 0U;
+  }
+  if (text != "ClientIP") {
+    return usage_error("{}: \"{}\" is not None or ClientIP", affinity.where(), printable(text));
+  }
+  return spec.get("sessionAffinityConfig").get("clientIP").get("timeoutSeconds").number(1, most, if_absent);
+}
+
+Result<Policies> policies_of(const JsonField& spec) {
+  Policies policies;
+  SVCB_TAKE(internal, is_local(spec.get("internalTrafficPolicy")));
+  SVCB_TAKE(external, is_local(spec.get("externalTrafficPolicy")));
+  SVCB_TAKE(affinity, affinity_seconds(spec));
+  policies.internal_local = internal;
+  policies.external_local = external;
+  policies.affinity_seconds = affinity;
+  return policies;
+}
+
+// An address outside of the cluster that leads to the Service.
+struct External {
+  FrontendKind kind;
+  Address address;
+};
 
 // No value where there is none: Kubernetes writes 0 for it, or nothing.
 Result<std::optional<std::uint16_t>> node_port_number(const JsonField& field) {
@@ -269,6 +376,7 @@ class Parser {
       SVCB_CHECK(add_if_service(item));
     }
     SVCB_CHECK(require_cluster_ip());
+    write_notes();
     return std::move(result_);
   }
 
@@ -305,9 +413,13 @@ class Parser {
       return {};
     }
     SVCB_TAKE(ports, slice_ports(item.get("ports")));
-    SVCB_TAKE(ready, ready_addresses(item.get("endpoints"), *family));
+    SVCB_TAKE(endpoints, slice_endpoints(item.get("endpoints"), *family));
+    SVCB_TAKE(weight, slice_weight(metadata.get("annotations")));
     SVCB_TAKE(space, metadata.get("namespace").text());
-    slices_[space + "/" + service].push_back({*family, std::move(ports), std::move(ready)});
+    node_is_known_ =
+        node_is_known_ || std::any_of(endpoints.begin(), endpoints.end(),
+                                      [&](const auto& one) { return one.node == options_.node; });
+    slices_[space + "/" + service].push_back({*family, std::move(ports), std::move(endpoints), weight});
     return {};
   }
 
@@ -317,29 +429,85 @@ class Parser {
       return {};
     }
     SVCB_TAKE(name, namespaced_name(unnamed));
-    const JsonField spec = unnamed.in(fmt::format("{}: Service {}", source_, name)).get("spec");
+    const JsonField item = unnamed.in(fmt::format("{}: Service {}", source_, name));
+    const JsonField spec = item.get("spec");
     SVCB_TAKE(ips, cluster_ip_fields(spec));
     SVCB_TAKE(reason, why_skipped(spec, ips));
     if (!reason.empty()) {
       result_.skipped.push_back({name, std::string(reason)});
       return {};
     }
-    std::vector<Address> addresses;
+    ServiceItem service;
+    service.name = name;
     for (const JsonField& ip : ips) {
       SVCB_TAKE(address, usable_address(ip));
-      addresses.push_back(address);
+      service.addresses.push_back(address);
     }
+    SVCB_TAKE(policies, policies_of(spec));
+    service.policies = policies;
+    SVCB_CHECK(read_externals(service, item));
     SVCB_TAKE(ports, spec.get("ports").elements());
     for (const JsonField& port : ports) {
-      SVCB_CHECK(add_port(name, addresses, port));
+      SVCB_CHECK(add_port(service, port));
     }
     return {};
   }
 
-  Status add_port(const std::string& service, const std::vector<Address>& addresses,
-                  const JsonField& field) {
+  struct ServiceItem {
+    std::string name;  // namespace/service
+    std::vector<Address> addresses;
+    std::vector<External> externals;
+    Policies policies;
+  };
+
+  Status read_externals(ServiceItem& service, const JsonField& item) {
+    SVCB_TAKE(external_ips, item.get("spec").get("externalIPs").elements());
+    for (const JsonField& field : external_ips) {
+      SVCB_TAKE(address, usable_address(field));
+      add_external(service, {FrontendKind::external_ip, address});
+    }
+    SVCB_TAKE(ingresses, item.get("status").get("loadBalancer").get("ingress").elements());
+    for (const JsonField& ingress : ingresses) {
+      const JsonField ip = ingress.get("ip");
+      SVCB_TAKE(text, ip.text());
+      SVCB_TAKE(mode, ingress.get("ipMode").text());
+      if (text.empty()) {
+        result_.skipped.push_back({service.name, "load balancer without an address: it has a host name"});
+      } else if (mode == "Proxy") {
+        result_.skipped.push_back(
+            {service.name, "load balancer with ipMode Proxy: packets come by way of it"});
+      } else {
+        SVCB_TAKE(address, usable_address(ip));
+        add_external(service, {FrontendKind::load_balancer, address});
+      }
+    }
+    SVCB_TAKE(ranges, item.get("spec").get("loadBalancerSourceRanges").elements());
+    if (!ranges.empty() && !ingresses.empty()) {
+      result_.skipped.push_back(
+          {service.name, "loadBalancerSourceRanges: not read, the load balancer is open to all"});
+    }
+    return {};
+  }
+
+  void add_external(ServiceItem& service, const External& external) {
+    const auto& addresses = service.addresses;
+    const bool has_family = std::any_of(addresses.begin(), addresses.end(), [&](const Address& address) {
+      return address.family == external.address.family;
+    });
+    const bool is_there =
+        std::any_of(service.externals.begin(), service.externals.end(),
+                    [&](const External& other) { return other.address == external.address; });
+    if (!has_family) {
+      result_.skipped.push_back({service.name, fmt::format("{} of a family that it has no cluster IP of",
+                                                           to_string(external.kind))});
+    } else if (!is_there) {  // one that is an external IP and the load balancer's is one frontend
+      service.externals.push_back(external);
+    }
+  }
+
+  Status add_port(const ServiceItem& service, const JsonField& field) {
     SVCB_TAKE(port_label, port_name(field.get("name")));
-    const std::string name = port_label.empty() ? service : service + ":" + port_label;
+    const std::string name = port_label.empty() ? service.name : service.name + ":" + port_label;
     SVCB_TAKE(transport, protocol(field.get("protocol")));
     if (!transport) {
       result_.skipped.push_back({name, "SCTP: only TCP and UDP are measured"});
@@ -348,41 +516,65 @@ class Parser {
     SVCB_TAKE(number, field.get("port").port());
     SVCB_TAKE(node_port, node_port_number(field.get("nodePort")));
 
-    std::vector<Service> node_ports;
-    for (const Address& address : addresses) {
-      const PortKey key{port_label, *transport, address.family};
-      SVCB_TAKE(endpoints, endpoints_of(service, key, name));
-      const Address any{.bytes = {}, .family = address.family};
-      if (node_port) {
-        node_ports.push_back({name, FrontendKind::node_port, {any, *node_port, *transport}, endpoints});
-      }
-      SVCB_CHECK(
-          add({name, FrontendKind::cluster_ip, {address, number, *transport}, std::move(endpoints)}));
+    std::vector<External> frontends;
+    for (const Address& address : service.addresses) {
+      frontends.push_back({FrontendKind::cluster_ip, address});
     }
-    for (Service& frontend : node_ports) {
+    if (node_port) {
+      for (const Address& address : service.addresses) {
+        frontends.push_back({FrontendKind::node_port, {.bytes = {}, .family = address.family}});
+      }
+    }
+    frontends.insert(frontends.end(), service.externals.begin(), service.externals.end());
+    for (const auto& [kind, address] : frontends) {
+      const PortKey key{port_label, *transport, address.family};
+      Service frontend;
+      frontend.name = name;
+      frontend.kind = kind;
+      frontend.frontend = {address, kind == FrontendKind::node_port ? *node_port : number, *transport};
+      frontend.affinity_seconds = service.policies.affinity_seconds;
+      const bool local = kind == FrontendKind::cluster_ip ? service.policies.internal_local
+                                                          : service.policies.external_local;
+      SVCB_CHECK(fill_endpoints(frontend, service.name, key, local));
       SVCB_CHECK(add(std::move(frontend)));
     }
     return {};
   }
 
-  Result<std::vector<Endpoint>> endpoints_of(const std::string& service, const PortKey& key,
-                                             const std::string& name) const {
-    std::vector<Endpoint> endpoints;
-    std::set<Endpoint> seen;  // while a controller moves endpoints, they may stand in two slices
-    const auto slices = slices_.find(service);
-    if (slices != slices_.end()) {
-      for (const Slice& slice : slices->second) {
-        for (const Endpoint& endpoint : endpoints_in(slice, key)) {
-          if (seen.insert(endpoint).second) {
-            endpoints.push_back(endpoint);
-          }
-        }
+  // `local`: the frontend's traffic policy is Local.
+  Status fill_endpoints(Service& frontend, const std::string& service, const PortKey& key, bool local) {
+    std::vector<PortEndpoint> all;
+    if (const auto slices = slices_.find(service); slices != slices_.end()) {
+      all = endpoints_in(slices->second, key);
+    }
+    if (all.size() > options_.max_endpoints) {
+      return too_many(frontend.name, all.size());
+    }
+    frontend.local_only = local && !options_.node.empty();
+    local_ += static_cast<std::size_t>(local);
+    std::optional<std::string> node;
+    if (frontend.local_only) {
+      node = options_.node;
+      for (const PortEndpoint* one : usable(all, std::nullopt)) {
+        frontend.cluster_endpoints.push_back(one->endpoint);
       }
     }
-    if (endpoints.size() > options_.max_endpoints) {
-      return too_many(name, endpoints.size());
+    const auto used = usable(all, node);
+    const bool weighted = std::any_of(used.begin(), used.end(),
+                                      [](const PortEndpoint* one) { return one->weight.has_value(); });
+    for (const PortEndpoint* one : used) {
+      frontend.endpoints.push_back(one->endpoint);
+      if (weighted) {
+        frontend.weights.push_back(one->weight.value_or(1));
+      }
     }
-    return endpoints;
+    for (const PortEndpoint& one : all) {
+      const bool is_used = std::find(used.begin(), used.end(), &one) != used.end();
+      if (one.source->terminating && !is_used && (!node || one.source->node == *node)) {
+        frontend.terminating.push_back(one.endpoint);
+      }
+    }
+    return {};
   }
 
   [[nodiscard]] tl::unexpected<Error> too_many(const std::string& name, std::size_t count) const {
@@ -401,6 +593,19 @@ class Parser {
     }
     result_.services.push_back(std::move(service));
     return {};
+  }
+
+  void write_notes() {
+    if (local_ != 0 && options_.node.empty()) {
+      result_.notes.push_back(fmt::format(
+          "{} frontends with a Local traffic policy are taken as Cluster: --node NAME says which "
+          "node this is",
+          grouped(local_)));
+    }
+    if (!options_.node.empty() && !node_is_known_) {
+      result_.notes.push_back(
+          fmt::format("no endpoint of {} is on a node called {}", source_, printable(options_.node)));
+    }
   }
 
   [[nodiscard]] Status require_cluster_ip() const {
@@ -422,6 +627,8 @@ class Parser {
   ClusterOptions options_;
   std::unordered_map<std::string, std::vector<Slice>> slices_;  // by namespace/service
   std::unordered_map<Frontend, std::string> owners_;            // the service's name
+  std::size_t local_ = 0;                                       // frontends with a Local traffic policy
+  bool node_is_known_ = false;
   ClusterServices result_;
 };
 

@@ -22,21 +22,29 @@ struct Skipped {
 
 struct ClusterServices {
   // In the order of the file's Services, then of their ports; of a port the ClusterIPs in the order of
-  // clusterIPs, then the NodePorts in the same order of families.
+  // clusterIPs, then the NodePorts in the same order of families, the externalIPs, and the load balancer's
+  // addresses.
   std::vector<Service> services;
   std::vector<Skipped> skipped;
+  std::vector<std::string> notes;  // sentences for the user: what was read as something else
 };
 
 struct ClusterOptions {
   std::uint32_t max_endpoints = 512;  // of one frontend; at most SVCB_MAX_ENDPOINTS
+  std::string node{};  // which node this is, for Local traffic policies; empty: these are read as Cluster
 };
 
 // Reads a List of v1 Services and discovery.k8s.io EndpointSlices; other kinds in it are ignored.
 //
 // As in Kubernetes, a slice's port belongs to the service's port of the same name and protocol, and its
-// number is where the endpoints listen; of an endpoint's addresses, which are one pod's, the first counts;
-// ready that is absent is true. Only ClusterIPs and NodePorts are frontends here: external and load
-// balancer addresses are not read, neither are session affinity and traffic policies.
+// number is where the endpoints listen; of an endpoint's addresses, which are one pod's, the first counts.
+//
+// Endpoints by condition, as kube-proxy takes them: the ready ones (absent is true; for a Service with
+// publishNotReadyAddresses the EndpointSlice controller says ready of all). Where none is ready, those that
+// are terminating and still serving (absent is true). Other terminating ones are Service::terminating.
+//
+// Weights are not in Kubernetes: the annotation svcbench/weight of an EndpointSlice ("1" to "65535") is
+// that of each endpoint in it; 1 without it. Where no slice of a port has one, Service::weights is empty.
 //
 // `source_name` is what errors call the text. Error: usage; any text, however broken or hostile, gives one.
 // At least one ClusterIP frontend is in the result.

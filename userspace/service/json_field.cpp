@@ -126,4 +126,21 @@ Result<std::uint16_t> JsonField::port() const {
   return static_cast<std::uint16_t>(number);
 }
 
+Result<std::uint32_t> JsonField::number(std::uint32_t low, std::uint32_t high,
+                                        std::uint32_t if_absent) const {
+  if (absent()) {
+    return if_absent;
+  }
+  if (not_an_object_ || !value_->is_number()) {
+    return expected("a number");
+  }
+  const bool whole = value_->is_number_integer();
+  const auto number = whole ? value_->get<std::int64_t>() : 0;  // above 2^63: negative
+  if (!whole || number < std::int64_t{low} || number > std::int64_t{high}) {
+    return usage_error("{}: {} is not a whole number from {} to {}", where(), printable(value_->dump()),
+                       grouped(low), grouped(high));
+  }
+  return static_cast<std::uint32_t>(number);
+}
+
 }  // namespace svcbench

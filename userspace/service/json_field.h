@@ -37,6 +37,10 @@ class JsonField {
   [[nodiscard]] Result<bool> boolean(bool if_absent) const;
   [[nodiscard]] Result<std::uint16_t> port() const;  // 1 to 65535; absent: an error
 
+  // A whole number from `low` to `high`.
+  [[nodiscard]] Result<std::uint32_t> number(std::uint32_t low, std::uint32_t high,
+                                             std::uint32_t if_absent) const;
+
   // "<where>: expected <what>, found <type>".
   [[nodiscard]] tl::unexpected<Error> expected(std::string_view what) const;
 

@@ -306,10 +306,15 @@ Service Workload::added(std::uint64_t serial) const {
 Service Workload::changed(const Service& service, std::uint64_t serial) const {
   Shape shape = shape_of(service);
   shape.endpoints = std::max(shape.endpoints, 1U);
-  return {.name = service.name,
-          .kind = service.kind,
-          .frontend = service.frontend,
-          .endpoints = generator_.fresh_endpoints(shape, serial)};
+  Service result = service;  // affinity and policy stay
+  result.endpoints = generator_.fresh_endpoints(shape, serial);
+  result.terminating.clear();
+  result.cluster_endpoints.clear();
+  if (result.local_only) {
+    result.cluster_endpoints = result.endpoints;
+  }
+  result.weights.clear();
+  return result;
 }
 
 }  // namespace svcbench

@@ -35,13 +35,13 @@ class Writer {
     put(IPVS_SVC_ATTR_ADDR, frontend.address.bytes);
     put_u16(IPVS_SVC_ATTR_PORT, htons(frontend.port));
   }
-  void settings(const Frontend& frontend, const std::string& scheduler) {
-    const ip_vs_flags flags{0, ~0U};
+  void settings(const Frontend& frontend, const std::string& scheduler, std::uint32_t persistence) {
+    const ip_vs_flags flags{persistence != 0 ? std::uint32_t{IP_VS_SVC_F_PERSISTENT} : 0, ~0U};
     const bool ipv4 = frontend.address.family == Family::ipv4;
     keep(nla_put_string(message_.get(), IPVS_SVC_ATTR_SCHED_NAME, scheduler.c_str()));
     put(IPVS_SVC_ATTR_FLAGS, flags);
-    put_u32(IPVS_SVC_ATTR_TIMEOUT, 0);
-    // Of no meaning without persistence, but asked for: a whole mask, and a whole prefix length.
+    put_u32(IPVS_SVC_ATTR_TIMEOUT, persistence);
+    // Of what a client's address is, for persistence: a whole mask, and a whole prefix length.
     put_u32(IPVS_SVC_ATTR_NETMASK, ipv4 ? ~0U : 128);
   }
   void udp_timeout(std::uint32_t seconds) { put_u32(IPVS_CMD_ATTR_TIMEOUT_UDP, seconds); }
@@ -228,16 +228,18 @@ Status IpvsClient::set_udp_timeout(std::uint32_t seconds) {
   return error == 0 ? Status() : failure("IPVS: set the timeout of UDP connections: {}", meaning(error));
 }
 
-Status IpvsClient::add_service(const Frontend& frontend, const std::string& scheduler) {
-  return service_command(IPVS_CMD_NEW_SERVICE, frontend, scheduler);
+Status IpvsClient::add_service(const Frontend& frontend, const std::string& scheduler,
+                               std::uint32_t persistence) {
+  return service_command(IPVS_CMD_NEW_SERVICE, frontend, scheduler, persistence);
 }
 
-Status IpvsClient::set_service(const Frontend& frontend, const std::string& scheduler) {
-  return service_command(IPVS_CMD_SET_SERVICE, frontend, scheduler);
+Status IpvsClient::set_service(const Frontend& frontend, const std::string& scheduler,
+                               std::uint32_t persistence) {
+  return service_command(IPVS_CMD_SET_SERVICE, frontend, scheduler, persistence);
 }
 
 Status IpvsClient::remove_service(const Frontend& frontend) {
-  return service_command(IPVS_CMD_DEL_SERVICE, frontend, "");
+  return service_command(IPVS_CMD_DEL_SERVICE, frontend, "", 0);
 }
 
 Result<std::optional<IpvsService>> IpvsClient::service(const Frontend& frontend) {
@@ -305,12 +307,12 @@ Result<std::vector<IpvsDestination>> IpvsClient::destinations(const Frontend& fr
 }
 
 Status IpvsClient::service_command(std::uint8_t command, const Frontend& frontend,
-                                   const std::string& scheduler) {
+                                   const std::string& scheduler, std::uint32_t persistence) {
   Writer writer(family_, command);
   writer.nested(IPVS_CMD_ATTR_SERVICE, [&] {
     writer.service(frontend);
     if (command != IPVS_CMD_DEL_SERVICE) {
-      writer.settings(frontend, scheduler);
+      writer.settings(frontend, scheduler, persistence);
     }
   });
   SVCB_TAKE(message, writer.take());

@@ -53,9 +53,10 @@ class IpvsClient {
   // How long a UDP connection is kept after its last packet, seconds; from the next packet of each on.
   Status set_udp_timeout(std::uint32_t seconds);
 
-  Status add_service(const Frontend& frontend, const std::string& scheduler);
-  // Only the scheduler of a virtual server can change.
-  Status set_service(const Frontend& frontend, const std::string& scheduler);
+  // `persistence`: seconds that a client sticks to its destination; 0: it does not.
+  Status add_service(const Frontend& frontend, const std::string& scheduler, std::uint32_t persistence = 0);
+  // The scheduler and the persistence of a virtual server can change, nothing else.
+  Status set_service(const Frontend& frontend, const std::string& scheduler, std::uint32_t persistence = 0);
   Status remove_service(const Frontend& frontend);
   [[nodiscard]] Result<std::optional<IpvsService>> service(const Frontend& frontend);
   // All of the namespace, in the kernel's order. A virtual server by firewall mark is an Error: nothing
@@ -74,7 +75,8 @@ class IpvsClient {
  private:
   IpvsClient(NetlinkSocket socket, int family) : socket_(std::move(socket)), family_(family) {}
 
-  Status service_command(std::uint8_t command, const Frontend& frontend, const std::string& scheduler);
+  Status service_command(std::uint8_t command, const Frontend& frontend, const std::string& scheduler,
+                         std::uint32_t persistence);
   Status destination_command(std::uint8_t command, const Frontend& frontend, const Endpoint& endpoint,
                              std::uint32_t weight);
 

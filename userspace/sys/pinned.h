@@ -15,6 +15,8 @@ class Pinned {
  public:
   // To the last CPU that the thread may use: the first ones get most of a machine's interrupts.
   static Result<Pinned> to_last_cpu();
+  // To the others; where there is but one, to that.
+  static Result<Pinned> off_last_cpu();
   Pinned(Pinned&& other) noexcept
       : before_(other.before_), cpu_(other.cpu_), active_(std::exchange(other.active_, false)) {}
   Pinned& operator=(Pinned&&) = delete;

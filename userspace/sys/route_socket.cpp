@@ -128,7 +128,8 @@ Status RouteSocket::add_address(unsigned index, const Prefix& prefix) {
                  "add the address " + prefix.text());
 }
 
-Status RouteSocket::add_route(unsigned index, const Prefix& to, const std::optional<Address>& gateway) {
+Status RouteSocket::add_route(unsigned index, const Prefix& to, const std::optional<Address>& gateway,
+                              std::uint32_t mtu) {
   const RouteObject route(rtnl_route_alloc());
   rtnl_route_set_family(route.get(), static_cast<std::uint8_t>(family_of(to.address)));
   rtnl_route_set_dst(route.get(), to_nl(to).get());
@@ -140,6 +141,11 @@ Status RouteSocket::add_route(unsigned index, const Prefix& to, const std::optio
     rtnl_route_nh_set_gateway(hop, to_nl(*gateway).get());
   }
   rtnl_route_add_nexthop(route.get(), hop);
+  if (mtu != 0) {
+    // Packets that are forwarded heed it only where it is locked.
+    rtnl_route_set_metric(route.get(), RTAX_MTU, mtu);
+    rtnl_route_set_metric(route.get(), RTAX_LOCK, 1U << RTAX_MTU);
+  }
   return checked(rtnl_route_add(socket_.get(), route.get(), NLM_F_CREATE | NLM_F_EXCL),
                  "add the route to " + to.text());
 }

@@ -49,8 +49,10 @@ class RouteSocket {
   Status remove(const std::string& name);
   // IPv6 without duplicate address detection: usable at once.
   Status add_address(unsigned index, const Prefix& prefix);
-  // By a gateway, or straight through the device.
-  Status add_route(unsigned index, const Prefix& to, const std::optional<Address>& gateway);
+  // By a gateway, or straight through the device. `mtu`, in bytes: what the way takes, whatever the device
+  // does; 0: as much as the device.
+  Status add_route(unsigned index, const Prefix& to, const std::optional<Address>& gateway,
+                   std::uint32_t mtu = 0);
   // Every address of the prefix is the namespace's own (AnyIP); `index` is lo's.
   Status add_local_route(unsigned index, const Prefix& to);
   // Known for good: nothing is ever asked for.

@@ -44,6 +44,7 @@ class Testbed {
 
   // Sockets in it may listen at every address there is.
   [[nodiscard]] const NetNamespace& backend() const { return backend_; }
+  [[nodiscard]] unsigned backend_device() const { return backend_device_; }
 
  private:
   Testbed(NetNamespace client, NetNamespace node, NetNamespace backend)

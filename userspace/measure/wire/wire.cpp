@@ -24,7 +24,6 @@ namespace {
 
 constexpr std::size_t buckets = SVCB_WIRE_BUCKETS;
 constexpr std::size_t histogram_bytes = buckets * sizeof(std::uint64_t);
-constexpr std::int64_t patience_ns = 100'000'000;
 
 void copy_address(__be32 (&to)[4], const Address& address) {
   static_assert(sizeof to == sizeof address.bytes);
@@ -48,7 +47,8 @@ std::string_view live_frames_remedy() {
 }
 
 std::uint64_t accounted(const svcb_wire_counts& counts) {
-  return counts.right + counts.wrong_backend + counts.wrong_source + counts.bad_checksum;
+  return counts.right + counts.wrong_backend + counts.wrong_source + counts.bad_checksum +
+         counts.witnessed + counts.refused;
 }
 
 }  // namespace
@@ -61,6 +61,8 @@ Result<std::unique_ptr<Wire>> Wire::create(const WireCapacity& capacity) {
   std::unique_ptr<Wire> wire(new Wire(skeleton));
   bpf_map__set_max_entries(skeleton->maps.wire_targets, std::max(1U, capacity.targets));
   bpf_map__set_max_entries(skeleton->maps.wire_backends, std::max(1U, capacity.backends));
+  wire->records_capacity_ = std::max(1U, capacity.records);
+  bpf_map__set_max_entries(skeleton->maps.wire_records, wire->records_capacity_);
   if (const int error = wire_bpf__load(skeleton); error != 0) {
     return failure("the wire: load its programs: {}{}", std::strerror(-error),
                    -error == EPERM ? " (needs CAP_BPF and CAP_NET_ADMIN; run it with sudo)" : "");
@@ -71,12 +73,21 @@ Result<std::unique_ptr<Wire>> Wire::create(const WireCapacity& capacity) {
     return failure("the wire: map its histogram: {}", std::strerror(errno));
   }
   wire->histogram_ = static_cast<std::uint64_t*>(memory);
+  memory = mmap(nullptr, wire->records_capacity_ * sizeof(svcb_wire_record), PROT_READ, MAP_SHARED,
+                bpf_map__fd(skeleton->maps.wire_records), 0);
+  if (memory == MAP_FAILED) {
+    return failure("the wire: map its records: {}", std::strerror(errno));
+  }
+  wire->records_ = static_cast<svcb_wire_record*>(memory);
   return wire;
 }
 
 Wire::~Wire() {
   if (histogram_ != nullptr) {
     munmap(histogram_, histogram_bytes);
+  }
+  if (records_ != nullptr) {
+    munmap(records_, records_capacity_ * sizeof(svcb_wire_record));
   }
   wire_bpf__destroy(skeleton_);
 }
@@ -117,6 +128,11 @@ Result<Arrivals> Wire::send(const Testbed& testbed, const Volley& volley) {
   std::memcpy(run.clients6, clients_of(Family::ipv6).address.bytes.data(), sizeof run.clients6);
   std::memcpy(run.source_mac, Testbed::client_mac().data(), sizeof run.source_mac);
   std::memcpy(run.gateway_mac, Testbed::ingress_mac().data(), sizeof run.gateway_mac);
+  run.recorded = volley.recorded ? 1 : 0;
+  run.mixed = volley.mixed ? 1 : 0;
+  run.first_open = volley.first_open;
+  run.open_flows = volley.open_flows;
+  run.gap_ns = volley.gap_ns;
   set_redirect(testbed, volley.delay_ns);
   std::memset(&skeleton_->bss->counts, 0, sizeof skeleton_->bss->counts);
   std::memset(histogram_, 0, histogram_bytes);
@@ -134,7 +150,7 @@ Result<Arrivals> Wire::send(const Testbed& testbed, const Volley& volley) {
     SVCB_CHECK(check_interrupted());
     return failure("the wire: send packets: {}{}", std::strerror(-error), live_frames_remedy());
   }
-  wait_for_stragglers(volley.packets);
+  wait_for_stragglers(volley);
   Arrivals arrivals;
   arrivals.counts = skeleton_->bss->counts;
   arrivals.latency = LatencyHistogram::of({histogram_, buckets});
@@ -142,11 +158,11 @@ Result<Arrivals> Wire::send(const Testbed& testbed, const Volley& volley) {
 }
 
 // The kernel may leave packets to ksoftirqd, which runs after us.
-void Wire::wait_for_stragglers(std::uint32_t sent) const {
+void Wire::wait_for_stragglers(const Volley& volley) const {
   MonotonicClock clock;
   const auto* counts = static_cast<const volatile svcb_wire_counts*>(&skeleton_->bss->counts);
-  const std::int64_t end = clock.now_ns() + patience_ns;
-  while (accounted(const_cast<const svcb_wire_counts&>(*counts)) < sent && clock.now_ns() < end) {
+  const std::int64_t end = clock.now_ns() + volley.patience_ns;
+  while (accounted(const_cast<const svcb_wire_counts&>(*counts)) < volley.packets && clock.now_ns() < end) {
     const timespec moment{0, 100'000};
     nanosleep(&moment, nullptr);
   }
@@ -207,6 +223,29 @@ Status Wire::sink_at_node(const Testbed& testbed) {
       bpf_xdp_attach(static_cast<int>(testbed.ingress()), bpf_program__fd(skeleton_->progs.wire_sink),
                      XDP_FLAGS_DRV_MODE, nullptr);
   return error == 0 ? Status() : failure("the wire: attach the sink: {}", std::strerror(-error));
+}
+
+Status Wire::witness(const Testbed& testbed) {
+  const auto replace = [](const NetNamespace& place, unsigned device,
+                          const bpf_program* program) -> Status {
+    SVCB_TAKE(visit, place.enter());
+    const int error =
+        bpf_xdp_attach(static_cast<int>(device), bpf_program__fd(program), XDP_FLAGS_DRV_MODE, nullptr);
+    return error == 0
+               ? Status()
+               : failure("the wire: attach {}: {}", bpf_program__name(program), std::strerror(-error));
+  };
+  SVCB_CHECK(replace(testbed.backend(), testbed.backend_device(), skeleton_->progs.wire_witness));
+  return replace(testbed.client(), testbed.client_device(), skeleton_->progs.wire_refused);
+}
+
+std::span<const svcb_wire_record> Wire::records() const {
+  const auto sent = static_cast<std::size_t>(skeleton_->bss->counts.sent);
+  return {records_, std::min<std::size_t>(sent, records_capacity_)};
+}
+
+void Wire::focus_on(std::uint32_t target) {
+  *static_cast<volatile std::uint32_t*>(&skeleton_->bss->focus) = target;
 }
 
 double Arrivals::packets_per_second() const {

@@ -41,6 +41,18 @@ struct Volley {
   // before the next one leaves; 64 for throughput.
   std::uint32_t batch = 1;
   std::uint64_t delay_ns = 0;  // of attach_redirect()'s programs
+  // Packets leave at least so far apart; the CPU waits meanwhile. Beyond a millisecond the wait may end
+  // early.
+  std::uint64_t gap_ns = 0;
+  // How long to wait for packets that are missing at the end.
+  std::int64_t patience_ns = 100'000'000;
+  // Packets of several kinds: of four the first is data of one of `open_flows` flows, in turn, that an
+  // answered volley has opened; the others begin a flow each (from first_flow on, as many as packets): the
+  // second and the fourth to the target of focus_on(), the third to the targets in turn.
+  bool mixed = false;
+  std::uint32_t first_open = 0;  // flow number, as first_flow
+  std::uint32_t open_flows = 1;
+  bool recorded = false;  // each packet leaves its record in records(); needs witness()
 };
 
 struct Arrivals {
@@ -55,6 +67,7 @@ struct Arrivals {
 struct WireCapacity {
   std::uint32_t targets = 1;
   std::uint32_t backends = 1;
+  std::uint32_t records = 1;  // packets of the largest recorded volley
 };
 
 class Wire {
@@ -66,8 +79,8 @@ class Wire {
 
   Result<TargetRange> add_targets(std::span<const Target> targets);
 
-  // Sends, and waits until every packet is accounted for or 100 ms have passed. Losses are no Error here:
-  // see require_all_right().
+  // Sends, and waits until every packet is accounted for or the volley's patience is at its end. Losses are
+  // no Error here: see require_all_right().
   Result<Arrivals> send(const Testbed& testbed, const Volley& volley);
 
   // Packets that came out at this backend of a target since it was added.
@@ -83,6 +96,15 @@ class Wire {
   // What send() does by itself: where attach_redirect()'s programs send to, and after how long.
   void set_redirect(const Testbed& testbed, std::uint64_t delay_ns);
 
+  // From now on the testbed's ends write down what becomes of each packet of a recorded volley, and count
+  // neither right nor wrong. There is no way back.
+  Status witness(const Testbed& testbed);
+  // What became of the last recorded volley's packets, in the order in which they were sent. Valid until
+  // the next send().
+  [[nodiscard]] std::span<const svcb_wire_record> records() const;
+  // The target of mixed volleys, from the next packet on; any thread may call it.
+  void focus_on(std::uint32_t target);
+
   // Takes every packet at the node's ingress already.
   Status sink_at_node(const Testbed& testbed);
 
@@ -90,10 +112,12 @@ class Wire {
 
  private:
   explicit Wire(wire_bpf* skeleton) : skeleton_(skeleton) {}
-  void wait_for_stragglers(std::uint32_t sent) const;
+  void wait_for_stragglers(const Volley& volley) const;
 
   wire_bpf* skeleton_;
-  std::uint64_t* histogram_ = nullptr;  // the kernel's map, in our memory
+  std::uint64_t* histogram_ = nullptr;   // the kernel's map, in our memory
+  svcb_wire_record* records_ = nullptr;  // the same
+  std::uint32_t records_capacity_ = 0;
   std::uint32_t targets_ = 0;
   std::uint32_t run_ = 0;
 };

@@ -26,6 +26,27 @@ RestoreRun sync_run() {
   return {.arguments = {"-w", "5", "--noflush", "--counters"}, .what = "services' rules"};
 }
 
+// Why a restore failed, where it is that the kernel lacks the match of session affinity: the tools say no
+// more than "No such file or directory", or that some line failed.
+Status check_affinity_match(const kube_proxy::IptablesRules& rules, const std::string& program) {
+  if (!rules.has_affinity()) {
+    return {};
+  }
+  SVCB_TAKE(input,
+            memfd_of("try-recent",
+                     "*nat\n:KUBE-TRY-RECENT - [0:0]\n"
+                     "-A KUBE-TRY-RECENT -m recent --name KUBE-TRY-RECENT --rcheck --seconds 1 --reap\n"
+                     "-F KUBE-TRY-RECENT\n-X KUBE-TRY-RECENT\nCOMMIT\n"));
+  if (!run_restore(program, input, sync_run())) {
+    return failure(
+        "{} cannot load rules of services with session affinity: this kernel has no match `recent` "
+        "(modprobe "
+        "xt_recent, or measure services without it)",
+        program);
+  }
+  return {};
+}
+
 // What each back end is called, and what it needs.
 struct Flavour {
   std::string_view restore;  // the program
@@ -186,9 +207,11 @@ Result<std::optional<Service>> KubeProxyIptables::find(const Frontend& frontend)
 }
 
 Service KubeProxyIptables::programmed(const Service& service) const {
-  Service result = service;
-  result.kind =
-      service.frontend.address.is_unspecified() ? FrontendKind::node_port : FrontendKind::cluster_ip;
+  Service result = kube_proxy::readable(service);
+  const bool has_portal = !result.endpoints.empty() || !result.cluster_endpoints.empty();
+  if (!has_portal && result.kind == FrontendKind::load_balancer) {
+    result.kind = FrontendKind::external_ip;  // the filter table calls both external
+  }
   return result;
 }
 
@@ -216,12 +239,18 @@ Status KubeProxyIptables::load(Family family) {
   if (!loaded.has_jumps) {
     SVCB_CHECK(make_jumps(family, program));
   }
-  SVCB_TAKE(result, run_restore(program, input, sync_run()));
+  auto result = run_restore(program, input, sync_run());
+  if (!result) {
+    if (result.error().kind != Error::Kind::interrupted) {
+      SVCB_CHECK(check_affinity_match(loaded.rules, program));
+    }
+    return tl::unexpected(result.error());
+  }
   loaded.rules.synced();
   loaded.loaded = loaded.rules.counts();
-  cost_.commit_ns += result.wall_ns;
-  cost_.user_us += result.user_us;
-  cost_.system_us += result.system_us;
+  cost_.commit_ns += result->wall_ns;
+  cost_.user_us += result->user_us;
+  cost_.system_us += result->system_us;
   cost_.tools += 1;
   cost_.input_bytes += loaded.staged_bytes;
   return {};

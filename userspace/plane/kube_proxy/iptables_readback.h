@@ -15,7 +15,8 @@ struct SavedRules {
   std::size_t nat = 0;     // -A lines, jumps from the kernel's chains included
   std::size_t filter = 0;  //
   // In the order of the nat table's KUBE-SERVICES, then of its KUBE-NODEPORTS, then the filter table's
-  // KUBE-SERVICES and KUBE-EXTERNAL-SERVICES, which have those without endpoints.
+  // KUBE-SERVICES and KUBE-EXTERNAL-SERVICES, which have those without endpoints. What of them rules do not
+  // show is as readable() has it; an external frontend without endpoints is an external IP.
   std::vector<Service> services;
 };
 

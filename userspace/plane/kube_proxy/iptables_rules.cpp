@@ -46,8 +46,8 @@ constexpr std::string_view node_ports_jump =
     "rule "
     "in this chain\" -m addrtype --dst-type LOCAL ";
 
-// The longest name whose longest comment ("masquerade traffic for NAME external destinations") still fits
-// into the 255 bytes that the kernel's comment match holds.
+// The longest name whose longest comment ("masquerade LOCAL traffic for NAME external destinations") still
+// fits into the 255 bytes that the kernel's comment match holds.
 constexpr std::size_t longest_name = 200;
 
 ChainId id_of(std::string_view chain) {
@@ -70,10 +70,17 @@ void write_protocol(RuleText& text, Protocol protocol) {
   text << "-m " << name << " -p " << name;
 }
 
-// "-m tcp -p tcp -d 10.96.0.1 --dport 80", of a ClusterIP.
+// "-m tcp -p tcp -d 10.96.0.1 --dport 80".
 void write_match(RuleText& text, const Frontend& frontend) {
   write_protocol(text, frontend.protocol);
   text << " -d " << frontend.address << " --dport " << unsigned{frontend.port};
+}
+
+// What comments call a frontend with an address.
+std::string_view words_for(FrontendKind kind) {
+  return kind == FrontendKind::cluster_ip    ? "cluster IP"
+         : kind == FrontendKind::external_ip ? "external IP"
+                                             : "loadbalancer IP";
 }
 
 // Names become words of rules: nothing that would end the word, or the rule.
@@ -188,16 +195,18 @@ Status IptablesRules::check(const Service& service) const {
                        service.frontend.text(), printable(service.name), longest_name,
                        "printable characters, no quotes, backslashes or spaces");
   }
-  std::vector<Endpoint> sorted = service.endpoints;
-  std::sort(sorted.begin(), sorted.end());
-  if (const auto twice = std::adjacent_find(sorted.begin(), sorted.end()); twice != sorted.end()) {
-    return usage_error("the service {} ({}) has the endpoint {} twice", service.name,
-                       service.frontend.text(), twice->text());
-  }
-  for (const Endpoint& endpoint : service.endpoints) {
-    if (endpoint.address.family != family_) {
-      return usage_error("the service {} ({}) is {}, its endpoint {} is not", service.name,
-                         service.frontend.text(), to_string(family_), endpoint.text());
+  for (const auto* const endpoints : {&service.endpoints, &service.cluster_endpoints}) {
+    std::vector<Endpoint> sorted = *endpoints;
+    std::sort(sorted.begin(), sorted.end());
+    if (const auto twice = std::adjacent_find(sorted.begin(), sorted.end()); twice != sorted.end()) {
+      return usage_error("the service {} ({}) has the endpoint {} twice", service.name,
+                         service.frontend.text(), twice->text());
+    }
+    for (const Endpoint& endpoint : *endpoints) {
+      if (endpoint.address.family != family_) {
+        return usage_error("the service {} ({}) is {}, its endpoint {} is not", service.name,
+                           service.frontend.text(), to_string(family_), endpoint.text());
+      }
     }
   }
   return {};
@@ -209,35 +218,42 @@ Status IptablesRules::add(const Service& service) {
                    service.frontend.text());
   }
   SVCB_CHECK(check(service));
-  const bool is_node_port = service.frontend.address.is_unspecified();
-  const auto [place, is_new] = ports_.try_emplace(port_key(service));
-  Port& port = place->second;
-  if (!is_new) {
-    const Entry* same_kind = is_node_port ? port.node_port : port.cluster_ip;
+  const FrontendKind kind = kind_of(service);
+  const auto known = ports_.find(port_key(service));
+  if (known != ports_.end()) {
+    const Entry* same_kind = kind == FrontendKind::node_port    ? known->second.node_port
+                             : kind == FrontendKind::cluster_ip ? known->second.cluster_ip
+                                                                : nullptr;
     if (same_kind != nullptr) {
       return usage_error(
-          "{} and {} are both {} of {}: kube-proxy names chains by service and port, so they need names of "
+          "{} and {} are both {}s of {}: kube-proxy names chains by service and port, so they need names "
+          "of "
           "their own",
-          same_kind->frontend.text(), service.frontend.text(), is_node_port ? "NodePorts" : "ClusterIPs",
-          service.name);
+          same_kind->frontend.text(), service.frontend.text(), to_string(kind), service.name);
     }
-    if (port.endpoints != service.endpoints) {
-      return usage_error("{} and {} are frontends of one port, {}, and have different endpoints",
-                         port.leader()->frontend.text(), service.frontend.text(), service.name);
+    chains_go(known->second);
+    if (const auto added = known->second.traffic.add(service); !added) {
+      chains_come(known->second);
+      return added;
     }
   }
-  const auto entry = entries_.insert(entries_.end(), Entry{service.frontend, &port});
-  by_frontend_.emplace(service.frontend, entry);
-  (is_node_port ? port.node_port : port.cluster_ip) = &*entry;
-  if (is_new) {
+  Port& port = known != ports_.end() ? known->second : ports_[port_key(service)];
+  if (known == ports_.end()) {
+    SVCB_CHECK(port.traffic.add(service));
     port.names.name = service.name;
     port.names.frontend.protocol = service.frontend.protocol;
     port.id = id_of(service_chain("KUBE-SVC-", service));
-    set_endpoints(port, service.endpoints);
-  } else if (!gone_.empty()) {
-    each_chain(port, [&](const std::string& chain) { gone_.erase(chain); });
   }
-  mark_changed(port);
+  const auto entry = entries_.insert(entries_.end(), Entry{service.frontend, kind, &port});
+  by_frontend_.emplace(service.frontend, entry);
+  if (kind == FrontendKind::cluster_ip) {
+    port.cluster_ip = &*entry;
+  } else if (kind == FrontendKind::node_port) {
+    port.node_port = &*entry;
+  } else {
+    port.addresses.push_back(&*entry);
+  }
+  chains_come(port);
   return {};
 }
 
@@ -248,21 +264,27 @@ Status IptablesRules::change_endpoints(const Entry& entry, const Service& servic
     return usage_error("{} is called {} and cannot be called {} by a change of its endpoints",
                        service.frontend.text(), port.names.name, service.name);
   }
-  each_chain(port, [&](std::string chain) { gone_.insert(std::move(chain)); });
-  set_endpoints(port, service.endpoints);
-  mark_changed(port);
+  chains_go(port);
+  port.traffic.change(service);
+  chains_come(port);
   return {};
 }
 
 void IptablesRules::remove(std::list<Entry>::iterator entry) {
   Port& port = *entry->port;
-  each_chain(port, [&](std::string chain) { gone_.insert(std::move(chain)); });
-  (port.node_port == &*entry ? port.node_port : port.cluster_ip) = nullptr;
+  chains_go(port);
+  port.traffic.remove(entry->kind);
+  if (port.cluster_ip == &*entry) {
+    port.cluster_ip = nullptr;
+  } else if (port.node_port == &*entry) {
+    port.node_port = nullptr;
+  } else {
+    std::erase(port.addresses, &*entry);
+  }
   by_frontend_.erase(entry->frontend);
   entries_.erase(entry);
   if (port.leader() != nullptr) {
-    each_chain(port, [&](const std::string& chain) { gone_.erase(chain); });
-    mark_changed(port);
+    chains_come(port);
     return;
   }
   endpoints_ -= port.endpoints.size();
@@ -270,35 +292,49 @@ void IptablesRules::remove(std::list<Entry>::iterator entry) {
   ports_.erase(port_key(port.names));
 }
 
-void IptablesRules::set_endpoints(Port& port, std::vector<Endpoint> endpoints) {
-  endpoints_ += endpoints.size();
-  endpoints_ -= port.endpoints.size();
-  port.endpoints = std::move(endpoints);
-  port.endpoint_ids.clear();
-  port.endpoint_ids.reserve(port.endpoints.size());
-  for (const Endpoint& endpoint : port.endpoints) {
-    port.endpoint_ids.push_back(id_of(endpoint_chain(port.names, endpoint)));
+// Before the port changes: its chains may be needed no more.
+void IptablesRules::chains_go(const Port& port) {
+  each_chain(port, [&](std::string chain) { gone_.insert(std::move(chain)); });
+}
+
+// After it: these are needed.
+void IptablesRules::chains_come(Port& port) {
+  std::vector<Endpoint> endpoints = port.traffic.reachable();
+  if (endpoints != port.endpoints) {
+    endpoints_ += endpoints.size();
+    endpoints_ -= port.endpoints.size();
+    port.endpoints = std::move(endpoints);
+    port.endpoint_ids.clear();
+    port.endpoint_ids.reserve(port.endpoints.size());
+    for (const Endpoint& endpoint : port.endpoints) {
+      port.endpoint_ids.push_back(id_of(endpoint_chain(port.names, endpoint)));
+    }
   }
   if (!gone_.empty()) {
     each_chain(port, [&](const std::string& chain) { gone_.erase(chain); });
   }
-}
-
-void IptablesRules::mark_changed(Port& port) {
   if (!all_changed_ && !std::exchange(port.changed, true)) {
     changed_.push_back(&port);
   }
 }
 
+// Whether packets to the frontend get to an endpoint from everywhere.
+bool IptablesRules::is_served(const Entry& entry) {
+  const PortTraffic& traffic = entry.port->traffic;
+  return entry.kind == FrontendKind::cluster_ip ? traffic.has_internal() : traffic.has_external();
+}
+
 // The names of the chains that the port has. One without endpoints has none.
 template <typename Visit>
 void IptablesRules::each_chain(const Port& port, Visit visit) {
-  if (port.endpoints.empty()) {
-    return;
-  }
-  visit(chain_name("KUBE-SVC-", port.id));
-  if (port.node_port != nullptr) {
+  if (port.traffic.uses_external()) {
     visit(chain_name("KUBE-EXT-", port.id));
+  }
+  if (port.traffic.uses_cluster()) {
+    visit(chain_name("KUBE-SVC-", port.id));
+  }
+  if (port.traffic.uses_local()) {
+    visit(chain_name("KUBE-SVL-", port.id));
   }
   for (const ChainId& id : port.endpoint_ids) {
     visit(chain_name("KUBE-SEP-", id));
@@ -309,7 +345,7 @@ std::string IptablesRules::restore_input(Sync sync) const {
   const bool whole = all_changed_ || sync == Sync::full;
   const auto is_written = [whole](const Entry& entry) {
     const Port& port = *entry.port;
-    return port.leader() == &entry && !port.endpoints.empty() && (whole || port.changed);
+    return port.leader() == &entry && port.traffic.has_endpoints() && (whole || port.changed);
   };
   RuleText text(expected_size(whole));
   write_filter(text);
@@ -317,10 +353,15 @@ std::string IptablesRules::restore_input(Sync sync) const {
   for (const Entry& entry : entries_) {
     if (is_written(entry)) {
       const Port& port = *entry.port;
-      if (port.node_port != nullptr) {
+      if (port.traffic.uses_external()) {
         text << ":KUBE-EXT-" << port.id << chain_tail;
       }
-      text << ":KUBE-SVC-" << port.id << chain_tail;
+      if (port.traffic.uses_cluster()) {
+        text << ":KUBE-SVC-" << port.id << chain_tail;
+      }
+      if (port.traffic.uses_local()) {
+        text << ":KUBE-SVL-" << port.id << chain_tail;
+      }
       for (const ChainId& id : port.endpoint_ids) {
         text << ":KUBE-SEP-" << id << chain_tail;
       }
@@ -359,81 +400,95 @@ void IptablesRules::synced() {
 RuleCounts IptablesRules::counts() const {
   RuleCounts counts{entries_.size(), nat_base_rules, filter_base_rules};
   for (const Entry& entry : entries_) {
-    const bool is_node_port = entry.frontend.address.is_unspecified();
-    if (entry.port->endpoints.empty()) {
-      counts.filter += 1;
-    } else {
-      // ClusterIP: its portal, and the mark in KUBE-SVC. NodePort: its portal, and two in KUBE-EXT.
-      counts.nat += is_node_port ? 3 : 2;
-    }
+    counts.filter += is_served(entry) ? 0 : 1;
   }
-  // The jump to it, and two in KUBE-SEP.
-  counts.nat += 3 * endpoints_;
+  for (const auto& [key, port] : ports_) {
+    const PortTraffic& traffic = port.traffic;
+    // The portal of the ClusterIP, and the mark in its chain.
+    counts.nat += traffic.has_cluster_ip && traffic.has_internal() ? 2 : 0;
+    if (traffic.uses_external()) {
+      // Portals; in KUBE-EXT the mark, or the three rules for what the node and its pods send; the jump on.
+      counts.nat += traffic.externals + (traffic.external_local ? 3 : 1) + (traffic.has_external() ? 1 : 0);
+    }
+    // Jumps to endpoints: with affinity, for clients that were seen and for others. Two rules in KUBE-SEP.
+    const std::size_t jumps = (traffic.uses_cluster() ? traffic.cluster.size() : 0) +
+                              (traffic.uses_local() ? traffic.local.size() : 0);
+    counts.nat += (traffic.affinity_seconds != 0 ? 2 : 1) * jumps + 2 * port.endpoints.size();
+  }
   return counts;
+}
+
+bool IptablesRules::has_affinity() const {
+  return std::any_of(ports_.begin(), ports_.end(),
+                     [](const auto& port) { return port.second.traffic.affinity_seconds != 0; });
 }
 
 void IptablesRules::write_filter(RuleText& text) const {
   text << filter_head;
-  for (const auto& [frontend, port] : entries_) {
-    if (!port->endpoints.empty()) {
+  for (const Entry& entry : entries_) {
+    if (is_served(entry)) {
       continue;
     }
-    const bool is_node_port = frontend.address.is_unspecified();
-    text << (is_node_port ? "-A KUBE-EXTERNAL-SERVICES" : "-A KUBE-SERVICES") << " -m comment --comment \""
-         << port->names.name << " has no endpoints\" ";
-    if (is_node_port) {
+    const auto& [frontend, kind, port] = entry;
+    const bool elsewhere = port->traffic.has_endpoints();
+    text << (kind == FrontendKind::cluster_ip ? "-A KUBE-SERVICES" : "-A KUBE-EXTERNAL-SERVICES")
+         << " -m comment --comment \"" << port->names.name
+         << (elsewhere ? " has no local endpoints\" " : " has no endpoints\" ");
+    if (kind == FrontendKind::node_port) {
       text << "-m addrtype --dst-type LOCAL ";
       write_protocol(text, frontend.protocol);
       text << " --dport " << unsigned{frontend.port};
     } else {
       write_match(text, frontend);
     }
-    text << " -j REJECT\n";
+    text << (elsewhere ? " -j DROP\n" : " -j REJECT\n");
   }
   text << filter_tail;
 }
 
 void IptablesRules::write_portal(RuleText& text, const Entry& entry) const {
-  const auto& [frontend, port] = entry;
-  if (port->endpoints.empty()) {
+  const auto& [frontend, kind, port] = entry;
+  const PortTraffic& traffic = port->traffic;
+  const bool is_internal = kind == FrontendKind::cluster_ip;
+  if (!(is_internal ? traffic.has_internal() : traffic.has_endpoints())) {
     return;
   }
-  if (frontend.address.is_unspecified()) {
+  if (kind == FrontendKind::node_port) {
     text << "-A KUBE-NODEPORTS -m comment --comment " << port->names.name << " ";
     write_protocol(text, frontend.protocol);
-    text << " --dport " << unsigned{frontend.port} << " -j KUBE-EXT-" << port->id << "\n";
+    text << " --dport " << unsigned{frontend.port};
   } else {
-    text << "-A KUBE-SERVICES -m comment --comment \"" << port->names.name << " cluster IP\" ";
+    text << "-A KUBE-SERVICES -m comment --comment \"" << port->names.name << " " << words_for(kind)
+         << "\" ";
     write_match(text, frontend);
-    text << " -j KUBE-SVC-" << port->id << "\n";
   }
+  text << " -j "
+       << (!is_internal             ? "KUBE-EXT-"
+           : traffic.internal_local ? "KUBE-SVL-"
+                                    : "KUBE-SVC-")
+       << port->id << "\n";
 }
 
 void IptablesRules::write_port(RuleText& text, const Port& port, Probabilities& probabilities) const {
   const std::string& name = port.names.name;
-  if (port.cluster_ip != nullptr) {
-    text << "-A KUBE-SVC-" << port.id << " -m comment --comment \"" << name << " cluster IP\" ";
+  const PortTraffic& traffic = port.traffic;
+  if (port.cluster_ip != nullptr && traffic.has_internal()) {
+    text << (traffic.internal_local ? "-A KUBE-SVL-" : "-A KUBE-SVC-") << port.id
+         << " -m comment --comment \"" << name << " cluster IP\" ";
     write_match(text, port.cluster_ip->frontend);
     text << " ! -s " << cluster_cidr_ << " -j KUBE-MARK-MASQ\n";
   }
-  if (port.node_port != nullptr) {
-    text << "-A KUBE-EXT-" << port.id << " -m comment --comment \"masquerade traffic for " << name
-         << " external destinations\" -j KUBE-MARK-MASQ\n-A KUBE-EXT-" << port.id << " -j KUBE-SVC-"
-         << port.id << "\n";
+  if (traffic.uses_external()) {
+    write_external(text, port);
+  }
+  if (traffic.uses_cluster()) {
+    write_policy(text, port, "KUBE-SVC-", traffic.cluster, probabilities);
+  }
+  if (traffic.uses_local()) {
+    write_policy(text, port, "KUBE-SVL-", traffic.local, probabilities);
   }
   const bool comments = !large_cluster();
-  const std::size_t n = port.endpoints.size();
-  for (std::size_t i = 0; i < n; ++i) {
-    text << "-A KUBE-SVC-" << port.id;
-    if (comments) {
-      text << " -m comment --comment \"" << name << " -> " << port.endpoints[i] << "\"";
-    }
-    if (i + 1 < n) {
-      text << " -m statistic --mode random --probability " << probabilities.of(n - i);
-    }
-    text << " -j KUBE-SEP-" << port.endpoint_ids[i] << "\n";
-  }
-  for (std::size_t i = 0; i < n; ++i) {
+  for (std::size_t i = 0; i < port.endpoints.size(); ++i) {
     const auto write_head = [&] {
       text << "-A KUBE-SEP-" << port.endpoint_ids[i];
       if (comments) {
@@ -443,9 +498,71 @@ void IptablesRules::write_port(RuleText& text, const Port& port, Probabilities& 
     write_head();
     text << " -s " << port.endpoints[i].address << " -j KUBE-MARK-MASQ\n";
     write_head();
+    if (traffic.affinity_seconds != 0) {
+      text << " -m recent --name KUBE-SEP-" << port.endpoint_ids[i] << " --set";
+    }
     text << " ";
     write_protocol(text, port.names.frontend.protocol);
     text << " -j DNAT --to-destination " << port.endpoints[i] << "\n";
+  }
+}
+
+void IptablesRules::write_external(RuleText& text, const Port& port) const {
+  const std::string& name = port.names.name;
+  const auto write_head = [&](std::string_view what) {
+    text << "-A KUBE-EXT-" << port.id << " -m comment --comment \"" << what << " traffic for " << name
+         << " external destinations\" ";
+  };
+  if (port.traffic.external_local) {
+    // What this node and its pods send is not bound by the policy.
+    write_head("pod");
+    text << "-s " << cluster_cidr_ << " -j KUBE-SVC-" << port.id << "\n";
+    write_head("masquerade LOCAL");
+    text << "-m addrtype --src-type LOCAL -j KUBE-MARK-MASQ\n";
+    write_head("route LOCAL");
+    text << "-m addrtype --src-type LOCAL -j KUBE-SVC-" << port.id << "\n";
+  } else {
+    write_head("masquerade");
+    text << "-j KUBE-MARK-MASQ\n";
+  }
+  if (port.traffic.has_external()) {
+    text << "-A KUBE-EXT-" << port.id << " -j " << (port.traffic.external_local ? "KUBE-SVL-" : "KUBE-SVC-")
+         << port.id << "\n";
+  }
+}
+
+// The jumps to endpoints in KUBE-SVC or KUBE-SVL.
+void IptablesRules::write_policy(RuleText& text, const Port& port, std::string_view prefix,
+                                 const std::vector<Endpoint>& endpoints,
+                                 Probabilities& probabilities) const {
+  const bool comments = !large_cluster();
+  const std::size_t n = endpoints.size();
+  const auto id_at = [&](std::size_t i) -> const ChainId& {
+    if (port.endpoints[i] == endpoints[i]) {  // mostly: `endpoints` is all that the port has
+      return port.endpoint_ids[i];
+    }
+    const auto place = std::find(port.endpoints.begin(), port.endpoints.end(), endpoints[i]);
+    return port.endpoint_ids[static_cast<std::size_t>(place - port.endpoints.begin())];
+  };
+  const auto write_head = [&](std::size_t i) {
+    text << "-A " << prefix << port.id;
+    if (comments) {
+      text << " -m comment --comment \"" << port.names.name << " -> " << endpoints[i] << "\"";
+    }
+  };
+  if (port.traffic.affinity_seconds != 0) {
+    for (std::size_t i = 0; i < n; ++i) {
+      write_head(i);
+      text << " -m recent --name KUBE-SEP-" << id_at(i) << " --rcheck --seconds "
+           << unsigned{port.traffic.affinity_seconds} << " --reap -j KUBE-SEP-" << id_at(i) << "\n";
+    }
+  }
+  for (std::size_t i = 0; i < n; ++i) {
+    write_head(i);
+    if (i + 1 < n) {
+      text << " -m statistic --mode random --probability " << probabilities.of(n - i);
+    }
+    text << " -j KUBE-SEP-" << id_at(i) << "\n";
   }
 }
 

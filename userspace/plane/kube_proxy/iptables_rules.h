@@ -2,13 +2,20 @@
 // The rules that kube-proxy's iptables mode programs, as iptables-restore input. Pure: no kernel, no clock.
 // Sources: kubernetes pkg/proxy/iptables (1.28 and later), and what it writes for its own test clusters.
 //
-//   KUBE-SERVICES:  a ClusterIP's match -> KUBE-SVC-x; last, local addresses -> KUBE-NODEPORTS
-//   KUBE-NODEPORTS: a NodePort's match -> KUBE-EXT-x, which marks for masquerade -> KUBE-SVC-x
-//   KUBE-SVC-x:     from outside the cluster CIDR mark for masquerade; endpoint i of n with 1/(n-i) -> its
+//   KUBE-SERVICES:  a ClusterIP's match -> KUBE-SVC-x, or KUBE-SVL-x where its traffic policy is Local; an
+//                   external IP's or a load balancer's -> KUBE-EXT-x; last, local addresses ->
+//                   KUBE-NODEPORTS
+//   KUBE-NODEPORTS: a NodePort's match -> KUBE-EXT-x
+//   KUBE-EXT-x:     policy Cluster: mark for masquerade -> KUBE-SVC-x. Local: what pods send -> KUBE-SVC-x;
+//                   what the node sends: mark -> KUBE-SVC-x; all other -> KUBE-SVL-x, where there is one
+//   KUBE-SVC-x:     from outside the cluster CIDR mark for masquerade; with session affinity, a client that
+//                   was seen within its timeout -> its KUBE-SEP-y; endpoint i of n with 1/(n-i) -> its
 //                   KUBE-SEP-y, the last always
-//   KUBE-SEP-y:     mark what comes from the endpoint itself; DNAT
-//   filter table:   REJECT for services without endpoints (ClusterIPs in KUBE-SERVICES, NodePorts in
-//                   KUBE-EXTERNAL-SERVICES); three rules of KUBE-FORWARD
+//   KUBE-SVL-x:     the same for the endpoints of this node
+//   KUBE-SEP-y:     mark what comes from the endpoint itself; DNAT (and with affinity, remember the client)
+//   filter table:   for frontends that lead nowhere REJECT, or DROP where only other nodes have endpoints
+//                   (ClusterIPs in KUBE-SERVICES, others in KUBE-EXTERNAL-SERVICES); three rules of
+//                   KUBE-FORWARD
 //
 // Where this is not kube-proxy:
 // - The order in KUBE-SERVICES. kube-proxy's is that of a Go map, another one at every sync. A new flow's
@@ -33,6 +40,7 @@
 #include <vector>
 
 #include "plane/iptables_text.h"
+#include "plane/kube_proxy/port_traffic.h"
 #include "svcbench/plane.h"
 
 namespace svcbench::kube_proxy {
@@ -64,8 +72,8 @@ struct RuleCounts {
 
 // The rules of one family: what they are to be, and what of it the kernel has yet to be told.
 //
-// Frontends with one name and protocol are one service port: a ClusterIP and a NodePort at most, which
-// share its chains and thus its endpoints. Whatever changes the endpoints of one changes them for both.
+// Frontends with one name and protocol are one service port (port_traffic.h), which share its chains and
+// thus its endpoints. Whatever changes the endpoints of one changes them for all.
 class IptablesRules {
  public:
   IptablesRules(Family family, std::string cluster_cidr)
@@ -95,6 +103,8 @@ class IptablesRules {
   void synced();
 
   [[nodiscard]] RuleCounts counts() const;
+  // Whether some service has session affinity, which needs the kernel's match `recent`.
+  [[nodiscard]] bool has_affinity() const;
   [[nodiscard]] bool large_cluster() const { return endpoints_ > large_cluster_endpoints; }
 
  private:
@@ -102,6 +112,7 @@ class IptablesRules {
   struct Port;
   struct Entry {  // a frontend
     Frontend frontend;
+    FrontendKind kind;
     Port* port;
   };
   // Names are hashed when a port appears or changes, not at every sync.
@@ -110,26 +121,35 @@ class IptablesRules {
     ChainId id{};
     const Entry* cluster_ip = nullptr;
     const Entry* node_port = nullptr;
-    std::vector<Endpoint> endpoints;
-    std::vector<ChainId> endpoint_ids;
-    bool changed = false;  // since the last sync
+    std::vector<const Entry*> addresses;  // external IPs, and load balancers'
+    PortTraffic traffic;
+    std::vector<Endpoint> endpoints;    // that some packet gets to
+    std::vector<ChainId> endpoint_ids;  // of each
+    bool changed = false;               // since the last sync
 
-    // Its chains are written with the rule of this one.
-    [[nodiscard]] const Entry* leader() const { return cluster_ip != nullptr ? cluster_ip : node_port; }
+    // Its chains are written with the rule of this one. Null: it has no frontend.
+    [[nodiscard]] const Entry* leader() const {
+      const Entry* first = cluster_ip != nullptr ? cluster_ip : node_port;
+      return first != nullptr || addresses.empty() ? first : addresses.front();
+    }
   };
 
   Status add(const Service& service);
   Status change_endpoints(const Entry& entry, const Service& service);
   void remove(std::list<Entry>::iterator entry);
   Status check(const Service& service) const;
-  void set_endpoints(Port& port, std::vector<Endpoint> endpoints);
-  void mark_changed(Port& port);
+  void chains_go(const Port& port);
+  void chains_come(Port& port);
   template <typename Visit>
   static void each_chain(const Port& port, Visit visit);
+  [[nodiscard]] static bool is_served(const Entry& entry);
 
   void write_filter(RuleText& text) const;
   void write_portal(RuleText& text, const Entry& entry) const;
   void write_port(RuleText& text, const Port& port, Probabilities& probabilities) const;
+  void write_external(RuleText& text, const Port& port) const;
+  void write_policy(RuleText& text, const Port& port, std::string_view prefix,
+                    const std::vector<Endpoint>& endpoints, Probabilities& probabilities) const;
   [[nodiscard]] std::size_t expected_size(bool whole) const;
 
   Family family_;

@@ -2,15 +2,21 @@
 #include "plane/kube_proxy/ipvs.h"
 
 #include <fcntl.h>
+#include <ifaddrs.h>
 #include <linux/ip_vs.h>
+#include <net/if.h>
+#include <netinet/in.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
+#include <cstring>
 #include <iterator>
+#include <memory>
 #include <thread>
 
+#include "plane/kube_proxy/port_traffic.h"
 #include "sys/fd.h"
 #include "sys/iptables_backend.h"
 #include "sys/memfd.h"
@@ -33,23 +39,60 @@ constexpr std::chrono::milliseconds destroy_pause{20};
 
 std::size_t index_of(Family family) { return static_cast<std::size_t>(family); }
 
-// A virtual server holds an endpoint once.
-std::vector<Endpoint> ascending(std::vector<Endpoint> endpoints) {
-  std::sort(endpoints.begin(), endpoints.end());
-  endpoints.erase(std::unique(endpoints.begin(), endpoints.end()), endpoints.end());
+std::vector<Endpoint> endpoints_with(const std::vector<RealServer>& servers, std::uint32_t weight) {
+  std::vector<Endpoint> endpoints;
+  for (const RealServer& server : servers) {
+    if (server.weight == weight) {
+      endpoints.push_back(server.endpoint);
+    }
+  }
   return endpoints;
 }
 
-// Those of `from` that are not in `without`; both ascending.
-std::vector<Endpoint> difference(const std::vector<Endpoint>& from, const std::vector<Endpoint>& without) {
-  std::vector<Endpoint> result;
-  std::set_difference(from.begin(), from.end(), without.begin(), without.end(), std::back_inserter(result));
-  return result;
+// The server of that endpoint among `servers`, which ascend; null: there is none.
+const RealServer* find_server(const std::vector<RealServer>& servers, const Endpoint& endpoint) {
+  const auto place =
+      std::lower_bound(servers.begin(), servers.end(), endpoint,
+                       [](const RealServer& server, const Endpoint& one) { return server.endpoint < one; });
+  return place == servers.end() || place->endpoint != endpoint ? nullptr : &*place;
 }
 
 bool as_made(const IpvsService& service) {
-  return service.scheduler == scheduler && (service.flags & ~IP_VS_SVC_F_HASHED) == 0 &&
-         service.timeout == 0;
+  constexpr std::uint32_t known = IP_VS_SVC_F_HASHED | IP_VS_SVC_F_PERSISTENT;
+  const bool persists = (service.flags & IP_VS_SVC_F_PERSISTENT) != 0;
+  return service.scheduler == scheduler && (service.flags & ~known) == 0 &&
+         persists == (service.timeout != 0);
+}
+
+// The network namespace's, but for those of loopback, link-local ones, and those that services have.
+std::vector<Address> local_addresses() {
+  std::vector<Address> addresses;
+  ifaddrs* list = nullptr;
+  if (getifaddrs(&list) != 0) {
+    return addresses;
+  }
+  const std::unique_ptr<ifaddrs, decltype(&freeifaddrs)> owner(list, freeifaddrs);
+  for (const ifaddrs* one = list; one != nullptr; one = one->ifa_next) {
+    if (one->ifa_addr == nullptr || (one->ifa_flags & IFF_LOOPBACK) != 0 || one->ifa_name == device_name) {
+      continue;
+    }
+    Address address;
+    if (one->ifa_addr->sa_family == AF_INET) {
+      sockaddr_in in{};
+      std::memcpy(&in, one->ifa_addr, sizeof in);
+      std::memcpy(address.bytes.data(), &in.sin_addr, sizeof in.sin_addr);
+      addresses.push_back(address);
+    } else if (one->ifa_addr->sa_family == AF_INET6) {
+      sockaddr_in6 in{};
+      std::memcpy(&in, one->ifa_addr, sizeof in);
+      if (!IN6_IS_ADDR_LINKLOCAL(&in.sin6_addr)) {
+        address.family = Family::ipv6;
+        std::memcpy(address.bytes.data(), &in.sin6_addr, sizeof in.sin6_addr);
+        addresses.push_back(address);
+      }
+    }
+  }
+  return addresses;
 }
 
 // Of this thread's network namespace. `path` is under /proc/sys.
@@ -143,43 +186,98 @@ KubeProxyIpvs::~KubeProxyIpvs() {
 
 // ---- what is to be ----
 
-Status KubeProxyIpvs::check(const Service& service) const {
+Status KubeProxyIpvs::check(const Service& service) {
   const Frontend& frontend = service.frontend;
-  if (service.kind == FrontendKind::node_port || frontend.address.is_unspecified()) {
-    return failure(
-        "the ipvs plane has no virtual server for the NodePort {}: kube-proxy makes one for each address "
-        "of "
-        "the node, and none is known here (leave NodePorts out)",
-        frontend.text());
-  }
   if (tools_.iptables_restore[index_of(frontend.address.family)].empty()) {
     return failure(
         "there are IPv6 services, but no ip6tables-restore beside {} (install the iptables package "
         "whole)",
         tools_.iptables_restore[index_of(Family::ipv4)]);
   }
+  if (kind_of(service) != FrontendKind::node_port) {
+    return {};
+  }
+  if (node_addresses_.empty()) {
+    node_addresses_ = site_.node_addresses.empty() ? local_addresses() : site_.node_addresses;
+  }
+  if (servers_of(service).empty()) {
+    return failure(
+        "the ipvs plane has no virtual server for the NodePort {}: kube-proxy makes one for each address "
+        "of the node, and this one has none but loopback's (give it one, or leave NodePorts out)",
+        frontend.text());
+  }
   return {};
+}
+
+std::vector<Frontend> KubeProxyIpvs::servers_of(const Service& service) const {
+  return virtual_servers(service, node_addresses_);
+}
+
+bool KubeProxyIpvs::is_wanted(const Frontend& virtual_server) const {
+  const Frontend node_port{
+      {.bytes = {}, .family = virtual_server.address.family}, virtual_server.port, virtual_server.protocol};
+  const bool is_node = std::find(node_addresses_.begin(), node_addresses_.end(), virtual_server.address) !=
+                       node_addresses_.end();
+  return position_.contains(virtual_server) || (is_node && position_.contains(node_port));
 }
 
 Status KubeProxyIpvs::replace_services(std::span<const Service> services) {
   services_.assign(services.begin(), services.end());
   position_.clear();
   users_.clear();
-  std::array<std::size_t, 2> count{};
+  members_ = {};
+  cluster_ips_ = {};
+  node_addresses_.clear();
   for (std::size_t i = 0; i < services_.size(); ++i) {
-    const Frontend& frontend = services_[i].frontend;
-    SVCB_CHECK(check(services_[i]));
+    const Service& service = services_[i];
+    const Frontend& frontend = service.frontend;
+    SVCB_CHECK(check(service));
     if (!position_.emplace(frontend, i).second) {
       return failure("two services have the frontend {}: which of them packets meet is not defined",
                      frontend.text());
     }
-    ++users_[frontend.address];
-    if (++count[index_of(frontend.address.family)] > ipset_capacity) {
+    if (kind_of(service) != FrontendKind::node_port) {
+      ++users_[frontend.address];
+    }
+    count_members(service, 1, nullptr);
+    if (cluster_ips_[index_of(frontend.address.family)] > ipset_capacity) {
       return failure("{} has room for {} services, as kube-proxy makes it, and there are more",
                      ipset_name(cluster_ip_set, frontend.address.family), ipset_capacity);
     }
   }
   return {};
+}
+
+// Counts what the service has in sets; `changed`, if any, gets the members that come (`by` 1) or go (-1).
+void KubeProxyIpvs::count_members(const Service& service, int by, std::vector<IpsetMember>* changed) {
+  const std::size_t family = index_of(service.frontend.address.family);
+  for (IpsetMember& entry : ipset_entries(service, site_.endpoints_are_here)) {
+    bool differs = true;
+    if (entry.set == cluster_ip_set) {
+      cluster_ips_[family] += static_cast<std::size_t>(by);
+    } else {
+      auto& users = members_[family][entry];
+      users += static_cast<std::size_t>(by);
+      differs = by > 0 ? users == 1 : users == 0;
+      if (users == 0) {
+        members_[family].erase(entry);
+      }
+    }
+    if (differs && changed != nullptr) {
+      changed->push_back(std::move(entry));
+    }
+  }
+}
+
+IpsetsInUse KubeProxyIpvs::in_use(Family family) const {
+  IpsetsInUse sets;
+  for (const auto& [member, users] : members_[index_of(family)]) {
+    sets.insert(member.set);
+  }
+  if (cluster_ips_[index_of(family)] != 0) {
+    sets.insert(cluster_ip_set);
+  }
+  return sets;
 }
 
 std::vector<Address> KubeProxyIpvs::addresses() const {
@@ -189,6 +287,23 @@ std::vector<Address> KubeProxyIpvs::addresses() const {
     result.push_back(address);
   }
   return result;
+}
+
+// All members that the family's sets are to have.
+KubeProxyIpvs::SetContents KubeProxyIpvs::contents(Family family) const {
+  SetContents sets;
+  for (const Service& service : services_) {
+    if (service.frontend.address.family != family) {
+      continue;
+    }
+    for (IpsetMember& entry : ipset_entries(service, site_.endpoints_are_here)) {
+      sets[entry.set].insert(std::move(entry.member));
+    }
+    if (kind_of(service) != FrontendKind::node_port) {
+      sets[ipvs_ips_set].insert(service.frontend.address.text());
+    }
+  }
+  return sets;
 }
 
 Status KubeProxyIpvs::apply(const Change& change) {
@@ -202,36 +317,57 @@ Status KubeProxyIpvs::apply(const Change& change) {
   Staged staged;
   staged.way = way_;
   staged.operation = change.operation;
-  staged.frontend = frontend;
-  const auto wanted = ascending(change.service.endpoints);
+  staged.service = change.service;
+  const bool binds = kind_of(change.service) != FrontendKind::node_port;
+  const IpsetsInUse used_before = in_use(frontend.address.family);
   switch (change.operation) {
     case Operation::change_endpoints: {
-      const auto before = ascending(services_[entry->second].endpoints);
-      staged.come = difference(wanted, before);
-      staged.go = difference(before, wanted);
-      services_[entry->second] = change.service;
+      Service& service = services_[entry->second];
+      staged.before = real_servers(service);
+      staged.after = real_servers(change.service);
+      staged.persistence = service.affinity_seconds != change.service.affinity_seconds;
+      count_members(change.service, 1, &staged.members_come);
+      count_members(service, -1, &staged.members_go);
+      service = change.service;
       break;
     }
     case Operation::add_service:
-      staged.come = wanted;
-      staged.address = ++users_[frontend.address] == 1;
+      staged.after = real_servers(change.service);
+      staged.address = binds && ++users_[frontend.address] == 1;
+      count_members(change.service, 1, &staged.members_come);
       position_.emplace(frontend, services_.size());
       services_.push_back(change.service);
       break;
     case Operation::remove_service: {
-      const auto users = users_.find(frontend.address);
-      staged.address = --users->second == 0;
-      if (staged.address) {
-        users_.erase(users);
+      if (binds) {
+        const auto users = users_.find(frontend.address);
+        staged.address = --users->second == 0;
+        if (staged.address) {
+          users_.erase(users);
+        }
       }
       // The last one takes its place.
       const std::size_t removed = entry->second;
+      staged.service = services_[removed];
+      count_members(staged.service, -1, &staged.members_go);
       position_[services_.back().frontend] = removed;
       std::swap(services_[removed], services_.back());
       services_.pop_back();
       position_.erase(frontend);
       break;
     }
+  }
+  const IpsetsInUse used = in_use(frontend.address.family);
+  staged.rules_differ = used != used_before;
+  if (staged.rules_differ || way_ == controller_way) {
+    staged.rules =
+        ipvs_rules(frontend.address.family, site_.cluster_cidr.of(frontend.address.family), false, used);
+  }
+  // A ClusterIP that changes its endpoints stays what it is.
+  if (change.operation == Operation::change_endpoints) {
+    const auto stays = [](const IpsetMember& one) { return one.set == cluster_ip_set; };
+    std::erase_if(staged.members_come, stays);
+    std::erase_if(staged.members_go, stays);
   }
   staged_ = std::move(staged);
   return {};
@@ -260,14 +396,7 @@ Status KubeProxyIpvs::stage(const Change& change) {
   SVCB_CHECK(apply(change));
   if (way_ == controller_way) {
     // As kube-proxy does, from all services, whatever changed.
-    const Family family = change.service.frontend.address.family;
-    staged_->rules = ipvs_rules(family, site_.cluster_cidr.of(family), false);
-    for (const Service& service : services_) {
-      if (service.frontend.address.family == family) {
-        staged_->cluster_ips.insert(cluster_ip_member(service.frontend));
-        staged_->ips.insert(service.frontend.address.text());
-      }
-    }
+    staged_->sets = contents(change.service.frontend.address.family);
   }
   cost_.generate_ns = generating.ns();
   return {};
@@ -280,12 +409,12 @@ Status KubeProxyIpvs::commit() {
   }
   const Staged staged = std::move(*staged_);
   staged_.reset();
-  const Family family = staged.frontend.address.family;
+  const Family family = staged.service.frontend.address.family;
   const Stopwatch committing;
   const std::size_t before = messages_so_far();
   if (!programmed_family(family)) {
     SVCB_CHECK(program_family(family, ipset_restore({}, {}, family),
-                              ipvs_rules(family, site_.cluster_cidr.of(family), true)));
+                              ipvs_rules(family, site_.cluster_cidr.of(family), true, in_use(family))));
   }
   SVCB_CHECK(staged.way == kernel_way ? commit_change(staged) : sync(family, staged));
   netlink_messages_ = messages_so_far() - before;
@@ -314,75 +443,174 @@ Result<std::size_t> KubeProxyIpvs::entries() const {
   SVCB_TAKE(bound, device_->bound());
   const std::set<Address> addresses(bound.begin(), bound.end());
   std::set<Address> used;
-  for (const Family family : families) {
-    if (!families_[index_of(family)]) {
-      continue;
-    }
-    SVCB_TAKE(cluster_ips, members(cluster_ip_set, family));
-    SVCB_TAKE(ips, members(ipvs_ips_set, family));
-    std::size_t count = 0;
-    for (const IpvsService& service : services) {
-      const Address& address = service.frontend.address;
-      if (address.family != family) {
-        continue;
-      }
-      ++count;
+  std::size_t wanted = 0;
+  for (const Service& service : services_) {
+    wanted += servers_of(service).size();
+  }
+  for (const IpvsService& service : services) {
+    const Address& address = service.frontend.address;
+    const bool is_bound = addresses.contains(address);
+    const bool is_node =
+        std::find(node_addresses_.begin(), node_addresses_.end(), address) != node_addresses_.end();
+    if (is_bound) {
       used.insert(address);
-      if (!addresses.contains(address)) {
-        return failure("the virtual server {} is there, but its address is not bound to {}",
-                       service.frontend.text(), device_name);
-      }
-      if (!cluster_ips.contains(cluster_ip_member(service.frontend)) || !ips.contains(address.text())) {
-        return failure("the virtual server {} is there, but not in the ipsets {} and {}",
-                       service.frontend.text(), ipset_name(cluster_ip_set, family),
-                       ipset_name(ipvs_ips_set, family));
-      }
+    } else if (!is_node) {
+      return failure("the virtual server {} is there, but its address is not bound to {}",
+                     service.frontend.text(), device_name);
     }
-    if (cluster_ips.size() != count) {
-      return failure("{} has {} members for {} virtual servers", ipset_name(cluster_ip_set, family),
-                     cluster_ips.size(), count);
-    }
-    const auto own = static_cast<std::size_t>(std::count_if(
-        used.begin(), used.end(), [family](const auto& one) { return one.family == family; }));
-    if (ips.size() != own) {
-      return failure("{} has {} members for {} service addresses", ipset_name(ipvs_ips_set, family),
-                     ips.size(), own);
+  }
+  for (const Family family : families) {
+    if (families_[index_of(family)]) {
+      SVCB_CHECK(check_sets(family, services));
     }
   }
   if (used.size() != addresses.size()) {
     return failure("{} has {} addresses for {} of the virtual servers", device_name, addresses.size(),
                    used.size());
   }
-  return services.size();
+  // A NodePort is one service, and a virtual server at each address of the node.
+  return services.size() == wanted ? services_.size() : services.size();
+}
+
+// That the sets hold the virtual servers that there are.
+Status KubeProxyIpvs::check_sets(Family family, const std::vector<IpvsService>& services) const {
+  SVCB_TAKE(cluster_ips, members(cluster_ip_set, family));
+  SVCB_TAKE(ips, members(ipvs_ips_set, family));
+  const auto& others = members_[index_of(family)];
+  std::size_t count = 0;
+  std::set<Address> own;
+  for (const IpvsService& service : services) {
+    const Frontend& frontend = service.frontend;
+    const Address& address = frontend.address;
+    if (address.family != family) {
+      continue;
+    }
+    const auto place = position_.find(frontend);
+    const bool is_cluster_ip = place == position_.end()
+                                   ? !is_wanted(frontend)
+                                   : kind_of(services_[place->second]) == FrontendKind::cluster_ip;
+    const bool is_node_port = place == position_.end() && is_wanted(frontend);
+    count += is_cluster_ip ? 1 : 0;
+    if (is_node_port) {
+      continue;
+    }
+    own.insert(address);
+    if ((is_cluster_ip && !cluster_ips.contains(cluster_ip_member(frontend))) ||
+        !ips.contains(address.text())) {
+      return failure("the virtual server {} is there, but not in the ipsets {} and {}", frontend.text(),
+                     ipset_name(cluster_ip_set, family), ipset_name(ipvs_ips_set, family));
+    }
+  }
+  if (cluster_ips.size() != count) {
+    return failure("{} has {} members for {} virtual servers", ipset_name(cluster_ip_set, family),
+                   cluster_ips.size(), count);
+  }
+  if (ips.size() != own.size()) {
+    return failure("{} has {} members for {} service addresses", ipset_name(ipvs_ips_set, family),
+                   ips.size(), own.size());
+  }
+  if (others.empty()) {
+    return {};
+  }
+  SetContents wanted = contents(family);
+  for (const IpsetShape& shape : ipset_shapes()) {
+    if (shape.name != cluster_ip_set && shape.name != ipvs_ips_set) {
+      SVCB_TAKE(held, members(shape.name, family));
+      if (held != wanted[shape.name]) {
+        return failure("{} has {} members, and others than the {} that were to be",
+                       ipset_name(shape.name, family), held.size(), wanted[shape.name].size());
+      }
+    }
+  }
+  return {};
 }
 
 Result<std::optional<Service>> KubeProxyIpvs::find(const Frontend& frontend) const {
-  SVCB_TAKE(found, ipvs_.service(frontend));
+  Service asked;
+  asked.frontend = frontend;
+  std::optional<Service> found;
+  bool is_first = true;
+  for (const Frontend& server : servers_of(asked)) {
+    SVCB_TAKE(one, read_server(server));
+    if (one) {
+      one->frontend = frontend;
+    }
+    if (!is_first && one != found) {
+      return failure("the virtual servers of {} at the node's addresses differ", frontend.text());
+    }
+    found = std::move(one);
+    is_first = false;
+  }
+  if (!found) {
+    return std::nullopt;
+  }
+  const Family family = frontend.address.family;
+  const auto is_in = [&](FrontendKind kind, bool local) -> Result<bool> {
+    Service tried;
+    tried.frontend = frontend;
+    tried.kind = kind;
+    tried.local_only = local;
+    SVCB_TAKE(held, members(ipset_entries(tried, false).back().set, family));
+    return held.contains(ipset_entries(tried, false).back().member);
+  };
+  found->kind = kind_of(asked);
+  if (members_[index_of(family)].empty()) {
+    return found;  // nothing but ClusterIPs
+  }
+  if (found->kind == FrontendKind::node_port) {
+    SVCB_TAKE(local, is_in(FrontendKind::node_port, true));
+    found->local_only = local;
+    return found;
+  }
+  for (const FrontendKind kind : {FrontendKind::external_ip, FrontendKind::load_balancer}) {
+    for (const bool local : {true, false}) {
+      SVCB_TAKE(is_member, is_in(kind, local));
+      if (is_member) {
+        found->kind = kind;
+        found->local_only = local;
+        return found;
+      }
+    }
+  }
+  return found;
+}
+
+// What the kernel has at one address.
+Result<std::optional<Service>> KubeProxyIpvs::read_server(const Frontend& virtual_server) const {
+  SVCB_TAKE(found, ipvs_.service(virtual_server));
   if (!found) {
     return std::nullopt;
   }
   if (!as_made(*found)) {
     return failure("the virtual server {} is not kube-proxy's: scheduler {}, flags {:#x}, timeout {} s",
-                   frontend.text(), found->scheduler, found->flags, found->timeout);
+                   virtual_server.text(), found->scheduler, found->flags, found->timeout);
   }
-  SVCB_TAKE(destinations, ipvs_.destinations(frontend));
+  SVCB_TAKE(destinations, ipvs_.destinations(virtual_server));
   Service service;
   service.frontend = found->frontend;
+  service.affinity_seconds = found->timeout;
   for (const IpvsDestination& one : destinations) {
-    if (one.weight != 1 || (one.forwarding & IP_VS_CONN_F_FWD_MASK) != IP_VS_CONN_F_MASQ) {
+    if (one.weight > 1 || (one.forwarding & IP_VS_CONN_F_FWD_MASK) != IP_VS_CONN_F_MASQ) {
       return failure("the real server {} of {} is not kube-proxy's: weight {}, forwarding {}",
-                     one.endpoint.text(), frontend.text(), one.weight, one.forwarding);
+                     one.endpoint.text(), virtual_server.text(), one.weight, one.forwarding);
     }
-    service.endpoints.push_back(one.endpoint);
+    (one.weight == 1 ? service.endpoints : service.terminating).push_back(one.endpoint);
   }
   std::sort(service.endpoints.begin(), service.endpoints.end());
+  std::sort(service.terminating.begin(), service.terminating.end());
   return service;
 }
 
 Service KubeProxyIpvs::programmed(const Service& service) const {
+  const auto servers = real_servers(service);
   Service result = service;
   result.name.clear();
-  result.endpoints = ascending(std::move(result.endpoints));
+  result.kind = kind_of(service);
+  result.endpoints = endpoints_with(servers, 1);
+  result.terminating = endpoints_with(servers, 0);
+  result.local_only = service.local_only && result.kind != FrontendKind::cluster_ip;
+  result.cluster_endpoints.clear();
+  result.weights.clear();
   return result;
 }
 
@@ -395,11 +623,12 @@ Status KubeProxyIpvs::program(std::span<const Service> services) {
   std::array<std::string, 2> sets;
   std::array<std::string, 2> rules;
   for (const Family family : families) {
-    const bool has_services = std::any_of(
-        all.begin(), all.end(), [family](const Address& address) { return address.family == family; });
+    const bool has_services =
+        std::any_of(services.begin(), services.end(),
+                    [family](const Service& service) { return service.frontend.address.family == family; });
     if (has_services) {
-      sets[index_of(family)] = ipset_restore(services, all, family);
-      rules[index_of(family)] = ipvs_rules(family, site_.cluster_cidr.of(family), true);
+      sets[index_of(family)] = ipset_restore(services, all, family, site_.endpoints_are_here);
+      rules[index_of(family)] = ipvs_rules(family, site_.cluster_cidr.of(family), true, in_use(family));
     }
   }
   cost_.generate_ns = generating.ns();
@@ -414,9 +643,10 @@ Status KubeProxyIpvs::program(std::span<const Service> services) {
     }
   }
   for (const Service& service : services) {
-    SVCB_CHECK(ipvs_.add_service(service.frontend, scheduler));
-    for (const Endpoint& endpoint : ascending(service.endpoints)) {
-      SVCB_CHECK(ipvs_.add_destination(service.frontend, endpoint));
+    const auto reals = real_servers(service);
+    for (const Frontend& server : servers_of(service)) {
+      SVCB_CHECK(ipvs_.add_service(server, scheduler, service.affinity_seconds));
+      SVCB_CHECK(change_servers(server, {}, reals, false));
     }
   }
   return device_->bind(all);
@@ -430,35 +660,73 @@ Status KubeProxyIpvs::program_family(Family family, const std::string& sets, con
 
 // Way "kernel". ipset before IPVS where a service goes, as kube-proxy has it.
 Status KubeProxyIpvs::commit_change(const Staged& change) {
-  const Frontend& frontend = change.frontend;
+  const Service& service = change.service;
+  const Frontend& frontend = service.frontend;
   const Family family = frontend.address.family;
-  const std::string cluster_ips = ipset_name(cluster_ip_set, family);
-  const std::string ips = ipset_name(ipvs_ips_set, family);
-  const std::string member = cluster_ip_member(frontend);
   const std::span<const Address> address(&frontend.address, change.address ? 1 : 0);
+  const std::string ips = ipset_name(ipvs_ips_set, family);
+  const auto put_rules = [&]() -> Status {
+    return change.rules_differ ? restore(tools_.iptables_restore[index_of(family)],
+                                         {"-w", "5", "--noflush", "--counters"}, change.rules)
+                               : Status();
+  };
 
   if (change.operation == Operation::remove_service) {
-    SVCB_CHECK(ipset({"del", cluster_ips, member}));
+    for (const IpsetMember& member : change.members_go) {
+      SVCB_CHECK(ipset({"del", ipset_name(member.set, family), member.member}));
+    }
     if (change.address) {
       SVCB_CHECK(ipset({"del", ips, frontend.address.text()}));
     }
-    SVCB_CHECK(ipvs_.remove_service(frontend));
+    SVCB_CHECK(put_rules());
+    for (const Frontend& server : servers_of(service)) {
+      SVCB_CHECK(ipvs_.remove_service(server));
+    }
     return device_->unbind(address);
   }
-  if (change.operation == Operation::add_service) {
-    SVCB_CHECK(ipvs_.add_service(frontend, scheduler));
+  for (const Frontend& server : servers_of(service)) {
+    if (change.operation == Operation::add_service) {
+      SVCB_CHECK(ipvs_.add_service(server, scheduler, service.affinity_seconds));
+    } else if (change.persistence) {
+      SVCB_CHECK(ipvs_.set_service(server, scheduler, service.affinity_seconds));
+    }
+  }
+  if (change.address) {
     SVCB_CHECK(device_->bind(address));
   }
-  for (const Endpoint& endpoint : change.come) {
-    SVCB_CHECK(ipvs_.add_destination(frontend, endpoint));
+  for (const Frontend& server : servers_of(service)) {
+    SVCB_CHECK(change_servers(server, change.before, change.after, false));
   }
-  for (const Endpoint& endpoint : change.go) {
-    SVCB_CHECK(ipvs_.remove_destination(frontend, endpoint));
+  for (const IpsetMember& member : change.members_come) {
+    SVCB_CHECK(ipset({"add", ipset_name(member.set, family), member.member}));
   }
-  if (change.operation == Operation::add_service) {
-    SVCB_CHECK(ipset({"add", cluster_ips, member}));
-    if (change.address) {
-      SVCB_CHECK(ipset({"add", ips, frontend.address.text()}));
+  for (const IpsetMember& member : change.members_go) {
+    SVCB_CHECK(ipset({"del", ipset_name(member.set, family), member.member}));
+  }
+  if (change.address) {
+    SVCB_CHECK(ipset({"add", ips, frontend.address.text()}));
+  }
+  return put_rules();
+}
+
+// Makes the real servers of a virtual server `after`, which are `before`. `looks_first`: as kube-proxy's
+// graceful termination does at each that goes.
+Status KubeProxyIpvs::change_servers(const Frontend& frontend, const std::vector<RealServer>& before,
+                                     const std::vector<RealServer>& after, bool looks_first) {
+  for (const RealServer& server : after) {
+    const RealServer* const old = find_server(before, server.endpoint);
+    if (old == nullptr) {
+      SVCB_CHECK(ipvs_.add_destination(frontend, server.endpoint, server.weight));
+    } else if (*old != server) {
+      SVCB_CHECK(ipvs_.set_destination(frontend, server.endpoint, server.weight));
+    }
+  }
+  for (const RealServer& server : before) {
+    if (find_server(after, server.endpoint) == nullptr) {
+      if (looks_first) {
+        SVCB_CHECK(ipvs_.destinations(frontend));  // for open connections
+      }
+      SVCB_CHECK(ipvs_.remove_destination(frontend, server.endpoint));
     }
   }
   return {};
@@ -514,32 +782,28 @@ Status KubeProxyIpvs::sync_chains(Family family) {
 }
 
 Status KubeProxyIpvs::sync_service(const Service& service, std::set<Address>& bound) {
-  const Frontend& frontend = service.frontend;
-  SVCB_TAKE(found, ipvs_.service(frontend));
-  if (!found) {
-    SVCB_CHECK(ipvs_.add_service(frontend, scheduler));
-  } else if (!as_made(*found)) {
-    SVCB_CHECK(ipvs_.set_service(frontend, scheduler));
-  }
-  if (bound.insert(frontend.address).second) {
-    SVCB_CHECK(device_->bind({&frontend.address, 1}));
-  }
+  const auto wanted = real_servers(service);
+  for (const Frontend& server : servers_of(service)) {
+    SVCB_TAKE(found, ipvs_.service(server));
+    if (!found) {
+      SVCB_CHECK(ipvs_.add_service(server, scheduler, service.affinity_seconds));
+    } else if (!as_made(*found) || found->timeout != service.affinity_seconds) {
+      SVCB_CHECK(ipvs_.set_service(server, scheduler, service.affinity_seconds));
+    }
+    if (kind_of(service) != FrontendKind::node_port && bound.insert(server.address).second) {
+      SVCB_CHECK(device_->bind({&server.address, 1}));
+    }
 
-  SVCB_CHECK(ipvs_.service(frontend));
-  SVCB_TAKE(destinations, ipvs_.destinations(frontend));
-  std::vector<Endpoint> current;
-  current.reserve(destinations.size());
-  for (const IpvsDestination& one : destinations) {
-    current.push_back(one.endpoint);
-  }
-  std::sort(current.begin(), current.end());
-  const auto wanted = ascending(service.endpoints);
-  for (const Endpoint& endpoint : difference(wanted, current)) {
-    SVCB_CHECK(ipvs_.add_destination(frontend, endpoint));
-  }
-  for (const Endpoint& endpoint : difference(current, wanted)) {
-    SVCB_CHECK(ipvs_.destinations(frontend));  // graceful termination looks for open connections
-    SVCB_CHECK(ipvs_.remove_destination(frontend, endpoint));
+    SVCB_CHECK(ipvs_.service(server));
+    SVCB_TAKE(destinations, ipvs_.destinations(server));
+    std::vector<RealServer> current;
+    current.reserve(destinations.size());
+    for (const IpvsDestination& one : destinations) {
+      current.push_back({one.endpoint, one.weight});
+    }
+    std::sort(current.begin(), current.end(),
+              [](const RealServer& a, const RealServer& b) { return a.endpoint < b.endpoint; });
+    SVCB_CHECK(change_servers(server, current, wanted, true));
   }
   return {};
 }
@@ -547,9 +811,8 @@ Status KubeProxyIpvs::sync_service(const Service& service, std::set<Address>& bo
 Status KubeProxyIpvs::sync_set(const IpsetShape& shape, Family family, const Staged& wanted) {
   static const std::unordered_set<std::string> none;
   const std::string name = ipset_name(shape.name, family);
-  const auto& active = shape.name == cluster_ip_set ? wanted.cluster_ips
-                       : shape.name == ipvs_ips_set ? wanted.ips
-                                                    : none;
+  const auto found = wanted.sets.find(shape.name);
+  const auto& active = found == wanted.sets.end() ? none : found->second;
   SVCB_TAKE(result, run({tools_.ipset, "list", name}));
   SVCB_CHECK(check_result(result, tools_.ipset, ""));
   std::unordered_set<std::string> current;
@@ -572,7 +835,7 @@ Status KubeProxyIpvs::sync_set(const IpsetShape& shape, Family family, const Sta
 Status KubeProxyIpvs::remove_leftovers(Family family, const std::set<Address>& bound) {
   SVCB_TAKE(services, ipvs_.services());
   for (const IpvsService& service : services) {
-    if (service.frontend.address.family == family && !position_.contains(service.frontend)) {
+    if (service.frontend.address.family == family && !is_wanted(service.frontend)) {
       SVCB_CHECK(ipvs_.remove_service(service.frontend));
     }
   }
@@ -610,9 +873,10 @@ Status KubeProxyIpvs::restore(const std::string& program, std::vector<std::strin
   words.insert(words.begin(), program);
   SVCB_TAKE(result, run(words, file.get()));
   cost_.input_bytes += input.size();
-  return check_result(result, program,
-                      " (the kernel needs ip_set and the iptables match set: load the modules ip_set and "
-                      "xt_set)");
+  return check_result(
+      result, program,
+      " (the kernel needs ip_set and the iptables match set, for external IPs also physdev: "
+      "load the modules ip_set, xt_set and xt_physdev)");
 }
 
 Result<std::unordered_set<std::string>> KubeProxyIpvs::members(std::string_view set, Family family) const {

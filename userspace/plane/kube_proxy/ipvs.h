@@ -2,22 +2,29 @@
 // IPVS as kube-proxy's IPVS mode programs it (deprecated upstream, still in production).
 //
 // What is in the kernel, shape by shape of kube-proxy 1.30's pkg/proxy/ipvs:
-//   - a virtual server for each service, scheduler rr; a real server for each endpoint, masquerading,
-//   weight
-//     1. A service without endpoints is a virtual server without real servers: the kernel itself refuses
-//     its packets (ICMP port unreachable), and no rule of iptables does.
+//   - a virtual server for each frontend, scheduler rr, persistent where the service has session affinity;
+//   a
+//     real server for each endpoint, masquerading, weight 1; weight 0 for one that terminates (TCP). A
+//     service without endpoints is a virtual server without real servers: the kernel itself refuses its
+//     packets (ICMP port unreachable), and no rule of iptables does. A NodePort is a virtual server at each
+//     address of the node. With the Local traffic policy this node's endpoints; where it has none, all
+//     (kube-proxy's way: the node's own pods shall get through).
 //   - the dummy device kube-ipvs0, down, to which every service address is bound, so that packets for it
 //     come by the INPUT hook, where IPVS is.
-//   - 17 ipsets a family, of which KUBE-CLUSTER-IP and KUBE-IPVS-IPS have members here. KUBE-LOOP-BACK is
-//     for endpoints of pods on this very node; which those are is not known here: it stays empty. Its rule
-//     is there all the same, as on every node that runs such a pod, since packets pay for it.
-//   - iptables rules in nat and filter, whose number does not depend on the services.
+//   - 17 ipsets a family, of which KUBE-CLUSTER-IP and KUBE-IPVS-IPS have members wherever there are
+//   services,
+//     and others with external IPs, load balancers and NodePorts. KUBE-LOOP-BACK is for endpoints of pods
+//     on this very node: see PlaneSite::endpoints_are_here. Its rule is there even where it is empty, as on
+//     every node that runs such a pod, since packets pay for it.
+//   - iptables rules in nat and filter, a few for each set that has members: their number does not depend
+//   on
+//     that of the services.
 //   - sysctls: vs.conntrack, vs.expire_nodest_conn, vs.expire_quiescent_template, ip_forward are 1;
 //     vs.conn_reuse_mode is left as it is, as kube-proxy does since kernel 5.9.
 //
 // A family is programmed once it has a service: kube-proxy has a proxier each for IPv4 and IPv6.
-// NodePorts are refused: kube-proxy makes a virtual server of each for every address of the node, and no
-// node address is known here.
+// A NodePort is refused where the node has no address of its family. Not in the kernel, and thus not read
+// back: weights, and a ClusterIP's Local policy.
 //
 // Two ways of making a change:
 //   "controller": what kube-proxy does, at every change, for all S services of the family. In its order:
@@ -101,18 +108,21 @@ class KubeProxyIpvs final : public DataPlane {
     std::array<std::string, 2> iptables_restore;  //
     std::string ipset;
   };
+  using SetContents = std::map<std::string_view, std::unordered_set<std::string>>;  // by IpsetShape::name
   // What a commit() has to do.
   struct Staged {
     std::size_t way = 0;
     Operation operation = Operation::change_endpoints;
-    Frontend frontend;
-    std::vector<Endpoint> come;  // endpoints
-    std::vector<Endpoint> go;    //
-    bool address = false;        // the service's address comes, or goes, with it
-    // Way "controller" only.
+    Service service;  // as it is to be, or was
+    std::vector<RealServer> before;
+    std::vector<RealServer> after;
+    bool persistence = false;  // its affinity changes
+    bool address = false;      // the service's address comes, or goes, with it
+    std::vector<IpsetMember> members_come;
+    std::vector<IpsetMember> members_go;
     std::string rules;
-    std::unordered_set<std::string> cluster_ips;  // members of KUBE-CLUSTER-IP as they are to be
-    std::unordered_set<std::string> ips;          // and of KUBE-IPVS-IPS
+    bool rules_differ = false;  // from those before: a set got its first member, or lost its last
+    SetContents sets;           // as they are to be; way "controller" only
   };
 
   KubeProxyIpvs(PlaneSite site, Tools tools, IpvsClient ipvs)
@@ -121,14 +131,23 @@ class KubeProxyIpvs final : public DataPlane {
 
   // What is to be, without the kernel.
   Status replace_services(std::span<const Service> services);
-  Status check(const Service& service) const;
+  Status check(const Service& service);
   Status apply(const Change& change);
+  void count_members(const Service& service, int by, std::vector<IpsetMember>* changed);
+  [[nodiscard]] IpsetsInUse in_use(Family family) const;
+  [[nodiscard]] std::vector<Frontend> servers_of(const Service& service) const;
+  [[nodiscard]] bool is_wanted(const Frontend& virtual_server) const;
+  [[nodiscard]] SetContents contents(Family family) const;
   [[nodiscard]] std::vector<Address> addresses() const;
 
   // The kernel.
   Status program(std::span<const Service> services);
   Status program_family(Family family, const std::string& sets, const std::string& rules);
   Status commit_change(const Staged& change);
+  Status change_servers(const Frontend& frontend, const std::vector<RealServer>& before,
+                        const std::vector<RealServer>& after, bool looks_first);
+  Status check_sets(Family family, const std::vector<IpvsService>& services) const;
+  Result<std::optional<Service>> read_server(const Frontend& virtual_server) const;
   Status sync(Family family, const Staged& wanted);
   Status sync_chains(Family family);
   Status sync_service(const Service& service, std::set<Address>& bound);
@@ -154,7 +173,12 @@ class KubeProxyIpvs final : public DataPlane {
 
   std::vector<Service> services_;                       // in no order: kube-proxy goes through a Go map
   std::unordered_map<Frontend, std::size_t> position_;  // in services_
-  std::map<Address, std::size_t> users_;                // services that have the address
+  std::map<Address, std::size_t> users_;                // services that have the address bound
+  std::vector<Address> node_addresses_;  // where NodePorts are; looked up with the first of them
+  // Services that each member of a set but KUBE-CLUSTER-IP stands for: an endpoint of several is in
+  // KUBE-LOOP-BACK once. By family.
+  std::array<std::map<IpsetMember, std::size_t>, 2> members_;
+  std::array<std::size_t, 2> cluster_ips_{};  // services in KUBE-CLUSTER-IP, by family
 
   std::size_t way_ = 0;
   std::optional<Staged> staged_;

@@ -8,6 +8,7 @@
 #include <iterator>
 
 #include "plane/kube_proxy/names.h"
+#include "plane/kube_proxy/port_traffic.h"
 
 namespace svcbench::kube_proxy {
 
@@ -17,6 +18,16 @@ constexpr std::size_t ipset_name_size = 31;  // IPSET_MAXNAMELEN less the zero
 
 constexpr std::string_view nat = "nat";
 constexpr std::string_view filter = "filter";
+
+constexpr std::string_view loop_back = "LOOP-BACK";
+constexpr std::string_view external_ip = "EXTERNAL-IP";
+constexpr std::string_view external_ip_local = "EXTERNAL-IP-LOCAL";
+constexpr std::string_view load_balancer = "LOAD-BALANCER";
+constexpr std::string_view load_balancer_local = "LOAD-BALANCER-LOCAL";
+constexpr std::string_view node_port_tcp = "NODE-PORT-TCP";
+constexpr std::string_view node_port_local_tcp = "NODE-PORT-LOCAL-TCP";
+constexpr std::string_view node_port_udp = "NODE-PORT-UDP";
+constexpr std::string_view node_port_local_udp = "NODE-PORT-LOCAL-UDP";
 
 std::string_view family_prefix(Family family) { return family == Family::ipv4 ? "KUBE-" : "KUBE-6-"; }
 
@@ -40,19 +51,19 @@ void append_table(std::string& text, std::string_view table, bool jumps) {
 
 std::span<const IpsetShape> ipset_shapes() {
   static constexpr std::array<IpsetShape, 17> shapes{{
-      {"LOOP-BACK", "hash:ip,port,ip"},
+      {loop_back, "hash:ip,port,ip"},
       {cluster_ip_set, "hash:ip,port"},
-      {"EXTERNAL-IP", "hash:ip,port"},
-      {"EXTERNAL-IP-LOCAL", "hash:ip,port"},
-      {"LOAD-BALANCER", "hash:ip,port"},
+      {external_ip, "hash:ip,port"},
+      {external_ip_local, "hash:ip,port"},
+      {load_balancer, "hash:ip,port"},
       {"LOAD-BALANCER-FW", "hash:ip,port"},
-      {"LOAD-BALANCER-LOCAL", "hash:ip,port"},
+      {load_balancer_local, "hash:ip,port"},
       {"LOAD-BALANCER-SOURCE-IP", "hash:ip,port,ip"},
       {"LOAD-BALANCER-SOURCE-CIDR", "hash:ip,port,net"},
-      {"NODE-PORT-TCP", "bitmap:port"},
-      {"NODE-PORT-LOCAL-TCP", "bitmap:port"},
-      {"NODE-PORT-UDP", "bitmap:port"},
-      {"NODE-PORT-LOCAL-UDP", "bitmap:port"},
+      {node_port_tcp, "bitmap:port"},
+      {node_port_local_tcp, "bitmap:port"},
+      {node_port_udp, "bitmap:port"},
+      {node_port_local_udp, "bitmap:port"},
       {"NODE-PORT-SCTP-HASH", "hash:ip,port"},
       {"NODE-PORT-LOCAL-SCTP-HASH", "hash:ip,port"},
       {"HEALTH-CHECK-NODE-PORT", "bitmap:port"},
@@ -96,18 +107,127 @@ std::vector<std::string_view> ipset_members(std::string_view list) {
   return members;
 }
 
+std::vector<IpsetMember> ipset_entries(const Service& service, bool endpoints_are_here) {
+  const Frontend& frontend = service.frontend;
+  const bool is_tcp = frontend.protocol == Protocol::tcp;
+  std::vector<IpsetMember> entries;
+  switch (kind_of(service)) {
+    case FrontendKind::cluster_ip:
+      entries.push_back({cluster_ip_set, cluster_ip_member(frontend)});
+      break;
+    case FrontendKind::external_ip:
+      entries.push_back(
+          {service.local_only ? external_ip_local : external_ip, cluster_ip_member(frontend)});
+      break;
+    case FrontendKind::load_balancer:
+      entries.push_back({load_balancer, cluster_ip_member(frontend)});
+      if (service.local_only) {
+        entries.push_back({load_balancer_local, cluster_ip_member(frontend)});
+      }
+      break;
+    case FrontendKind::node_port:
+      entries.push_back({is_tcp ? node_port_tcp : node_port_udp, std::to_string(frontend.port)});
+      if (service.local_only) {
+        entries.push_back(
+            {is_tcp ? node_port_local_tcp : node_port_local_udp, std::to_string(frontend.port)});
+      }
+      break;
+  }
+  if (endpoints_are_here || service.local_only) {
+    for (const Endpoint& endpoint : service.endpoints) {
+      const std::string address = endpoint.address.text();
+      entries.push_back({loop_back, fmt::format("{},{}:{},{}", address, lower_case(frontend.protocol),
+                                                endpoint.port, address)});
+    }
+  }
+  return entries;
+}
+
+std::vector<RealServer> real_servers(const Service& service) {
+  const bool falls_back = service.local_only && service.endpoints.empty();
+  std::vector<RealServer> servers;
+  for (const Endpoint& endpoint : falls_back ? service.cluster_endpoints : service.endpoints) {
+    servers.push_back({endpoint, 1});
+  }
+  if (service.frontend.protocol == Protocol::tcp) {
+    for (const Endpoint& endpoint : service.terminating) {
+      servers.push_back({endpoint, 0});
+    }
+  }
+  // Of an endpoint in both lists, the first.
+  std::stable_sort(servers.begin(), servers.end(),
+                   [](const RealServer& a, const RealServer& b) { return a.endpoint < b.endpoint; });
+  servers.erase(
+      std::unique(servers.begin(), servers.end(),
+                  [](const RealServer& a, const RealServer& b) { return a.endpoint == b.endpoint; }),
+      servers.end());
+  return servers;
+}
+
+std::vector<Frontend> virtual_servers(const Service& service, std::span<const Address> node_addresses) {
+  const Frontend& frontend = service.frontend;
+  if (kind_of(service) != FrontendKind::node_port) {
+    return {frontend};
+  }
+  std::vector<Frontend> servers;
+  for (const Address& address : node_addresses) {
+    if (address.family == frontend.address.family) {
+      servers.push_back({address, frontend.port, frontend.protocol});
+    }
+  }
+  return servers;
+}
+
+std::string ipvsadm_restore(std::span<const Service> services, std::span<const Address> node_addresses,
+                            Family family) {
+  std::string text;
+  const auto out = std::back_inserter(text);
+  for (const Service& service : services) {
+    if (service.frontend.address.family != family) {
+      continue;
+    }
+    const auto reals = real_servers(service);
+    for (const Frontend& frontend : virtual_servers(service, node_addresses)) {
+      const std::string name = fmt::format("-{} {}", frontend.protocol == Protocol::tcp ? 't' : 'u',
+                                           Endpoint{frontend.address, frontend.port}.text());
+      fmt::format_to(out, "-A {} -s rr", name);
+      if (service.affinity_seconds != 0) {
+        fmt::format_to(out, " -p {}", service.affinity_seconds);
+      }
+      text += '\n';
+      for (const RealServer& real : reals) {
+        fmt::format_to(out, "-a {} -r {} -m -w {}\n", name, real.endpoint.text(), real.weight);
+      }
+    }
+  }
+  return text;
+}
+
+IpsetsInUse ipsets_in_use(std::span<const Service> services, Family family, bool endpoints_are_here) {
+  IpsetsInUse in_use;
+  for (const Service& service : services) {
+    if (service.frontend.address.family == family) {
+      for (const IpsetMember& entry : ipset_entries(service, endpoints_are_here)) {
+        in_use.insert(entry.set);
+      }
+    }
+  }
+  return in_use;
+}
+
 std::string ipset_restore(std::span<const Service> services, std::span<const Address> addresses,
-                          Family family) {
+                          Family family, bool endpoints_are_here) {
   std::string text;
   const auto out = std::back_inserter(text);
   for (const auto& shape : ipset_shapes()) {
     fmt::format_to(out, "{}\nflush {}\n", fmt::join(ipset_create(shape, family), " "),
                    ipset_name(shape.name, family));
   }
-  const std::string cluster_ips = ipset_name(cluster_ip_set, family);
   for (const Service& service : services) {
     if (service.frontend.address.family == family) {
-      fmt::format_to(out, "add {} {}\n", cluster_ips, cluster_ip_member(service.frontend));
+      for (const IpsetMember& entry : ipset_entries(service, endpoints_are_here)) {
+        fmt::format_to(out, "add {} {}\n", ipset_name(entry.set, family), entry.member);
+      }
     }
   }
   const std::string ips = ipset_name(ipvs_ips_set, family);
@@ -171,40 +291,78 @@ std::vector<std::string> jump_command(std::string_view command, const IptablesJu
           "-m", "comment", "--comment",          std::string(jump.comment), "-j", std::string(jump.to)};
 }
 
-std::string ipvs_rules(Family family, std::string_view cluster_cidr, bool jumps) {
+std::string ipvs_rules(Family family, std::string_view cluster_cidr, bool jumps,
+                       const IpsetsInUse& in_use) {
   std::string text;
-  const auto set = [family](std::string_view name) { return ipset_name(name, family); };
+  const auto out = std::back_inserter(text);
+  // A rule of the set `name`, if that has members: "-A CHAIN COMMENT -m set --match-set SET MATCH".
+  const auto add = [&](std::string_view chain, std::string_view comment, std::string_view name,
+                       std::string_view match) {
+    if (!in_use.contains(name)) {
+      return;
+    }
+    fmt::format_to(out, "-A {}", chain);
+    if (!comment.empty()) {
+      fmt::format_to(out, " -m comment --comment \"{}\"", comment);
+    }
+    fmt::format_to(out, " -m set --match-set {} {}\n", ipset_name(name, family), match);
+  };
+  // What comes from another machine, and what is for an address of this one.
+  const auto accept_external = [&](std::string_view comment, std::string_view name) {
+    add("KUBE-SERVICES", comment, name,
+        "dst,dst -m physdev ! --physdev-is-in -m addrtype ! --src-type LOCAL -j ACCEPT");
+    add("KUBE-SERVICES", comment, name, "dst,dst -m addrtype --dst-type LOCAL -j ACCEPT");
+  };
+  const auto node_ports = [&](std::string_view protocol, std::string_view comment, std::string_view name,
+                              std::string_view target) {
+    add(fmt::format("KUBE-NODE-PORT -p {}", protocol), comment, name, fmt::format("dst -j {}", target));
+  };
 
   append_table(text, nat, jumps);
   fmt::format_to(
-      std::back_inserter(text),
-      "-A KUBE-SERVICES -s {loopback} -j RETURN\n"
-      "-A KUBE-POSTROUTING -m comment --comment \"Kubernetes endpoints dst ip:port, source ip for solving "
-      "hairpin purpose\" -m set --match-set {loop_back} dst,dst,src -j MASQUERADE\n"
-      "-A KUBE-SERVICES -m comment --comment \"Kubernetes service cluster ip + port for masquerade "
-      "purpose\""
-      " -m set --match-set {cluster_ip} dst,dst ! -s {cidr} -j KUBE-MARK-MASQ\n"
+      out,
+      "-A KUBE-SERVICES -s {} -j RETURN\n"
+      "-A KUBE-POSTROUTING -m comment --comment \"Kubernetes endpoints dst ip:port, source ip for "
+      "solving hairpin purpose\" -m set --match-set {} dst,dst,src -j MASQUERADE\n",
+      family == Family::ipv4 ? "127.0.0.0/8" : "::1/128", ipset_name(loop_back, family));
+  add("KUBE-SERVICES", "Kubernetes service lb portal", load_balancer, "dst,dst -j KUBE-LOAD-BALANCER");
+  add("KUBE-LOAD-BALANCER", "Kubernetes service load balancer ip + port with externalTrafficPolicy=local",
+      load_balancer_local, "dst,dst -j RETURN");
+  node_ports("tcp", "Kubernetes nodeport TCP port with externalTrafficPolicy=local", node_port_local_tcp,
+             "RETURN");
+  node_ports("tcp", "Kubernetes nodeport TCP port for masquerade purpose", node_port_tcp, "KUBE-MARK-MASQ");
+  node_ports("udp", "Kubernetes nodeport UDP port with externalTrafficPolicy=local", node_port_local_udp,
+             "RETURN");
+  node_ports("udp", "Kubernetes nodeport UDP port for masquerade purpose", node_port_udp, "KUBE-MARK-MASQ");
+  add("KUBE-SERVICES", "Kubernetes service cluster ip + port for masquerade purpose", cluster_ip_set,
+      fmt::format("dst,dst ! -s {} -j KUBE-MARK-MASQ", cluster_cidr));
+  static constexpr std::string_view external_comment =
+      "Kubernetes service external ip + port for masquerade and filter purpose";
+  add("KUBE-SERVICES", external_comment, external_ip, "dst,dst -j KUBE-MARK-MASQ");
+  accept_external(external_comment, external_ip);
+  accept_external("Kubernetes service external ip + port with externalTrafficPolicy=local",
+                  external_ip_local);
+  text +=
       "-A KUBE-SERVICES -m addrtype --dst-type LOCAL -j KUBE-NODE-PORT\n"
-      "-A KUBE-LOAD-BALANCER -j KUBE-MARK-MASQ\n"
-      "-A KUBE-SERVICES -m set --match-set {cluster_ip} dst,dst -j ACCEPT\n"
+      "-A KUBE-LOAD-BALANCER -j KUBE-MARK-MASQ\n";
+  add("KUBE-SERVICES", "", cluster_ip_set, "dst,dst -j ACCEPT");
+  add("KUBE-SERVICES", "", load_balancer, "dst,dst -j ACCEPT");
+  text +=
       "-A KUBE-POSTROUTING -m mark ! --mark 0x4000/0x4000 -j RETURN\n"
       "-A KUBE-POSTROUTING -j MARK --xor-mark 0x4000\n"
       "-A KUBE-POSTROUTING -m comment --comment \"kubernetes service traffic requiring SNAT\" -j "
       "MASQUERADE "
       "--random-fully\n"
       "-A KUBE-MARK-MASQ -j MARK --or-mark 0x4000\n"
-      "COMMIT\n",
-      fmt::arg("loopback", family == Family::ipv4 ? "127.0.0.0/8" : "::1/128"),
-      fmt::arg("loop_back", set("LOOP-BACK")), fmt::arg("cluster_ip", set(cluster_ip_set)),
-      fmt::arg("cidr", cluster_cidr));
+      "COMMIT\n";
 
   append_table(text, filter, jumps);
+  const auto set = [family](std::string_view name) { return ipset_name(name, family); };
   fmt::format_to(
-      std::back_inserter(text),
+      out,
       "-A KUBE-SOURCE-RANGES-FIREWALL -j DROP\n"
       "-A KUBE-FORWARD -m comment --comment \"kubernetes forwarding rules\" -m mark --mark 0x4000/0x4000 "
-      "-j "
-      "ACCEPT\n"
+      "-j ACCEPT\n"
       "-A KUBE-FORWARD -m comment --comment \"kubernetes forwarding conntrack rule\" -m conntrack "
       "--ctstate "
       "RELATED,ESTABLISHED -j ACCEPT\n"
@@ -217,9 +375,9 @@ std::string ipvs_rules(Family family, std::string_view cluster_cidr, bool jumps)
       "-A KUBE-IPVS-FILTER -m set --match-set {health} dst -j RETURN\n"
       "-A KUBE-IPVS-FILTER -m conntrack --ctstate NEW -m set --match-set {ipvs_ips} dst -j REJECT\n"
       "COMMIT\n",
-      fmt::arg("health", set("HEALTH-CHECK-NODE-PORT")), fmt::arg("load_balancer", set("LOAD-BALANCER")),
-      fmt::arg("cluster_ip", set(cluster_ip_set)), fmt::arg("external_ip", set("EXTERNAL-IP")),
-      fmt::arg("external_ip_local", set("EXTERNAL-IP-LOCAL")), fmt::arg("ipvs_ips", set(ipvs_ips_set)));
+      fmt::arg("health", set("HEALTH-CHECK-NODE-PORT")), fmt::arg("load_balancer", set(load_balancer)),
+      fmt::arg("cluster_ip", set(cluster_ip_set)), fmt::arg("external_ip", set(external_ip)),
+      fmt::arg("external_ip_local", set(external_ip_local)), fmt::arg("ipvs_ips", set(ipvs_ips_set)));
   return text;
 }
 

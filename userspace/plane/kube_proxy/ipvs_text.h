@@ -3,7 +3,11 @@
 // depend on the services. All of it pure text.
 #pragma once
 
+#include <compare>
 #include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
@@ -34,20 +38,61 @@ constexpr std::string_view ipvs_ips_set = "IPVS-IPS";      // a member for each 
 // The words after `ipset`: {"create", name, type, ..., "-exist"}.
 [[nodiscard]] std::vector<std::string> ipset_create(const IpsetShape& shape, Family family);
 
-// A member of KUBE-CLUSTER-IP: "10.96.0.1,tcp:80", "fd00::1,udp:53".
+// A member of KUBE-CLUSTER-IP and of the sets of other addresses: "10.96.0.1,tcp:80", "fd00::1,udp:53".
 [[nodiscard]] std::string cluster_ip_member(const Frontend& frontend);
+
+struct IpsetMember {
+  std::string_view set;  // without KUBE- or KUBE-6-
+  std::string member;
+
+  auto operator<=>(const IpsetMember&) const = default;
+};
+// What a service puts into sets, but for its bound address in KUBE-IPVS-IPS: a ClusterIP's, an external
+// IP's or a load balancer's address and port, a NodePort's port; with a Local policy into that set's -LOCAL
+// twin (an external IP's instead). In KUBE-LOOP-BACK those of its endpoints that are on this node: all,
+// with `endpoints_are_here`, else those of a Local policy.
+[[nodiscard]] std::vector<IpsetMember> ipset_entries(const Service& service, bool endpoints_are_here);
 
 // The members that `ipset list NAME` printed.
 [[nodiscard]] std::vector<std::string_view> ipset_members(std::string_view list);
 
-// `ipset restore` input: makes the sets of the family, empties those that are there and fills
-// KUBE-CLUSTER-IP with the family's services and KUBE-IPVS-IPS with its addresses.
+// `ipset restore` input: makes the sets of the family, empties those that are there and fills them with
+// what the family's services put there, and KUBE-IPVS-IPS with its addresses.
 [[nodiscard]] std::string ipset_restore(std::span<const Service> services,
-                                        std::span<const Address> addresses, Family family);
+                                        std::span<const Address> addresses, Family family,
+                                        bool endpoints_are_here = false);
 // Input that destroys those of them that are among `names`, which `ipset list -n` printed.
 [[nodiscard]] std::string ipset_destroy(std::string_view names, Family family);
 
+// ---- virtual servers ----
+
+struct RealServer {
+  Endpoint endpoint;
+  std::uint32_t weight = 1;  // 0: gets no new connections
+
+  bool operator==(const RealServer&) const = default;
+};
+// Ascending, each endpoint once. A service with the Local policy and no endpoint on this node gets the
+// cluster's, as kube-proxy has it. What terminates has weight 0, as kube-proxy's graceful termination
+// leaves it; of UDP it is gone at once.
+[[nodiscard]] std::vector<RealServer> real_servers(const Service& service);
+
+// Where a service has virtual servers: at its frontend; a NodePort at each of the node's addresses of its
+// family.
+[[nodiscard]] std::vector<Frontend> virtual_servers(const Service& service,
+                                                    std::span<const Address> node_addresses);
+
+// `ipvsadm -R` input (and `ipvsadm -Sn` output) of the family's services: what the plane tells the kernel
+// by netlink. Session affinity is persistence.
+[[nodiscard]] std::string ipvsadm_restore(std::span<const Service> services,
+                                          std::span<const Address> node_addresses, Family family);
+
 // ---- iptables ----
+
+// The sets that have members, by their names without KUBE-: kube-proxy writes no rules for empty ones.
+using IpsetsInUse = std::set<std::string_view, std::less<>>;
+[[nodiscard]] IpsetsInUse ipsets_in_use(std::span<const Service> services, Family family,
+                                        bool endpoints_are_here = false);
 
 struct IptablesChain {
   std::string_view table;
@@ -69,8 +114,10 @@ struct IptablesJump {
 [[nodiscard]] std::vector<std::string> jump_command(std::string_view command, const IptablesJump& jump);
 
 // `iptables-restore --noflush` input: empties those chains and fills them, both tables. With `jumps` also
-// adds the jumps. What comes from outside `cluster_cidr` is masqueraded.
-[[nodiscard]] std::string ipvs_rules(Family family, std::string_view cluster_cidr, bool jumps);
+// adds the jumps. What comes from outside `cluster_cidr` is masqueraded. The rule of KUBE-LOOP-BACK is
+// there whether that set is in use or not: see ipvs.h.
+[[nodiscard]] std::string ipvs_rules(Family family, std::string_view cluster_cidr, bool jumps,
+                                     const IpsetsInUse& in_use = {cluster_ip_set});
 // Input that removes chains and jumps.
 [[nodiscard]] std::string ipvs_rules_removal();
 

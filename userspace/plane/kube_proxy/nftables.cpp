@@ -29,10 +29,6 @@ std::string port_key(const Service& service) {
   return fmt::format("{} {}", service.name, kube_proxy::lower_case(service.frontend.protocol));
 }
 
-std::optional<Frontend>& place_of(ServicePort& port, const Frontend& frontend) {
-  return frontend.address.is_unspecified() ? port.node_port : port.cluster_ip;
-}
-
 ServicePort empty_port(const Service& service) {
   return {.name = service.name,
           .family = service.frontend.address.family,
@@ -40,24 +36,53 @@ ServicePort empty_port(const Service& service) {
 }
 
 Status check_service(const Service& service) {
-  for (const Endpoint& endpoint : service.endpoints) {
-    if (endpoint.address.family != service.frontend.address.family) {
-      return failure("{} of {} cannot be translated to {}, which is of the other address family",
-                     service.frontend.text(), service.name, endpoint.text());
+  for (const auto* const endpoints : {&service.endpoints, &service.cluster_endpoints}) {
+    for (const Endpoint& endpoint : *endpoints) {
+      if (endpoint.address.family != service.frontend.address.family) {
+        return failure("{} of {} cannot be translated to {}, which is of the other address family",
+                       service.frontend.text(), service.name, endpoint.text());
+      }
     }
   }
   return kube_proxy::check_nft_name(service.name);
 }
 
+bool has_frontend(const ServicePort& port, const Frontend& frontend) {
+  return port.cluster_ip == frontend || port.node_port == frontend ||
+         std::find(port.addresses.begin(), port.addresses.end(), frontend) != port.addresses.end();
+}
+
 // Adds the frontend of `service` to `port`, which is the one of its name.
 Status add_frontend(ServicePort& port, const Service& service) {
-  auto& place = place_of(port, service.frontend);
-  if (place) {
+  const FrontendKind kind = kube_proxy::kind_of(service);
+  auto* const place = kind == FrontendKind::cluster_ip  ? &port.cluster_ip
+                      : kind == FrontendKind::node_port ? &port.node_port
+                                                        : nullptr;
+  if (place != nullptr && *place) {
     return failure("{} has two frontends of one kind in one family, {} and {}: kube-proxy has one",
-                   service.name, place->text(), service.frontend.text());
+                   service.name, (*place)->text(), service.frontend.text());
   }
-  place = service.frontend;
+  auto traffic = port.traffic();
+  SVCB_CHECK(traffic.add(service));
+  port.set(std::move(traffic));
+  if (place != nullptr) {
+    *place = service.frontend;
+  } else {
+    port.addresses.push_back(service.frontend);
+  }
   return {};
+}
+
+void remove_frontend(ServicePort& port, const Service& service) {
+  auto traffic = port.traffic();
+  traffic.remove(kube_proxy::kind_of(service));
+  port.set(std::move(traffic));
+  std::erase(port.addresses, service.frontend);
+  for (auto* const place : {&port.cluster_ip, &port.node_port}) {
+    if (*place == service.frontend) {
+      place->reset();
+    }
+  }
 }
 
 using Ports = std::unordered_map<std::string, ServicePort>;
@@ -80,12 +105,7 @@ Result<GroupedServices> group(std::span<const Service> services) {
     const auto [place, is_new] = grouped.ports[family].try_emplace(port_key(service), empty_port(service));
     ServicePort& port = place->second;
     if (is_new) {
-      port.endpoints = service.endpoints;
       grouped.order[family].push_back(&port);
-    } else if (port.endpoints != service.endpoints) {
-      return failure(
-          "{} has other endpoints behind {} than behind its other frontend: kube-proxy has one list",
-          service.name, service.frontend.text());
     }
     SVCB_CHECK(add_frontend(port, service));
   }
@@ -96,19 +116,22 @@ Result<GroupedServices> group(std::span<const Service> services) {
 Result<std::optional<ServicePort>> changed_port(const ServicePort* before, const Change& change) {
   const Service& service = change.service;
   ServicePort after = before == nullptr ? empty_port(service) : *before;
-  auto& place = place_of(after, service.frontend);
   if (change.operation == Operation::add_service) {
     SVCB_CHECK(add_frontend(after, service));
-  } else if (place != service.frontend) {
+    return after;
+  }
+  if (!has_frontend(after, service.frontend)) {
     return failure("{} {}: there is no such service at {}", to_string(change.operation), service.name,
                    service.frontend.text());
   }
   if (change.operation == Operation::remove_service) {
-    place.reset();
+    remove_frontend(after, service);
   } else {
-    after.endpoints = service.endpoints;
+    auto traffic = after.traffic();
+    traffic.change(service);
+    after.set(std::move(traffic));
   }
-  const bool stays = after.cluster_ip || after.node_port;
+  const bool stays = after.cluster_ip || after.node_port || !after.addresses.empty();
   return stays ? std::optional(std::move(after)) : std::nullopt;
 }
 
@@ -200,40 +223,52 @@ KubeProxyNftables::~KubeProxyNftables() {
   }
 }
 
-Status KubeProxyNftables::install(std::span<const Service> services) {
-  const Stopwatch generating;
+Result<KubeProxyNftables::Wanted> KubeProxyNftables::wanted(std::span<const Service> services,
+                                                            const ClusterCidr& cidr,
+                                                            const std::array<Table, 2>& before) {
   SVCB_TAKE(grouped, group(services));
-  std::array<Table, 2> wanted;
-  std::string text;
+  Wanted wanted;
   for (const Family family : families) {
     const auto index = static_cast<std::size_t>(family);
-    Table& next = wanted[index];
+    Table& next = wanted.tables[index];
     next.programmed = !grouped.order[index].empty();
-    next.touched = next.programmed || table(family).touched;
-    if (table(family).touched) {
-      write_table_removal(text, family);
+    next.touched = next.programmed || before[index].touched;
+    if (before[index].touched) {
+      write_table_removal(wanted.text, family);
     }
     if (next.programmed) {
-      kube_proxy::write_nft_base(text, family);
+      kube_proxy::write_nft_base(wanted.text, family);
     }
     for (const ServicePort* port : grouped.order[index]) {
       const bool shared = port->cluster_ip && next.cluster_ips[port->cluster_ip->address]++ != 0;
-      kube_proxy::write_nft_sync(text, nullptr, port, shared, cidr_);
+      kube_proxy::write_nft_sync(wanted.text, nullptr, port, shared, cidr);
     }
     next.ports = std::move(grouped.ports[index]);
   }
+  return wanted;
+}
+
+Result<std::string> KubeProxyNftables::install_input(std::span<const Service> services,
+                                                     const ClusterCidr& cidr) {
+  SVCB_TAKE(fresh, wanted(services, cidr, {}));
+  return std::move(fresh.text);
+}
+
+Status KubeProxyNftables::install(std::span<const Service> services) {
+  const Stopwatch generating;
+  SVCB_TAKE(next, wanted(services, cidr_, tables_));
   staged_.reset();
   cost_ = {};
-  if (text.empty()) {
+  if (next.text.empty()) {
     return {};
   }
-  SVCB_TAKE(input, memfd_of("kube-proxy.nft", text));
+  SVCB_TAKE(input, memfd_of("kube-proxy.nft", next.text));
   cost_.generate_ns = generating.ns();
   for (const Family family : families) {
-    table(family).touched = wanted[static_cast<std::size_t>(family)].touched;
+    table(family).touched = next.tables[static_cast<std::size_t>(family)].touched;
   }
-  SVCB_CHECK(load(input, text.size(), true));
-  tables_ = std::move(wanted);
+  SVCB_CHECK(load(input, next.text.size(), true));
+  tables_ = std::move(next.tables);
   return {};
 }
 
@@ -353,8 +388,11 @@ Result<std::optional<Service>> KubeProxyNftables::find(const Frontend& frontend)
 }
 
 Service KubeProxyNftables::programmed(const Service& service) const {
-  Service result = service;
-  if (service.endpoints.empty()) {
+  Service result = kube_proxy::readable(service);
+  if (result.kind == FrontendKind::load_balancer) {
+    result.kind = FrontendKind::external_ip;  // the maps know no difference
+  }
+  if (result.endpoints.empty() && result.cluster_endpoints.empty()) {
     result.name = kube_proxy::nft_comment(service.name);
   } else {
     const ServicePort port = empty_port(service);

@@ -42,6 +42,10 @@ class KubeProxyNftables final : public DataPlane {
   KubeProxyNftables(const KubeProxyNftables&) = delete;
   KubeProxyNftables& operator=(const KubeProxyNftables&) = delete;
 
+  // What install() gives `nft -f -` where there is no table yet. Pure.
+  [[nodiscard]] static Result<std::string> install_input(std::span<const Service> services,
+                                                         const ClusterCidr& cidr);
+
   Status install(std::span<const Service> services) override;
   // Nothing is remembered of a staged change that is not committed.
   Status stage(const Change& change) override;
@@ -68,6 +72,10 @@ class KubeProxyNftables final : public DataPlane {
     // them: the same commands, without another run of nft.
     std::vector<std::string> leftover;
   };
+  struct Wanted {
+    std::array<Table, 2> tables;  // by Family
+    std::string text;             // that makes them
+  };
   struct Staged {
     Fd input;
     std::size_t bytes = 0;
@@ -81,6 +89,8 @@ class KubeProxyNftables final : public DataPlane {
     kube_proxy::NftTable table;
   };
 
+  static Result<Wanted> wanted(std::span<const Service> services, const ClusterCidr& cidr,
+                               const std::array<Table, 2>& before);
   Status load(const Fd& input, std::size_t bytes, bool interruptible);
   void apply(Staged staged);
   // Whether the ClusterIP of the port, before or after a change, is another port's as well.

@@ -67,6 +67,9 @@ void read_match(NftRule& rule, const Json& match) {
     rule.other_saddr = address_or_prefix(right);
   } else if (equal && text_of(member(member(left, "meta"), "key")) == "l4proto") {
     rule.protocol = protocol_of(right);
+  } else if (equal && text_of(member(member(left, "fib"), "result")) == "type" &&
+             member(member(left, "fib"), "flags") == Json::array({"saddr"}) && text_of(right) == "local") {
+    rule.local_saddr = true;
   } else {
     rule.other = true;
   }
@@ -97,6 +100,12 @@ void read_dnat(NftRule& rule, const Json& dnat) {
   rule.dnat = Endpoint{*address, static_cast<std::uint16_t>(port)};
 }
 
+void read_update(NftRule& rule, const Json& set) {
+  const std::string field = text_of(member(member(member(set, "elem"), "payload"), "field"));
+  rule.update = text_of(member(set, "set"));
+  rule.other = rule.other || text_of(member(set, "op")) != "update" || field != "saddr";
+}
+
 NftRule read_rule(const Json& expressions) {
   NftRule rule;
   for (const Json& expression : expressions) {
@@ -106,6 +115,8 @@ NftRule read_rule(const Json& expressions) {
       read_vmap(rule, vmap);
     } else if (const Json& dnat = member(expression, "dnat"); !dnat.is_null()) {
       read_dnat(rule, dnat);
+    } else if (const Json& set = member(expression, "set"); !set.is_null()) {
+      read_update(rule, set);
     } else if (std::string jump = target_of(expression, "jump"); !jump.empty()) {
       rule.jump = std::move(jump);
     } else if (std::string go_to = target_of(expression, "goto"); !go_to.empty()) {
@@ -136,7 +147,8 @@ std::optional<std::pair<std::string, NftElement>> read_element(const Json& pair)
   const Json& commented = member(pair[0], "elem");
   const Json& key = commented.is_null() ? pair[0] : member(commented, "val");
   return std::pair{read_key(key),
-                   NftElement{target_of(pair[1], "goto"), text_of(member(commented, "comment"))}};
+                   NftElement{target_of(pair[1], "goto"), text_of(member(commented, "comment")),
+                              pair[1].is_object() && pair[1].contains("drop")}};
 }
 
 tl::unexpected<Error> not_ours(std::string_view chain, std::string_view what) {
@@ -176,6 +188,15 @@ Result<NftTable> NftTable::parse(std::string_view json, Family family) {
       table.chains_[text_of(member(chain, "name"))];
     } else if (const Json& rule = member(object, "rule"); !rule.is_null()) {
       table.chains_[text_of(member(rule, "chain"))].push_back(read_rule(member(rule, "expr")));
+    } else if (const Json& set = member(object, "set"); !set.is_null()) {
+      const std::string name = text_of(member(set, "name"));
+      if (name.starts_with("affinity-")) {
+        table.affinity_sets_[name] = static_cast<std::uint32_t>(number_of(member(set, "timeout")));
+      } else if (name == "cluster-ips") {
+        for (const Json& element : member(set, "elem")) {
+          table.cluster_ips_.insert(text_of(element));
+        }
+      }
     } else if (const Json& map = member(object, "map"); !map.is_null()) {
       auto& elements = table.maps_[text_of(member(map, "name"))];
       for (const Json& pair : member(map, "elem")) {
@@ -208,31 +229,101 @@ Result<const std::vector<NftRule>*> NftTable::chain(const std::string& name) con
   return &found->second;
 }
 
-Result<std::string> NftTable::service_chain(const Frontend& frontend, const std::string& target) const {
-  if (!frontend.address.is_unspecified()) {
-    return target;
-  }
+Status NftTable::read_external(const std::string& target, Service& service) const {
   SVCB_TAKE(rules, chain(target));
-  if (rules->size() != 2 || (*rules)[0] != jump_to_mark() || !(*rules)[1].go_to.starts_with("service-")) {
-    return not_ours(target, "it has to mark for masquerading, and to go to a service's chain");
+  const std::string service_chain = "service-" + target.substr(std::string_view("external-").size());
+  const std::string local_chain = "local-" + target.substr(std::string_view("external-").size());
+  NftRule on;
+  on.go_to = service_chain;
+  if (rules->size() == 2 && rules->front() == jump_to_mark() && rules->back() == on) {
+    return read_policy(service_chain, service, service.endpoints);
   }
-  return (*rules)[1].go_to;
+  // The Local policy: pods' packets and the node's own by the other one; the rest, where there is an
+  // endpoint, by this.
+  NftRule pods = on;
+  NftRule mark = jump_to_mark();
+  NftRule own = on;
+  mark.local_saddr = own.local_saddr = true;
+  const bool leads_on = rules->size() == 4;
+  if (leads_on || rules->size() == 3) {
+    pods.saddr = (*rules)[0].saddr;
+    on.go_to = local_chain;
+    if (!pods.saddr.empty() && (*rules)[0] == pods && (*rules)[1] == mark && (*rules)[2] == own &&
+        (!leads_on || rules->back() == on)) {
+      service.local_only = true;
+      SVCB_CHECK(read_policy(service_chain, service, service.cluster_endpoints));
+      return leads_on ? read_policy(local_chain, service, service.endpoints) : Status();
+    }
+  }
+  return not_ours(target, "it has to masquerade, and to go to a service's chain or this node's part of it");
 }
 
-Result<Endpoint> NftTable::endpoint(const std::string& chain_name, Protocol protocol) const {
+Status NftTable::read_policy(const std::string& name, Service& service,
+                             std::vector<Endpoint>& endpoints) const {
+  SVCB_TAKE(all, chain(name));
+  std::span<const NftRule> rules(*all);
+  if (rules.empty() || !is_balanced(rules.back())) {
+    return not_ours(name, "it has to end with one verdict for each number that it draws");
+  }
+  const auto& targets = rules.back().targets;
+  rules = rules.first(rules.size() - 1);
+  if (!rules.empty() && !rules.front().jump.empty()) {
+    NftRule masquerade = jump_to_mark();
+    masquerade.daddr =
+        service.kind == FrontendKind::cluster_ip ? service.frontend.address.text() : rules.front().daddr;
+    masquerade.other_saddr = rules.front().other_saddr;
+    if (rules.front() != masquerade || masquerade.other_saddr.empty() || masquerade.daddr.empty()) {
+      return not_ours(name, "it has to mark what comes from outside the cluster");
+    }
+    rules = rules.subspan(1);
+  } else if (service.kind == FrontendKind::cluster_ip) {
+    return not_ours(name, "it has to mark what comes from outside the cluster");
+  }
+  if (!rules.empty()) {
+    const auto timeout = affinity_sets_.find(nft_affinity_set(targets.front().second));
+    service.affinity_seconds = timeout == affinity_sets_.end() ? 0 : timeout->second;
+    for (std::size_t i = 0; i < rules.size(); ++i) {
+      NftRule seen;
+      seen.go_to = i < targets.size() ? targets[i].second : "";
+      seen.saddr = seen.go_to.empty() ? "" : "@" + nft_affinity_set(seen.go_to);
+      if (rules.size() != targets.size() || rules[i] != seen || service.affinity_seconds == 0) {
+        return not_ours(name, "it has to send a client back to the endpoint that it was sent to before");
+      }
+    }
+  }
+  for (const auto& [number, target] : targets) {
+    SVCB_TAKE(next, endpoint(target, service));
+    endpoints.push_back(next);
+  }
+  return {};
+}
+
+Result<Endpoint> NftTable::endpoint(const std::string& chain_name, const Service& service) const {
   SVCB_TAKE(rules, chain(chain_name));
-  if (rules->size() != 2 || !rules->back().dnat) {
+  const bool remembers = service.affinity_seconds != 0;
+  if (rules->size() != (remembers ? 3 : 2) || !rules->back().dnat) {
     return not_ours(chain_name, "it has to mark what the endpoint sends to itself, and to translate");
   }
   const Endpoint endpoint = *rules->back().dnat;
   NftRule hairpin = jump_to_mark();
   hairpin.saddr = endpoint.address.text();
   NftRule dnat;
-  dnat.protocol = lower_case(protocol);
+  dnat.protocol = lower_case(service.frontend.protocol);
   dnat.dnat = endpoint;
   if (rules->front() != hairpin || rules->back() != dnat) {
     return not_ours(chain_name,
                     fmt::format("it translates to {}, which its other match is not for", endpoint.text()));
+  }
+  if (remembers) {
+    const std::string set = nft_affinity_set(chain_name);
+    const auto timeout = affinity_sets_.find(set);
+    NftRule update;
+    update.update = "@" + set;
+    if ((*rules)[1] != update || timeout == affinity_sets_.end() ||
+        timeout->second != service.affinity_seconds) {
+      return not_ours(chain_name,
+                      fmt::format("it has to remember its clients for {} s", service.affinity_seconds));
+    }
   }
   return endpoint;
 }
@@ -244,90 +335,102 @@ Result<std::optional<Service>> NftTable::find(const Frontend& frontend) const {
   if (dispatch == nullptr && refusal == nullptr) {
     return std::nullopt;
   }
-  if (dispatch != nullptr && refusal != nullptr) {
-    return failure("the kernel both dispatches and refuses {}", frontend.text());
-  }
   Service service;
   service.frontend = frontend;
-  service.kind = frontend.address.is_unspecified() ? FrontendKind::node_port : FrontendKind::cluster_ip;
-  if (refusal != nullptr) {
-    if (refusal->target != "reject-chain") {
-      return failure("the kernel does not reject {}, which has no endpoints", frontend.text());
-    }
+  const bool is_external = dispatch != nullptr ? dispatch->target.starts_with("external-")
+                                               : !cluster_ips_.contains(frontend.address.text());
+  service.kind = frontend.address.is_unspecified() ? FrontendKind::node_port
+                 : is_external                     ? FrontendKind::external_ip
+                                                   : FrontendKind::cluster_ip;
+  if (refusal != nullptr && !refusal->drop && refusal->target != "reject-chain") {
+    return failure("the kernel does not reject {}, which has no endpoints", frontend.text());
+  }
+  if (dispatch == nullptr) {
     service.name = refusal->comment;
+    service.local_only = refusal->drop;
     return service;
   }
-
-  SVCB_TAKE(name, service_chain(frontend, dispatch->target));
-  service.name = service_name_of_nft_chain(name);
-  SVCB_TAKE(rules, chain(name));
-  if (rules->empty() || !is_balanced(rules->back())) {
-    return not_ours(name, "it has to end with one verdict for each number that it draws");
+  service.name = service_name_of_nft_chain(dispatch->target);
+  if (is_external) {
+    SVCB_CHECK(read_external(dispatch->target, service));
+  } else {
+    service.local_only = dispatch->target.starts_with("local-");
+    SVCB_CHECK(read_policy(dispatch->target, service, service.endpoints));
   }
-  if (!frontend.address.is_unspecified()) {
-    NftRule masquerade = jump_to_mark();
-    masquerade.daddr = frontend.address.text();
-    masquerade.other_saddr = rules->front().other_saddr;
-    if (rules->size() != 2 || rules->front() != masquerade || masquerade.other_saddr.empty()) {
-      return not_ours(name, "it has to mark what comes from outside the cluster");
-    }
-  }
-  for (const auto& [number, target] : rules->back().targets) {
-    SVCB_TAKE(next, endpoint(target, frontend.protocol));
-    service.endpoints.push_back(next);
+  // Refused as well: with the Local policy, what comes from outside to a node without endpoints.
+  const bool dropped = is_external && service.local_only && service.endpoints.empty();
+  if (dropped != (refusal != nullptr) || (dropped && !refusal->drop)) {
+    return failure("the kernel both dispatches and refuses {}, or should", frontend.text());
   }
   return service;
 }
 
 Result<std::size_t> NftTable::services(std::span<const std::string> leftover) const {
   using Names = std::unordered_set<std::string>;
-  const auto last_rule = [this](const std::string& name) -> NftRule {
-    const auto found = chains_.find(name);
-    return found == chains_.end() || found->second.empty() ? NftRule{} : found->second.back();
-  };
-
   // What the maps lead to.
   std::size_t services = 0;
-  Names service_chains;
-  Names external_chains;
-  Names endpoint_chains;
+  Names policies;
+  Names externals;
+  Names endpoints;
+  Names sets;
   for (const std::string_view map : service_maps) {
     const auto elements = maps_.find(std::string(map));
     if (elements == maps_.end()) {
       return failure("the kernel's {} table has no map {}", to_string(family_), map);
     }
-    services += elements->second.size();
+    const bool refuses = map.starts_with("no-");
     for (const auto& [key, element] : elements->second) {
-      if (map == "service-ips") {
-        service_chains.insert(element.target);
-      } else if (map == "service-nodeports") {
-        external_chains.insert(element.target);
-        service_chains.insert(last_rule(element.target).go_to);
+      // One that is dispatched and refused is one service.
+      const auto* const other =
+          refuses ? this->element(map == "no-endpoint-services" ? "service-ips" : "service-nodeports", key)
+                  : nullptr;
+      services += other == nullptr ? 1 : 0;
+      if (!refuses) {
+        (element.target.starts_with("external-") ? externals : policies).insert(element.target);
       }
     }
   }
-  for (const std::string& chain : service_chains) {
-    for (const auto& [number, target] : last_rule(chain).targets) {
-      endpoint_chains.insert(target);
+  const auto rules_of = [this](const std::string& name) -> const std::vector<NftRule>& {
+    static const std::vector<NftRule> none;
+    const auto found = chains_.find(name);
+    return found == chains_.end() ? none : found->second;
+  };
+  for (const std::string& chain : externals) {
+    for (const NftRule& rule : rules_of(chain)) {
+      if (!rule.go_to.empty()) {
+        policies.insert(rule.go_to);
+      }
+    }
+  }
+  for (const std::string& chain : policies) {
+    for (const NftRule& rule : rules_of(chain)) {
+      for (const auto& [number, target] : rule.targets) {
+        endpoints.insert(target);
+      }
+      if (rule.saddr.starts_with("@")) {
+        sets.insert(rule.saddr.substr(1));
+      }
     }
   }
 
   // What there is.
   const Names known(leftover.begin(), leftover.end());
-  std::array<std::size_t, 3> held{};
+  std::array<std::size_t, 4> held{};
   for (const auto& [name, rules] : chains_) {
     if (name.find('/') != std::string::npos && !(known.contains(name) && rules.empty())) {
-      held[0] += name.starts_with("service-") ? 1 : 0;
+      held[0] += name.starts_with("service-") || name.starts_with("local-") ? 1 : 0;
       held[1] += name.starts_with("endpoint-") ? 1 : 0;
       held[2] += name.starts_with("external-") ? 1 : 0;
     }
   }
-  const std::array led_to{service_chains.size(), endpoint_chains.size(), external_chains.size()};
+  held[3] = affinity_sets_.size();
+  const std::array led_to{policies.size(), endpoints.size(), externals.size(), sets.size()};
   if (held != led_to) {
     return failure(
-        "the kernel's {} table leads {} services to {} service chains, {} endpoint chains and {} external "
-        "chains, and has {}, {} and {}",
-        to_string(family_), services, led_to[0], led_to[1], led_to[2], held[0], held[1], held[2]);
+        "the kernel's {} table leads {} services to {} service chains, {} endpoint chains, {} external "
+        "chains and {} affinity sets, and has {}, {}, {} and {}",
+        to_string(family_), services, led_to[0], led_to[1], led_to[2], led_to[3], held[0], held[1], held[2],
+        held[3]);
   }
   return services;
 }

@@ -9,6 +9,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <unordered_set>
 #include <utility>
 #include <vector>
 
@@ -20,7 +21,7 @@ namespace svcbench::kube_proxy {
 // One rule of a service's chains, as far as kube-proxy's rules need it; addresses as nft prints them.
 struct NftRule {
   std::string daddr;         // ip daddr X
-  std::string saddr;         // ip saddr X
+  std::string saddr;         // ip saddr X; of a set "@X"
   std::string other_saddr;   // ip saddr != X, "10.0.0.0/8"
   std::string protocol;      // meta l4proto
   std::string jump;          // the chain that is jumped to
@@ -28,7 +29,9 @@ struct NftRule {
   std::uint64_t modulo = 0;  // numgen random mod
   std::vector<std::pair<std::uint64_t, std::string>> targets;  // of its vmap, ascending
   std::optional<Endpoint> dnat;
-  bool other = false;  // it has something else, which svcbench does not write
+  std::string update;        // the set that the source address is put into, "@X"
+  bool local_saddr = false;  // fib saddr type local
+  bool other = false;        // it has something else, which svcbench does not write
 
   bool operator==(const NftRule&) const = default;
 };
@@ -36,6 +39,7 @@ struct NftRule {
 struct NftElement {
   std::string target;   // the chain that its verdict goes to
   std::string comment;  // empty: none
+  bool drop = false;    // its verdict
 };
 
 // A table as it was read.
@@ -56,14 +60,17 @@ class NftTable {
 
   [[nodiscard]] const NftElement* element(std::string_view map, const std::string& key) const;
   [[nodiscard]] Result<const std::vector<NftRule>*> chain(const std::string& name) const;
-  // The service chain that a dispatch element leads to, over the external chain for a NodePort.
-  [[nodiscard]] Result<std::string> service_chain(const Frontend& frontend,
-                                                  const std::string& target) const;
-  [[nodiscard]] Result<Endpoint> endpoint(const std::string& chain_name, Protocol protocol) const;
+  // What a dispatch element leads to, over the external chain for all but ClusterIPs.
+  Status read_external(const std::string& target, Service& service) const;
+  // A service- or local- chain.
+  Status read_policy(const std::string& name, Service& service, std::vector<Endpoint>& endpoints) const;
+  [[nodiscard]] Result<Endpoint> endpoint(const std::string& chain_name, const Service& service) const;
 
   Family family_ = Family::ipv4;
   std::unordered_map<std::string, Map> maps_;
   std::unordered_map<std::string, std::vector<NftRule>> chains_;
+  std::unordered_map<std::string, std::uint32_t> affinity_sets_;  // timeout in seconds
+  std::unordered_set<std::string> cluster_ips_;
 };
 
 }  // namespace svcbench::kube_proxy

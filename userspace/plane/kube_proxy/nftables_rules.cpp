@@ -47,24 +47,36 @@ std::string endpoint_chain_of(std::string_view path, const Endpoint& endpoint) {
 
 // All chains of a port, none where it has no endpoints.
 struct Chains {
-  std::string service;
-  std::string external;  // empty: no NodePort
-  std::vector<std::string> endpoints;
+  std::string service;  // empty, as the next two: not needed
+  std::string local;
+  std::string external;
+  std::vector<Endpoint> reachable;
+  std::vector<std::string> endpoints;  // of each of those
 };
 
 Chains chains_of(const ServicePort* port) {
   Chains chains;
-  if (port == nullptr || port->endpoints.empty()) {
+  if (port == nullptr) {
+    return chains;
+  }
+  const PortTraffic traffic = port->traffic();
+  if (!traffic.has_endpoints()) {
     return chains;
   }
   const std::string path = port_path(*port);
   const std::string base = hash_and_cut(path);
-  chains.service = "service-" + base;
-  if (port->node_port) {
+  if (traffic.uses_cluster()) {
+    chains.service = "service-" + base;
+  }
+  if (traffic.uses_local()) {
+    chains.local = "local-" + base;
+  }
+  if (traffic.uses_external()) {
     chains.external = "external-" + base;
   }
-  chains.endpoints.reserve(port->endpoints.size());
-  for (const Endpoint& endpoint : port->endpoints) {
+  chains.reachable = traffic.reachable();
+  chains.endpoints.reserve(chains.reachable.size());
+  for (const Endpoint& endpoint : chains.reachable) {
     chains.endpoints.push_back(endpoint_chain_of(path, endpoint));
   }
   return chains;
@@ -72,7 +84,7 @@ Chains chains_of(const ServicePort* port) {
 
 std::vector<std::string> sorted(const Chains& chains) {
   std::vector<std::string> all = chains.endpoints;
-  for (const std::string* chain : {&chains.service, &chains.external}) {
+  for (const std::string* chain : {&chains.service, &chains.local, &chains.external}) {
     if (!chain->empty()) {
       all.push_back(*chain);
     }
@@ -95,26 +107,42 @@ struct Element {
 
 constexpr std::string_view cluster_ips = "cluster-ips";
 
-void add_dispatch(std::vector<Element>& elements, const ServicePort& port, const Frontend& frontend,
-                  const std::string& chain) {
-  if (port.endpoints.empty()) {
-    elements.push_back(
-        {nft_refusal_map(frontend), nft_key(frontend), "goto reject-chain", nft_comment(port.name)});
-  } else {
-    elements.push_back({nft_dispatch_map(frontend), nft_key(frontend), "goto " + chain, {}});
-  }
+Element dispatch(const Frontend& frontend, const std::string& chain) {
+  return {nft_dispatch_map(frontend), nft_key(frontend), "goto " + chain, {}};
+}
+
+// Packets to a frontend without endpoints are rejected; where other nodes have some, dropped.
+Element refusal(const ServicePort& port, const Frontend& frontend, bool elsewhere) {
+  return {nft_refusal_map(frontend), nft_key(frontend), elsewhere ? "drop" : "goto reject-chain",
+          nft_comment(port.name)};
 }
 
 std::vector<Element> elements_of(const ServicePort* port, const Chains& chains, bool cluster_ip_shared) {
   std::vector<Element> elements;
-  if (port != nullptr && port->cluster_ip) {
+  if (port == nullptr) {
+    return elements;
+  }
+  const PortTraffic traffic = port->traffic();
+  if (port->cluster_ip) {
     if (!cluster_ip_shared) {
       elements.push_back({cluster_ips, port->cluster_ip->address.text(), {}, {}});
     }
-    add_dispatch(elements, *port, *port->cluster_ip, chains.service);
+    elements.push_back(
+        traffic.has_internal()
+            ? dispatch(*port->cluster_ip, traffic.internal_local ? chains.local : chains.service)
+            : refusal(*port, *port->cluster_ip, traffic.has_endpoints()));
   }
-  if (port != nullptr && port->node_port) {
-    add_dispatch(elements, *port, *port->node_port, chains.external);
+  const auto add_external = [&](const Frontend& frontend) {
+    if (traffic.has_endpoints()) {
+      elements.push_back(dispatch(frontend, chains.external));
+    }
+    if (!traffic.has_external()) {
+      elements.push_back(refusal(*port, frontend, traffic.has_endpoints()));
+    }
+  };
+  std::for_each(port->addresses.begin(), port->addresses.end(), add_external);
+  if (port->node_port) {
+    add_external(*port->node_port);
   }
   return elements;
 }
@@ -153,31 +181,94 @@ class Commands {
   std::string_view family_;
 };
 
+void write_external_rules(Commands& commands, const ServicePort& port, const PortTraffic& traffic,
+                          const Chains& chains, const ClusterCidr& cidr) {
+  if (traffic.external_local) {
+    // What this node and its pods send is not bound by the policy.
+    commands.write("add rule", chains.external, nft_family(port.family), "saddr", cidr.of(port.family),
+                   "goto", chains.service, "comment \"short-circuit pod traffic\"");
+    commands.write("add rule", chains.external,
+                   "fib saddr type local jump mark-for-masquerade comment \"masquerade local traffic\"");
+    commands.write("add rule", chains.external, "fib saddr type local goto", chains.service,
+                   "comment \"short-circuit local traffic\"");
+  } else {
+    commands.write("add rule", chains.external, "jump mark-for-masquerade");
+  }
+  if (traffic.has_external()) {
+    commands.write("add rule", chains.external, "goto",
+                   traffic.external_local ? chains.local : chains.service);
+  }
+}
+
+// Of the chain `chain`: to the endpoints of one policy.
+void write_policy_rules(Commands& commands, const ServicePort& port, const std::string& chain,
+                        const std::vector<Endpoint>& endpoints, const Chains& chains) {
+  const auto chain_of = [&](const Endpoint& endpoint) -> const std::string& {
+    const auto place = std::find(chains.reachable.begin(), chains.reachable.end(), endpoint);
+    return chains.endpoints[static_cast<std::size_t>(place - chains.reachable.begin())];
+  };
+  std::string targets;
+  for (std::size_t i = 0; i < endpoints.size(); ++i) {
+    // Mostly the policy's endpoints are all that there are.
+    const bool in_place = chains.reachable[i] == endpoints[i];
+    const std::string& target = in_place ? chains.endpoints[i] : chain_of(endpoints[i]);
+    fmt::format_to(std::back_inserter(targets), "{}{} : goto {}", i == 0 ? "" : " , ", i, target);
+    if (port.affinity_seconds != 0) {
+      commands.write("add rule", chain, nft_family(port.family), "saddr", "@" + nft_affinity_set(target),
+                     "goto", target);
+    }
+  }
+  commands.write("add rule", chain,
+                 fmt::format("numgen random mod {} vmap {{ {} }}", endpoints.size(), targets));
+}
+
 void write_service_rules(Commands& commands, const ServicePort& port, const Chains& chains,
                          const ClusterCidr& cidr) {
   const std::string_view ip = nft_family(port.family);
-  if (port.cluster_ip) {
-    commands.write("add rule", chains.service, ip, "daddr", port.cluster_ip->address.text(), ip,
-                   "saddr !=", cidr.of(port.family), "jump mark-for-masquerade");
+  const PortTraffic traffic = port.traffic();
+  if (port.cluster_ip && traffic.has_internal()) {
+    commands.write("add rule", traffic.internal_local ? chains.local : chains.service, ip, "daddr",
+                   port.cluster_ip->address.text(), ip, "saddr !=", cidr.of(port.family),
+                   "jump mark-for-masquerade");
   }
-  if (port.node_port) {
-    commands.write("add rule", chains.external, "jump mark-for-masquerade");
-    commands.write("add rule", chains.external, "goto", chains.service);
+  if (traffic.uses_external()) {
+    write_external_rules(commands, port, traffic, chains, cidr);
   }
-  std::string targets;
-  for (std::size_t i = 0; i < chains.endpoints.size(); ++i) {
-    fmt::format_to(std::back_inserter(targets), "{}{} : goto {}", i == 0 ? "" : " , ", i,
-                   chains.endpoints[i]);
+  if (port.affinity_seconds != 0) {
+    for (const std::string& chain : chains.endpoints) {
+      commands.write(
+          "add set", nft_affinity_set(chain),
+          fmt::format("{{ type {} ; flags dynamic,timeout ; timeout {}s ; }}",
+                      port.family == Family::ipv4 ? "ipv4_addr" : "ipv6_addr", port.affinity_seconds));
+    }
   }
-  commands.write("add rule", chains.service,
-                 fmt::format("numgen random mod {} vmap {{ {} }}", chains.endpoints.size(), targets));
+  if (traffic.uses_cluster()) {
+    write_policy_rules(commands, port, chains.service, traffic.cluster, chains);
+  }
+  if (traffic.uses_local()) {
+    write_policy_rules(commands, port, chains.local, traffic.local, chains);
+  }
 }
 
 void write_endpoint_rules(Commands& commands, const ServicePort& port, const Endpoint& endpoint,
                           const std::string& chain) {
-  commands.write("add rule", chain, nft_family(port.family), "saddr", endpoint.address.text(),
-                 "jump mark-for-masquerade");
+  const std::string_view ip = nft_family(port.family);
+  commands.write("add rule", chain, ip, "saddr", endpoint.address.text(), "jump mark-for-masquerade");
+  if (port.affinity_seconds != 0) {
+    commands.write("add rule", chain, "update", "@" + nft_affinity_set(chain), "{", ip, "saddr }");
+  }
   commands.write("add rule", chain, "meta l4proto", lower_case(port.protocol), "dnat to", endpoint.text());
+}
+
+std::vector<std::string> affinity_sets_of(const ServicePort* port, const Chains& chains) {
+  std::vector<std::string> sets;
+  if (port != nullptr && port->affinity_seconds != 0) {
+    std::transform(chains.endpoints.begin(), chains.endpoints.end(), std::back_inserter(sets),
+                   [](const std::string& chain) { return nft_affinity_set(chain); });
+  }
+  std::sort(sets.begin(), sets.end());
+  sets.erase(std::unique(sets.begin(), sets.end()), sets.end());
+  return sets;
 }
 
 struct BaseChain {
@@ -293,12 +384,36 @@ void write_base_rules(Commands& commands, Family family) {
 
 }  // namespace
 
+PortTraffic ServicePort::traffic() const {
+  return {.cluster = endpoints,
+          .local = local,
+          .internal_local = internal_local,
+          .external_local = external_local,
+          .has_cluster_ip = cluster_ip.has_value(),
+          .externals = addresses.size() + (node_port ? 1 : 0),
+          .affinity_seconds = affinity_seconds};
+}
+
+void ServicePort::set(PortTraffic traffic) {
+  endpoints = std::move(traffic.cluster);
+  local = std::move(traffic.local);
+  internal_local = traffic.internal_local;
+  external_local = traffic.external_local;
+  affinity_seconds = traffic.affinity_seconds;
+}
+
 std::string nft_service_chain(const ServicePort& port) {
   return "service-" + hash_and_cut(port_path(port));
 }
 
 std::string nft_external_chain(const ServicePort& port) {
   return "external-" + hash_and_cut(port_path(port));
+}
+
+std::string nft_local_chain(const ServicePort& port) { return "local-" + hash_and_cut(port_path(port)); }
+
+std::string nft_affinity_set(std::string_view endpoint_chain) {
+  return "affinity-" + std::string(endpoint_chain.substr(std::string_view("endpoint-").size()));
 }
 
 std::string nft_endpoint_chain(const ServicePort& port, const Endpoint& endpoint) {
@@ -309,7 +424,8 @@ std::vector<std::string> nft_chains(const ServicePort& port) { return sorted(cha
 
 std::string service_name_of_nft_chain(std::string_view chain) {
   // service-LAUZTJTB-ns4/svc4/tcp/p80
-  const std::size_t before_path = std::string_view("service-").size() + hash_size + 1;
+  const std::size_t prefix = std::min(chain.find('-'), chain.size());
+  const std::size_t before_path = prefix + 1 + hash_size + 1;
   const std::string_view path = chain.substr(std::min(before_path, chain.size()));
   const std::size_t port = path.rfind('/');
   const std::size_t protocol =
@@ -399,9 +515,26 @@ std::vector<std::string> write_nft_sync(std::string& text, const ServicePort* be
       commands.ensure_chain(new_chains.endpoints[i]);
     }
   }
-  for (const std::string* chain : {&new_chains.service, &new_chains.external}) {
+  for (const std::string* chain : {&new_chains.service, &new_chains.local, &new_chains.external}) {
     if (!chain->empty()) {
       commands.ensure_chain(*chain);
+    }
+  }
+  const auto old_sets = affinity_sets_of(before, old_chains);
+  const auto new_sets = affinity_sets_of(after, new_chains);
+  const auto old_names = sorted(old_chains);
+  const auto new_names = sorted(new_chains);
+  std::vector<std::string> stale;
+  std::set_difference(old_names.begin(), old_names.end(), new_names.begin(), new_names.end(),
+                      std::back_inserter(stale));
+  if (!old_sets.empty() && !new_sets.empty() && before->affinity_seconds != after->affinity_seconds) {
+    for (const std::string& chain : stale) {  // no rule may name a set that is deleted
+      commands.write("flush chain", chain);
+    }
+    for (const std::string& set : old_sets) {
+      if (std::binary_search(new_sets.begin(), new_sets.end(), set)) {
+        commands.write("delete set", set);
+      }
     }
   }
   for (const Element& element : new_elements) {
@@ -409,22 +542,22 @@ std::vector<std::string> write_nft_sync(std::string& text, const ServicePort* be
       commands.add(element);
     }
   }
-  if (!new_chains.service.empty()) {
+  if (!new_chains.endpoints.empty()) {
     write_service_rules(commands, *after, new_chains, cidr);
   }
   for (std::size_t i = 0; i < new_chains.endpoints.size(); ++i) {
     if (!is_repeat(i)) {
-      write_endpoint_rules(commands, *after, after->endpoints[i], new_chains.endpoints[i]);
+      write_endpoint_rules(commands, *after, new_chains.reachable[i], new_chains.endpoints[i]);
     }
   }
 
-  const auto old_names = sorted(old_chains);
-  const auto new_names = sorted(new_chains);
-  std::vector<std::string> stale;
-  std::set_difference(old_names.begin(), old_names.end(), new_names.begin(), new_names.end(),
-                      std::back_inserter(stale));
   for (const std::string& chain : stale) {
     commands.write("flush chain", chain);
+  }
+  for (const std::string& set : old_sets) {
+    if (!std::binary_search(new_sets.begin(), new_sets.end(), set)) {
+      commands.write("delete set", set);
+    }
   }
   for (const Element& element : old_elements) {
     if (!holds(new_elements, element)) {

@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "plane/kube_proxy/port_traffic.h"
 #include "plane/site.h"
 #include "svcbench/service.h"
 
@@ -16,15 +17,23 @@ namespace svcbench::kube_proxy {
 
 inline constexpr std::string_view nft_table = "kube-proxy";
 
-// One port of a Kubernetes Service in one family, which kube-proxy makes one service chain of: the
-// ClusterIP and the NodePort lead to the same endpoints.
+// One port of a Kubernetes Service in one family (port_traffic.h), which kube-proxy makes one service chain
+// of, and one for the endpoints of this node where a traffic policy is Local.
 struct ServicePort {
   std::string name;  // namespace/service[:port name]
   Family family = Family::ipv4;
   Protocol protocol = Protocol::tcp;
   std::optional<Frontend> cluster_ip{};
   std::optional<Frontend> node_port{};  // its address is the unspecified one
-  std::vector<Endpoint> endpoints{};
+  std::vector<Endpoint> endpoints{};    // by the Cluster policy
+  std::vector<Frontend> addresses{};    // external IPs, and the load balancer's
+  std::vector<Endpoint> local{};        // endpoints of this node, where a policy is Local
+  bool internal_local = false;          // the policies: of the ClusterIP
+  bool external_local = false;          // and of the other frontends
+  std::uint32_t affinity_seconds = 0;   // 0: none
+
+  [[nodiscard]] PortTraffic traffic() const;
+  void set(PortTraffic traffic);  // all but the frontends
 
   bool operator==(const ServicePort&) const = default;
 };
@@ -33,14 +42,19 @@ struct ServicePort {
 // it; a name that is too long for kube-proxy (not so among Kubernetes' own names) is cut, and ends in
 // "...".
 [[nodiscard]] std::string nft_service_chain(const ServicePort& port);
-// external-LAUZTJTB-ns4/svc4/tcp/p80: where the NodePort leads.
+// external-LAUZTJTB-ns4/svc4/tcp/p80: where all frontends but the ClusterIP lead. It masquerades, and goes
+// on to service-, or with the Local policy to local-LAUZTJTB-ns4/svc4/tcp/p80.
 [[nodiscard]] std::string nft_external_chain(const ServicePort& port);
+[[nodiscard]] std::string nft_local_chain(const ServicePort& port);
 // endpoint-5RFCDDV7-ns4/svc4/tcp/p80__10.180.0.5/80, with dots for an IPv6 address's colons.
 [[nodiscard]] std::string nft_endpoint_chain(const ServicePort& port, const Endpoint& endpoint);
-// All that `port` needs, in alphabetical order; none where it has no endpoints.
+// affinity-5RFCDDV7-ns4/svc4/tcp/p80__10.180.0.5/80: the set of clients that were sent to the endpoint.
+[[nodiscard]] std::string nft_affinity_set(std::string_view endpoint_chain);
+// All chains that `port` needs, in alphabetical order; none where it has no endpoints.
 [[nodiscard]] std::vector<std::string> nft_chains(const ServicePort& port);
 
-// namespace/service[:port name] of a service chain's name; of a name that was cut, what is left of it.
+// namespace/service[:port name] of a service-, local- or external- chain's name; of a name that was cut,
+// what is left of it.
 [[nodiscard]] std::string service_name_of_nft_chain(std::string_view chain);
 // What an element of a port without endpoints carries as its comment: the name, cut to what nft takes.
 [[nodiscard]] std::string nft_comment(std::string_view service_name);
@@ -64,7 +78,9 @@ void write_nft_base(std::string& text, Family family);
 
 // Appends what makes `after` of `before`; null is none. `cluster_ip_shared`: another port has the same
 // ClusterIP, whose element in cluster-ips is there before and stays. As kube-proxy does it: the chains that
-// `after` needs are added, emptied and written anew, elements written only where they differ.
+// `after` needs are added, emptied and written anew, elements written only where they differ; affinity sets
+// that are not needed any more are deleted at once. Unlike there, a set whose timeout changed is made anew:
+// the kernel changes no set's timeout.
 // Returns the chains that are not needed any more: emptied here, for the caller to delete in a later
 // transaction (before Linux 6.2 the kernel took them for referenced until some time after this one).
 std::vector<std::string> write_nft_sync(std::string& text, const ServicePort* before,

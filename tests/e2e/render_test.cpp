@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+// svcbench render and svcbench iptables --ruleset, as a user has them.
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <sstream>
+
+#include "program.h"
+
+namespace svcbench::testing {
+namespace {
+
+using nlohmann::json;
+
+[[maybe_unused]] const bool as_root = require_root_or_skip();
+
+const std::string policies = SVCBENCH_TEST_DATA "/policies.json";
+
+std::size_t lines_with(const std::string& text, const std::string& start) {
+  std::size_t count = 0;
+  std::istringstream lines(text);
+  for (std::string line; std::getline(lines, line);) {
+    count += line.starts_with(start) ? 1 : 0;
+  }
+  return count;
+}
+
+// In a network namespace of its own, as root.
+Ran in_namespace(const std::string& command, const std::string& input) {
+  return run_program({"unshare", "--net", "sh", "-c", command}, input);
+}
+
+}  // namespace
+
+TEST_CASE("render: every plane, and what is not in the text is said on standard error") {
+  for (const char* plane : {"iptables-legacy", "iptables-nft", "nftables", "ipvs", "ebpf-xdp", "ebpf-tc"}) {
+    const Ran ran = svcbench({"render", plane, "--cluster", policies, "--node", "node-a"});
+    INFO(ran.err);
+    CHECK(ran.status == 0);
+    CHECK(ran.out.find("10.96.1.1") != std::string::npos);
+    CHECK(ran.err.find("1 skipped (SCTP") != std::string::npos);
+    const bool one_family = std::string(plane).starts_with("ip");
+    CHECK((ran.err.find("--family ipv6 prints theirs") != std::string::npos) == one_family);
+    CHECK((ran.out.find("fd00:10:96::101") == std::string::npos) == one_family);
+  }
+  const Ran six = svcbench({"render", "iptables-nft", "--cluster", policies, "--family", "ipv6"});
+  CHECK(six.status == 0);
+  CHECK(six.out.find("fd00:10:96::101") != std::string::npos);
+  CHECK(six.out.find("10.96.1.1") == std::string::npos);
+}
+
+TEST_CASE("render: counts of generated services, shapes and parts") {
+  const std::vector<std::string> base{"render", "iptables-nft", "--services", "50", "--endpoints", "4"};
+  const auto with = [&](std::vector<std::string> more) {
+    more.insert(more.begin(), base.begin(), base.end());
+    const Ran ran = svcbench(more);
+    CHECK_MESSAGE(ran.status == 0, ran.err);
+    return ran.out;
+  };
+  CHECK(lines_with(with({"--part", "rules"}), "-A ") == 3 + 5 + 50 * (2 + 3 * 4));
+  CHECK(lines_with(with({}), "-I ") == 12);
+  CHECK(lines_with(with({}), "# ---- ") == 2);
+  CHECK(with({}).find(with({"--part", "rules"})) != std::string::npos);
+  CHECK(lines_with(with({"--shape", "chapter"}), "-A ") == 3 * 50 + 7);
+  CHECK(with({"--cluster-cidr", "10.128.0.0/10"}).find("! -s 10.128.0.0/10 ") != std::string::npos);
+  CHECK(with({}) == with({}));
+  CHECK(with({}) != with({"--seed", "2"}));
+
+  const Ran ipvs = svcbench(
+      {"render", "ipvs", "--cluster", policies, "--node-address", "192.0.2.77", "--part", "ipvsadm"});
+  CHECK(ipvs.status == 0);
+  CHECK(ipvs.out.find("-A -t 192.0.2.77:31080 -s rr\n") != std::string::npos);
+  CHECK(json::parse(svcbench({"render", "ebpf-tc", "--services", "3"}).out)["maps"].size() == 4);
+}
+
+TEST_CASE("render: its text loads as it is printed") {
+  for (const auto& [plane, tool] : {std::pair{"iptables-nft", "iptables-nft-restore --noflush"},
+                                    {"iptables-legacy", "iptables-legacy-restore --noflush"},
+                                    {"nftables", "nft -f -"}}) {
+    const Ran ran = svcbench({"render", plane, "--cluster", policies, "--node", "node-a"});
+    REQUIRE(ran.status == 0);
+    const Ran loaded = in_namespace(tool, ran.out);
+    CHECK_MESSAGE(loaded.status == 0, plane << ": " << loaded.err);
+  }
+}
+
+TEST_CASE("render: wrong words are one sentence and exit code 2") {
+  for (const auto& [arguments, word] : std::vector<std::pair<std::vector<std::string>, std::string>>{
+           {{"calico", "--services", "1"}, "calico"},
+           {{"nftables"}, "--services"},
+           {{"nftables", "--services", "0"}, "1 to 1,000,000"},
+           {{"nftables", "--services", "1", "--shape", "chapter"}, "one shape"},
+           {{"nftables", "--services", "1", "--part", "jumps"}, "it has rules"},
+           {{"ipvs", "--services", "1", "--node-address", "x"}, "neither an IPv4 nor"},
+           {{"ipvs", "--services", "1", "--cluster-cidr", "10.0.0.0"}, "not a range of addresses"},
+           {{"nftables", "--services", "1", "--node", "a"}, "--cluster"},
+           {{"nftables", "--cluster", "/no/such/file"}, "/no/such/file"}}) {
+    std::vector<std::string> all{"render"};
+    all.insert(all.end(), arguments.begin(), arguments.end());
+    const Ran ran = svcbench(all);
+    INFO(ran.err);
+    CHECK(ran.status == 2);
+    CHECK(ran.out.empty());
+    CHECK(std::count(ran.err.begin(), ran.err.end(), '\n') == 1);
+    CHECK(ran.err.find(word) != std::string::npos);
+  }
+}
+
+TEST_CASE(
+    "iptables --ruleset: a saved ruleset is timed, counted and told as JSON; the host stays as it was") {
+  const HostState before = HostState::now();
+  const TemporaryFolder folder;
+  const Ran rendered = svcbench({"render", "iptables-nft", "--services", "50"});
+  const Ran saved = in_namespace("iptables-nft-restore --noflush && iptables-nft-save", rendered.out);
+  REQUIRE_MESSAGE(saved.status == 0, saved.err);
+  const std::string rules = folder.write("rules.txt", saved.out);
+  const std::string file = folder.path("run.json");
+  const Ran ran = svcbench({"iptables", "--ruleset", rules, "--rounds", "6", "--json", file});
+  REQUIRE_MESSAGE(ran.status == 0, ran.err);
+  check_against_schema(file, "ruleset");
+  const json result = read_json(file);
+  CHECK(result["ruleset"]["rules"] == lines_with(saved.out, "-A "));
+  CHECK(ran.out.find("rules of IPv4") != std::string::npos);
+  CHECK(ran.out.find("first load") != std::string::npos);
+  for (const json& load : result["loads"]) {
+    if (load["missing"].is_null()) {
+      CHECK(load["wall_ns"].size() == 6);
+      CHECK(load["median_wall_ns"]["interval"].is_object());
+    }
+  }
+  CHECK(host_becomes(before));
+}
+
+TEST_CASE(
+    "iptables --ruleset: bad files are one sentence, 2 for no ruleset, 1 for one that does not load") {
+  const TemporaryFolder folder;
+  const auto check = [&](const std::string& text, int status, const std::string& word) {
+    const Ran ran = svcbench({"iptables", "--ruleset", "-", "--rounds", "1"}, text);
+    INFO(ran.err);
+    CHECK(ran.status == status);
+    CHECK(ran.out.empty());
+    CHECK(std::count(ran.err.begin(), ran.err.end(), '\n') == 1);
+    CHECK(ran.err.find(word) != std::string::npos);
+  };
+  check("", 2, "not a ruleset");
+  check("hello\n", 2, "line 1");
+  check("*nat\n-A PREROUTING -j ACCEPT\n", 2, "no COMMIT");
+  check("*nat\n-A PREROUTING -j NO-SUCH-CHAIN\nCOMMIT\n", 1, "did not take");
+  check("*nat\n-A NO-SUCH-CHAIN -j ACCEPT\nCOMMIT\n", 1, "did not take");
+  const Ran missing = svcbench({"iptables", "--ruleset", "/no/such/file"});
+  CHECK(missing.status == 2);
+}
+
+}  // namespace svcbench::testing

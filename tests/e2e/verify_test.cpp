@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+// verify, whole: kube-proxy's modes behave as Kubernetes Services do, and the program says so.
+#include <doctest/doctest.h>
+
+#include <map>
+#include <set>
+#include <sstream>
+
+#include "program.h"
+
+namespace svcbench::testing {
+namespace {
+
+using nlohmann::json;
+
+[[maybe_unused]] const bool as_root = require_root_or_skip();
+
+void check_width(const std::string& text) {
+  std::istringstream lines(text);
+  for (std::string line; std::getline(lines, line);) {
+    CHECK_MESSAGE(line.size() <= 100, line);
+  }
+}
+
+// Each behaviour that was tried of a plane, and what came out of it in all variants together.
+std::map<std::string, std::set<std::string>> outcomes(const json& result, const std::string& plane) {
+  std::map<std::string, std::set<std::string>> found;
+  for (const json& one : result["cases"]) {
+    if (one["plane"] == plane) {
+      found[one["behaviour"]].insert(one["outcome"]);
+    }
+  }
+  return found;
+}
+
+TEST_CASE("verify: kube-proxy's iptables and nftables modes do all of it") {
+  const HostState before = HostState::now();
+  const TemporaryFolder folder;
+  const Ran ran =
+      svcbench({"verify", "--plane", "iptables-nft,nftables", "--json", folder.path("run.json")});
+  INFO(ran.out);
+  INFO(ran.err);
+  CHECK(ran.status == 0);
+  const json result = read_json(folder.path("run.json"));
+  check_against_schema(folder.path("run.json"), "verify");
+  check_width(ran.out);
+  CHECK(result["planes"].size() + result["missing"].size() == 2);
+  const auto kinds = outcomes(result, "nftables");
+  CHECK(kinds.size() == result["behaviours"].size());
+  CHECK(kinds.size() >= 20);
+  for (const std::string plane : result["planes"]) {
+    for (const auto& [behaviour, all] : outcomes(result, plane)) {
+      CAPTURE(plane);
+      CHECK_MESSAGE(all == std::set<std::string>{"pass"}, behaviour);
+    }
+    CHECK(ran.out.find(plane.substr(0, plane.find('-'))) != std::string::npos);
+  }
+  CHECK(host_becomes(before));
+}
+
+TEST_CASE("verify: a cluster's own services, beside the test's") {
+  const TemporaryFolder folder;
+  const Ran ran =
+      svcbench({"verify", "--plane", "nftables", "--cases", "cluster,right-backend", "--cluster",
+                SVCBENCH_TEST_DATA "/kind-dualstack.json", "--json", folder.path("run.json")});
+  INFO(ran.out);
+  INFO(ran.err);
+  CHECK(ran.status == 0);
+  const json result = read_json(folder.path("run.json"));
+  check_against_schema(folder.path("run.json"), "verify");
+  if (!result["planes"].empty()) {
+    CHECK(outcomes(result, "nftables").at("cluster") == std::set<std::string>{"pass"});
+  }
+}
+
+TEST_CASE("verify: one that ends by a signal leaves nothing") {
+  const HostState before = HostState::now();
+  Background run({"verify", "--plane", "nftables"});
+  REQUIRE(run.wait_for("nftables: right backend"));
+  run.signal(SIGINT);
+  CHECK(run.wait() == 130);
+  CHECK(run.err().find("svcbench: ") != std::string::npos);
+  CHECK(host_becomes(before));
+}
+
+TEST_CASE("verify: wrong words") {
+  for (const auto& [option, word] : {std::pair{"--plane", "null"}, std::pair{"--plane", "cilium"},
+                                     std::pair{"--cases", "everything"}, std::pair{"--seed", "x"}}) {
+    const Ran ran = svcbench({"verify", option, word});
+    CHECK(ran.status == 2);
+    CHECK(ran.err.find(word) != std::string::npos);
+    CHECK(ran.out.empty());
+  }
+}
+
+}  // namespace
+}  // namespace svcbench::testing

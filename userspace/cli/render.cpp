@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+// svcbench render: what a plane would program, printed. Needs no root and touches nothing.
+#include "plane/render.h"
+
+#include <algorithm>
+#include <memory>
+
+#include "cli/command.h"
+#include "cli/input.h"
+#include "plane/kube_proxy/ipvs_text.h"
+#include "service/cluster.h"
+#include "service/text.h"
+#include "service/workload.h"
+#include "svcbench/abi.h"
+
+namespace svcbench {
+
+namespace {
+
+struct RenderInput {
+  std::string plane{};
+  std::string shape = "kube-proxy";
+  std::string part{};
+  std::string family{};
+  std::vector<std::string> node_addresses{};
+  std::vector<std::string> cluster_cidrs{};
+  WorkloadInput workload{};
+};
+
+// The services, and notes on what is not as in the cluster.
+struct Rendered {
+  std::vector<Service> services{};
+  std::vector<std::string> notes{};
+};
+
+Result<Rendered> services_of(const RenderInput& input) {
+  const WorkloadInput& workload = input.workload;
+  // All of a cluster's own frontends; what is generated in its shape are ClusterIPs.
+  if (!workload.cluster.empty() && !workload.services) {
+    SVCB_TAKE(cluster, read_cluster(workload.cluster,
+                                    {.max_endpoints = workload.max_endpoints, .node = workload.node}));
+    std::vector<std::string> notes = describe_skipped(cluster.skipped);
+    notes.insert(notes.end(), cluster.notes.begin(), cluster.notes.end());
+    return Rendered{std::move(cluster.services), std::move(notes)};
+  }
+  WorkloadInput generated = workload;
+  generated.family = input.family.empty() ? "ipv4" : input.family;
+  SVCB_TAKE(made, generated.make());
+  return Rendered{made.workload.services(), std::move(made.notes)};
+}
+
+Status take_addresses(const RenderInput& input, PlaneSite& site) {
+  for (const std::string& text : input.node_addresses) {
+    SVCB_TAKE(address, Address::parse(text));
+    site.node_addresses.push_back(address);
+  }
+  for (const std::string& text : input.cluster_cidrs) {
+    const std::size_t slash = text.find('/');
+    const auto address = Address::parse(text.substr(0, slash));
+    const auto length = text.substr(slash == std::string::npos ? text.size() : slash + 1);
+    const bool is_number =
+        !length.empty() && length.size() <= 3 &&
+        std::all_of(length.begin(), length.end(), [](char c) { return c >= '0' && c <= '9'; });
+    if (!address || !is_number || std::stoi(length) > (address->family == Family::ipv4 ? 32 : 128)) {
+      return usage_error("--cluster-cidr: \"{}\" is not a range of addresses such as 10.244.0.0/16",
+                         printable(text));
+    }
+    (address->family == Family::ipv4 ? site.cluster_cidr.ipv4 : site.cluster_cidr.ipv6) = text;
+  }
+  return {};
+}
+
+std::size_t count_of(const std::vector<Service>& services, Family family) {
+  return static_cast<std::size_t>(
+      std::count_if(services.begin(), services.end(),
+                    [&](const Service& service) { return service.frontend.address.family == family; }));
+}
+
+// Which family, where the plane has an input for each: that asked for, else IPv4, or IPv6 where there is no
+// other.
+void choose_family(const RenderInput& input, Rendered& rendered, RenderOptions& options) {
+  if (!input.family.empty() && input.family != "dual") {
+    options.family = input.family == "ipv6" ? Family::ipv6 : Family::ipv4;
+    return;
+  }
+  if (!renders_one_family(input.plane)) {
+    return;
+  }
+  const std::size_t ipv4 = count_of(rendered.services, Family::ipv4);
+  const std::size_t ipv6 = count_of(rendered.services, Family::ipv6);
+  options.family = ipv4 == 0 && ipv6 != 0 ? Family::ipv6 : Family::ipv4;
+  if (ipv4 != 0 && ipv6 != 0) {
+    rendered.notes.push_back(fmt::format(
+        "{} IPv6 frontends are not in this text, which is for IPv4: --family ipv6 prints theirs", ipv6));
+  }
+}
+
+// IPVS has NodePorts at the node's addresses: nowhere, where none are given.
+void leave_out_node_ports(const RenderInput& input, Rendered& rendered, const RenderOptions& options) {
+  if (input.plane != "ipvs") {
+    return;
+  }
+  const std::size_t left_out = std::erase_if(rendered.services, [&](const Service& service) {
+    return service.frontend.address.family == options.family &&
+           kube_proxy::virtual_servers(service, options.site.node_addresses).empty();
+  });
+  if (left_out != 0) {
+    rendered.notes.push_back(fmt::format(
+        "{} NodePorts are left out: IPVS has them at the node's addresses, which --node-address gives",
+        left_out));
+  }
+}
+
+Status print_parts(const RenderInput& input, const std::vector<RenderedPart>& parts) {
+  std::string names;
+  for (const RenderedPart& part : parts) {
+    names += (names.empty() ? "" : ", ") + part.name;
+    if (part.name == input.part) {
+      fmt::print("{}", part.text);
+      return {};
+    }
+  }
+  if (!input.part.empty()) {
+    return usage_error("--part: {} has no part \"{}\" (it has {})", input.plane, printable(input.part),
+                       names);
+  }
+  for (const RenderedPart& part : parts) {
+    if (parts.size() > 1) {
+      fmt::print("# ---- {}: for {} ----\n", part.name, part.tool);
+    }
+    fmt::print("{}", part.text);
+  }
+  return {};
+}
+
+Result<int> run(const RenderInput& input) {
+  RenderOptions options;
+  options.chapter = input.shape == "chapter";
+  SVCB_CHECK(take_addresses(input, options.site));
+  SVCB_TAKE(rendered, services_of(input));
+  choose_family(input, rendered, options);
+  leave_out_node_ports(input, rendered, options);
+  SVCB_TAKE(parts, render_plane(input.plane, rendered.services, options));
+  SVCB_CHECK(print_parts(input, parts));
+  for (const std::string& note : rendered.notes) {
+    fmt::print(stderr, "{}\n", note);
+  }
+  return 0;
+}
+
+}  // namespace
+
+Action configure_render(CLI::App& app) {
+  auto input = std::make_shared<RenderInput>();
+  WorkloadInput& workload = input->workload;
+  app.add_option("plane", input->plane,
+                 "iptables-legacy, iptables-nft, nftables, ipvs, ebpf-xdp or ebpf-tc")
+      ->required();
+  auto* const cluster = app.add_option(
+      "--cluster", workload.cluster,
+      "Services of a real cluster: the output of\nkubectl get services,endpointslices -A -o json\n"
+      "(- reads standard input)");
+  app.add_option("--node", workload.node, "The cluster's node that this is, for Local traffic policies")
+      ->needs(cluster);
+  app.add_option("--services", workload.services,
+                 "Number of generated services (with --cluster: in its shape)")
+      ->check(whole_number(1, Generator::max_services));
+  app.add_option("--endpoints", workload.endpoints, "Endpoints of each generated service")
+      ->check(whole_number(1, SVCB_MAX_ENDPOINTS))
+      ->capture_default_str();
+  app.add_option("--max-endpoints", workload.max_endpoints,
+                 "Most endpoints that one service of a cluster may have")
+      ->check(whole_number(1, SVCB_MAX_ENDPOINTS))
+      ->capture_default_str();
+  app.add_option("--protocol", workload.protocol, "Protocol of generated services: tcp, udp or mixed")
+      ->check(CLI::IsMember({"tcp", "udp", "mixed"}))
+      ->capture_default_str();
+  app.add_option("--seed", workload.seed, "The same seed gives the same services")
+      ->check(whole_number(0, UINT64_MAX))
+      ->capture_default_str();
+  app.add_option("--family", input->family,
+                 "Print this address family's text: ipv4 or ipv6 (dual: generate both)")
+      ->check(CLI::IsMember({"ipv4", "ipv6", "dual"}));
+  app.add_option("--shape", input->shape,
+                 "Of the iptables planes: kube-proxy's rules, or the chapter's three a service")
+      ->check(CLI::IsMember({"kube-proxy", "chapter"}))
+      ->capture_default_str();
+  app.add_option("--part", input->part,
+                 "One input alone, as its tool takes it.\niptables: jumps, rules. ipvs: address, ipset, "
+                 "iptables, ipvsadm");
+  app.add_option("--cluster-cidr", input->cluster_cidrs,
+                 "Pods' addresses, one range a family: others are masqueraded (10.0.0.0/8, fd00::/8)")
+      ->delimiter(',');
+  app.add_option("--node-address", input->node_addresses, "ipvs: the node's addresses, where NodePorts are")
+      ->delimiter(',');
+  app.footer(
+      "Examples:\n"
+      "  ./svcbench render nftables --cluster services.json | sudo nft -f -\n"
+      "  ./svcbench render iptables-nft --services 100 --part rules | grep -c '^-A KUBE-SEP'\n"
+      "  ./svcbench render ipvs --cluster services.json --part ipvsadm | sudo ipvsadm -R");
+  return [input] { return run(*input); };
+}
+
+}  // namespace svcbench

@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+// svcbench verify: every plane, held to the same behaviour.
+#include "verify/verify.h"
+
+#include <algorithm>
+#include <memory>
+
+#include "cli/command.h"
+#include "cli/input.h"
+#include "cli/run_info.h"
+#include "report/output_file.h"
+#include "report/progress_line.h"
+#include "report/text_table.h"
+#include "report/verify_json.h"
+#include "report/verify_table.h"
+#include "service/cluster.h"
+#include "sys/capabilities.h"
+#include "sys/environment.h"
+#include "sys/inet_socket.h"
+#include "sys/sandbox.h"
+
+namespace svcbench {
+
+namespace {
+
+struct VerifyInput {
+  std::vector<std::string> planes{};
+  std::vector<std::string> cases{};
+  std::string cluster{};  // path, "-", or empty
+  std::string node{};
+  std::uint64_t seed = 1;
+  std::string json{};
+  bool quiet = false;
+};
+
+// Those that a frontend can be dialled through, and that packets pass.
+std::vector<std::string> plane_names() {
+  std::vector<std::string> names;
+  for (const PlaneRow& row : planes()) {
+    if (row.make != nullptr && row.name != "null") {
+      names.emplace_back(row.name);
+    }
+  }
+  return names;
+}
+
+std::vector<std::string> case_names() {
+  std::vector<std::string> names;
+  for (const verify::Case* one : verify::cases()) {
+    names.emplace_back(one->name);
+  }
+  return names;
+}
+
+bool is_chosen(const std::vector<std::string>& names, std::string_view name) {
+  return names.empty() || std::find(names.begin(), names.end(), name) != names.end();
+}
+
+std::vector<const PlaneRow*> chosen_planes(const std::vector<std::string>& names) {
+  std::vector<const PlaneRow*> rows;
+  for (const PlaneRow& row : planes()) {
+    if (row.make != nullptr && is_chosen(names, row.name)) {
+      rows.push_back(&row);
+    }
+  }
+  return rows;
+}
+
+std::vector<const verify::Case*> chosen_cases(const std::vector<std::string>& names) {
+  std::vector<const verify::Case*> chosen;
+  for (const verify::Case* one : verify::cases()) {
+    if (is_chosen(names, one->name)) {
+      chosen.push_back(one);
+    }
+  }
+  return chosen;
+}
+
+struct Subject {
+  std::vector<Service> services{};
+  std::vector<std::string> notes{};
+};
+
+Result<Subject> read_subject(const VerifyInput& input) {
+  Subject subject;
+  if (input.cluster.empty()) {
+    return subject;
+  }
+  ClusterOptions options;
+  if (!input.node.empty()) {
+    options.node = input.node;
+  }
+  SVCB_TAKE(read, read_cluster(input.cluster, options));
+  SVCB_CHECK(verify::check_cluster(read.services));
+  subject.notes = describe_skipped(read.skipped);
+  subject.notes.insert(subject.notes.end(), read.notes.begin(), read.notes.end());
+  subject.notes.push_back(fmt::format("{} frontends of {} are installed beside the test's own",
+                                      read.services.size(), input.cluster));
+  subject.services = std::move(read.services);
+  return subject;
+}
+
+Result<int> run(const VerifyInput& input) {
+  std::optional<OutputFile> json;
+  if (!input.json.empty()) {
+    SVCB_TAKE(file, OutputFile::at(input.json));
+    json.emplace(std::move(file));
+  }
+  SVCB_TAKE(subject, read_subject(input));
+  SVCB_CHECK(require_privileges());
+
+  verify::VerifyResults results;
+  results.environment = describe_environment();
+  results.run = describe_command("verify", input.seed);
+  results.run["notes"] = subject.notes;
+  SVCB_CHECK(enter_private_namespaces());
+  const auto progress = make_progress(input.quiet);
+  const verify::VerifyOptions options{
+      .cases = chosen_cases(input.cases), .cluster = subject.services, .seed = input.seed};
+  const std::int64_t begin = monotonic_ns();
+  SVCB_TAKE(planes, verify::verify_planes(chosen_planes(input.planes), options, *progress));
+  results.planes = std::move(planes);
+  results.seconds = static_cast<double>(monotonic_ns() - begin) / 1e9;
+  if (json) {
+    SVCB_CHECK(json->write(to_json(results).dump(1) + "\n"));
+  }
+  if (!json || !json->is_standard_output()) {
+    fmt::print("{}{}",
+               run_header(results.environment, results.run, results.seconds,
+                          "Behaviour of Services: real sockets, programs of pods and outsiders, one node.",
+                          subject.notes),
+               render_behaviours(results.planes));
+  }
+  return verify::exit_code(results.planes);
+}
+
+std::string footer() {
+  std::string text =
+      "Every plane gets the same services, in network namespaces of its own, and real clients and servers\n"
+      "talk through it. What each behaviour demands:\n";
+  for (const verify::Case* one : verify::cases()) {
+    text += wrapped(fmt::format("{:<17}{}", one->name, one->demands), 19).substr(17);
+  }
+  return text +
+         "\nExit codes: 0 every behaviour is there or not offered, 3 one fails.\n\n"
+         "Examples:\n"
+         "  sudo ./svcbench verify\n"
+         "  sudo ./svcbench verify --plane nftables,ebpf-tc --cases hairpin,masquerade\n"
+         "  kubectl get services,endpointslices -A -o json | sudo ./svcbench verify --cluster -";
+}
+
+}  // namespace
+
+Action configure_verify(CLI::App& app) {
+  auto input = std::make_shared<VerifyInput>();
+  app.add_option("--plane,--planes", input->planes,
+                 "Only these, e.g. iptables-nft,ebpf-tc (default: all that can run here)")
+      ->delimiter(',')
+      ->check(CLI::IsMember(plane_names()));
+  app.add_option("--cases", input->cases, "Only these behaviours, e.g. spread,hairpin (default: all)")
+      ->delimiter(',')
+      ->check(CLI::IsMember(case_names()));
+  app.add_option("--cluster", input->cluster,
+                 "Services of a real cluster, installed too and dialled: the output of\n"
+                 "kubectl get services,endpointslices -A -o json (- reads standard input)");
+  app.add_option("--node", input->node, "The node of that cluster whose Local policies count");
+  app.add_option("--seed", input->seed, "The same seed makes the same choices")
+      ->check(whole_number(0, UINT64_MAX))
+      ->capture_default_str();
+  app.add_option("--json", input->json,
+                 "Write every case, its evidence and the environment here (- is standard output)");
+  app.add_flag("--quiet", input->quiet, "No progress on standard error");
+  app.footer(footer());
+  return [input] { return run(*input); };
+}
+
+}  // namespace svcbench

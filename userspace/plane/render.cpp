@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include "plane/render.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <iterator>
+#include <nlohmann/json.hpp>
+#include <set>
+
+#include "plane/ebpf/abi_traits.h"
+#include "plane/ebpf/ebpf_plane.h"
+#include "plane/ebpf/range_allocator.h"
+#include "plane/iptables_chapter.h"
+#include "plane/kube_proxy/iptables_rules.h"
+#include "plane/kube_proxy/ipvs_text.h"
+#include "plane/kube_proxy/nftables.h"
+#include "plane/kube_proxy/port_traffic.h"
+#include "plane/registry.h"
+
+namespace svcbench {
+namespace {
+
+using Parts = std::vector<RenderedPart>;
+
+bool is_iptables(std::string_view plane) { return plane.starts_with("iptables"); }
+
+std::string_view prefix(Family family) { return family == Family::ipv4 ? "" : "6"; }
+
+Result<Parts> render_iptables(std::span<const Service> services, const RenderOptions& options) {
+  const Family family = options.family.value_or(Family::ipv4);
+  const std::string tool = fmt::format("ip{}tables-restore", prefix(family));
+  if (options.chapter) {
+    return Parts{{"rules", tool, chapter_nat_table(services, family)}};
+  }
+  kube_proxy::IptablesRules rules(family, options.site.cluster_cidr.of(family));
+  SVCB_CHECK(rules.replace(services));
+  return Parts{{"jumps", tool + " --noflush", kube_proxy::jumps_input()},
+               {"rules", tool + " --noflush --counters",
+                rules.restore_input(kube_proxy::IptablesRules::Sync::full)}};
+}
+
+Result<Parts> render_nftables(std::span<const Service> services, const RenderOptions& options) {
+  std::vector<Service> chosen(services.begin(), services.end());
+  std::erase_if(chosen, [&](const Service& service) {
+    return options.family && service.frontend.address.family != *options.family;
+  });
+  SVCB_TAKE(text, KubeProxyNftables::install_input(chosen, options.site.cluster_cidr));
+  return Parts{{"rules", "nft -f", std::move(text)}};
+}
+
+Result<Parts> render_ipvs(std::span<const Service> services, const RenderOptions& options) {
+  const Family family = options.family.value_or(Family::ipv4);
+  const PlaneSite& site = options.site;
+  std::set<Address> bound;
+  for (const Service& service : services) {
+    const Address& address = service.frontend.address;
+    if (address.family == family && kube_proxy::kind_of(service) != FrontendKind::node_port) {
+      bound.insert(address);
+    }
+  }
+  const std::vector<Address> addresses(bound.begin(), bound.end());
+  std::string links = "link add kube-ipvs0 type dummy\n";
+  for (const Address& address : addresses) {
+    fmt::format_to(std::back_inserter(links), "addr add {}/{} dev kube-ipvs0\n", address.text(),
+                   family == Family::ipv4 ? 32 : 128);
+  }
+  const auto in_use = kube_proxy::ipsets_in_use(services, family, site.endpoints_are_here);
+  return Parts{
+      {"address", "ip -batch", std::move(links)},
+      {"ipset", "ipset restore -exist",
+       kube_proxy::ipset_restore(services, addresses, family, site.endpoints_are_here)},
+      {"iptables", fmt::format("ip{}tables-restore --noflush --counters", prefix(family)),
+       kube_proxy::ipvs_rules(family, site.cluster_cidr.of(family), true, in_use)},
+      {"ipvsadm", "ipvsadm -R", kube_proxy::ipvsadm_restore(services, site.node_addresses, family)}};
+}
+
+// ---- eBPF ----
+
+template <typename Value>
+std::string hex_of(const Value& value) {
+  std::string text;
+  const auto* const bytes = reinterpret_cast<const std::uint8_t*>(&value);
+  for (std::size_t i = 0; i < sizeof value; ++i) {
+    fmt::format_to(std::back_inserter(text), "{}{:02x}", i == 0 ? "" : " ", bytes[i]);
+  }
+  return text;
+}
+
+// The two maps of a family: keys and values as they lie there, in bytes, and in words.
+template <typename Abi>
+Status add_maps(nlohmann::json& maps, std::span<const Service> services, std::uint32_t services_capacity,
+                std::uint32_t backends_capacity) {
+  nlohmann::json frontends = nlohmann::json::array();
+  nlohmann::json backends = nlohmann::json::array();
+  RangeAllocator ranges(backends_capacity);
+  for (const Service& service : services) {
+    if (service.frontend.address.family != Abi::family) {
+      continue;
+    }
+    const auto range = ranges.allocate(static_cast<std::uint32_t>(service.endpoints.size()));
+    if (!range) {
+      return failure("{} has no room for the endpoints of {}", Abi::backends, service.name);
+    }
+    const auto key = to_abi<Abi>(service.frontend);
+    const svcb_service value{svcb_service_word(range->first, range->count, Abi::tag(key))};
+    frontends.push_back({{"key", hex_of(key)},
+                         {"value", hex_of(value)},
+                         {"frontend", service.frontend.text()},
+                         {"kind", to_string(service.kind)},
+                         {"service", service.name},
+                         {"first", range->first},
+                         {"count", range->count}});
+    std::uint32_t index = range->first;
+    for (const Endpoint& endpoint : service.endpoints) {
+      const auto backend = to_abi<Abi>(endpoint);
+      backends.push_back({{"key", index++}, {"value", hex_of(backend)}, {"endpoint", endpoint.text()}});
+    }
+  }
+  maps.push_back({{"name", Abi::services},
+                  {"type", "hash"},
+                  {"max_entries", services_capacity},
+                  {"entries", std::move(frontends)}});
+  maps.push_back({{"name", Abi::backends},
+                  {"type", "array"},
+                  {"max_entries", backends_capacity},
+                  {"entries", std::move(backends)}});
+  return {};
+}
+
+Result<Parts> render_ebpf(std::span<const Service> services, const RenderOptions& options) {
+  const MapCapacity capacity =
+      MapCapacity::for_services(services, options.site.services_capacity, options.site.backends_capacity);
+  nlohmann::json maps = nlohmann::json::array();
+  if (options.family.value_or(Family::ipv4) == Family::ipv4) {
+    SVCB_CHECK(add_maps<Ipv4Abi>(maps, services, capacity.services4, capacity.backends4));
+  }
+  if (options.family.value_or(Family::ipv6) == Family::ipv6) {
+    SVCB_CHECK(add_maps<Ipv6Abi>(maps, services, capacity.services6, capacity.backends6));
+  }
+  return Parts{{"maps", "bpf(2)", nlohmann::json{{"schema_version", 1}, {"maps", maps}}.dump(1) + "\n"}};
+}
+
+}  // namespace
+
+bool renders_one_family(std::string_view plane) { return is_iptables(plane) || plane == "ipvs"; }
+
+Result<std::vector<RenderedPart>> render_plane(std::string_view plane, std::span<const Service> services,
+                                               const RenderOptions& options) {
+  if (options.chapter && !is_iptables(plane)) {
+    return usage_error("--shape chapter is one of iptables-legacy and iptables-nft: {} has one shape only",
+                       plane);
+  }
+  if (is_iptables(plane)) {
+    return render_iptables(services, options);
+  }
+  if (plane == "nftables") {
+    return render_nftables(services, options);
+  }
+  if (plane == "ipvs") {
+    return render_ipvs(services, options);
+  }
+  if (plane.starts_with("ebpf")) {
+    return render_ebpf(services, options);
+  }
+  return usage_error(
+      "{} programs nothing that could be printed (iptables-legacy, iptables-nft, nftables, ipvs "
+      "and ebpf do)",
+      plane);
+}
+
+}  // namespace svcbench

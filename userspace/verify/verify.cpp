@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include "verify/verify.h"
+
+#include <algorithm>
+#include <memory>
+
+#include "plane/in_namespace.h"
+#include "sys/inet_socket.h"
+#include "sys/interrupt.h"
+#include "verify/world.h"
+
+namespace svcbench::verify {
+
+namespace {
+
+// What cases add to what they install.
+constexpr std::uint32_t spare_services = 64;
+constexpr std::uint32_t spare_backends = 256;
+
+// A world that does not work would be told as a plane that does not: before there is any plane, a pod and
+// an outsider dial an endpoint itself.
+Status check_world(World& world) {
+  for (const Variant& variant : every_variant) {
+    for (const Who who : {Who::pod, Who::outsider}) {
+      const Endpoint server{world.new_endpoint_address(variant.family), 8080};
+      SVCB_CHECK(world.own(server.address));
+      SVCB_CHECK(world.backends().serve(server, variant.protocol));
+      SVCB_TAKE(dialled, dial(world.client_place(), world.client(who, variant.family),
+                              {server.address, server.port, variant.protocol}, 5 * patience_ns));
+      if (!dialled.flow || dialled.flow->served().by != server) {
+        return failure(
+            "verify: without any plane in the way a backend cannot be reached here ({}): nothing "
+            "can be said of planes",
+            dialled.flow ? "another one answers" : dialled.evidence);
+      }
+    }
+  }
+  world.backends().close_all();
+  return {};
+}
+
+PlaneSite site_of(const World& world, std::span<const Service> cluster) {
+  PlaneSite site = world.site();
+  std::size_t backends = 0;
+  for (const Service& service : cluster) {
+    backends += service.endpoints.size() + service.terminating.size();
+  }
+  site.services_capacity = static_cast<std::uint32_t>(cluster.size()) + spare_services;
+  site.backends_capacity = static_cast<std::uint32_t>(backends) + spare_backends;
+  return site;
+}
+
+Result<std::unique_ptr<DataPlane>> make_in(const PlaneRow& row, const World& world,
+                                           std::span<const Service> cluster) {
+  SVCB_TAKE(place, world.node().duplicate());
+  SVCB_TAKE(visit, place.enter());
+  SVCB_TAKE(plane, row.make(site_of(world, cluster)));
+  return std::make_unique<InNamespace>(std::move(place), std::move(plane));
+}
+
+const Lack* lack_of(const PlaneRow& row, const Case& one) {
+  const auto found = std::find_if(row.lacks.begin(), row.lacks.end(),
+                                  [&](const Lack& lack) { return lack.behaviour == one.name; });
+  return found == row.lacks.end() ? nullptr : &*found;
+}
+
+bool has_variant(std::span<const Service> cluster, const Variant& variant) {
+  return std::any_of(cluster.begin(), cluster.end(), [&](const Service& service) {
+    return service.frontend.address.family == variant.family &&
+           service.frontend.protocol == variant.protocol;
+  });
+}
+
+struct Task {
+  const Case* which;
+  Variant variant;
+};
+
+std::vector<Task> tasks_of(const VerifyOptions& options) {
+  std::vector<Task> tasks;
+  for (const Case* one : options.cases) {
+    for (const Variant& variant : one->variants) {
+      if (!one->of_cluster || has_variant(options.cluster, variant)) {
+        tasks.push_back({one, variant});
+      }
+    }
+  }
+  return tasks;
+}
+
+Result<CaseResult> run_task(const PlaneRow& row, const Task& task, const VerifyOptions& options,
+                            World& world, DataPlane& plane) {
+  CaseResult result{task.which, task.variant};
+  if (const Lack* lack = lack_of(row, *task.which)) {
+    result.outcome = Outcome::not_offered;
+    result.evidence = lack->reason;
+    return result;
+  }
+  const std::int64_t begin = monotonic_ns();
+  Scene scene(world, plane, options.cluster, task.variant, options.seed);
+  const Step<std::string> step = task.which->run(scene);
+  SVCB_CHECK(check_interrupted());
+  if (!step && step.error().error) {
+    return tl::unexpected(*step.error().error);
+  }
+  result.outcome = step ? Outcome::passed : step.error().outcome;
+  result.evidence = step ? *step : step.error().evidence;
+  result.seconds = static_cast<double>(monotonic_ns() - begin) / 1e9;
+  return result;
+}
+
+// In a namespace that is thrown away: probing loads rules.
+Status probe(const PlaneRow& row) {
+  SVCB_TAKE(place, NetNamespace::create());
+  SVCB_TAKE(visit, place.enter());
+  SVCB_TAKE(route, RouteSocket::open());
+  SVCB_CHECK(route.bring_up("lo"));
+  return row.probe();
+}
+
+Result<bool> translates(const PlaneRow& row) {
+  SVCB_TAKE(place, NetNamespace::create());
+  SVCB_TAKE(visit, place.enter());
+  SVCB_TAKE(plane, row.make(PlaneSite{}));
+  return plane->translates();
+}
+
+}  // namespace
+
+Result<std::vector<CaseResult>> verify_plane(const PlaneRow& row, const VerifyOptions& options,
+                                             Progress& progress) {
+  const auto tasks = tasks_of(options);
+  std::vector<CaseResult> results;
+  SVCB_TAKE(world, World::create(row.sees_frames));
+  SVCB_CHECK(check_world(*world));
+  SVCB_TAKE(plane, make_in(row, *world, options.cluster));
+  const std::int64_t begin = monotonic_ns();
+  for (std::size_t i = 0; i < tasks.size(); ++i) {
+    const Task& task = tasks[i];
+    const double seconds = static_cast<double>(monotonic_ns() - begin) / 1e9;
+    const double left =
+        i == 0 ? 0 : seconds / static_cast<double>(i) * static_cast<double>(tasks.size() - i);
+    progress.step(fmt::format("{}: {}, {}", row.name, task.which->title, task.variant.text()), i,
+                  tasks.size(), left);
+    SVCB_TAKE(result, run_task(row, task, options, *world, *plane));
+    results.push_back(std::move(result));
+  }
+  return results;
+}
+
+Result<std::vector<PlaneResult>> verify_planes(std::span<const PlaneRow* const> rows,
+                                               const VerifyOptions& options, Progress& progress) {
+  std::vector<PlaneResult> results;
+  for (const PlaneRow* row : rows) {
+    SVCB_CHECK(check_interrupted());
+    PlaneResult result{.plane = std::string(row->name)};
+    if (const Status here = probe(*row); !here) {
+      SVCB_CHECK(check_interrupted());
+      result.not_here = here.error().message;
+      results.push_back(std::move(result));
+      continue;
+    }
+    SVCB_TAKE(worth_it, translates(*row));
+    if (worth_it) {
+      SVCB_TAKE(cases, verify_plane(*row, options, progress));
+      result.cases = std::move(cases);
+      results.push_back(std::move(result));
+    }
+  }
+  progress.finished();
+  return results;
+}
+
+int exit_code(std::span<const PlaneResult> planes) {
+  constexpr int a_claim_does_not_hold = 3;
+  for (const PlaneResult& plane : planes) {
+    for (const CaseResult& one : plane.cases) {
+      if (one.outcome == Outcome::failed) {
+        return a_claim_does_not_hold;
+      }
+    }
+  }
+  return 0;
+}
+
+Status check_cluster(std::span<const Service> cluster) {
+  const auto check = [](const Service& service, const Address& address) -> Status {
+    return World::is_taken(address)
+               ? usage_error(
+                     "verify: {} of the service {} is an address that the test's own clients, "
+                     "endpoints or services have: give --cluster a file without it",
+                     address.text(), service.name)
+               : Status();
+  };
+  for (const Service& service : cluster) {
+    SVCB_CHECK(check(service, service.frontend.address));
+    for (const Endpoint& endpoint : service.endpoints) {
+      SVCB_CHECK(check(service, endpoint.address));
+    }
+  }
+  return {};
+}
+
+}  // namespace svcbench::verify

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+// Whether planes behave as Kubernetes Services do: every case (cases.h) on every plane, with real sockets.
+#pragma once
+
+#include <cstdint>
+#include <nlohmann/json.hpp>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "measure/schedule.h"
+#include "plane/registry.h"
+#include "svcbench/result.h"
+#include "svcbench/service.h"
+#include "verify/cases.h"
+
+namespace svcbench::verify {
+
+struct VerifyOptions {
+  std::vector<const Case*> cases{};    // those to run
+  std::span<const Service> cluster{};  // of the user's, always installed beside a case's own
+  std::uint64_t seed = 1;
+};
+
+// One case in one family and protocol.
+struct CaseResult {
+  const Case* which = nullptr;
+  Variant variant{};
+  Outcome outcome = Outcome::failed;
+  std::string evidence{};  // passed: a few words on what was seen; else why not, in a sentence
+  double seconds = 0;
+};
+
+// In namespaces of its own, with a thread of its own for the servers; the plane is made anew, and gets
+// other services for each case. Error: this machine could not do it, whatever the plane; interrupted.
+// `progress` is told each case.
+[[nodiscard]] Result<std::vector<CaseResult>> verify_plane(const PlaneRow& row,
+                                                           const VerifyOptions& options,
+                                                           Progress& progress);
+
+struct PlaneResult {
+  std::string plane;
+  std::string not_here{};  // why this machine cannot run it; then there are no cases
+  std::vector<CaseResult> cases{};
+};
+
+struct VerifyResults {
+  nlohmann::json environment{};
+  nlohmann::json run{};
+  double seconds = 0;
+  std::vector<PlaneResult> planes{};
+};
+
+// Those of `rows` that translate, in their order. A plane that cannot run here is a result too.
+[[nodiscard]] Result<std::vector<PlaneResult>> verify_planes(std::span<const PlaneRow* const> rows,
+                                                             const VerifyOptions& options,
+                                                             Progress& progress);
+
+// 0: every case passed or is not offered; 3: one failed.
+[[nodiscard]] int exit_code(std::span<const PlaneResult> planes);
+
+// The user's services must not be mistaken for those of the test. Error: usage.
+[[nodiscard]] Status check_cluster(std::span<const Service> cluster);
+
+}  // namespace svcbench::verify

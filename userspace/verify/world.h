@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+// Three network namespaces in a row, for programs with sockets:
+//
+//   clients             node                   backends
+//   vc ================ vn  [ data plane ]  vo ================ vb
+//
+// The node forwards: to clients by vn, everywhere else by vo. The backends' namespace owns the address of
+// every endpoint, and nothing else: what a plane leaves untranslated gets lost there. What a program with
+// an ordinary socket does here is what it would see in a cluster. (The wire's Testbed is another one: it
+// takes every packet, has programs at every device, and clients that are no sockets.)
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <set>
+#include <vector>
+
+#include "plane/site.h"
+#include "svcbench/result.h"
+#include "svcbench/service.h"
+#include "sys/net_namespace.h"
+#include "sys/route_socket.h"
+#include "verify/backends.h"
+
+namespace svcbench::verify {
+
+// Who dials: a pod of the cluster, or somebody outside of it.
+enum class Who : std::uint8_t { pod, outsider };
+
+class World {
+ public:
+  // How many different clients of a kind there are, in each family.
+  static constexpr std::size_t clients_of_a_kind = 16;
+
+  // `whole_frames`: packets reach the node as they come out of a NIC, with their checksums, and the node's
+  // devices may redirect frames to each other: what programs at XDP need.
+  static Result<std::unique_ptr<World>> create(bool whole_frames);
+
+  // For a plane that is made in the node's namespace.
+  [[nodiscard]] const NetNamespace& node() const { return node_; }
+  [[nodiscard]] PlaneSite site() const;
+  [[nodiscard]] std::vector<Address> node_addresses(Family family) const;
+
+  [[nodiscard]] const NetNamespace& client_place() const { return client_; }
+  [[nodiscard]] const NetNamespace& backend_place() const { return backend_; }
+  [[nodiscard]] Backends& backends() { return *backends_; }
+
+  // The address becomes the backends' namespace's own, and is reached from the node.
+  Status own(const Address& address);
+  // The way from the node to this address takes no packets above `mtu` bytes from now on.
+  Status narrow(const Address& address, std::uint32_t mtu);
+
+  // A client that has not sent anything yet: an address of `who`, the next one or the given one (below
+  // clients_of_a_kind), and a port that is used once.
+  [[nodiscard]] Endpoint client(Who who, Family family);
+  [[nodiscard]] Endpoint client(Who who, Family family, std::size_t number);
+  [[nodiscard]] std::uint16_t next_port();
+
+  // Addresses and ports that no other service of this world has.
+  [[nodiscard]] Address new_endpoint_address(Family family);
+  [[nodiscard]] Address new_cluster_ip(Family family);
+  [[nodiscard]] Address new_external_ip(Family family);
+  [[nodiscard]] std::uint16_t new_node_port();
+  [[nodiscard]] std::uint32_t next_service() { return services_++; }  // a number for its name
+
+  // Whether a service or endpoint of a user's cluster could not be told from this world's own.
+  [[nodiscard]] static bool is_taken(const Address& address);
+
+ private:
+  World(NetNamespace client, NetNamespace node, NetNamespace backend)
+      : client_(std::move(client)), node_(std::move(node)), backend_(std::move(backend)) {}
+  Status connect();
+  Status configure_clients(bool whole_frames);
+  Status configure_node();
+  Status configure_backends(bool whole_frames);
+  Status wait_for_links() const;
+
+  NetNamespace client_;
+  NetNamespace node_;
+  NetNamespace backend_;
+  std::optional<RouteSocket> backend_route_{};
+  unsigned backend_loopback_ = 0;
+  unsigned ingress_ = 0;
+  unsigned egress_ = 0;
+  std::unique_ptr<Backends> backends_{};
+  std::set<Address> owned_{};
+  std::size_t next_client_ = 0;
+  std::uint32_t flows_ = 0;
+  std::uint32_t endpoints_ = 0;
+  std::uint32_t cluster_ips_ = 0;
+  std::uint32_t external_ips_ = 0;
+  std::uint16_t node_ports_ = 0;
+  std::uint32_t services_ = 0;
+};
+
+}  // namespace svcbench::verify
