@@ -8,11 +8,14 @@
 
 #include "svcbench/abi.h"
 
+#include "family.bpf.h"
 #include "maps.bpf.h"
 
 #include "packet.bpf.h"
 
 #include "balance.bpf.h"
+
+#include "flow.bpf.h"
 
 #include "sock.bpf.h"
 

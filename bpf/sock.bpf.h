@@ -13,6 +13,7 @@
 #define SVCB_SOCK_BPF_H
 
 #define SVCB_ECONNREFUSED 111
+#define SVCB_EHOSTUNREACH 113
 
 #define SVCB_ESTABLISHED 1 /* of a UDP socket: connected */
 
@@ -63,9 +64,11 @@ const volatile bool chooses_errno = false;
                  [word] "r"((__u64)(value))                                                      \
                : "memory")
 
-static __always_inline int svcb_refuse(void) {
+/* A service that the socket cannot go to. Where a packet would be dropped, for the endpoints are all on
+ * other nodes, there is no packet yet: the caller is told, and need not wait. */
+static __always_inline int svcb_refuse(__u64 word) {
   if (chooses_errno)
-    bpf_set_retval(-SVCB_ECONNREFUSED);
+    bpf_set_retval(svcb_nobody(word) == SVCB_ELSEWHERE ? -SVCB_EHOSTUNREACH : -SVCB_ECONNREFUSED);
   return SVCB_SOCK_REFUSE;
 }
 
@@ -76,10 +79,6 @@ static __always_inline bool svcb_balanced(const struct bpf_sock_addr *ctx) {
 /* ::ffff:a.b.c.d, by which an IPv6 socket means an IPv4 address. */
 static __always_inline bool svcb_is_mapped(const struct bpf_sock_addr *ctx) {
   return !ctx->user_ip6[0] && !ctx->user_ip6[1] && ctx->user_ip6[2] == bpf_htonl(0xFFFF);
-}
-
-static __always_inline bool svcb_is_zero6(const __be32 address[4]) {
-  return !(address[0] | address[1] | address[2] | address[3]);
 }
 
 /* The address that the context holds now: dialled on the way out, a backend's on the way in. */
@@ -107,26 +106,6 @@ static __always_inline __u32 svcb_draw(bool connecting, __u64 cookie, __u64 tag)
   return connecting ? bpf_get_prandom_u32() : svcb_mix(cookie * SVCB_MIX_1 + tag * SVCB_MIX_2);
 }
 
-/* Writes only what is new: an update of the map takes a lock, and a socket says the same again and again.
- */
-static __always_inline void svcb_remember4(const struct svcb_peer4 *peer,
-                                           const struct svcb_frontend4 *dialled) {
-  const struct svcb_frontend4 *known = bpf_map_lookup_elem(&peers4, peer);
-
-  if (!known || known->address != dialled->address || known->port != dialled->port)
-    bpf_map_update_elem(&peers4, peer, dialled, BPF_ANY);
-}
-
-static __always_inline void svcb_remember6(const struct svcb_peer6 *peer,
-                                           const struct svcb_frontend6 *dialled) {
-  const struct svcb_frontend6 *known = bpf_map_lookup_elem(&peers6, peer);
-
-  if (!known || known->address[0] != dialled->address[0] || known->address[1] != dialled->address[1] ||
-      known->address[2] != dialled->address[2] || known->address[3] != dialled->address[3] ||
-      known->port != dialled->port)
-    bpf_map_update_elem(&peers6, peer, dialled, BPF_ANY);
-}
-
 /* Whether an address that is no frontend is dialled by the user. Not where an IPv6 socket is connected to a
  * mapped address: the kernel hands each of its datagrams to the IPv4 hook as if its peer were dialled. */
 static __always_inline bool svcb_is_dialled(const struct bpf_sock_addr *ctx, bool connecting) {
@@ -135,69 +114,22 @@ static __always_inline bool svcb_is_dialled(const struct bpf_sock_addr *ctx, boo
   return connecting || (sk && sk->state != SVCB_ESTABLISHED);
 }
 
-/* The backend for a dialled address, with *backend_found; else *to stays what it is, and the verdict says
- * whether the call may go on. 0.0.0.0 is no frontend but the socket's own host, and in `services4` the key
- * of a NodePort. */
-static __always_inline int svcb_dial4(struct bpf_sock_addr *ctx, bool connecting, struct svcb_frontend4 *to,
-                                      bool *backend_found) {
-  struct svcb_peer4 peer = {.cookie = bpf_get_socket_cookie(ctx), .backend = *to};
-  const struct svcb_backend4 *backend;
-  enum svcb_outcome outcome;
-  __u64 word = 0;
-  __u32 index;
-
-  if (!to->address)
-    return SVCB_SOCK_ALLOW;
-  outcome = svcb_find4(to, &word);
-  if (outcome == SVCB_NO_SERVICE) {
-    /* A backend itself, dialled after a frontend of it: it answers in its own name now. */
-    if (svcb_is_dialled(ctx, connecting) && bpf_map_lookup_elem(&peers4, &peer))
-      bpf_map_delete_elem(&peers4, &peer);
-    return SVCB_SOCK_ALLOW;
-  }
-  if (outcome != SVCB_TRANSLATED || !svcb_service_count(word))
-    return svcb_refuse();
-  index = svcb_pick(word, svcb_draw(connecting, peer.cookie, svcb_tag4(to)));
-  backend = bpf_map_lookup_elem(&backends4, &index);
-  if (!backend)
-    return svcb_refuse();
-  peer.backend.address = backend->address;
-  peer.backend.port = backend->port;
-  svcb_remember4(&peer, to);
-  *to = peer.backend;
-  *backend_found = true;
-  return SVCB_SOCK_ALLOW;
+/* The client whose affinity it is: a network namespace, so a pod, or the node itself. */
+static __always_inline void svcb_name_client4(struct svcb_flow4 *client, __u64 netns) {
+  client->source = (__be32)netns;
 }
 
-static __always_inline int svcb_dial6(struct bpf_sock_addr *ctx, bool connecting, struct svcb_frontend6 *to,
-                                      bool *backend_found) {
-  struct svcb_peer6 peer = {.cookie = bpf_get_socket_cookie(ctx), .backend = *to};
-  const struct svcb_backend6 *backend;
-  enum svcb_outcome outcome;
-  __u64 word = 0;
-  __u32 index;
-
-  if (svcb_is_zero6(to->address))
-    return SVCB_SOCK_ALLOW;
-  outcome = svcb_find6(to, &word);
-  if (outcome == SVCB_NO_SERVICE) {
-    if (svcb_is_dialled(ctx, connecting) && bpf_map_lookup_elem(&peers6, &peer))
-      bpf_map_delete_elem(&peers6, &peer);
-    return SVCB_SOCK_ALLOW;
-  }
-  if (outcome != SVCB_TRANSLATED || !svcb_service_count(word))
-    return svcb_refuse();
-  index = svcb_pick(word, svcb_draw(connecting, peer.cookie, svcb_tag6(to)));
-  backend = bpf_map_lookup_elem(&backends6, &index);
-  if (!backend)
-    return svcb_refuse();
-  svcb_copy6(peer.backend.address, backend->address);
-  peer.backend.port = backend->port;
-  svcb_remember6(&peer, to);
-  *to = peer.backend;
-  *backend_found = true;
-  return SVCB_SOCK_ALLOW;
+static __always_inline void svcb_name_client6(struct svcb_flow6 *client, __u64 netns) {
+  client->source[0] = (__be32)netns;
+  client->source[1] = (__be32)(netns >> 32);
 }
+
+#define SVCB_FAMILY 4
+#include "sock_family.bpf.h"
+#undef SVCB_FAMILY
+#define SVCB_FAMILY 6
+#include "sock_family.bpf.h"
+#undef SVCB_FAMILY
 
 /* connect() and sendmsg() of an IPv4 socket; of an IPv6 socket, svcb_sock_out6(). The kernel hands a
  * datagram for a mapped address to the IPv4 hook by itself, a connection not. */

@@ -268,8 +268,7 @@ struct Place {
   std::unique_ptr<SockPlane> plane;
   std::optional<Cgroup::Visit> inside;
 
-  explicit Place(const std::vector<Service>& services = usual_services()) {
-    PlaneSite site;
+  explicit Place(const std::vector<Service>& services = usual_services(), PlaneSite site = {}) {
     site.cgroup = cgroup.path();
     plane = std::make_unique<SockPlane>(site);
     must(plane->install(services));
@@ -439,6 +438,128 @@ TEST_CASE("socket plane: what is no frontend is left alone") {
       REQUIRE(reply);
       CHECK(reply->from == text_of(backend(naming, 4), naming));
     }
+  });
+}
+
+TEST_CASE("socket plane: a NodePort is reached at the node's addresses, and replies come from there") {
+  in_a_place([] {
+    constexpr std::uint16_t port = 30080;
+    const Endpoint node4{address("192.0.2.1"), port};
+    const Endpoint node6{address("2001:db8::1"), port};
+    PlaneSite site;
+    site.node_addresses = {node4.address, node6.address};
+    Service service4 = service(Naming::ipv4, Protocol::udp, {2}, {address("0.0.0.0"), port});
+    Service service6 = service(Naming::ipv6, Protocol::udp, {2}, {address("::"), port});
+    service4.kind = service6.kind = FrontendKind::node_port;
+    Place place({service4, service6}, site);
+    for (const Naming naming : namings) {
+      CAPTURE(static_cast<int>(naming));
+      const Endpoint& node = naming == Naming::ipv6 ? node6 : node4;
+      const Fd client = new_socket(naming, Protocol::udp);
+      REQUIRE(send_to(client, node, naming) == 0);
+      CHECK(place.backends.answer(family_of(naming)) == 2);
+      const auto reply = receive(client);
+      REQUIRE(reply);
+      CHECK(reply->from == text_of(node, naming));
+      CHECK(backend_reached(place.backends, naming, Protocol::udp,
+                            {address(naming == Naming::ipv6 ? "2001:db8::2" : "192.0.2.2"), port}) == 0);
+    }
+  });
+}
+
+TEST_CASE("socket plane: affinity keeps a client at its backend, as long as there is that backend") {
+  in_a_place([] {
+    std::vector<Service> services = usual_services();
+    for (Service& one : services) {
+      one.affinity_seconds = 60;
+    }
+    Place place(services);
+    for (const Naming naming : namings) {
+      for (const Protocol protocol : protocols) {
+        CAPTURE(static_cast<int>(naming));
+        CAPTURE(to_string(protocol));
+        const auto reached = reached_in(20, place.backends, naming, protocol);
+        REQUIRE(reached.size() == 1);
+        const int had = reached.begin()->first;
+        std::vector<int> others;
+        for (const int number : {1, 2, 3}) {
+          if (number != had) {
+            others.push_back(number);
+          }
+        }
+        Service changed = service(naming, protocol, others);
+        changed.affinity_seconds = 60;
+        place.apply(Operation::change_endpoints, changed);
+        const auto then = reached_in(20, place.backends, naming, protocol);
+        CHECK(then.size() == 1);
+        CHECK(!then.contains(had));
+        CHECK(!then.contains(0));
+        place.apply(Operation::change_endpoints, services[naming == Naming::ipv6 ? 2 : 0]);
+      }
+    }
+  });
+}
+
+TEST_CASE("socket plane: affinity of every service, and what forgets it") {
+  in_a_place([] {
+    PlaneSite site;
+    site.ebpf.affinity = true;
+    Place place(usual_services(), site);
+    std::set<int> reached;
+    for (int i = 0; i < 40; ++i) {
+      must(place.plane->forget_flows());
+      const auto twice = reached_in(2, place.backends, Naming::ipv4, Protocol::udp);
+      CHECK(twice.size() == 1);
+      reached.insert(twice.begin()->first);
+    }
+    CHECK(reached == std::set{1, 2, 3});
+  });
+}
+
+TEST_CASE("socket plane: selection by a Maglev table reaches every backend, and nobody else") {
+  in_a_place([] {
+    PlaneSite site;
+    site.ebpf.maglev = 251;
+    Place place(usual_services(), site);
+    for (const Naming naming : {Naming::ipv4, Naming::ipv6}) {
+      const auto reached = reached_in(60, place.backends, naming, Protocol::tcp);
+      CHECK(reached.size() == 3);
+      CHECK(!reached.contains(0));
+      CHECK(!reached.contains(4));
+    }
+  });
+}
+
+TEST_CASE("socket plane: traffic policy Local: the node's own clients, and a service that is elsewhere") {
+  in_a_place([] {
+    std::vector<Service> services;
+    for (const Naming naming : {Naming::ipv4, Naming::ipv6}) {
+      for (const FrontendKind kind : {FrontendKind::cluster_ip, FrontendKind::external_ip}) {
+        const Endpoint to{vip(naming).address,
+                          static_cast<std::uint16_t>(kind == FrontendKind::cluster_ip ? 80 : 81)};
+        Service one = service(naming, Protocol::tcp, {}, to);
+        one.kind = kind;
+        one.local_only = true;
+        one.cluster_endpoints = {backend(naming, 3)};
+        services.push_back(one);
+      }
+    }
+    Place place(services);
+    const int refused = SockPlane::refuses_by_name() ? EHOSTUNREACH : EPERM;
+    for (const Naming naming : namings) {
+      CAPTURE(static_cast<int>(naming));
+      const Endpoint external{vip(naming).address, 81};
+      CHECK(dial(new_socket(naming, Protocol::tcp), vip(naming), naming) == refused);
+      CHECK(backend_reached(place.backends, naming, Protocol::tcp, external) == 3);
+    }
+    // And after a change.
+    Service changed = services[1];
+    changed.cluster_endpoints = {backend(Naming::ipv4, 2)};
+    place.apply(Operation::change_endpoints, changed);
+    CHECK(backend_reached(place.backends, Naming::ipv4, Protocol::tcp, {vip(Naming::ipv4).address, 81}) ==
+          2);
+    CHECK(must(place.plane->find(changed.frontend))->endpoints ==
+          place.plane->programmed(changed).endpoints);
   });
 }
 

@@ -8,6 +8,7 @@
 #include "cli/run_info.h"
 #include "measure/connect_run.h"
 #include "report/connect_report.h"
+#include "report/output_file.h"
 #include "report/progress_line.h"
 #include "sys/capabilities.h"
 #include "sys/environment.h"
@@ -21,9 +22,7 @@ struct ConnectInput {
   WorkloadInput workload{};
   CapacityInput capacity{};
   std::vector<std::string> planes{};
-  std::size_t rounds = ConnectCounts{}.blocks;
-  std::string json{};
-  bool quiet = false;
+  RunInput run{};
 };
 
 std::vector<const PlaneRow*> chosen_planes(const std::vector<std::string>& names) {
@@ -46,21 +45,21 @@ std::vector<std::string> plane_names() {
 }
 
 Result<int> run(const ConnectInput& input) {
-  SVCB_TAKE(json, open_output(input.json));
+  SVCB_TAKE(json, open_output(input.run.json));
   SVCB_TAKE(made, input.workload.make());
   SVCB_CHECK(require_privileges());
   const nlohmann::json environment = describe_environment();
   SVCB_CHECK(enter_private_namespaces());
-  const auto progress = make_progress(input.quiet);
+  const auto progress = make_progress(input.run.quiet);
   const ConnectOptions options{.planes = chosen_planes(input.planes),
                                .family = input.workload.family == "ipv6" ? Family::ipv6 : Family::ipv4,
-                               .counts = {.blocks = input.rounds},
+                               .counts = {.blocks = input.run.rounds},
                                .services_capacity = input.capacity.services,
                                .backends_capacity = input.capacity.backends};
   MonotonicClock clock;
   SVCB_TAKE(results, run_connect(made.workload.services(), options, clock, *progress));
   results.environment = environment;
-  results.run = describe_run("connect", input.workload, {results.services}, made, input.rounds, 0);
+  results.run = describe_run("connect", input.workload, {results.services}, made, input.run.rounds, 0);
   if (json) {
     SVCB_CHECK(json->write(to_json(results).dump(1) + "\n"));
   }
@@ -82,13 +81,7 @@ Action configure_connect(CLI::App& app) {
   app.add_option("--planes", input->planes, "Only these, e.g. iptables-nft,ebpf-sock (default: all)")
       ->delimiter(',')
       ->check(CLI::IsMember(plane_names()));
-  app.add_option("--rounds", input->rounds,
-                 fmt::format("Blocks of {} connects of each kind, by each plane", ConnectCounts{}.connects))
-      ->check(whole_number(1, 1'000))
-      ->capture_default_str();
-  app.add_option("--json", input->json,
-                 "Write every raw sample and the environment here (- is standard output)");
-  app.add_flag("--quiet", input->quiet, "No progress on standard error");
+  input->run.add_options(app);
   app.footer(
       "A plane at the socket translates inside connect(), the others the first packet of a flow. Both are\n"
       "timed here with real sockets, one after the other and in turn, beside a plain connect() to a\n"

@@ -5,35 +5,37 @@
 #include <bpf/libbpf.h>
 #include <fcntl.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
-#include <ctime>
-#include <string>
+#include <cstring>
+#include <string_view>
+#include <utility>
+#include <vector>
 
 #include "plane.skel.h"
 #include "sock.skel.h"
 #include "sys/cgroup.h"
 #include "sys/fd.h"
+#include "sys/stopwatch.h"
 
 namespace svcbench {
 
 namespace {
 
-// Sockets whose frontend is remembered, a family: 8 MB together.
+// Sockets whose frontend is remembered, and clients whose affinity is, a family each.
 constexpr std::uint32_t peers_capacity = 65'536;
 
-std::int64_t now_ns() {
-  timespec now{};
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return static_cast<std::int64_t>(now.tv_sec) * 1'000'000'000 + now.tv_nsec;
-}
+// Kubernetes' default timeout of ClientIP affinity.
+constexpr std::uint32_t usual_affinity_seconds = 10'800;
 
-// Every map that both objects name is the plane's.
+// Every map that both objects name is the plane's, but for those whose content is ours.
 Status share_maps(const bpf_object* object, const bpf_object* plane) {
   bpf_map* map = nullptr;
   bpf_object__for_each_map(map, object) {
     const bpf_map* shared = bpf_object__find_map_by_name(plane, bpf_map__name(map));
-    if (shared == nullptr || bpf_map__is_internal(map)) {
+    const std::string_view name = bpf_map__name(map);
+    if (shared == nullptr || bpf_map__is_internal(map) || name.starts_with("sessions")) {
       continue;
     }
     if (const int error = bpf_map__reuse_fd(map, bpf_map__fd(shared)); error != 0) {
@@ -50,25 +52,71 @@ SockPlane::~SockPlane() { detach(); }
 Status SockPlane::install(std::span<const Service> services) {
   detach();
   plane_.reset();
+  std::vector<Service> own(services.begin(), services.end());
+  std::transform(own.begin(), own.end(), own.begin(),
+                 [this](const Service& service) { return at_socket(service); });
   const std::array families{Family::ipv4, Family::ipv6};
-  SVCB_TAKE(plane,
-            EbpfPlane::load({.capacity = MapCapacity::for_services(services, site_.services_capacity,
-                                                                   site_.backends_capacity, families),
-                             .programs = false}));
+  SVCB_TAKE(plane, EbpfPlane::load({.capacity = MapCapacity::for_services(own, site_.services_capacity,
+                                                                          site_.backends_capacity, families,
+                                                                          site_.ebpf.maglev),
+                                    .programs = false,
+                                    .maglev = site_.ebpf.maglev,
+                                    .node_addresses = site_.node_addresses,
+                                    .cluster_cidr = site_.cluster_cidr}));
   plane_ = std::move(plane);
-  const std::int64_t begin = now_ns();
-  SVCB_CHECK(plane_->install(services));
+  const Stopwatch stopwatch;
+  SVCB_CHECK(plane_->install(own));
   cost_ = SyncCost{};
-  cost_.commit_ns = now_ns() - begin;
+  cost_.commit_ns = stopwatch.ns();
   return site_.cgroup.empty() ? Status() : attach();
 }
 
+Status SockPlane::stage(const Change& change) {
+  if (!change.service.local_only && !site_.ebpf.affinity) {
+    return plane_->stage(change);  // as it is: a copy would be a good part of the cost
+  }
+  staged_ = {change.operation, at_socket(change.service)};
+  return plane_->stage(staged_);
+}
+
 Status SockPlane::commit() {
-  const std::int64_t begin = now_ns();
+  const Stopwatch stopwatch;
   SVCB_CHECK(plane_->commit());
   cost_ = SyncCost{};
-  cost_.commit_ns = now_ns() - begin;
+  cost_.commit_ns = stopwatch.ns();
   return {};
+}
+
+Status SockPlane::forget_flows() {
+  if (programs_ == nullptr) {
+    return {};
+  }
+  const auto clear = [](const bpf_map* map) {
+    return KernelMap(bpf_map__fd(map), bpf_map__name(map), bpf_map__max_entries(map), "")
+        .clear(bpf_map__key_size(map), bpf_map__value_size(map));
+  };
+  SVCB_CHECK(clear(programs_->maps.sessions4));
+  return clear(programs_->maps.sessions6);
+}
+
+// Clients at this node's sockets are the node and its pods: a traffic policy for external addresses does
+// not bind them.
+Service SockPlane::programmed(const Service& service) const {
+  Service own = service;
+  if (service.local_only && service.kind != FrontendKind::cluster_ip) {
+    own.endpoints = std::exchange(own.cluster_endpoints, {});
+    own.local_only = false;
+    own.weights.clear();  // they are of the endpoints here
+  }
+  return own;
+}
+
+Service SockPlane::at_socket(const Service& service) const {
+  Service own = programmed(service);
+  if (site_.ebpf.affinity && own.affinity_seconds == 0) {
+    own.affinity_seconds = usual_affinity_seconds;
+  }
+  return own;
 }
 
 Result<std::optional<std::uint64_t>> SockPlane::kernel_bytes() const {
@@ -91,8 +139,11 @@ Status SockPlane::attach() {
   }
   const plane_bpf& plane = plane_->skeleton();
   SVCB_CHECK(share_maps(programs_->obj, plane.obj));
-  bpf_map__set_max_entries(programs_->maps.peers4, peers_capacity);
-  bpf_map__set_max_entries(programs_->maps.peers6, peers_capacity);
+  auto& maps = programs_->maps;
+  for (bpf_map* map : {maps.peers4, maps.peers6, maps.sessions4, maps.sessions6}) {
+    bpf_map__set_max_entries(map, peers_capacity);
+  }
+  std::memcpy(&programs_->rodata->settings, &plane.rodata->settings, sizeof(svcb_settings));
   programs_->rodata->nodeport_first = plane.rodata->nodeport_first;
   programs_->rodata->nodeport_last = plane.rodata->nodeport_last;
   programs_->rodata->chooses_errno = refuses_by_name();

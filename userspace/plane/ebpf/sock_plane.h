@@ -15,7 +15,8 @@ namespace svcbench {
 
 // For sockets that were opened in the cgroup, in whatever network namespace: two of these planes with a
 // frontend in common need a cgroup each. What such a socket gets to see is bpf/sock.bpf.h's subject.
-// Beside the services, the kernel keeps what each socket dialled, of the last 65,536 a family.
+// Beside the services, the kernel keeps what each socket dialled, of the last 65,536 a family. Affinity is
+// by network namespace: a socket has no address yet when it is translated.
 class SockPlane final : public DataPlane {
  public:
   explicit SockPlane(PlaneSite site) : site_(std::move(site)) {}
@@ -25,8 +26,12 @@ class SockPlane final : public DataPlane {
   // Maps as large as these services need (or as the site says), filled; then the programs at site.cgroup.
   // sync_cost() is the fill alone: programs are loaded once in a node's life.
   Status install(std::span<const Service> services) override;
-  Status stage(const Change& change) override { return plane_->stage(change); }
+  Status stage(const Change& change) override;
   Status commit() override;
+  // Clients' affinities; what sockets have dialled is theirs as long as they live.
+  Status forget_flows() override;
+  // External frontends are reached at all endpoints, whatever their traffic policy.
+  [[nodiscard]] Service programmed(const Service& service) const override;
   [[nodiscard]] SyncCost sync_cost() const override { return cost_; }
   [[nodiscard]] Result<std::size_t> entries() const override { return plane_->entries(); }
   [[nodiscard]] Result<std::optional<Service>> find(const Frontend& frontend) const override {
@@ -40,12 +45,14 @@ class SockPlane final : public DataPlane {
   static bool refuses_by_name();
 
  private:
+  [[nodiscard]] Service at_socket(const Service& service) const;
   Status attach();
   void detach();
 
   PlaneSite site_;
   std::unique_ptr<EbpfPlane> plane_{};
   sock_bpf* programs_ = nullptr;  // with its links
+  Change staged_{};               // where it is not what the caller staged
   SyncCost cost_{};
 };
 
