@@ -88,7 +88,7 @@ Result<std::unique_ptr<DataPlane>> make_spoiled(const PlaneSite& site) {
 std::string rule(std::string_view hook, int priority, std::string_view text) {
   return fmt::format(
       "add table inet spoil\ndelete table inet spoil\nadd table inet spoil\n"
-      "add chain inet spoil all {{ type filter hook {} priority {} ; }}\n{}\n",
+      "add chain inet spoil packets {{ type filter hook {} priority {} ; }}\n{}\n",
       hook, priority, text);
 }
 
@@ -145,13 +145,13 @@ std::vector<Wrong> wrong_planes() {
       }));
   const std::string other_source =
       rule("postrouting", 300,
-           "add rule inet spoil all ip saddr 198.18.0.0/16 ip saddr set 198.19.255.1\n"
-           "add rule inet spoil all ip6 saddr 2001:db8:73:4::/64 ip6 saddr set 2001:db8:73:5::ffff");
+           "add rule inet spoil packets ip saddr 198.18.0.0/16 ip saddr set 198.19.255.1\n"
+           "add rule inet spoil packets ip6 saddr 2001:db8:73:4::/64 ip6 saddr set 2001:db8:73:5::ffff");
   add("replies come from another address", "reply-source", "198.19.255.1", rules(other_source));
-  add("NodePorts are dropped at one of the node's addresses", "node-port", "192.168.74.1",
+  add("NodePorts are dropped at one of the node's addresses", "node-port", "within 1000 ms",
       rules(rule("prerouting", -300,
-                 "add rule inet spoil all ip daddr 192.168.74.1 drop\n"
-                 "add rule inet spoil all ip6 daddr 2001:db8:73:2::1 drop")));
+                 "add rule inet spoil packets ip daddr 192.168.74.1 drop\n"
+                 "add rule inet spoil packets ip6 daddr 2001:db8:73:2::1 drop")));
   add("what has no endpoints is dropped", "no-endpoints", "should be refused",
       services([](std::vector<Service>& installed) {
         std::erase_if(installed, [](const Service& service) { return service.endpoints.empty(); });
@@ -166,8 +166,9 @@ std::vector<Wrong> wrong_planes() {
         }
       }));
   const std::string no_masquerade =
-      "flush chain ip kube-proxy masquerading\n"
-      "flush chain ip6 kube-proxy masquerading\n";
+      "add table ip kube-proxy\nadd chain ip kube-proxy masquerading\n"
+      "add table ip6 kube-proxy\nadd chain ip6 kube-proxy masquerading\n"
+      "flush chain ip kube-proxy masquerading\nflush chain ip6 kube-proxy masquerading\n";
   add("nothing is masqueraded", "hairpin", "within 1000 ms", rules(no_masquerade));
   add("nothing is masqueraded", "masquerade", "no address of the node", rules(no_masquerade));
   Spoil everybody;
@@ -179,15 +180,15 @@ std::vector<Wrong> wrong_planes() {
   add("flows are forgotten when services change", "terminating", "the flow from", breaking);
   add("fragments are dropped", "fragments", "no reply to a datagram of 2000 bytes",
       rules(rule("prerouting", -450,
-                 "add rule inet spoil all ip frag-off & 0x3fff != 0 drop\n"
-                 "add rule inet spoil all exthdr frag exists drop")));
+                 "add rule inet spoil packets ip frag-off & 0x3fff != 0 drop\n"
+                 "add rule inet spoil packets exthdr frag exists drop")));
   add("large packets are dropped", "bulk", "were sent and",
-      rules(rule("forward", 0, "add rule inet spoil all meta length > 1200 drop")));
+      rules(rule("forward", 0, "add rule inet spoil packets meta length > 1200 drop")));
   add("ICMP errors are dropped", "icmp-error", "no error came",
-      rules(rule("forward", 0, "add rule inet spoil all meta l4proto { icmp, ipv6-icmp } drop")));
+      rules(rule("forward", 0, "add rule inet spoil packets meta l4proto { icmp, ipv6-icmp } drop")));
   add("one of 500 clients gets no answer", "crowd", "were lost",
       rules(rule("prerouting", -300,
-                 "add rule inet spoil all tcp dport 80 jhash tcp sport mod 500 == 7 drop")));
+                 "add rule inet spoil packets tcp dport 80 jhash tcp sport mod 500 == 7 drop")));
   Spoil forgetful;
   forgetful.forgets_changes = true;
   add("changes are forgotten", "change", "none of its endpoints", forgetful);

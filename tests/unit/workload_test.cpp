@@ -303,7 +303,7 @@ TEST_CASE("what cannot be generated is refused") {
         "4,096 endpoints a service: at most 4,095 fit");
   CHECK(message(Workload::generate(1, SVCB_MAX_ENDPOINTS, ipv4, 1)) == "no error");
   CHECK(message(Workload::generate(100'000, 4'000, both, 1)) ==
-        "100,000 services have 400,000,000 endpoints together, more than the 268,435,456 that fit; ask for "
+        "100,000 services have 400,000,000 endpoints together, more than the 67,108,864 that fit; ask for "
         "fewer of "
         "either");
   CHECK(message(Workload::generate(1, 3, {}, 1)) ==

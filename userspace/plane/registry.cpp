@@ -13,23 +13,40 @@
 
 namespace svcbench {
 
+namespace {
+
+// kube-proxy deletes such entries of the connection tracker by itself, beside the rules that it writes.
+constexpr std::array<Lack, 1> rules_alone{
+    {{"udp-moves",
+      "kube-proxy ends these flows in the connection tracker; svcbench programs its rules alone"}}};
+constexpr std::array<Lack, 1> no_fragments{
+    {{"fragments", "fragments are passed on as they came: the programs keep no table of datagrams"}}};
+
+}  // namespace
+
 std::span<const PlaneRow> planes() {
   static constexpr std::array<PlaneRow, 11> rows{{
       {"null", "no data plane: packets go to a backend's own address, and the kernel forwards them", "any",
        probe_null, make_null},
       {"iptables-legacy", "kube-proxy's iptables mode, legacy back end", "x_tables", probe_iptables_legacy,
-       make_iptables_legacy},
+       make_iptables_legacy, false, rules_alone},
       {"iptables-nft", "kube-proxy's iptables mode, nft back end", "nf_tables", probe_iptables_nft,
-       make_iptables_nft},
+       make_iptables_nft, false, rules_alone},
       {"nftables", "kube-proxy's nftables mode: verdict maps, a chain a service and endpoint",
-       "nf_tables, 5.13", probe_nftables, make_nftables},
+       "nf_tables, 5.13", probe_nftables, make_nftables, false, rules_alone},
       {"ipvs", "kube-proxy's IPVS mode: a virtual server a service, ipsets, constant iptables rules",
        "module ip_vs", kube_proxy::probe_ipvs, kube_proxy::make_ipvs},
       {"ebpf-xdp", "BPF hash map of services and array of backends, at the device's XDP hook", "BPF, 5.15",
-       probe_ebpf_xdp, make_ebpf_xdp, true},
-      {"ebpf-tc", "the same at tc ingress", "BPF, 5.15", probe_ebpf_tc, make_ebpf_tc},
-      {"ebpf-sock", "the same maps at the sockets of a cgroup: translated once, at connect", "BPF, 5.15",
-       probe_ebpf_sock, make_ebpf_sock, false, {}, ebpf_sock_off_wire},
+       probe_ebpf_xdp, make_ebpf_xdp, true, no_fragments},
+      {"ebpf-tc", "the same at tc ingress", "BPF, 5.15", probe_ebpf_tc, make_ebpf_tc, false, no_fragments},
+      {"ebpf-sock",
+       "the same maps at the sockets of a cgroup: translated once, at connect",
+       "BPF, 5.15",
+       probe_ebpf_sock,
+       make_ebpf_sock,
+       false,
+       {},
+       ebpf_sock_off_wire},
       {"ebpf", "ebpf-xdp's and ebpf-tc's maps and programs by themselves, without traffic", "BPF, 5.15",
        nullptr, nullptr},
       {"bare", "the map syscalls of ebpf and nothing else: the floor under its updates", "BPF, 5.15",
