@@ -401,11 +401,12 @@ Status ChurnRun::search() {
   };
   SVCB_CHECK(trial(0));
   double rate = first_trial * search.trials.front().rate_reached();
-  for (int tries = 0; tries < most_trials && rate > 0; ++tries, rate *= next_trial) {
+  for (int tries = 0; tries < most_trials && rate > 0; ++tries) {
     SVCB_CHECK(trial(rate));
     if (search.trials.back().kept_up()) {
       break;
     }
+    rate *= next_trial;
   }
   results_.search = std::move(search);
   results_.phases.push_back(std::move(phase));
