@@ -287,7 +287,8 @@ SVCB_STATIC_ASSERT(sizeof(struct svcb_session4) == 12, "hashed whole: no hidden 
 SVCB_STATIC_ASSERT(sizeof(struct svcb_session6) == 36, "hashed whole: no hidden padding");
 SVCB_STATIC_ASSERT(sizeof(struct svcb_draw4) == 16, "four a cache line");
 SVCB_STATIC_ASSERT(sizeof(struct svcb_draw6) == 28, "no hidden padding");
-SVCB_STATIC_ASSERT(SVCB_FIRST_BITS + SVCB_COUNT_BITS + SVCB_FLAG_BITS + SVCB_TAG_BITS == 64, "the word is full");
+SVCB_STATIC_ASSERT(SVCB_FIRST_BITS + SVCB_COUNT_BITS + SVCB_FLAG_BITS + SVCB_TAG_BITS == 64,
+                   "the word is full");
 
 #ifdef __cplusplus
 }

@@ -348,7 +348,7 @@ TEST_CASE("churn: packets that a plane has nowhere to send for a moment are refu
     const ChurnResults results = churned_broken<EmptyBetween>();
     const ChurnPhase& during = *results.phase("during");
     CHECK(during.refusals > 0);
-    CHECK(during.fresh.changing.count(Fate::no_endpoint) + during.fresh.changing.count(Fate::lost) > 0);
+    CHECK(during.fresh.changing.count(Fate::reset) + during.fresh.changing.count(Fate::lost) > 0);
     CHECK(during.fresh.steady.count(Fate::lost) <= during.overrun);
     CHECK(judge_churn(results).outcome == Outcome::holds);
   });

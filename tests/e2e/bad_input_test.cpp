@@ -38,8 +38,7 @@ TEST_CASE("wrong words") {
   check_refused(svcbench({"ebpf", "--services", "5", "--colour"}), 2, "--colour");
   check_refused(svcbench({"maps"}), 2, "--cluster");
   check_refused(svcbench({"cilium"}), 2, "cilium");
-  check_refused(svcbench({}), 2,
-                "ebpf, compare, path, verify, churn, connect, nftables, ipvs, iptables");
+  check_refused(svcbench({}), 2, "ebpf, compare, path, verify, churn, connect, nftables, ipvs, iptables");
 }
 
 TEST_CASE("an output that cannot be written is told before anything is measured") {

@@ -11,7 +11,8 @@
 
 namespace svcbench {
 
-// A behaviour of Services (verify/cases.h, by its name) that a plane does not offer, and why, in a sentence.
+// A behaviour of Services (verify/cases.h, by its name) that a plane does not offer, and why, in a
+// sentence.
 struct Lack {
   std::string_view behaviour;
   std::string_view reason;

@@ -48,8 +48,7 @@ class Flow {
 
  private:
   friend struct Dialler;
-  Flow(Fd socket, Frontend to, Endpoint client)
-      : socket_(std::move(socket)), to_(to), client_(client) {}
+  Flow(Fd socket, Frontend to, Endpoint client) : socket_(std::move(socket)), to_(to), client_(client) {}
 
   Step<void> exchange_tcp(const std::string& request);
   Step<void> exchange_udp(const std::string& request);

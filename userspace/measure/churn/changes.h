@@ -8,8 +8,8 @@
 #include <string_view>
 #include <vector>
 
-#include "stats/random.h"
 #include "service/workload.h"
+#include "stats/random.h"
 #include "svcbench/service.h"
 
 namespace svcbench {

@@ -9,10 +9,10 @@
 #include <ctime>
 
 #include "measure/churn/changer.h"
-#include "stats/random.h"
 #include "measure/wire/wire.h"
 #include "plane/in_namespace.h"
 #include "service/text.h"
+#include "stats/random.h"
 #include "sys/conntrack.h"
 #include "sys/interrupt.h"
 #include "sys/pinned.h"
