@@ -38,7 +38,7 @@ struct ChurnInput {
 std::vector<std::string> plane_names() {
   std::vector<std::string> names;
   for (const PlaneRow& row : planes()) {
-    if (row.make != nullptr && row.name != "null") {
+    if (row.make != nullptr && row.off_wire.empty() && row.name != "null") {
       names.emplace_back(row.name);
     }
   }
