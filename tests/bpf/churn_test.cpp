@@ -401,11 +401,11 @@ TEST_CASE("churn: a plane that is asked for too much says how far it got") {
     CHECK(results.changes.due == 100'000);
     CHECK_FALSE(results.changes.kept_up());
     CHECK(results.changes.done > 10);
-    CHECK(results.changes.rate_reached() < 4000);
+    CHECK(results.changes.rate_reached() < 10'000);  // a tenth of what was asked for
     REQUIRE(results.search);
     REQUIRE(results.search->trials.size() >= 2);
     CHECK(results.search->trials[0].rate == 0);
-    CHECK(results.search->highest().value_or(0) < 4000);
+    CHECK(results.search->highest().value_or(0) < 10'000);
     CHECK(results.phase("find rate") != nullptr);
   });
 }
