@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "cli/command.h"
+#include "cli/export_input.h"
 #include "cli/input.h"
 #include "cli/run_info.h"
 #include "measure/borrow.h"
@@ -30,6 +31,7 @@ struct CompareInput {
   bool every_kind = false;
   std::uint32_t packets = CompareOptions{}.packets;
   RunInput run{.rounds = CompareOptions{}.rounds, .budget_seconds = CompareOptions{}.budget_seconds};
+  ExportInput exports{};
   std::string with{};  // path, or empty
 };
 
@@ -96,6 +98,7 @@ Result<std::optional<CompareResults>> lender(const CompareInput& input,
 
 Result<int> run(const CompareInput& input) {
   SVCB_TAKE(json, open_output(input.run.json));
+  SVCB_TAKE(exports, input.exports.open());
   SVCB_CHECK(check_on_wire(input, chosen_scenarios(input.scenarios)));
   SVCB_TAKE(made, input.workload.make());
   SVCB_TAKE(sweep, input.workload.sweep(made.workload.services().size()));
@@ -127,10 +130,14 @@ Result<int> run(const CompareInput& input) {
     results.notes.push_back(describe_borrowed(*results.borrowed));
   }
   results.verdicts = judge(results);
-  if (json) {
-    SVCB_CHECK(json->write(to_json(results).dump(1) + "\n"));
+  if (json || !exports.empty()) {
+    const nlohmann::json document = to_json(results);
+    if (json) {
+      SVCB_CHECK(json->write(document.dump(1) + "\n"));
+    }
+    SVCB_CHECK(exports.write(document));
   }
-  if (!json || !json->is_standard_output()) {
+  if (!(json && json->is_standard_output()) && !exports.use_standard_output()) {
     fmt::print("{}{}",
                run_header(results.environment, results.run, results.seconds, made.description, made.notes),
                render_comparison(results, wants_colour()));
@@ -145,6 +152,7 @@ std::shared_ptr<CompareInput> common_options(CLI::App& app, std::string command)
   input->workload.add_options(app);
   input->capacity.add_options(app);
   input->run.add_options(app);
+  input->exports.add_options(app);
   app.add_option("--packets", input->packets, "Packets of one visit to a cell of the path")
       ->check(whole_number(100, 100'000))
       ->capture_default_str();
