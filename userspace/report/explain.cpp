@@ -19,7 +19,7 @@ namespace {
 
 using nlohmann::json;
 
-constexpr std::size_t label_width = 12;
+constexpr std::size_t label_width = 13;
 constexpr double told_at = 1 - stats::confidence;
 
 json value_at(const json& document, const char* pointer) {
@@ -56,6 +56,9 @@ std::string samples_text(const Cell& cell, const Story& story) {
     text += fmt::format("; a value is {}", story.value_is);
   }
   text += ". ";
+  if (cell.interval && cell.values.empty() && cell.scenario != "growth") {
+    return text + "The file keeps the figure and its interval, not what they were made of.";
+  }
   if (cell.interval) {
     return text +
            "Median of the values; the interval is 95 %, of order statistics over them: no distribution "
@@ -152,7 +155,7 @@ void add_path_costs(std::vector<std::string>& lines, const RunFile& run, const C
     }
   }
   if (cell.plane != "null") {
-    add_cell(lines, run, fmt::format("path/null/{}/{}", cell.services, kind_of(cell)),
+    add_cell(lines, run, fmt::format("{}/null/{}/{}", cell.scenario, cell.services, kind_of(cell)),
              "plain forwarding, the same packets");
   }
 }

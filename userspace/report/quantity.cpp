@@ -93,7 +93,7 @@ std::string run_line(const RunFile& run) {
       text_at(document, "/run/git_revision"), text_at(document, "/environment/kernel/release"),
       text_at(document, "/environment/cpu/model"), text_at(document, "/run/seed"));
   const nlohmann::json::json_pointer started("/run/started_unix_seconds");
-  if (document.contains(started) && document.at(started).is_number_unsigned() &&
+  if (document.contains(started) && document.at(started).is_number_integer() && document.at(started) > 0 &&
       document.at(started) < 1e11) {
     line += fmt::format(", {:%Y-%m-%d %H:%M} UTC",
                         fmt::gmtime(static_cast<std::time_t>(document.at(started).get<std::int64_t>())));

@@ -15,7 +15,7 @@ namespace svcbench {
 struct Cell {
   // The same in every run that measures the same thing, and used once in a run: the scenario, the plane,
   // the number of services, then what sets it apart: "path/ebpf-xdp/1000/new/last/UDP". Of
-  // [A-Za-z0-9._,+:-] and '/' alone, whatever the file says.
+  // [A-Za-z0-9._+:-] and '/' alone, whatever the file says.
   std::string id;
   // "sync", "update", "fill", "path", "throughput", "program", "state", "chapter", "floor", "connect",
   // "churn", "instrument", "growth".
