@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "cli/command.h"
+#include "cli/export_input.h"
 #include "cli/input.h"
 #include "cli/run_info.h"
 #include "measure/borrow.h"
@@ -34,6 +35,7 @@ struct CompareInput {
   RunInput run{.rounds = CompareOptions{}.rounds, .budget_seconds = CompareOptions{}.budget_seconds};
   std::string with{};    // path, or empty
   std::string resume{};  // the same
+  ExportInput exports{};
 };
 
 std::vector<std::string> plane_names() {
@@ -134,6 +136,7 @@ Result<int> run(const CompareInput& input) {
     return usage_error("--resume {} goes on writing to that file: leave --json out", input.resume);
   }
   SVCB_TAKE(json, open_output(input.resume.empty() ? input.run.json : input.resume));
+  SVCB_TAKE(exports, input.exports.open());
   SVCB_CHECK(check_on_wire(input, chosen_scenarios(input.scenarios)));
   SVCB_TAKE(ebpf, input.balancer.choice());
   SVCB_TAKE(made, input.workload.make());
@@ -171,13 +174,17 @@ Result<int> run(const CompareInput& input) {
     results.notes.push_back(describe_borrowed(*results.borrowed));
   }
   results.verdicts = judge(results);
-  if (json) {
-    SVCB_CHECK(json->write(to_json(results).dump(1) + "\n"));
+  if (json || !exports.empty()) {
+    const nlohmann::json document = to_json(results);
+    if (json) {
+      SVCB_CHECK(json->write(document.dump(1) + "\n"));
+    }
+    SVCB_CHECK(exports.write(document));
     if (journal) {
       journal->discard();
     }
   }
-  if (!json || !json->is_standard_output()) {
+  if (!(json && json->is_standard_output()) && !exports.use_standard_output()) {
     fmt::print("{}{}",
                run_header(results.environment, results.run, results.seconds, made.description, made.notes),
                render_comparison(results, wants_colour()));
@@ -197,6 +204,7 @@ std::shared_ptr<CompareInput> common_options(CLI::App& app, std::string command)
                  "Continue the run that was to write this file by --json, and was cut off: with the same\n"
                  "options otherwise. What it had measured is in FILE.part")
       ->type_name("FILE");
+  input->exports.add_options(app);
   app.add_option("--packets", input->packets, "Packets of one visit to a cell of the path")
       ->check(whole_number(100, 100'000))
       ->capture_default_str();
