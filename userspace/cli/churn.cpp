@@ -104,7 +104,8 @@ Action configure_churn(CLI::App& app) {
   app.remove_option(app.get_option("--sweep"));
   input->capacity.add_options(app);
   app.add_option("--json", input->json,
-                 "Write every change, the latencies and the environment here (- is standard output)");
+                 "Write every change, the latencies and the environment here (- is standard output)")
+      ->type_name(file_value);
   app.add_flag("--quiet", input->quiet, "No progress on standard error");
   app.footer(
       "Endpoints and services are added, changed and removed by the plane's own way of updating, while\n"
