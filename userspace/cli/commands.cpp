@@ -10,7 +10,7 @@
 namespace svcbench {
 
 std::span<const Command> commands() {
-  static constexpr std::array<Command, 16> table{{
+  static constexpr std::array<Command, 18> table{{
       {"ebpf", "measure eBPF map updates and lookups over a sweep of N, beside iptables-restore",
        configure_ebpf},
       {"compare", "measure all data planes side by side: sync, update, path, state; Table 4.2, measured",
@@ -35,6 +35,9 @@ std::span<const Command> commands() {
        configure_explain},
       {"probe", "say what this machine can measure, and how to get what is missing", configure_probe},
       {"list", "name the data planes and the scenarios", configure_list},
+      {"completions", "print a script that completes command lines in bash, zsh or fish",
+       configure_completions},
+      {"man", "print the manual page", configure_man},
   }};
   return table;
 }

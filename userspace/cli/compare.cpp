@@ -239,7 +239,8 @@ Action configure_compare(CLI::App& app) {
       ->check(CLI::IsMember({"sync", "update", "path", "state"}));
   app.add_option("--with", input->with,
                  "The --json of a comparison under another kernel, which lends the planes that this kernel "
-                 "lacks:\nscaled by way of the planes that both runs measure, and marked");
+                 "lacks:\nscaled by way of the planes that both runs measure, and marked")
+      ->type_name(file_value);
   app.footer(
       "Programs every plane as its real controller does, in network namespaces of their own, and measures\n"
       "side by side, interleaved:\n"

@@ -131,7 +131,8 @@ Action configure_ebpf(CLI::App& app) {
       ->capture_default_str();
   app.add_option("--iptables", input->iptables,
                  "The iptables-restore to compare with, e.g. /usr/sbin/iptables-legacy-restore\n"
-                 "(default: iptables-restore)");
+                 "(default: iptables-restore)")
+      ->type_name(file_value);
   app.footer(
       "What it does, at each size N of the sweep:\n"
       "  fills the maps with N services; changes, adds and removes one service, by map update and by\n"

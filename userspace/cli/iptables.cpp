@@ -167,7 +167,8 @@ Action configure_iptables(CLI::App& app) {
       ->check(CLI::IsMember({"chapter", "kube-proxy"}))
       ->capture_default_str();
   app.add_option("--ruleset", input->ruleset,
-                 "Time this ruleset instead, which iptables-save printed (- reads standard input)");
+                 "Time this ruleset instead, which iptables-save printed (- reads standard input)")
+      ->type_name(file_value);
   app.add_option("--services", input->workload.services, "Largest number of services (default: 10,000)")
       ->check(whole_number(1, Generator::max_services));
   app.add_option("--sweep", input->workload.sweep_texts,
