@@ -4,7 +4,7 @@
 
 svcbench.figure = (() => {
   const format = svcbench.format;
-  const narrow = 560;  // px: below it names stand above the chart, not beside their lines
+  const narrow = 480;  // px: below it names stand above the chart, not beside their lines
   const styles = {
     circle: "circle", square: "rect", triangle: "triangle", diamond: "rectRot", cross: "crossRot",
     star: "star", pill: "rectRounded", none: false,
@@ -48,20 +48,26 @@ svcbench.figure = (() => {
         .map((set, i) => ({ set, points: chart.getDatasetMeta(i).data }))
         .filter(({ set, points }) => set.named && points.length > 0);
       const ends = lines.map(({ points }) => points[points.length - 1]);
-      const heights = spread(ends.map((end) => end.y), 15, chartArea.top + 4, chartArea.bottom - 4);
+      // A line that ends early has its name there, the others theirs in one column, apart.
+      const early = (end) => end.x < chartArea.right - 60;
+      const wanted = ends.filter((end) => !early(end)).map((end) => end.y);
+      const column = spread(wanted, 15, chartArea.top + 4, chartArea.bottom - 4);
       ctx.save();
       ctx.font = `500 12px ${css("--sans")}`;
       ctx.textBaseline = "middle";
       lines.forEach(({ set }, i) => {
-        const from = { x: ends[i].x + 7, y: ends[i].y };
-        const to = { x: chartArea.right + 16, y: heights[i] };
+        ctx.fillStyle = css("--ink");
+        if (early(ends[i])) {
+          ctx.fillText(set.named, ends[i].x + 10, ends[i].y);
+          return;
+        }
+        const to = { x: chartArea.right + 16, y: column.shift() };
         ctx.strokeStyle = faint(set.paint, 0.6);
         ctx.lineWidth = 1;
         ctx.beginPath();
-        ctx.moveTo(from.x, from.y);
+        ctx.moveTo(ends[i].x + 7, ends[i].y);
         ctx.lineTo(to.x - 4, to.y);
         ctx.stroke();
-        ctx.fillStyle = css("--ink");
         ctx.fillText(set.named, to.x, to.y);
       });
       ctx.restore();
@@ -117,6 +123,7 @@ svcbench.figure = (() => {
         whiskers.push({
           type: "bar", label: "interval", data: bars, grouped: false, barThickness: 3, minBarLength: 0,
           backgroundColor: faint(colour, 0.45), order: 3, quiet: true,
+          parsing: { xAxisKey: "x", yAxisKey: "y" },  // only so it takes [low, high]
         });
       }
       if (series.fit) {
@@ -151,7 +158,7 @@ svcbench.figure = (() => {
 
   // ---- axes ----
 
-  const grid = () => ({ color: css("--hairline"), drawBorder: false, drawTicks: false });
+  const grid = () => ({ color: css("--hairline"), drawBorder: false, drawTicks: false, offset: false });
   const text = () => ({ color: css("--muted"), font: { size: 12, family: css("--sans") }, padding: 6 });
   const title = (words) => ({
     display: true, text: words, color: css("--muted"), font: { size: 12, family: css("--sans"), weight: "500" },
@@ -164,7 +171,7 @@ svcbench.figure = (() => {
 
   // Steps of 1, 2, 5 while they are few, else decades.
   const log_ticks = (low, high) => {
-    const steps = Math.log10(high / low) < 1.9 ? [1, 2, 5] : [1];
+    const steps = Math.log10(high / low) < 2.3 ? [1, 2, 5] : [1];
     const ticks = [];
     for (let power = Math.floor(Math.log10(low)); power <= Math.ceil(Math.log10(high)); ++power) {
       ticks.push(...steps.map((step) => step * 10 ** power));
@@ -197,7 +204,7 @@ svcbench.figure = (() => {
     const sizes = [...new Set(sets.filter((set) => set.named).flatMap((set) => set.data.map((p) => p.x)))];
     sizes.sort((a, b) => a - b);
     return {
-      type: log ? "logarithmic" : "linear", grid: grid(), title: title(block.x.title),
+      type: log ? "logarithmic" : "linear", grid: grid(), offset: false, title: title(block.x.title),
       min: log ? low / 1.12 : 0, max: log ? high * 1.04 : high * 1.02,
       ticks: { ...text(), autoSkip: false, maxRotation: 0, callback: (value) => format.count(value) },
       afterBuildTicks: (scale) => {

@@ -28,7 +28,7 @@ svcbench.format = (() => {
       "packets/s": [[1e6, "M packets/s"], [1e3, "k packets/s"], [1, "packets/s"]],
     }[unit];
     if (!steps) {
-      return [1, unit === "exponent" ? "" : unit];
+      return [1, unit === "exponent" || unit === "entries" ? "" : unit];
     }
     return steps.find(([least]) => Math.abs(size) >= least * 0.9995) || steps[steps.length - 1];
   };
@@ -37,7 +37,7 @@ svcbench.format = (() => {
 
   const number = (value, unit, by, significant) =>
     whole(unit) ? thousands.format(value)
-      : unit === "exponent" ? value.toFixed(significant > 3 ? 3 : 2) : digits(value / by, significant);
+      : unit === "exponent" ? value.toFixed(significant > 3 ? 3 : 2).replace(/^-(0\.0+)$/, "$1") : digits(value / by, significant);
 
   // "17.7 µs"
   const value = (v, unit, significant = 3) => {

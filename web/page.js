@@ -30,7 +30,9 @@
     return node;
   };
   const swatch = (plane) => make("span", { class: `swatch slot-${figure.plane_of(page, plane).slot}`, "aria-hidden": "true" });
-  const sentence = (words) => words.charAt(0).toUpperCase() + words.slice(1);
+  // Names that begin with a small letter keep it.
+  const sentence = (words) => (/^(e?bpf|iptables|nftables|ipvs|kube|null|tc\b)/i.test(words) ? words
+    : words.charAt(0).toUpperCase() + words.slice(1));
 
   const link_to = (cell, ...children) =>
     make("a", { href: `#cell-${cell.index}`, class: "evident", "data-cell": cell.index }, ...children);
@@ -63,7 +65,8 @@
     for (const row of rows) {
       if (row.group) {
         body.append(make("tr", { class: "group" },
-          make("th", { scope: "rowgroup", colspan: head.length }, row.group, row.book ? make("span", { class: "book" }, row.book) : "")));
+          make("th", { scope: "rowgroup", colspan: head.length },
+            make("div", {}, row.group, row.book ? make("span", { class: "book" }, row.book) : ""))));
         continue;
       }
       const line = make("tr");
@@ -73,7 +76,7 @@
     }
     const heads = head.map((one) => make("th", { scope: "col" },
       ...(one && one.plane !== undefined
-        ? [swatch(one.plane), figure.plane_of(page, one.plane).label, one.note ? make("span", { class: "note" }, one.note) : ""]
+        ? [swatch(one.plane), figure.plane_of(page, one.plane).label, one.note ? make("span", { class: "note warn" }, one.note) : ""]
         : [one])));
     return make("div", { class: `scroll ${classes || ""}`, tabindex: "0", role: "region", "aria-label": title },
       make("table", {}, make("caption", { class: "unseen" }, title), make("thead", {}, make("tr", {}, ...heads)), body));
@@ -99,21 +102,31 @@
         ...columns.map(({ points }) => {
           const point = near(points, x);
           return !point ? null : point.cell ? { cell: point.cell.index } : { text: format.value(point.y, block.y.unit) };
-        })]),
+        })]).concat(block.series.some((series) => series.fit)
+        ? [["b of cost ~ N^b", ...block.series.map((series) => (series.fit ? { cell: series.fit.cell, note: series.fit.trend } : null))]]
+        : []),
     };
   };
 
-  const fits_behind = (block) => {
+  // Under a chart: what its dotted lines and its rings say.
+  const told_under = (block) => {
     const fitted = (block.series || []).filter((series) => series.fit);
-    return fitted.length === 0 ? null : make("ul", { class: "fits" }, ...fitted.map((series) => {
+    const fits = fitted.map((series) => {
       const cell = page.cells[series.fit.cell];
-      return make("li", {}, swatch(series.plane), `${series.name}: `, link_to(cell,
-        `cost ~ N^${format.value(cell.value, "exponent")} ${format.interval(cell)}, ${series.fit.trend}`));
-    }));
+      return make("span", { class: "fit" }, swatch(series.plane),
+        link_to(cell, `${series.name} N^${format.value(cell.value, "exponent")} ${series.fit.trend}`));
+    });
+    return [
+      fits.length > 0 ? make("p", { class: "fits" }, "Fitted: ", ...fits) : null,
+      ...(block.marks || []).map((mark) => make("p", { class: "fits" }, `◯ ${mark.text}, ${mark.more}`)),
+    ].filter(Boolean);
   };
 
-  const run_chip = (run) => make("span", { class: "chip", title: page.runs[run].file }, `run ${letter(run)}`);
-  const mark_chip = (run) => (page.runs[run].mark ? make("span", { class: "chip warn" }, page.runs[run].mark_short) : null);
+  // Which run it is of, and whether that was no machine of its own.
+  const chips = (run) => (run === undefined ? [] : [
+    several ? make("span", { class: "chip", title: page.runs[run].file }, `run ${letter(run)}`) : "",
+    page.runs[run].mark ? make("span", { class: "chip warn" }, page.runs[run].mark_short) : "",
+  ]);
 
   const chart_of = (block) => {
     const canvas = make("canvas", {
@@ -130,11 +143,11 @@
     holders.push(holder);
     figure.reach_by_keys(page, block, holder, canvas, go_to);
     return make("figure", { class: "chart", id: block.id },
-      make("h3", {}, block.title, several ? run_chip(block.run) : "", mark_chip(block.run)),
+      make("h3", {}, block.title, ...chips(block.run)),
       block.caption ? make("p", { class: "lead" }, block.caption) : null,
       legend, box,
       make("p", { class: "keys", "aria-hidden": "true" }, "← → along a line, ↑ ↓ between lines, Enter: evidence"),
-      fits_behind(block),
+      ...told_under(block),
       make("details", { class: "behind" }, make("summary", {}, "The figures as a table"),
         table_of({ title: block.title, ...behind, classes: "figures" })));
   };
@@ -149,7 +162,7 @@
     return make("li", { class: `verdict mood-${mood}` },
       make("p", { class: "outcome" }, make("span", { class: "sign", "aria-hidden": "true" }, sign), words),
       make("div", { class: "reason" },
-        make("h3", {}, sentence(verdict.claim), several ? run_chip(verdict.run) : "", mark_chip(verdict.run)),
+        make("h3", {}, sentence(verdict.claim), ...chips(verdict.run)),
         make("p", {}, `${sentence(said)}.`),
         verdict.settle ? make("p", { class: "settle" }, `What would settle it: ${verdict.settle}.`) : null,
         make("details", {}, make("summary", {}, `Evidence (${verdict.evidence.length})`),
@@ -178,8 +191,7 @@
     }
     if (block.rows) {
       return make("div", { class: "block", id: block.id },
-        make("h3", {}, block.title, several && block.run !== undefined ? run_chip(block.run) : "",
-          block.run !== undefined ? mark_chip(block.run) : null),
+        make("h3", {}, block.title, ...chips(block.run)),
         block.caption ? make("p", { class: "lead" }, block.caption) : null,
         block.folded ? make("details", {}, make("summary", {}, `All ${format.count(block.rows.length)}`), table_of(block)) : table_of(block),
         block.after && block.after.length > 0 ? make("ul", { class: "after" }, ...block.after.map((line) => make("li", {}, line))) : null);
@@ -215,7 +227,7 @@
     return make("section", { id: "evidence", "aria-labelledby": "evidence-title" },
       make("h2", { id: "evidence-title" }, "Evidence"),
       make("p", { class: "lead" }, "Every figure of this page, as the run has it: medians, with intervals over rounds or volleys that "
-        + "assume no distribution. `svcbench explain RUN.json FIGURE` says how one was made."),
+        + "assume no distribution; beside them what else was read from the same samples."),
       make("details", { id: "all-cells" }, make("summary", {}, `All ${format.count(page.cells.length)} figures`),
         make("div", { class: "scroll figures", tabindex: "0", role: "region", "aria-label": "All figures" },
           make("table", {}, make("caption", { class: "unseen" }, "All figures"),
@@ -323,8 +335,15 @@
       waiting = setTimeout(() => holders.filter((holder) => holder.wide !== holder.box.clientWidth >= figure.narrow)
         .forEach((holder) => figure.draw(page, holder.block, holder, look)), 120);
     });
+    const closed = new Set();
     const paper = (on) => {
       look.print = on;
+      // What a verdict rests on belongs on paper.
+      document.querySelectorAll(".verdict details:not([open])").forEach((one) => on && closed.add(one));
+      closed.forEach((one) => { one.open = on; });
+      if (!on) {
+        closed.clear();
+      }
       document.documentElement.classList.toggle("paper", on);
       draw_all();
     };

@@ -24,6 +24,13 @@ std::string told(const json& value) {
   if (value.is_boolean()) {
     return value.get<bool>() ? "yes" : "no";
   }
+  if (value.is_array()) {
+    std::string out;
+    for (const json& one : value) {
+      out += (out.empty() ? "" : ", ") + told(one);
+    }
+    return out;
+  }
   return value.is_string() ? value.get<std::string>()
                            : value.dump(-1, ' ', false, json::error_handler_t::replace);
 }
@@ -117,7 +124,8 @@ json facts_of(const PageRun& page_run) {
   add("Distribution", at(environment, "/distribution"));
   add("Governor", governor(environment));
   add("Clock source", at(environment, "/clocksource"));
-  add("BPF JIT", at(environment, "/bpf/jit_enable"));
+  const std::string jit = at(environment, "/bpf/jit_enable");
+  add("BPF JIT", jit == "0" ? "off" : jit == "1" ? "on" : jit);
   add("Load before", at(environment, "/load_average"));
   add("Versions", versions(environment));
   add("svcbench", joined({at(run, "/svcbench_version"), at(run, "/git_revision")}));
@@ -203,7 +211,8 @@ json machine_json(const PageRun& run) {
   const json& about = run.file().document["run"];
   std::string day = started(about);
   day = day.substr(0, day.find(' '));
-  return {{"file", run.file().path},
+  const std::string& path = run.file().path;
+  return {{"file", path.substr(path.rfind('/') + 1)},  // folders are nobody's business
           {"command", run.file().command},
           {"mark", emulation_line(emulation)},
           {"mark_short", emulation == "kvm" ? "virtual" : "emulated"},

@@ -27,15 +27,21 @@ json linked(const PageRun& run, const Cell* cell) {
   return cell == nullptr ? json() : json{{"cell", run.place(*cell)}};
 }
 
+// "0.45"; never "-0.00".
+std::string exponent(double value) {
+  const std::string text = fmt::format("{:.2f}", value);
+  return text == "-0.00" ? "0.00" : text;
+}
+
 json trend_cell(const PageRun& run, const Cell* growth) {
   if (growth == nullptr) {
     return nullptr;
   }
-  const std::string interval =
-      growth->interval ? fmt::format(" [{:.2f}, {:.2f}]", growth->interval->low, growth->interval->high)
-                       : " [too few rounds]";
+  const std::string interval = growth->interval ? fmt::format(" [{}, {}]", exponent(growth->interval->low),
+                                                              exponent(growth->interval->high))
+                                                : " [too few rounds]";
   return {{"text", trend_of(*growth)},
-          {"beside", fmt::format("N^{:.2f}{}", growth->value, interval)},
+          {"beside", fmt::format("N^{}{}", exponent(growth->value), interval)},
           {"cell", run.place(*growth)}};
 }
 
@@ -291,10 +297,10 @@ void add_crossing_table(const PageRun& run, const std::string& what, const std::
     courses[{beside, plane}] = course_text(one, true);
     sizes = one.at("sizes").numbers();
   }
-  json head = json::array({"this plane is …"});
+  json head = json::array({"is … than"});
   json rows = json::array();
   for (const std::string& plane : planes) {
-    head.push_back({{"plane", plane}, {"note", "than this"}});
+    head.push_back({{"plane", plane}});
     json row = json::array({label_of(plane)});
     for (const std::string& beside : planes) {
       const auto found = courses.find({plane, beside});
@@ -305,6 +311,7 @@ void add_crossing_table(const PageRun& run, const std::string& what, const std::
   blocks.push_back(
       {{"id", fmt::format("crossings-{}-{}", run.index(), blocks.size())},
        {"run", run.index()},
+       {"classes", "even"},
        {"title", fmt::format("Who is dearer: {}", what)},
        {"caption", sizes.size() == 2
                        ? fmt::format("Between {} and {} Services. A course is told when 97.5 % of 1,000 "
@@ -530,8 +537,8 @@ void add_churn(const PageRun& run, json& blocks) {
        {"title", fmt::format("{}, {} Services", label_of(document.at("plane").text()),
                              grouped(document.at("services").count()))},
        {"caption",
-        "What became of every packet while Services changed. Wrong: to a backend that its Service does "
-        "not have; half changed: to one of neither the old nor the new set."},
+        "What became of every packet while Services changed. Wrong: at a backend of another Service, or one that its "
+        "Service no longer, or not yet, has. Half changed: at an address that is nobody's backend."},
        {"head",
         {"phase", "packets", "sent", "wrong", "half changed", "damaged", "lost", "delayed", "p50", "p99"}},
        {"rows", std::move(rows)},
