@@ -267,6 +267,25 @@ svcbench.figure = (() => {
       lines: [set.series.about || ""] };
   };
 
+  // The nearest measured point, if the hand is near one: not a point of a fit or of a whisker.
+  const reach = 48;  // px
+  Chart.Interaction.modes.measured = (chart, event) => {
+    const at = { x: event.x, y: event.y };
+    let best = null;
+    chart.data.datasets.forEach((set, datasetIndex) => {
+      if (set.quiet) {
+        return;
+      }
+      chart.getDatasetMeta(datasetIndex).data.forEach((element, index) => {
+        const far = Math.hypot(element.x - at.x, element.y - at.y);
+        if (far <= reach && (!best || far < best.far)) {
+          best = { far, item: { element, datasetIndex, index } };
+        }
+      });
+    });
+    return best ? [best.item] : [];
+  };
+
   const tip = () => document.getElementById("tip");
   const add = (parent, tag, name, words) => {
     const node = document.createElement(tag);
@@ -292,13 +311,13 @@ svcbench.figure = (() => {
 
   const tooltip_of = (page, block) => ({
     enabled: false,
-    filter: (item) => !item.dataset.quiet,
     external: ({ chart, tooltip }) => {
-      const item = (tooltip.dataPoints || [])[0];
-      if (tooltip.opacity === 0 || !item) {
+      const found = (tooltip.dataPoints || [])[0];
+      if (tooltip.opacity === 0 || !found) {
         hide_tip();
         return;
       }
+      const item = { datasetIndex: found.datasetIndex, index: found.dataIndex };
       const box = chart.canvas.getBoundingClientRect();
       const set = chart.data.datasets[item.datasetIndex];
       show_tip(told_of(page, block, chart, item), set.paint || set.backgroundColor, box.left + tooltip.caretX,
@@ -364,7 +383,7 @@ svcbench.figure = (() => {
     const shared = {
       animation: false, responsive: true, maintainAspectRatio: false, ...(stack ? {} : { parsing: false }),
       devicePixelRatio: look.print ? 3 : Math.max(2, window.devicePixelRatio || 1),
-      interaction: { mode: stack ? "point" : "nearest", intersect: stack, axis: "xy" },
+      interaction: { mode: stack ? "point" : "measured", intersect: stack },
       layout: { padding: { right: wide && !stack ? width_of_names(sets) + 24 : 12, top: 8 } },
       plugins: { legend: { display: false }, tooltip: tooltip_of(page, block), names: { on: wide && !stack } },
     };
