@@ -159,6 +159,7 @@ svcbench.figure = (() => {
   // ---- axes ----
 
   const grid = () => ({ color: css("--hairline"), drawBorder: false, drawTicks: false, offset: false });
+  const border = { display: false };  // Chart.js 4 asks for it here
   const text = () => ({ color: css("--muted"), font: { size: 12, family: css("--sans") }, padding: 6 });
   const title = (words) => ({
     display: true, text: words, color: css("--muted"), font: { size: 12, family: css("--sans"), weight: "500" },
@@ -182,7 +183,7 @@ svcbench.figure = (() => {
   const y_axis = (block, sets, log) => {
     const [low, high] = range(sets.filter((set) => !set.mark), (point) => point.y);
     const axis = {
-      type: log ? "logarithmic" : "linear", grid: grid(), title: title(block.y.title),
+      type: log ? "logarithmic" : "linear", grid: grid(), border, title: title(block.y.title),
       ticks: { ...text(), callback: (value) => format.tick(value, block.y.unit), maxTicksLimit: 8 },
     };
     if (log) {
@@ -204,7 +205,7 @@ svcbench.figure = (() => {
     const sizes = [...new Set(sets.filter((set) => set.named).flatMap((set) => set.data.map((p) => p.x)))];
     sizes.sort((a, b) => a - b);
     return {
-      type: log ? "logarithmic" : "linear", grid: grid(), offset: false, title: title(block.x.title),
+      type: log ? "logarithmic" : "linear", grid: grid(), border, offset: false, title: title(block.x.title),
       min: log ? low / 1.12 : 0, max: log ? high * 1.04 : high * 1.02,
       ticks: { ...text(), autoSkip: false, maxRotation: 0, callback: (value) => format.count(value) },
       afterBuildTicks: (scale) => {
@@ -221,7 +222,7 @@ svcbench.figure = (() => {
   };
 
   const percentile_axis = (block) => ({
-    type: "logarithmic", min: 2, max: 10000, grid: grid(), title: title(block.x.title),
+    type: "logarithmic", min: 2, max: 10000, grid: grid(), border, title: title(block.x.title),
     ticks: { ...text(), autoSkip: false, maxRotation: 0, callback: (value) => `p${percent(value)}` },
     afterBuildTicks: (scale) => { scale.ticks = [2, 10, 100, 1000, 10000].map((value) => ({ value })); },
   });
@@ -391,9 +392,9 @@ svcbench.figure = (() => {
       return {
         ...shared, indexAxis: "y",
         scales: {
-          x: { stacked: true, min: 0, grid: grid(), title: title(block.y.title),
+          x: { stacked: true, min: 0, grid: grid(), border, title: title(block.y.title),
             ticks: { ...text(), callback: (value) => format.tick(value, "ns") } },
-          y: { stacked: true, grid: { display: false, drawBorder: false }, ticks: { ...text(), color: css("--ink") } },
+          y: { stacked: true, grid: { display: false, drawBorder: false }, border, ticks: { ...text(), color: css("--ink") } },
         },
       };
     }
