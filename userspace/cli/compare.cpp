@@ -25,6 +25,7 @@ struct CompareInput {
   std::string command{};
   WorkloadInput workload{};
   CapacityInput capacity{};
+  BalancerInput balancer{};
   std::vector<std::string> planes{};
   std::vector<std::string> scenarios{};
   bool every_kind = false;
@@ -48,7 +49,8 @@ std::vector<const PlaneRow*> chosen_planes(const std::vector<std::string>& names
   std::vector<const PlaneRow*> rows;
   for (const PlaneRow& row : planes()) {
     const bool named = std::find(names.begin(), names.end(), row.name) != names.end();
-    if (row.make != nullptr && (names.empty() || named || row.name == "null")) {
+    const bool usual = names.empty() && row.variant_of.empty();
+    if (row.make != nullptr && (usual || named || row.name == "null")) {
       rows.push_back(&row);
     }
   }
@@ -97,6 +99,7 @@ Result<std::optional<CompareResults>> lender(const CompareInput& input,
 Result<int> run(const CompareInput& input) {
   SVCB_TAKE(json, open_output(input.run.json));
   SVCB_CHECK(check_on_wire(input, chosen_scenarios(input.scenarios)));
+  SVCB_TAKE(ebpf, input.balancer.choice());
   SVCB_TAKE(made, input.workload.make());
   SVCB_TAKE(sweep, input.workload.sweep(made.workload.services().size()));
   SVCB_TAKE(other, lender(input, sweep));
@@ -115,13 +118,15 @@ Result<int> run(const CompareInput& input) {
                                .packets = input.packets,
                                .budget_seconds = input.run.budget_seconds,
                                .services_capacity = input.capacity.services,
-                               .backends_capacity = input.capacity.backends};
+                               .backends_capacity = input.capacity.backends,
+                               .ebpf = ebpf};
   MonotonicClock clock;
   SVCB_TAKE(results, run_compare(made.workload, options, clock, *progress));
   results.environment = environment;
   results.run =
       describe_run(input.command, input.workload, sweep, made, input.run.rounds, input.run.budget_seconds);
   results.run["packets"] = input.packets;
+  results.run["ebpf"] = input.balancer.describe();
   if (other) {
     results.borrowed = borrow(*other, input.with, results);
     results.notes.push_back(describe_borrowed(*results.borrowed));
@@ -144,6 +149,7 @@ std::shared_ptr<CompareInput> common_options(CLI::App& app, std::string command)
   input->workload.protocol = "mixed";
   input->workload.add_options(app);
   input->capacity.add_options(app);
+  input->balancer.add_options(app, true);
   input->run.add_options(app);
   app.add_option("--packets", input->packets, "Packets of one visit to a cell of the path")
       ->check(whole_number(100, 100'000))
@@ -170,7 +176,8 @@ Action one_plane(CLI::App& app, const std::string& plane) {
 Action configure_compare(CLI::App& app) {
   auto input = common_options(app, "compare");
   app.add_option("--planes", input->planes,
-                 "Only these, e.g. iptables-nft,ebpf-tc (default: all that can run here)")
+                 "Only these, e.g. iptables-nft,ebpf-tc (default: all that can run here, without the\n"
+                 "variants -maglev and -dsr of the eBPF planes)")
       ->delimiter(',')
       ->check(CLI::IsMember(plane_names()));
   app.add_option("--scenarios", input->scenarios, "Only these of sync, update, path, state")

@@ -234,6 +234,7 @@ PlaneSite CompareRun::site() const {
   PlaneSite site;
   site.services_capacity = options_.services_capacity;
   site.backends_capacity = options_.backends_capacity;
+  site.ebpf = options_.ebpf;
   return site;
 }
 
@@ -436,7 +437,9 @@ void CompareRun::add_path_steps(PathStand& stand, const std::string& plane, std:
   for (const PathKind& kind :
        std::span(options_.kinds).first(std::min(kinds_limit, options_.kinds.size()))) {
     const PathTargets& targets = targets_.at(services);
-    if (!targets.of(kind.position, kind.protocol, stand.translates())) {
+    // A backend that got its packet wrapped replies by itself: that is no packet of the node's.
+    const bool passes = kind.flow != FlowKind::reply || stand.delivery() != Delivery::wrapped;
+    if (!passes || !targets.of(kind.position, kind.protocol, stand.delivery())) {
       continue;
     }
     results_.paths.push_back(
@@ -464,7 +467,8 @@ void CompareRun::add_path_steps(PathStand& stand, const std::string& plane, std:
       if (const auto p99 = arrivals->latency.quantile(0.99)) {
         cell.p99_ns.push_back(*p99);
       }
-      if (kind.position == Position::random && repeat % throughput_every == 0) {
+      if (kind.position == Position::random && kind.flow != FlowKind::reply &&
+          repeat % throughput_every == 0) {
         auto batched = stand.measure(targets, kind, throughput_packets, throughput_batch);
         if (!batched) {
           SVCB_CHECK(check_interrupted());
@@ -483,9 +487,13 @@ Status CompareRun::check_state(Cell& cell) {
   StateCell state{.plane = std::string(cell.row->name), .services = cell.services};
   for (const Protocol protocol : {Protocol::udp, Protocol::tcp}) {
     if (cell.stand && cell.row->off_wire.empty() &&
-        targets_.at(cell.services).of(Position::random, protocol, cell.stand->translates())) {
+        targets_.at(cell.services).of(Position::random, protocol, cell.stand->delivery())) {
       SVCB_TAKE(entries, conntrack_per_1000_flows(*cell.stand, targets_.at(cell.services), protocol));
       state.conntrack_per_1000_flows = static_cast<double>(entries);
+      SVCB_TAKE(own, cell.stand->plane()->flow_entries());
+      if (own) {
+        state.own_per_1000_flows = static_cast<double>(*own);
+      }
       break;
     }
   }
@@ -582,8 +590,8 @@ Status CompareRun::add_agreement_step() {
   if (more == nullptr || less == more) {
     return {};
   }
-  const Target* target_more = targets_.at(more->services).last(Protocol::udp, true);
-  const Target* target_less = targets_.at(less->services).last(Protocol::udp, true);
+  const Target* target_more = targets_.at(more->services).last(Protocol::udp, Delivery::translated);
+  const Target* target_less = targets_.at(less->services).last(Protocol::udp, Delivery::translated);
   if (target_more == nullptr || target_less == nullptr) {
     return {};
   }
@@ -704,6 +712,9 @@ std::vector<PathKind> usual_kinds() {
   }
   for (const FlowKind flow : {FlowKind::fresh, FlowKind::established}) {
     kinds.push_back({flow, Position::random, Protocol::tcp});
+  }
+  for (const Protocol protocol : {Protocol::udp, Protocol::tcp}) {
+    kinds.push_back({FlowKind::reply, Position::random, protocol});
   }
   return kinds;
 }

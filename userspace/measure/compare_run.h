@@ -36,6 +36,7 @@ struct CompareOptions {
   double budget_seconds = 300;
   std::optional<std::uint32_t> services_capacity{};
   std::optional<std::uint32_t> backends_capacity{};
+  EbpfChoice ebpf{};  // of the eBPF planes whose name does not say it already
   // Whether this kernel can send the path's packets. Where it cannot, the path is left out, with a note.
   std::function<Status()> live_frames = probe_live_frames;
 };
