@@ -33,6 +33,7 @@ Action configure_connect(CLI::App& app);
 Action configure_nftables(CLI::App& app);
 Action configure_ipvs(CLI::App& app);
 Action configure_iptables(CLI::App& app);
+Action configure_report(CLI::App& app);
 Action configure_maps(CLI::App& app);
 Action configure_render(CLI::App& app);
 Action configure_diff(CLI::App& app);

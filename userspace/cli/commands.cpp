@@ -10,7 +10,7 @@
 namespace svcbench {
 
 std::span<const Command> commands() {
-  static constexpr std::array<Command, 18> table{{
+  static constexpr std::array<Command, 19> table{{
       {"ebpf", "measure eBPF map updates and lookups over a sweep of N, beside iptables-restore",
        configure_ebpf},
       {"compare", "measure all data planes side by side: sync, update, path, state; Table 4.2, measured",
@@ -25,6 +25,7 @@ std::span<const Command> commands() {
       {"ipvs", "kube-proxy's IPVS mode in depth", configure_ipvs},
       {"iptables", "measure iptables-restore of the whole table beside the chapter's Table 4.1",
        configure_iptables},
+      {"report", "finished runs as one page: verdicts, curves, tables, evidence", configure_report},
       {"maps", "load a cluster's services into the eBPF maps and print what the kernel then holds",
        configure_maps},
       {"render", "print what a plane would program: rules, sets, maps, as its tools take them",
