@@ -152,6 +152,10 @@ std::vector<Wrong> wrong_planes() {
       rules(rule("prerouting", -300,
                  "add rule inet spoil packets ip daddr 192.168.74.1 drop\n"
                  "add rule inet spoil packets ip6 daddr 2001:db8:73:2::1 drop")));
+  add("outsiders are dropped", "from-outside", "within 1000 ms",
+      rules(rule("prerouting", -300,
+                 "add rule inet spoil packets ip saddr 203.0.113.0/24 drop\n"
+                 "add rule inet spoil packets ip6 saddr 2001:db8:73:3::/64 drop")));
   add("what has no endpoints is dropped", "no-endpoints", "should be refused",
       services([](std::vector<Service>& installed) {
         std::erase_if(installed, [](const Service& service) { return service.endpoints.empty(); });

@@ -195,6 +195,20 @@ Status EbpfPlane::install(std::span<const Service> services) {
   return ipv6_->install(of_family(services, Family::ipv6), writes_);
 }
 
+Status EbpfPlane::clear() {
+  SVCB_CHECK(ipv4_->clear(grace_));
+  SVCB_CHECK(ipv6_->clear(grace_));
+  next_generation();
+  return forget_flows();
+}
+
+// To be called after the words are written: a flow that was opened by an old one must look again.
+void EbpfPlane::next_generation() {
+  if (skeleton_->bss != nullptr) {
+    skeleton_->bss->generation = skeleton_->bss->generation + 1;
+  }
+}
+
 Status EbpfPlane::stage(const Change& change) {
   staged_ = &change;
   return {};
@@ -214,9 +228,8 @@ Status EbpfPlane::commit() {
     return {};
   };
   SVCB_CHECK(service.frontend.address.family == Family::ipv4 ? apply(*ipv4_) : apply(*ipv6_));
-  if (staged_->operation != Operation::add_service && skeleton_->bss != nullptr) {
-    // After the word: a flow that was opened by the old one must look again.
-    skeleton_->bss->generation = skeleton_->bss->generation + 1;
+  if (staged_->operation != Operation::add_service) {
+    next_generation();
   }
   return {};
 }
