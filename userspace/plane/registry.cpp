@@ -20,10 +20,9 @@ constexpr std::array<Lack, 1> rules_alone{
     {{"udp-moves",
       "kube-proxy ends these flows in the connection tracker; svcbench programs its rules alone"}}};
 // Cilium serves these at their sockets, too.
-constexpr std::array<Lack, 2> received_only{
+constexpr std::array<Lack, 1> received_only{
     {{"node-client",
-      "its programs see what comes in by a device; the node's own programs are ebpf-sock's clients"},
-     {"fragments", "fragments are passed on as they came: the programs keep no table of datagrams"}}};
+      "its programs see what comes in by a device; the node's own programs are ebpf-sock's clients"}}};
 constexpr std::string_view from_elsewhere =
     "it serves the sockets of this node and its pods; clients from elsewhere are a packet plane's";
 constexpr std::array<Lack, 4> sockets_only{{{"from-outside", from_elsewhere},
