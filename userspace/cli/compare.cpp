@@ -16,7 +16,6 @@
 #include "report/compare_table.h"
 #include "report/progress_line.h"
 #include "sys/capabilities.h"
-#include "sys/environment.h"
 #include "sys/sandbox.h"
 #include "verify/quick_look.h"
 
@@ -145,8 +144,8 @@ Result<int> run(const CompareInput& input) {
   SVCB_TAKE(other, lender(input, sweep));
   SVCB_CHECK(require_privileges());
 
-  const nlohmann::json environment = describe_environment();
-  SVCB_TAKE(journal, journal_of(input, environment, made, sweep));
+  const Surroundings surroundings(input.run.quiet);
+  SVCB_TAKE(journal, journal_of(input, surroundings.environment(), made, sweep));
   SVCB_CHECK(enter_private_namespaces());
   const auto progress = make_progress(input.run.quiet);
   const CompareOptions options{.planes = chosen_planes(input.planes),
@@ -161,7 +160,7 @@ Result<int> run(const CompareInput& input) {
                                .services_capacity = input.capacity.services,
                                .backends_capacity = input.capacity.backends,
                                .ebpf = ebpf,
-                               .told_in = told_in(emulation_of(environment)),
+                               .told_in = told_in(emulation_of(surroundings.environment())),
                                .journal = journal ? &*journal : nullptr};
   std::optional<BehaviourCheck> behaviours;
   if (input.command == "compare") {
@@ -171,7 +170,7 @@ Result<int> run(const CompareInput& input) {
   MonotonicClock clock;
   SVCB_TAKE(results, run_compare(made.workload, options, clock, *progress));
   results.behaviours = std::move(behaviours);
-  results.environment = environment;
+  results.environment = surroundings.finished();
   results.run =
       describe_run(input.command, input.workload, sweep, made, input.run.rounds, input.run.budget_seconds);
   results.run["packets"] = input.packets;
