@@ -73,6 +73,7 @@ OptionText describe(const CLI::Option& option) {
     text.is_file = text.value == file_value;
     text.is_list = option.get_delimiter() != '\0';
     text.usual = option.get_default_str();
+    text.is_repeated = text.flags.empty() && option.get_items_expected_max() > 1;
   }
   text.is_required = option.get_required();
   return text;
