@@ -209,7 +209,7 @@ std::shared_ptr<CompareInput> common_options(CLI::App& app, std::string command)
   app.add_option("--resume", input->resume,
                  "Continue the run that was to write this file by --json, and was cut off: with the same\n"
                  "options otherwise. What it had measured is in FILE.part")
-      ->type_name("FILE");
+      ->type_name(file_value);
   input->exports.add_options(app);
   app.add_option("--packets", input->packets, "Packets of one visit to a cell of the path")
       ->check(whole_number(100, 100'000))

@@ -154,18 +154,22 @@ std::string zsh_value(const OptionText& option) {
              : fmt::format(":{}:({})", option.value, fmt::join(option.choices, " "));
 }
 
-std::string zsh_option(const OptionText& option) {
+// `positionals`: those before it.
+std::string zsh_option(const OptionText& option, std::size_t positionals) {
   if (option.flags.empty()) {
-    return zsh_quoted("1" + zsh_value(option));
+    return zsh_quoted((option.is_repeated ? "*" : std::to_string(positionals + 1)) + zsh_value(option));
   }
   std::string out;
   for (const std::string& flag : option.flags) {
     const std::string others =
         option.flags.size() > 1 ? fmt::format("({})", fmt::join(option.flags, " ")) : "";
-    out += (out.empty() ? "" : " ") +
-           zsh_quoted(fmt::format("{}{}{}[{}]{}", others, flag, option.value.empty() ? "" : "=",
-                                  zsh_explanation(option.summary),
-                                  option.value.empty() ? "" : zsh_value(option)));
+    out +=
+        (out.empty() ? "" : " ") + zsh_quoted(fmt::format("{}{}{}[{}]{}", others, flag,
+                                                          option.value.empty()     ? ""
+                                                          : flag.starts_with("--") ? "="
+                                                                                   : "+",
+                                                          zsh_explanation(option.summary),
+                                                          option.value.empty() ? "" : zsh_value(option)));
   }
   return out;
 }
@@ -180,8 +184,10 @@ std::string zsh_commands(const ProgramText& program) {
 
 std::string zsh_arguments(const std::vector<OptionText>& options, std::string_view indent) {
   std::string out;
+  std::size_t positionals = 0;
   for (const OptionText& option : options) {
-    out += fmt::format(" \\\n{}{}", indent, zsh_option(option));
+    out += fmt::format(" \\\n{}{}", indent, zsh_option(option, positionals));
+    positionals += option.flags.empty() ? 1 : 0;
   }
   return out;
 }

@@ -73,6 +73,7 @@ OptionText describe(const CLI::Option& option) {
     text.is_file = text.value == file_value;
     text.is_list = option.get_delimiter() != '\0';
     text.usual = option.get_default_str();
+    text.is_repeated = text.flags.empty() && option.get_items_expected_max() > 1;
   }
   text.is_required = option.get_required();
   return text;
@@ -116,13 +117,9 @@ std::string version_text() {
   return out;
 }
 
-CommandLine make_command_line() {
-  CommandLine line{std::make_unique<CLI::App>(
-                       "svcbench measures what a Kubernetes Service costs on this machine under iptables, "
-                       "nftables,\nIPVS and eBPF, and how that cost grows with the number of Services. "
-                       "Everything happens in\nprivate network namespaces."),
-                   std::make_shared<Action>()};
-  CLI::App& app = *line.app;
+namespace {
+
+void add_commands(CLI::App& app, const std::shared_ptr<Action>& chosen) {
   app.name("svcbench");
   app.set_version_flag("--version", version_text());
   app.require_subcommand(1);
@@ -135,9 +132,20 @@ CommandLine make_command_line() {
       "4 a claim could not be decided; 130, 143 interrupted.");
   for (const Command& command : commands()) {
     CLI::App* sub = app.add_subcommand(std::string(command.name), std::string(command.summary));
-    sub->callback([chosen = line.chosen, action = command.configure(*sub)] { *chosen = action; });
+    sub->callback([chosen, action = command.configure(*sub)] { *chosen = action; });
   }
-  return line;
+}
+
+}  // namespace
+
+CommandLine make_command_line() {
+  auto app = std::make_unique<CLI::App>(
+      "svcbench measures what a Kubernetes Service costs on this machine under iptables, nftables,\n"
+      "IPVS and eBPF, and how that cost grows with the number of Services. Everything happens in\n"
+      "private network namespaces.");
+  auto chosen = std::make_shared<Action>();
+  add_commands(*app, chosen);
+  return {.app = std::move(app), .chosen = std::move(chosen)};
 }
 
 ProgramText describe_program() {

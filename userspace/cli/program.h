@@ -33,6 +33,7 @@ struct OptionText {
   std::string usual;                 // the value without the option
   bool is_list = false;              // values with commas between them
   bool is_file = false;
+  bool is_repeated = false;  // a positional that takes what is left
   bool is_required = false;
 };
 

@@ -36,8 +36,11 @@ Action configure_report(CLI::App& app) {
   app.add_option("RUN.json", input->runs,
                  "What --json of compare, path, ebpf, iptables, verify, churn or connect wrote;\n"
                  "one page for all of them (- reads standard input)")
+      ->type_name(file_value)
       ->required();
-  app.add_option("-o,--output", input->output, "The page (- is standard output)")->capture_default_str();
+  app.add_option("-o,--output", input->output, "The page (- is standard output)")
+      ->type_name(file_value)
+      ->capture_default_str();
   app.footer(
       "One HTML file without network: verdicts, the book's Figure 4.1 and Table 4.2, growth curves,\n"
       "percentiles, the evidence of every figure, the machine and the command to repeat the run.\n\n"
