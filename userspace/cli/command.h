@@ -35,6 +35,9 @@ Action configure_ipvs(CLI::App& app);
 Action configure_iptables(CLI::App& app);
 Action configure_maps(CLI::App& app);
 Action configure_render(CLI::App& app);
+Action configure_diff(CLI::App& app);
+Action configure_export(CLI::App& app);
+Action configure_explain(CLI::App& app);
 Action configure_probe(CLI::App& app);
 Action configure_list(CLI::App& app);
 

@@ -49,6 +49,7 @@ struct StateCell {
   std::string plane;
   std::size_t services = 0;
   std::optional<double> conntrack_per_1000_flows{};
+  std::optional<double> own_per_1000_flows{};  // in a flow table of the plane's own, where it has one
   std::optional<double> kernel_bytes{};
   std::optional<stats::Interval> kernel_bytes_interval{};
   std::string kernel_bytes_method{};
@@ -72,6 +73,7 @@ struct FailedBehaviour {
 // What was looked at before anything was measured.
 struct BehaviourCheck {
   std::vector<std::string> behaviours{};  // titles
+  std::vector<std::string> planes{};
   std::vector<FailedBehaviour> failed{};  // planes and behaviours in order
   std::string not_done{};                 // why this machine could not look; else empty
 };

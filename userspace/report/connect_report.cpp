@@ -11,7 +11,6 @@ namespace svcbench {
 
 namespace {
 
-constexpr int connect_schema_version = 1;
 constexpr double us = 1000;
 
 struct Kind {

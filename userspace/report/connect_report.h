@@ -9,6 +9,8 @@
 
 namespace svcbench {
 
+inline constexpr int connect_schema_version = 1;
+
 [[nodiscard]] std::string render_connects(const ConnectResults& results);
 // With every sample.
 [[nodiscard]] nlohmann::json to_json(const ConnectResults& results);

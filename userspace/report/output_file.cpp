@@ -46,20 +46,20 @@ struct Beside {
 
 }  // namespace
 
-Result<OutputFile> OutputFile::at(const std::string& path) {
+Result<OutputFile> OutputFile::at(const std::string& path, std::string_view option) {
   if (path == "-") {
     return OutputFile(path);
   }
   struct stat info {};
   if (stat(path.c_str(), &info) == 0 && S_ISDIR(info.st_mode)) {
-    return usage_error("--json: {} is a folder; give the name of a file", path);
+    return usage_error("{}: {} is a folder; give the name of a file", option, path);
   }
   const std::string folder = folder_of(path);
   if (stat(folder.c_str(), &info) != 0 || !S_ISDIR(info.st_mode)) {
-    return usage_error("--json: there is no folder {}; make it, or give another file", folder);
+    return usage_error("{}: there is no folder {}; make it, or give another file", option, folder);
   }
   if (access(folder.c_str(), W_OK | X_OK) != 0) {
-    return usage_error("--json: the folder {} cannot be written: {}", folder, std::strerror(errno));
+    return usage_error("{}: the folder {} cannot be written: {}", option, folder, std::strerror(errno));
   }
   return OutputFile(path);
 }

@@ -12,8 +12,8 @@ namespace svcbench {
 class OutputFile {
  public:
   // Makes sure, before anything is measured, that the folder is there and can be written. "-" is standard
-  // output. Error: usage.
-  static Result<OutputFile> at(const std::string& path);
+  // output. Error: usage, in the name of `option`.
+  static Result<OutputFile> at(const std::string& path, std::string_view option = "--json");
 
   // Writes beside the path and renames: whoever reads it sees the old file or the whole new one.
   [[nodiscard]] Status write(std::string_view text) const;

@@ -5,8 +5,6 @@ namespace svcbench {
 
 namespace {
 
-constexpr int schema_version = 1;
-
 nlohmann::json demands_of(const verify::VerifyResults& results) {
   nlohmann::json out = nlohmann::json::object();
   for (const verify::PlaneResult& plane : results.planes) {
@@ -39,7 +37,7 @@ nlohmann::json to_json(const verify::VerifyResults& results) {
                        {"seconds", one.seconds}});
     }
   }
-  return {{"schema_version", schema_version},
+  return {{"schema_version", verify_schema_version},
           {"environment", results.environment},
           {"run", results.run},
           {"seconds", results.seconds},

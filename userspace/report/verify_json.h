@@ -8,6 +8,8 @@
 
 namespace svcbench {
 
+inline constexpr int verify_schema_version = 1;
+
 [[nodiscard]] nlohmann::json to_json(const verify::VerifyResults& results);
 
 }  // namespace svcbench

@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include "run/field.h"
+
+#include <fmt/format.h>
+
+#include <cmath>
+
+#include "service/text.h"
+
+namespace svcbench {
+
+namespace {
+
+constexpr double most = 1e18;  // ns: thirty years; bytes: an exabyte
+constexpr double most_services = 1e9;
+
+}  // namespace
+
+void Field::expected(std::string_view what) const {
+  if (wrong_->empty()) {
+    const std::string found =
+        value_->is_primitive() ? printable(value_->dump()) : std::string(value_->type_name());
+    *wrong_ = fmt::format("{}: expected {}, found {}", where_, what, found);
+  }
+}
+
+Field Field::at(const char* key) const {
+  static const nlohmann::json null;
+  const auto found = value_->find(key);  // none in what is no object
+  return {found == value_->end() ? null : *found, fmt::format("{}.{}", where_, key), *wrong_};
+}
+
+double Field::number() const {
+  const double number = value_->is_number() ? value_->get<double>() : NAN;
+  if (!std::isfinite(number) || std::abs(number) > most) {
+    expected("a number");
+    return 0;
+  }
+  return number;
+}
+
+std::optional<double> Field::number_if_any() const {
+  return is_null() ? std::nullopt : std::optional(number());
+}
+
+std::size_t Field::count() const {
+  const double number = value_->is_number_integer() ? value_->get<double>() : -1;
+  if (number < 0 || number > most_services) {
+    expected("a count");
+    return 0;
+  }
+  return static_cast<std::size_t>(number);
+}
+
+std::string Field::text() const {
+  if (!value_->is_string() || value_->get_ref<const std::string&>().empty()) {
+    expected("a name");
+    return {};
+  }
+  return value_->get<std::string>();
+}
+
+std::string Field::text_if_any() const { return is_null() ? std::string() : text(); }
+
+std::vector<Field> Field::elements() const {
+  std::vector<Field> all;
+  if (is_null()) {
+    return all;
+  }
+  if (!value_->is_array()) {
+    expected("an array");
+    return all;
+  }
+  all.reserve(value_->size());
+  for (std::size_t i = 0; i < value_->size(); ++i) {
+    all.emplace_back((*value_)[i], fmt::format("{}[{}]", where_, i), *wrong_);
+  }
+  return all;
+}
+
+// Not by elements(): a run has tens of thousands of samples, and none needs its place as text.
+std::vector<double> Field::numbers() const {
+  std::vector<double> all;
+  if (is_null()) {
+    return all;
+  }
+  if (!value_->is_array()) {
+    expected("an array");
+    return all;
+  }
+  all.reserve(value_->size());
+  for (const nlohmann::json& one : *value_) {
+    const double number = one.is_number() ? one.get<double>() : NAN;
+    if (!std::isfinite(number) || std::abs(number) > most) {
+      expected("numbers");
+      return {};
+    }
+    all.push_back(number);
+  }
+  return all;
+}
+
+std::vector<std::vector<double>> Field::blocks() const {
+  std::vector<std::vector<double>> all;
+  for (const Field& block : elements()) {
+    all.push_back(block.numbers());
+  }
+  return all;
+}
+
+std::optional<stats::Interval> Field::interval() const {
+  if (is_null()) {
+    return std::nullopt;
+  }
+  const std::vector<double> ends = numbers();
+  if (ends.size() != 2 || ends[0] > ends[1]) {
+    expected("an interval");
+    return std::nullopt;
+  }
+  return stats::Interval{.low = ends[0], .high = ends[1]};
+}
+
+std::optional<stats::Estimate> Field::estimate() const {
+  if (is_null()) {
+    return std::nullopt;
+  }
+  return stats::Estimate{.value = at("value").number(),
+                         .interval = at("interval").interval(),
+                         .samples = at("samples").count()};
+}
+
+}  // namespace svcbench

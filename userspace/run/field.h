@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+// A value of a run's JSON that knows where it stands.
+#pragma once
+
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "stats/quantile.h"
+
+namespace svcbench {
+
+// Refers to the document and to `wrong`, which must outlive it. The first thing that is not as a run has it
+// goes into `wrong`, as a sentence; whoever reads a document asks for it once, at the end. Until then a
+// value that is wrong is 0 or empty.
+class Field {
+ public:
+  Field(const nlohmann::json& value, std::string where, std::string& wrong)
+      : value_(&value), where_(std::move(where)), wrong_(&wrong) {}
+
+  [[nodiscard]] Field at(const char* key) const;  // null where there is none
+  [[nodiscard]] bool is_null() const { return value_->is_null(); }
+  [[nodiscard]] const nlohmann::json& json() const { return *value_; }
+
+  [[nodiscard]] double number() const;                        // finite
+  [[nodiscard]] std::optional<double> number_if_any() const;  // none: null
+  [[nodiscard]] std::size_t count() const;                    // whole, not negative
+  [[nodiscard]] std::string text() const;                     // not empty
+  [[nodiscard]] std::string text_if_any() const;              // "": null
+  [[nodiscard]] std::vector<double> numbers() const;          // null: none
+  [[nodiscard]] std::vector<std::vector<double>> blocks() const;
+  [[nodiscard]] std::vector<Field> elements() const;  // null: none
+  [[nodiscard]] std::optional<stats::Estimate> estimate() const;
+  [[nodiscard]] std::optional<stats::Interval> interval() const;
+
+ private:
+  void expected(std::string_view what) const;
+
+  const nlohmann::json* value_;
+  std::string where_;
+  std::string* wrong_;
+};
+
+}  // namespace svcbench

@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include "run/run_file.h"
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cmath>
+#include <filesystem>
+#include <fstream>
+#include <iostream>
+#include <iterator>
+#include <unordered_set>
+
+#include "report/chapter_json.h"
+#include "report/churn_json.h"
+#include "report/compare_json.h"
+#include "report/connect_report.h"
+#include "report/results_json.h"
+#include "report/verify_json.h"
+#include "run/cells.h"
+#include "service/text.h"
+
+namespace svcbench {
+
+namespace {
+
+using nlohmann::json;
+
+constexpr std::uintmax_t most_bytes = 512U << 20U;
+constexpr std::string_view remedy = "give the file that --json of a measuring command wrote";
+
+struct Kind {
+  std::string_view command;
+  int newest;  // schema version
+  void (*add)(const Field& document, Cells& cells);
+};
+
+void add_none(const Field&, Cells&) {}
+
+// verify: behaviours are no figures; they stay in the document.
+constexpr std::array kinds{
+    Kind{"compare", compare_schema_version, add_compare_cells},
+    Kind{"path", compare_schema_version, add_compare_cells},
+    Kind{"nftables", compare_schema_version, add_compare_cells},
+    Kind{"ipvs", compare_schema_version, add_compare_cells},
+    Kind{"ebpf", result_schema_version, add_ebpf_cells},
+    Kind{"iptables", chapter_schema_version, add_chapter_cells},
+    Kind{"connect", connect_schema_version, add_connect_cells},
+    Kind{"churn", churn_schema_version, add_churn_cells},
+    Kind{"verify", verify_schema_version, add_none},
+};
+
+Result<json> parse_json(std::string_view text, const std::string& name) {
+  try {
+    return json::parse(text);
+  } catch (const json::parse_error& error) {
+    return usage_error("{}: not JSON at byte {}; {}", name, grouped(error.byte), remedy);
+  } catch (const json::exception&) {
+    // The one other exception of parse(): a number that no double holds, 1e999.
+    return usage_error("{}: a number in it is out of range; {}", name, remedy);
+  }
+}
+
+Result<const Kind*> kind_of(const json& document, const std::string& name) {
+  const auto object = [&](const char* key) {
+    return document.is_object() && document.contains(key) && document[key].is_object();
+  };
+  const json run = object("run") ? document["run"] : json::object();
+  if (!run.contains("command") || !run["command"].is_string() || !object("environment")) {
+    return usage_error("{}: not a run of svcbench; {}", name, remedy);
+  }
+  const auto& command = run["command"].get_ref<const std::string&>();
+  const auto* const kind =
+      std::find_if(kinds.begin(), kinds.end(), [&](const Kind& one) { return one.command == command; });
+  if (kind == kinds.end()) {
+    return usage_error(
+        "{}: a run of `{}`, which this svcbench does not know: read it with the one that made it", name,
+        printable(command));
+  }
+  return kind;
+}
+
+Result<int> version_of(const json& document, const Kind& kind, const std::string& name) {
+  const auto version = document.find("schema_version");
+  if (version == document.end() || !version->is_number_integer() || version->get<double>() < 1) {
+    return usage_error("{}: it has no schema_version; {}", name, remedy);
+  }
+  if (version->get<double>() > kind.newest) {
+    return usage_error(
+        "{}: its schema version is {}, and this svcbench reads up to {}: use a newer svcbench", name,
+        printable(version->dump()), kind.newest);
+  }
+  return version->get<int>();
+}
+
+Status check_cells(const Cells& cells, const std::string& name) {
+  std::unordered_set<std::string_view> ids;
+  for (const Cell& cell : cells) {
+    if (!ids.insert(cell.id).second) {
+      return usage_error("{}: two of its figures are {}: no svcbench wrote it", name, cell.id);
+    }
+  }
+  return {};
+}
+
+}  // namespace
+
+const Cell* RunFile::find(std::string_view id) const {
+  const auto found =
+      std::find_if(cells.begin(), cells.end(), [&](const Cell& cell) { return cell.id == id; });
+  return found == cells.end() ? nullptr : &*found;
+}
+
+Result<RunFile> parse_run(std::string_view text, const std::string& source) {
+  SVCB_TAKE(document, parse_json(text, printable(source)));
+  return run_of(std::move(document), source);
+}
+
+Result<RunFile> run_of(json document, const std::string& source) {
+  const std::string name = printable(source);
+  RunFile file;
+  file.path = source;
+  SVCB_TAKE(kind, kind_of(document, name));
+  SVCB_TAKE(version, version_of(document, *kind, name));
+  file.document = std::move(document);
+  file.command = kind->command;
+  file.schema_version = version;
+  std::string wrong;
+  kind->add(Field(file.document, name, wrong), file.cells);
+  if (!wrong.empty()) {
+    return usage_error("{}; {}", wrong, remedy);
+  }
+  // A block without samples has no median.
+  for (Cell& cell : file.cells) {
+    std::erase_if(cell.values, [](double value) { return !std::isfinite(value); });
+  }
+  SVCB_CHECK(check_cells(file.cells, name));
+  return file;
+}
+
+Result<RunFile> read_run(const std::string& path) {
+  const std::string name = printable(path);
+  if (path == "-") {
+    const std::string text((std::istreambuf_iterator<char>(std::cin)), std::istreambuf_iterator<char>());
+    return parse_run(text, "standard input");
+  }
+  std::error_code error;
+  const auto status = std::filesystem::status(path, error);
+  if (!std::filesystem::exists(status)) {
+    return usage_error("{}: {}", name, error ? error.message() : std::string("no such file"));
+  }
+  if (!std::filesystem::is_regular_file(status)) {
+    return usage_error("{}: not a file; {}", name, remedy);
+  }
+  if (std::filesystem::file_size(path, error) > most_bytes || error) {
+    return usage_error("{}: larger than {} MiB, which no run is", name, most_bytes >> 20U);
+  }
+  std::ifstream file(path, std::ios::binary);
+  if (!file) {
+    return usage_error("{}: {}", name, std::strerror(errno));
+  }
+  const std::string text((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
+  return parse_run(text, path);
+}
+
+}  // namespace svcbench
