@@ -245,14 +245,11 @@ static __always_inline enum svcb_outcome OF(svcb_track)(const struct OF(svcb_flo
   return outcome == SVCB_TRANSLATED ? OF(svcb_remember)(flow, to, started_at, ends) : outcome;
 }
 
-/* The addresses and ports that a packet arrived with, by those that it left with; false: not known. */
-static __always_inline bool OF(svcb_before)(const struct OF(svcb_flow) * left,
-                                            struct OF(svcb_flow) * came) {
-  struct OF(svcb_flow) key = OF(svcb_reverse)(left), back;
-  struct OF(svcb_way) *way = bpf_map_lookup_elem(&OF(flows), &key);
+/* How replies to a packet leave, by what they arrive with; false: not known. Reversed it is what the packet
+ * itself had arrived with. */
+static __always_inline bool OF(svcb_way_back)(const struct OF(svcb_flow) * reply,
+                                              struct OF(svcb_flow) * back) {
+  struct OF(svcb_way) *way = bpf_map_lookup_elem(&OF(flows), reply);
 
-  if (!way || !OF(svcb_read_way)(way, &key, &back))
-    return false;
-  *came = OF(svcb_reverse)(&back);
-  return true;
+  return way && OF(svcb_read_way)(way, reply, back);
 }

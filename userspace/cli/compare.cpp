@@ -164,7 +164,7 @@ Result<int> run(const CompareInput& input) {
                                .journal = journal ? &*journal : nullptr};
   std::optional<BehaviourCheck> behaviours;
   if (input.command == "compare") {
-    SVCB_TAKE(check, verify::look_at(options.planes, options.seed, *progress));
+    SVCB_TAKE(check, verify::look_at(options.planes, options.seed, ebpf, *progress));
     behaviours = std::move(check);
   }
   MonotonicClock clock;

@@ -73,6 +73,7 @@ struct FailedBehaviour {
 // What was looked at before anything was measured.
 struct BehaviourCheck {
   std::vector<std::string> behaviours{};  // titles
+  std::vector<std::string> planes{};
   std::vector<FailedBehaviour> failed{};  // planes and behaviours in order
   std::string not_done{};                 // why this machine could not look; else empty
 };

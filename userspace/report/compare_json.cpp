@@ -125,6 +125,7 @@ json behaviours_json(const CompareResults& results) {
                       {"evidence", one.evidence}});
   }
   return {{"looked_at", results.behaviours->behaviours},
+          {"planes", results.behaviours->planes},
           {"failed", failed},
           {"not_done", results.behaviours->not_done.empty() ? json() : json(results.behaviours->not_done)}};
 }

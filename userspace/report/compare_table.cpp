@@ -301,8 +301,8 @@ std::string behaviour_lines(const CompareResults& results) {
                                one.plane, one.behaviour, one.variants, one.evidence),
                    4);
   }
-  return out + wrapped(fmt::format("Behaviours looked at: {}{}; svcbench verify tries all of them.",
-                                   fmt::join(check.behaviours, ", "),
+  return out + wrapped(fmt::format("Behaviours looked at ({}): {}{}; svcbench verify tries all of them.",
+                                   fmt::join(check.planes, ", "), fmt::join(check.behaviours, ", "),
                                    check.failed.empty() ? ": no plane fails one" : ""),
                        0);
 }

@@ -12,14 +12,12 @@ namespace svcbench::verify {
 
 // Those that a plane's figures make no sense without: who answers, how flows are spread, where replies come
 // from, that an established flow stays. A second or two a plane.
-[[nodiscard]] std::vector<const Case*> quick_cases();
-
-// What of it failed, by plane and case.
-[[nodiscard]] BehaviourCheck describe_check(std::span<const PlaneResult> planes);
+// Every service has affinity: then flows of one client are not spread.
+[[nodiscard]] std::vector<const Case*> quick_cases(bool affinity);
 
 // Runs them over `rows`, in namespaces of their own. A machine where that cannot be done is no error: the
 // check says why. Error: interrupted.
 [[nodiscard]] Result<BehaviourCheck> look_at(std::span<const PlaneRow* const> rows, std::uint64_t seed,
-                                             Progress& progress);
+                                             const EbpfChoice& ebpf, Progress& progress);
 
 }  // namespace svcbench::verify
