@@ -45,10 +45,11 @@ struct {
   __type(value, __u64);
 } wire_backends SEC(".maps");
 
+/* Of the packets, and behind them of their answers. */
 struct {
   __uint(type, BPF_MAP_TYPE_ARRAY);
   __uint(map_flags, BPF_F_MMAPABLE);
-  __uint(max_entries, SVCB_WIRE_BUCKETS);
+  __uint(max_entries, 2 * SVCB_WIRE_BUCKETS);
   __type(key, __u32);
   __type(value, __u64);
 } wire_histogram SEC(".maps");
@@ -412,6 +413,20 @@ static __always_inline void answer_transport(const struct packet *packet, void *
                  folded(packet->addresses + sum_of(transport, size, packet->protocol, size)));
 }
 
+/* The answer's own stamp, in place of the packet's: `old` and `now` are what the checksum sees of them. */
+static __always_inline void restamp(const struct packet *packet, void *transport) {
+  struct svcb_wire_mark *mark = mark_at(transport, 0, packet->protocol);
+  __u16 *check = packet->protocol == IPPROTO_TCP ? &((struct tcphdr *)transport)->check
+                                                 : &((struct udphdr *)transport)->check;
+  __u64 old = (__u64)mark->sent_low + mark->sent_high, now = bpf_ktime_get_ns();
+  __u16 sum;
+
+  mark->sent_low = (__u32)now;
+  mark->sent_high = now >> 32;
+  sum = folded((__u16) ~*check + (__u16)folded(old) + (__u64)(__u16)~folded(halves(now)));
+  write_checksum(transport, packet->protocol, sum);
+}
+
 /* Makes the packet its own answer. */
 static __always_inline int answer(struct xdp_md *ctx, const struct packet *packet) {
   void *data = (void *)(long)ctx->data;
@@ -422,12 +437,69 @@ static __always_inline int answer(struct xdp_md *ctx, const struct packet *packe
   if (packet->ipv6) {
     turn_round6(data);
     answer_transport(packet, data + L4_V6, SVCB_WIRE_FRAME - L4_V6);
+    restamp(packet, data + L4_V6);
   } else {
     turn_round4(data);
     answer_transport(packet, data + L4_V4, SVCB_WIRE_FRAME - L4_V4);
+    restamp(packet, data + L4_V4);
   }
   COUNT(answered);
   return XDP_TX;
+}
+
+static __always_inline void add_latency(__u64 ns, __u32 first_bucket) {
+  __u32 index = first_bucket + svcb_wire_bucket(ns);
+  __u64 *bucket = bpf_map_lookup_elem(&wire_histogram, &index);
+
+  if (bucket)
+    __sync_fetch_and_add(bucket, 1);
+}
+
+static __always_inline bool differ(const __be32 a[4], const __be32 b[4]) {
+  return (a[0] ^ b[0]) | (a[1] ^ b[1]) | (a[2] ^ b[2]) | (a[3] ^ b[3]);
+}
+
+/* Takes the IP packet off that a packet of the wire's is wrapped in; *to: where that was addressed to.
+ * False: it is not wrapped, or not as it should be. */
+static __always_inline bool unwrap(struct xdp_md *ctx, __be32 to[4]) {
+  void *data = (void *)(long)ctx->data;
+  void *data_end = (void *)(long)ctx->data_end;
+  struct ethhdr *eth = data, kept;
+  __u32 size;
+
+  if (data + SVCB_WIRE_FRAME + sizeof(struct iphdr) > data_end)
+    return false;
+  kept = *eth;
+  if (eth->h_proto == bpf_htons(ETH_P_IP)) {
+    struct iphdr *outer = data + L3;
+
+    size = sizeof(*outer);
+    if (outer->version != 4 || outer->ihl != 5 || outer->protocol != IPPROTO_IPIP || !outer->saddr ||
+        outer->tot_len != bpf_htons(SVCB_WIRE_FRAME - L3 + size) ||
+        folded((__u32)bpf_csum_diff(0, 0, (__be32 *)outer, sizeof(*outer), 0)))
+      return false;
+    to[0] = outer->daddr;
+  } else if (eth->h_proto == bpf_htons(ETH_P_IPV6)) {
+    struct ipv6hdr *outer = data + L3;
+
+    size = sizeof(*outer);
+    if (outer->version != 6 || outer->nexthdr != IPPROTO_IPV6 ||
+        outer->payload_len != bpf_htons(SVCB_WIRE_FRAME - L3))
+      return false;
+    for (int i = 0; i < 4; i++)
+      to[i] = outer->daddr.in6_u.u6_addr32[i];
+  } else {
+    return false;
+  }
+  if (bpf_xdp_adjust_head(ctx, size))
+    return false;
+  data = (void *)(long)ctx->data;
+  data_end = (void *)(long)ctx->data_end;
+  eth = data;
+  if ((void *)(eth + 1) > data_end)
+    return false;
+  *eth = kept;
+  return true;
 }
 
 /* Times, checks and drops (or answers) what came through. Others' packets go their way: sockets may use the
@@ -435,10 +507,11 @@ static __always_inline int answer(struct xdp_md *ctx, const struct packet *packe
 SEC("xdp")
 int wire_sink(struct xdp_md *ctx) {
   __u64 now = bpf_ktime_get_ns();
+  __be32 wrapped_to[4] = {};
+  bool wrapped = unwrap(ctx, wrapped_to);
   struct packet packet;
-  __u64 *hits, *bucket;
+  __u64 *hits;
   __u64 ns;
-  __u32 index;
 
   if (!parse(ctx, &packet) || packet.mark->magic != SVCB_WIRE_MAGIC) {
     COUNT(foreign);
@@ -456,6 +529,16 @@ int wire_sink(struct xdp_md *ctx) {
     COUNT(wrong_source);
     return XDP_DROP;
   }
+  if (wrapped) {
+    struct svcb_wire_target *target = bpf_map_lookup_elem(&wire_targets, &packet.at.target);
+
+    if (!target || differ(packet.at.address, target->address)) {
+      COUNT(wrong_backend);
+      return XDP_DROP;
+    }
+    packet.at.wrapped = 1;
+    __builtin_memcpy(packet.at.address, wrapped_to, sizeof(wrapped_to));
+  }
   hits = bpf_map_lookup_elem(&wire_backends, &packet.at);
   if (!hits) {
     COUNT(wrong_backend);
@@ -463,10 +546,7 @@ int wire_sink(struct xdp_md *ctx) {
   }
   __sync_fetch_and_add(hits, 1);
   ns = now - ((__u64)packet.mark->sent_high << 32 | packet.mark->sent_low);
-  index = svcb_wire_bucket(ns);
-  bucket = bpf_map_lookup_elem(&wire_histogram, &index);
-  if (bucket)
-    __sync_fetch_and_add(bucket, 1);
+  add_latency(ns, 0);
   __sync_fetch_and_add(&counts.total_ns, ns);
   if (ns > counts.max_ns)
     counts.max_ns = ns;
@@ -478,6 +558,7 @@ int wire_sink(struct xdp_md *ctx) {
 /* The client's end: counts answers, and whether they come from whom the client dialled. */
 SEC("xdp")
 int wire_client(struct xdp_md *ctx) {
+  __u64 now = bpf_ktime_get_ns(), ns;
   struct packet packet;
   struct svcb_wire_target *target;
 
@@ -485,10 +566,13 @@ int wire_client(struct xdp_md *ctx) {
     return XDP_PASS;
   COUNT(replies);
   target = bpf_map_lookup_elem(&wire_targets, &packet.at.target);
-  if (target && target->port == packet.source_port && target->address[0] == packet.source[0] &&
-      target->address[1] == packet.source[1] && target->address[2] == packet.source[2] &&
-      target->address[3] == packet.source[3] && checksum_holds(&packet))
+  if (target && target->port == packet.source_port && !differ(target->address, packet.source) &&
+      checksum_holds(&packet))
     COUNT(replies_as_vip);
+  ns = now - ((__u64)packet.mark->sent_high << 32 | packet.mark->sent_low);
+  if (ns > counts.reply_max_ns)
+    counts.reply_max_ns = ns;
+  add_latency(ns, SVCB_WIRE_BUCKETS);
   return XDP_DROP;
 }
 

@@ -27,6 +27,13 @@ struct SyncCost {
   std::size_t input_bytes = 0;   // that they were given on standard input
 };
 
+// How a client's packet to a frontend comes out at a backend.
+enum class Delivery : std::uint8_t {
+  direct,      // not at all: nothing translates a frontend, clients must dial a backend themselves
+  translated,  // with the backend's address and port
+  wrapped,     // as it was sent, in an IP packet to the backend's address (direct server return)
+};
+
 // Owns what it programs: the destructor undoes install(). Not thread-safe.
 class DataPlane {
  public:
@@ -71,8 +78,12 @@ class DataPlane {
   // each.
   virtual Status forget_flows() { return {}; }
 
-  // False: clients must dial a backend themselves, for nothing translates a frontend.
-  [[nodiscard]] virtual bool translates() const { return true; }
+  // Entries of its own flow table; none: it has none, and the connection tracker counts what there is.
+  [[nodiscard]] virtual Result<std::optional<std::size_t>> flow_entries() const {
+    return std::optional<std::size_t>{};
+  }
+
+  [[nodiscard]] virtual Delivery delivery() const { return Delivery::translated; }
 
   // What of a service this plane programs: all of it, but for the chapter's shape, which has one endpoint.
   [[nodiscard]] virtual Service programmed(const Service& service) const { return service; }

@@ -43,7 +43,7 @@ struct svcb_wire_target {
 struct svcb_wire_backend {
   __u32 target;
   __be16 port;
-  __u16 pad;
+  __u16 wrapped; /* 1: in an IP packet to `address`, the packet within as it was sent */
   __be32 address[4];
 };
 
@@ -104,6 +104,7 @@ struct svcb_wire_counts {
   __u64 replies_as_vip; /* of those: from the address that the client had dialled */
   __u64 total_ns;       /* of the timed ones */
   __u64 max_ns;
+  __u64 reply_max_ns;  /* of answers, from the sink's end to the client's */
   __u64 first_sent_ns; /* bpf_ktime_get_ns() */
   __u64 last_right_ns;
   __u64 witnessed; /* by wire_witness: of this run, wherever and however they came out */

@@ -136,8 +136,8 @@ TEST_CASE("ipvs: ipvsadm counts the packets that the wire sent through each serv
           }
         }
         REQUIRE(service != nullptr);
-        const std::uint64_t right =
-            sent_through(*wire, *stand, *targets.of(position, protocol, true), packets, next_flow);
+        const std::uint64_t right = sent_through(
+            *wire, *stand, *targets.of(position, protocol, Delivery::translated), packets, next_flow);
         expected[name_of(*service)] = {right, right};
         packets += 137;
       }

@@ -39,7 +39,6 @@ using test::must;
 constexpr std::uint32_t service_count = 20;
 constexpr std::array families{Family::ipv4, Family::ipv6};
 constexpr std::array protocols{Protocol::udp, Protocol::tcp};
-constexpr std::array flow_kinds{FlowKind::fresh, FlowKind::established};
 
 Workload services_of(Family family, std::uint32_t endpoints = 3) {
   return must(Workload::generate(service_count, endpoints, {family}, 1, {Protocol::udp, Protocol::tcp}));
@@ -68,8 +67,6 @@ void for_each_plane(const std::function<void(const PlaneRow&)>& body) {
     });
   }
 }
-
-bool is_ebpf(const PlaneRow& row) { return row.name.starts_with("ebpf"); }
 
 // What came out is what was sent, and nothing else was counted.
 void check_exact(const Arrivals& arrivals, std::uint32_t packets, bool answered) {
@@ -136,7 +133,7 @@ TEST_CASE("wire: through every plane every packet comes out right, and the count
       const auto targets = must(PathTargets::add(*wire, workload.services(), workload, family, 1));
       const auto stand = must(PathStand::with_plane(*wire, row.make, {}, workload.services()));
       for (const Protocol protocol : protocols) {
-        for (const FlowKind flow : flow_kinds) {
+        for (const FlowKind flow : every_flow_kind) {
           for (const Position position :
                {Position::first, Position::last, Position::random, Position::missing}) {
             CAPTURE(to_string(family));
@@ -144,7 +141,7 @@ TEST_CASE("wire: through every plane every packet comes out right, and the count
             CAPTURE(to_string(flow));
             CAPTURE(to_string(position));
             const auto arrivals = must(measured(*stand, targets, {flow, position, protocol}, 600));
-            check_exact(arrivals, 600, false);
+            check_exact(arrivals, 600, flow == FlowKind::reply);
           }
         }
         // Many at a time, as for throughput.
@@ -157,7 +154,7 @@ TEST_CASE("wire: through every plane every packet comes out right, and the count
   });
 }
 
-TEST_CASE("wire: answers come back to the client, through netfilter as from the VIP") {
+TEST_CASE("wire: answers come back to the client, as from the VIP") {
   if (!test::may_program_the_kernel()) {
     return;
   }
@@ -170,14 +167,67 @@ TEST_CASE("wire: answers come back to the client, through netfilter as from the 
       for (const Protocol protocol : protocols) {
         CAPTURE(to_string(family));
         CAPTURE(to_string(protocol));
-        const auto range = targets.of(Position::random, protocol, stand->translates());
+        const auto range = targets.of(Position::random, protocol, stand->delivery());
         REQUIRE(range);
         const auto arrivals =
             send(*wire, *stand, {.targets = *range, .flows = 500, .packets = 500, .answered = true});
         check_exact(arrivals, 500, true);
-        // The eBPF data plane has no reverse translation yet: its answers come from the backend. The day
-        // they come from the VIP this fails, and is to be made like the others.
-        CHECK(arrivals.counts.replies_as_vip == (is_ebpf(row) ? 0 : 500));
+        CHECK(arrivals.counts.replies_as_vip == 500);
+        CHECK(arrivals.replies.count() == 500);
+      }
+    }
+  });
+}
+
+TEST_CASE("wire: answers that nothing translates back are told, and are no figure") {
+  if (!test::may_program_the_kernel()) {
+    return;
+  }
+  in_private_namespaces([] {
+    for (const std::string_view name : {"ebpf-xdp", "ebpf-tc"}) {
+      CAPTURE(name);
+      const Workload workload = services_of(Family::ipv4);
+      const auto wire = new_wire();
+      const auto targets = must(PathTargets::add(*wire, workload.services(), workload, Family::ipv4, 1));
+      // The plane's program at the clients' device alone.
+      const auto make = [name](PlaneSite site) {
+        site.egress = 0;
+        return find_plane(name)->make(site);
+      };
+      const auto stand = must(PathStand::with_plane(*wire, make, {}, workload.services()));
+      const PathKind there{FlowKind::established, Position::random, Protocol::udp};
+      CHECK(measured(*stand, targets, there, 200));
+      const auto back = measured(*stand, targets, {FlowKind::reply, Position::random, Protocol::udp}, 200);
+      REQUIRE_FALSE(back);
+      CHECK_MESSAGE(says(back.error(), "got their answer, 0 of these from the address"),
+                    back.error().message);
+    }
+  });
+}
+
+TEST_CASE("wire: direct server return is taken for no other delivery, nor another for it") {
+  if (!test::may_program_the_kernel()) {
+    return;
+  }
+  in_private_namespaces([] {
+    for (const Family family : families) {
+      const Workload workload = services_of(family);
+      const auto wire = new_wire();
+      const auto targets = must(PathTargets::add(*wire, workload.services(), workload, family, 1));
+      for (const auto& [name, other] : {std::pair{"ebpf-xdp-dsr", Delivery::translated},
+                                        {"ebpf-tc-dsr", Delivery::translated},
+                                        {"ebpf-xdp", Delivery::wrapped},
+                                        {"ebpf-tc", Delivery::wrapped}}) {
+        CAPTURE(name);
+        const auto stand =
+            must(PathStand::with_plane(*wire, find_plane(name)->make, {}, workload.services()));
+        CHECK(measured(*stand, targets, {FlowKind::fresh, Position::random, Protocol::tcp}, 200));
+        const auto range = targets.of(Position::random, Protocol::tcp, other);
+        REQUIRE(range);
+        const auto sent =
+            send(*wire, *stand, {.targets = *range, .first_flow = 1000, .flows = 100, .packets = 100});
+        CHECK(sent.counts.right == 0);
+        CHECK(sent.counts.wrong_backend == 100);
       }
     }
   });
@@ -229,7 +279,7 @@ TEST_CASE("wire: a packet at another backend than its service's is an Error, in 
       const auto wire = new_wire();
       const auto targets = must(PathTargets::add(*wire, workload.services(), workload, family, 1));
       const auto stand = must(PathStand::with_plane(*wire, row.make, {}, workload.services()));
-      if (!stand->translates()) {
+      if (stand->delivery() == Delivery::direct) {
         return;
       }
       for (const Protocol protocol : protocols) {
@@ -271,13 +321,15 @@ TEST_CASE("wire: one packet in three at a wrong backend is noticed") {
     const Workload workload = services_of(Family::ipv4);
     const auto wire = new_wire();
     const auto stand = must(PathStand::with_plane(*wire, row.make, {}, workload.services()));
-    if (!stand->translates()) {
+    if (stand->delivery() == Delivery::direct) {
       return;
     }
     // The wire is told of the first two endpoints of three.
     Service service = workload.services().front();
     service.endpoints.pop_back();
-    const auto range = must(wire->add_targets(std::array{Target{service.frontend, service.endpoints}}));
+    const bool wrapped = stand->delivery() == Delivery::wrapped;
+    const auto range =
+        must(wire->add_targets(std::array{Target{service.frontend, service.endpoints, wrapped}}));
     const auto arrivals = send(*wire, *stand, {.targets = range, .flows = 300, .packets = 300});
     CHECK(arrivals.counts.right + arrivals.counts.wrong_backend == 300);
     CHECK(arrivals.counts.wrong_backend > 30);
@@ -351,7 +403,7 @@ TEST_CASE("wire: a rule that is wrong in the kernel, behind the plane's back, is
     const auto targets = must(PathTargets::add(*wire, workload.services(), workload, Family::ipv4, 1));
     const auto before = maps_named("backends4");
     const auto stand = must(PathStand::with_plane(*wire, row.make, {}, workload.services()));
-    if (!stand->translates()) {
+    if (stand->delivery() == Delivery::direct) {
       return;
     }
     const PathKind kind{FlowKind::fresh, Position::first, Protocol::udp};
@@ -379,7 +431,7 @@ TEST_CASE("wire: damaged and masqueraded packets are counted as such") {
       const PathKind kind{FlowKind::fresh, Position::last, Protocol::udp};
       CHECK(measured(*stand, targets, kind, 100));
       add_nft(stand->testbed().node(), chain, rule);
-      const auto range = targets.of(kind.position, kind.protocol, false);
+      const auto range = targets.of(kind.position, kind.protocol, Delivery::direct);
       const auto sent =
           send(*wire, *stand, {.targets = *range, .first_flow = 1000, .flows = 100, .packets = 100});
       look(sent);
@@ -497,7 +549,7 @@ TEST_CASE("wire: a full connection tracking table is an Error that names it") {
     }
     // UDP flows without an answer would be dropped early to make room: these are connections that both
     // sides have confirmed.
-    const auto range = targets.of(Position::last, Protocol::tcp, true);
+    const auto range = targets.of(Position::last, Protocol::tcp, Delivery::translated);
     REQUIRE(range);
     const auto flows = static_cast<std::uint32_t>(limit);
     // On a busy machine some are lost on the way in: again, until the table is full but for a few.
@@ -536,12 +588,14 @@ TEST_CASE("wire: each plane spreads new flows evenly over a service's endpoints"
     const Workload workload = services_of(Family::ipv4);
     const auto wire = new_wire();
     const auto stand = must(PathStand::with_plane(*wire, row.make, {}, workload.services()));
-    if (!stand->translates()) {
+    if (stand->delivery() == Delivery::direct) {
       return;
     }
     for (const Service& service : {workload.services()[0], workload.services()[1]}) {  // UDP, TCP
       CAPTURE(to_string(service.frontend.protocol));
-      const auto range = must(wire->add_targets(std::array{Target{service.frontend, service.endpoints}}));
+      const bool wrapped = stand->delivery() == Delivery::wrapped;
+      const auto range =
+          must(wire->add_targets(std::array{Target{service.frontend, service.endpoints, wrapped}}));
       constexpr std::uint32_t flows = 3000;
       const auto arrivals = send(*wire, *stand, {.targets = range, .flows = flows, .packets = flows});
       check_exact(arrivals, flows, false);
@@ -549,7 +603,8 @@ TEST_CASE("wire: each plane spreads new flows evenly over a service's endpoints"
       double statistic = 0;
       std::uint64_t all = 0;
       for (const Endpoint& endpoint : service.endpoints) {
-        const auto hits = must(wire->hits(range.first, endpoint));
+        const Endpoint at{endpoint.address, wrapped ? service.frontend.port : endpoint.port};
+        const auto hits = must(wire->hits(range.first, at, wrapped));
         all += hits;
         statistic += std::pow(static_cast<double>(hits) - expected, 2) / expected;
       }

@@ -36,6 +36,12 @@ TEST_CASE("wrong words") {
   check_refused(svcbench({"ebpf", "--services", "5", "--iptables", "/nowhere/iptables-restore"}), 2,
                 "/nowhere");
   check_refused(svcbench({"ebpf", "--services", "5", "--colour"}), 2, "--colour");
+  check_refused(svcbench({"compare", "--services", "5", "--select", "best"}), 2, "best");
+  check_refused(svcbench({"compare", "--services", "5", "--select", "maglev", "--table-size", "512"}), 2,
+                "no prime");
+  check_refused(svcbench({"compare", "--services", "5", "--table-size", "251"}), 2, "--select maglev");
+  check_refused(svcbench({"compare", "--services", "5", "--select", "affinity", "--forward", "dsr"}), 2,
+                "nothing is remembered");
   check_refused(svcbench({"maps"}), 2, "--cluster");
   check_refused(svcbench({"cilium"}), 2, "cilium");
   check_refused(svcbench({}), 2, "ebpf, compare, path, verify, churn, connect, nftables, ipvs, iptables");

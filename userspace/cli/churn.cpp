@@ -25,6 +25,7 @@ constexpr double most_quiet_seconds = 5;
 struct ChurnInput {
   WorkloadInput workload{};
   CapacityInput capacity{};
+  BalancerInput balancer{};
   std::string plane{};
   double rate = 0;
   double seconds = 30;
@@ -47,6 +48,7 @@ std::vector<std::string> plane_names() {
 
 Result<int> run(const ChurnInput& input) {
   SVCB_TAKE(json, open_output(input.json));
+  SVCB_TAKE(ebpf, input.balancer.choice());
   SVCB_TAKE(made, input.workload.make());
   SVCB_CHECK(require_privileges());
   const nlohmann::json environment = describe_environment();
@@ -63,7 +65,9 @@ Result<int> run(const ChurnInput& input) {
       .packets_per_second = static_cast<double>(input.packets),
       .find_rate = input.find_rate,
       .seed = input.workload.seed,
-      .site = {.services_capacity = input.capacity.services, .backends_capacity = input.capacity.backends}};
+      .site = {.services_capacity = input.capacity.services,
+               .backends_capacity = input.capacity.backends,
+               .ebpf = ebpf}};
   SVCB_TAKE(results, run_churn(made.workload, options, *progress));
   results.environment = environment;
   const std::size_t size = made.workload.services().size();
@@ -103,6 +107,7 @@ Action configure_churn(CLI::App& app) {
   input->workload.add_options(app);
   app.remove_option(app.get_option("--sweep"));
   input->capacity.add_options(app);
+  input->balancer.add_options(app, false);
   app.add_option("--json", input->json,
                  "Write every change, the latencies and the environment here (- is standard output)");
   app.add_flag("--quiet", input->quiet, "No progress on standard error");

@@ -10,6 +10,7 @@
 #include "measure/borrow.h"
 #include "measure/compare_analysis.h"
 #include "measure/compare_run.h"
+#include "measure/emulation.h"
 #include "report/compare_json.h"
 #include "report/compare_reader.h"
 #include "report/compare_table.h"
@@ -26,13 +27,15 @@ struct CompareInput {
   std::string command{};
   WorkloadInput workload{};
   CapacityInput capacity{};
+  BalancerInput balancer{};
   std::vector<std::string> planes{};
   std::vector<std::string> scenarios{};
   bool every_kind = false;
   std::uint32_t packets = CompareOptions{}.packets;
   RunInput run{.rounds = CompareOptions{}.rounds, .budget_seconds = CompareOptions{}.budget_seconds};
   ExportInput exports{};
-  std::string with{};  // path, or empty
+  std::string with{};    // path, or empty
+  std::string resume{};  // the same
 };
 
 std::vector<std::string> plane_names() {
@@ -50,7 +53,8 @@ std::vector<const PlaneRow*> chosen_planes(const std::vector<std::string>& names
   std::vector<const PlaneRow*> rows;
   for (const PlaneRow& row : planes()) {
     const bool named = std::find(names.begin(), names.end(), row.name) != names.end();
-    if (row.make != nullptr && (names.empty() || named || row.name == "null")) {
+    const bool usual = names.empty() && row.variant_of.empty();
+    if (row.make != nullptr && (usual || named || row.name == "null")) {
       rows.push_back(&row);
     }
   }
@@ -96,16 +100,52 @@ Result<std::optional<CompareResults>> lender(const CompareInput& input,
   return other;
 }
 
+// What two parts of one run must have in common, by the names that an Error tells.
+nlohmann::json identity_of(const CompareInput& input, const nlohmann::json& environment,
+                           const WorkloadInput::Made& made, const std::vector<std::size_t>& sweep) {
+  return {{"command", input.command},
+          {"revision", describe_command(input.command, input.workload.seed).at("git_revision")},
+          {"kernel", environment.at("kernel").at("release")},
+          {"CPU", environment.at("cpu").at("model")},
+          {"services", made.description},
+          {"sweep", sweep},
+          {"seed", input.workload.seed},
+          {"rounds", input.run.rounds},
+          {"packets", input.packets},
+          {"planes", input.planes},
+          {"scenarios", input.scenarios},
+          {"ebpf", input.balancer.describe()}};
+}
+
+// Beside the result's file. None: there is no such file.
+Result<std::optional<Journal>> journal_of(const CompareInput& input, const nlohmann::json& environment,
+                                          const WorkloadInput::Made& made,
+                                          const std::vector<std::size_t>& sweep) {
+  const std::string& path = input.resume.empty() ? input.run.json : input.resume;
+  if (path.empty() || path == "-") {
+    return std::nullopt;
+  }
+  nlohmann::json identity = identity_of(input, environment, made, sweep);
+  SVCB_TAKE(journal, input.resume.empty() ? Journal::begin(path, std::move(identity))
+                                          : Journal::resume(path, identity));
+  return std::optional(std::move(journal));
+}
+
 Result<int> run(const CompareInput& input) {
-  SVCB_TAKE(json, open_output(input.run.json));
+  if (!input.resume.empty() && !input.run.json.empty()) {
+    return usage_error("--resume {} goes on writing to that file: leave --json out", input.resume);
+  }
+  SVCB_TAKE(json, open_output(input.resume.empty() ? input.run.json : input.resume));
   SVCB_TAKE(exports, input.exports.open());
   SVCB_CHECK(check_on_wire(input, chosen_scenarios(input.scenarios)));
+  SVCB_TAKE(ebpf, input.balancer.choice());
   SVCB_TAKE(made, input.workload.make());
   SVCB_TAKE(sweep, input.workload.sweep(made.workload.services().size()));
   SVCB_TAKE(other, lender(input, sweep));
   SVCB_CHECK(require_privileges());
 
   const nlohmann::json environment = describe_environment();
+  SVCB_TAKE(journal, journal_of(input, environment, made, sweep));
   SVCB_CHECK(enter_private_namespaces());
   const auto progress = make_progress(input.run.quiet);
   const CompareOptions options{.planes = chosen_planes(input.planes),
@@ -118,13 +158,17 @@ Result<int> run(const CompareInput& input) {
                                .packets = input.packets,
                                .budget_seconds = input.run.budget_seconds,
                                .services_capacity = input.capacity.services,
-                               .backends_capacity = input.capacity.backends};
+                               .backends_capacity = input.capacity.backends,
+                               .ebpf = ebpf,
+                               .told_in = told_in(emulation_of(environment)),
+                               .journal = journal ? &*journal : nullptr};
   MonotonicClock clock;
   SVCB_TAKE(results, run_compare(made.workload, options, clock, *progress));
   results.environment = environment;
   results.run =
       describe_run(input.command, input.workload, sweep, made, input.run.rounds, input.run.budget_seconds);
   results.run["packets"] = input.packets;
+  results.run["ebpf"] = input.balancer.describe();
   if (other) {
     results.borrowed = borrow(*other, input.with, results);
     results.notes.push_back(describe_borrowed(*results.borrowed));
@@ -134,6 +178,9 @@ Result<int> run(const CompareInput& input) {
     const nlohmann::json document = to_json(results);
     if (json) {
       SVCB_CHECK(json->write(document.dump(1) + "\n"));
+      if (journal) {
+        journal->discard();
+      }
     }
     SVCB_CHECK(exports.write(document));
   }
@@ -151,8 +198,13 @@ std::shared_ptr<CompareInput> common_options(CLI::App& app, std::string command)
   input->workload.protocol = "mixed";
   input->workload.add_options(app);
   input->capacity.add_options(app);
+  input->balancer.add_options(app, true);
   input->run.add_options(app);
   input->exports.add_options(app);
+  app.add_option("--resume", input->resume,
+                 "Continue the run that was to write this file by --json, and was cut off: with the same\n"
+                 "options otherwise. What it had measured is in FILE.part")
+      ->type_name("FILE");
   app.add_option("--packets", input->packets, "Packets of one visit to a cell of the path")
       ->check(whole_number(100, 100'000))
       ->capture_default_str();
@@ -178,7 +230,8 @@ Action one_plane(CLI::App& app, const std::string& plane) {
 Action configure_compare(CLI::App& app) {
   auto input = common_options(app, "compare");
   app.add_option("--planes", input->planes,
-                 "Only these, e.g. iptables-nft,ebpf-tc (default: all that can run here)")
+                 "Only these, e.g. iptables-nft,ebpf-tc (default: all that can run here, without the\n"
+                 "variants -maglev and -dsr of the eBPF planes)")
       ->delimiter(',')
       ->check(CLI::IsMember(plane_names()));
   app.add_option("--scenarios", input->scenarios, "Only these of sync, update, path, state")

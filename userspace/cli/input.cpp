@@ -6,6 +6,7 @@
 #include <map>
 
 #include "cli/command.h"
+#include "plane/ebpf/maglev.h"
 #include "report/text_table.h"
 #include "service/text.h"
 #include "svcbench/abi.h"
@@ -180,6 +181,61 @@ void CapacityInput::add_options(CLI::App& app) {
   app.add_option("--backends-capacity", backends,
                  "Entries of the backends maps (default: a quarter more than needed)")
       ->check(whole_number(1, SVCB_MAX_BACKENDS - 1));
+}
+
+void BalancerInput::add_options(CLI::App& app, bool forwards) {
+  app.add_option("--select", select,
+                 "How the eBPF planes choose a new flow's backend: random (a hash of the flow), maglev (a\n"
+                 "Maglev table a service), affinity (every service has ClientIP affinity)")
+      ->check(CLI::IsMember({"random", "maglev", "affinity"}))
+      ->capture_default_str();
+  app.add_option("--table-size", table_size,
+                 "Entries of a Maglev table, a prime, e.g. 251, 509, 1021, 16381")
+      ->check(whole_number(2, 131'071))
+      ->capture_default_str();
+  if (forwards) {
+    app.add_option(
+           "--forward", forward,
+           "How the eBPF planes send packets on: dnat, or dsr (direct server return: in IP-in-IP, no\n"
+           "flow is remembered, backends reply to clients themselves)")
+        ->check(CLI::IsMember({"dnat", "dsr"}))
+        ->capture_default_str();
+  }
+  app.add_option("--flows-capacity", flows_capacity,
+                 "Entries of the eBPF planes' flow table, of each family; a flow takes two")
+      ->check(whole_number(64, 64U << 20U))
+      ->capture_default_str();
+}
+
+Result<EbpfChoice> BalancerInput::choice() const {
+  EbpfChoice choice;
+  choice.dsr = forward == "dsr";
+  choice.affinity = select == "affinity";
+  choice.flows_capacity = flows_capacity;
+  if (select == "maglev") {
+    if (!is_prime(table_size)) {
+      return usage_error(
+          "--table-size {} is no prime: a Maglev table needs one, e.g. 251, 509, 1021, 16381", table_size);
+    }
+    choice.maglev = table_size;
+  } else if (table_size != default_maglev) {
+    return usage_error("--table-size is of Maglev tables: give --select maglev, too");
+  }
+  if (choice.dsr && choice.affinity) {
+    return usage_error(
+        "--select affinity remembers clients, and with --forward dsr nothing is remembered: choose maglev "
+        "or "
+        "random");
+  }
+  return choice;
+}
+
+nlohmann::json BalancerInput::describe() const {
+  nlohmann::json out{{"select", select}, {"forward", forward}, {"flows_capacity", flows_capacity}};
+  if (select == "maglev") {
+    out["table_size"] = table_size;
+  }
+  return out;
 }
 
 void RunInput::add_options(CLI::App& app) {

@@ -4,10 +4,12 @@
 
 #include <CLI/CLI.hpp>
 #include <cstdint>
+#include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "plane/site.h"
 #include "report/output_file.h"
 #include "service/cluster.h"
 #include "service/workload.h"
@@ -52,6 +54,20 @@ struct CapacityInput {
   std::optional<std::uint32_t> backends{};
 
   void add_options(CLI::App& app);
+};
+
+// How the eBPF planes choose backends, and how packets reach them.
+struct BalancerInput {
+  std::string select = "random";
+  std::string forward = "dnat";
+  std::uint32_t table_size = default_maglev;
+  std::uint32_t flows_capacity = EbpfChoice{}.flows_capacity;
+
+  // `forwards`: with --forward.
+  void add_options(CLI::App& app, bool forwards);
+  // Usage error: options that exclude each other.
+  [[nodiscard]] Result<EbpfChoice> choice() const;
+  [[nodiscard]] nlohmann::json describe() const;
 };
 
 // Of every command that measures.

@@ -10,11 +10,11 @@ Action configure_list(CLI::App& app) {
   return []() -> Result<int> {
     fmt::print("Planes\n");
     for (const PlaneRow& row : planes()) {
-      fmt::print("  {:<10}{}\n", row.name, row.summary);
+      fmt::print("  {:<17}{}\n", row.name, row.summary);
     }
     fmt::print("\nScenarios\n");
     for (const ScenarioRow& row : scenarios()) {
-      fmt::print("  {:<10}{}\n", row.name, row.summary);
+      fmt::print("  {:<17}{}\n", row.name, row.summary);
     }
     return 0;
   };

@@ -51,14 +51,14 @@ std::vector<std::string> case_names() {
   return names;
 }
 
-bool is_chosen(const std::vector<std::string>& names, std::string_view name) {
-  return names.empty() || std::find(names.begin(), names.end(), name) != names.end();
+bool is_chosen(const std::vector<std::string>& names, std::string_view name, bool usual = true) {
+  return names.empty() ? usual : std::find(names.begin(), names.end(), name) != names.end();
 }
 
 std::vector<const PlaneRow*> chosen_planes(const std::vector<std::string>& names) {
   std::vector<const PlaneRow*> rows;
   for (const PlaneRow& row : planes()) {
-    if (row.make != nullptr && row.off_wire.empty() && is_chosen(names, row.name)) {
+    if (row.make != nullptr && row.off_wire.empty() && is_chosen(names, row.name, row.variant_of.empty())) {
       rows.push_back(&row);
     }
   }

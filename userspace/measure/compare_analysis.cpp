@@ -246,8 +246,11 @@ void judge_conntrack(const CompareResults& results, std::vector<Verdict>& verdic
     if (!state.conntrack_per_1000_flows || state.services != sizes_of(results).back()) {
       continue;
     }
-    verdict.evidence.push_back(fmt::format("{}: {:.0f} connection tracking entries for 1,000 new flows",
-                                           state.plane, *state.conntrack_per_1000_flows));
+    verdict.evidence.push_back(fmt::format(
+        "{}: {:.0f} connection tracking entries for 1,000 new flows{}", state.plane,
+        *state.conntrack_per_1000_flows,
+        state.own_per_1000_flows ? fmt::format(", {:.0f} in its own flow table", *state.own_per_1000_flows)
+                                 : ""));
     const bool tracks = *state.conntrack_per_1000_flows > 0;
     if (is_iptables(state.plane) || state.plane == "ipvs") {
       some_netfilter = true;

@@ -49,6 +49,7 @@ struct StateCell {
   std::string plane;
   std::size_t services = 0;
   std::optional<double> conntrack_per_1000_flows{};
+  std::optional<double> own_per_1000_flows{};  // in a flow table of the plane's own, where it has one
   std::optional<double> kernel_bytes{};
   std::optional<stats::Interval> kernel_bytes_interval{};
   std::string kernel_bytes_method{};

@@ -38,9 +38,25 @@ std::vector<const Service*> reachable(std::span<const Service> services, Family 
 
 Target translated(const Service& service) { return {service.frontend, service.endpoints}; }
 
+Target wrapped(const Service& service) { return {service.frontend, service.endpoints, true}; }
+
 Target direct(const Service& service) {
   const Endpoint& backend = service.endpoints.front();
   return {{backend.address, backend.port, service.frontend.protocol}, {backend}};
+}
+
+constexpr std::array deliveries{Delivery::direct, Delivery::translated, Delivery::wrapped};
+
+Target target_of(const Service& service, Delivery delivery) {
+  switch (delivery) {
+    case Delivery::direct:
+      return direct(service);
+    case Delivery::translated:
+      return translated(service);
+    case Delivery::wrapped:
+      break;
+  }
+  return wrapped(service);
 }
 
 // Nothing translates it: it arrives as it was sent.
@@ -66,7 +82,15 @@ Result<Testbed> new_testbed(Wire& wire) { return Testbed::create(wire.programs()
 }  // namespace
 
 std::string_view to_string(FlowKind flow) {
-  return flow == FlowKind::fresh ? "new flow" : "established flow";
+  switch (flow) {
+    case FlowKind::fresh:
+      return "new flow";
+    case FlowKind::established:
+      return "established flow";
+    case FlowKind::reply:
+      break;
+  }
+  return "reply";
 }
 
 std::string_view to_string(Position position) {
@@ -88,9 +112,9 @@ WireCapacity PathTargets::needs(std::span<const Service> services) {
   for (const Service& service : services) {
     most = std::max(most, service.endpoints.size());
   }
-  // first, last and the random ones, translated and direct; and the missing ones.
-  const std::size_t sets = protocols.size() * (2 * (2 + drawn) + drawn);
-  const std::size_t backends = protocols.size() * ((2 + drawn) * (most + 1) + drawn);
+  // first, last and the random ones, in every delivery; and the missing ones.
+  const std::size_t sets = protocols.size() * (deliveries.size() * (2 + drawn) + drawn);
+  const std::size_t backends = protocols.size() * ((2 + drawn) * (2 * most + 1) + drawn);
   return {static_cast<std::uint32_t>(sets), static_cast<std::uint32_t>(backends)};
 }
 
@@ -107,43 +131,43 @@ Result<PathTargets> PathTargets::add(Wire& wire, std::span<const Service> servic
     std::vector<const Service*> drawn_services(drawn);
     std::generate(drawn_services.begin(), drawn_services.end(),
                   [&] { return chosen[draw_below(random, chosen.size())]; });
-    const auto add = [&](Position position, bool translates, std::span<const Target> list) -> Status {
+    const auto add = [&](Position position, Delivery delivery, std::span<const Target> list) -> Status {
       SVCB_TAKE(range, wire.add_targets(list));
-      targets.ranges_.emplace(Key{position, protocol, translates}, range);
+      targets.ranges_.emplace(Key{position, protocol, delivery}, range);
       return {};
     };
-    for (const bool translates : {true, false}) {
-      targets.last_.emplace(std::pair(protocol, translates),
-                            translates ? translated(*chosen.back()) : direct(*chosen.back()));
-      const auto target_of = translates ? translated : direct;
+    for (const Delivery delivery : deliveries) {
+      targets.last_.emplace(std::pair(protocol, delivery), target_of(*chosen.back(), delivery));
       std::vector<Target> several;
       for (const Service* service : drawn_services) {
-        several.push_back(target_of(*service));
+        several.push_back(target_of(*service, delivery));
       }
-      SVCB_CHECK(add(Position::first, translates, std::array{target_of(*chosen.front())}));
-      SVCB_CHECK(add(Position::last, translates, std::array{target_of(*chosen.back())}));
-      SVCB_CHECK(add(Position::random, translates, several));
+      SVCB_CHECK(add(Position::first, delivery, std::array{target_of(*chosen.front(), delivery)}));
+      SVCB_CHECK(add(Position::last, delivery, std::array{target_of(*chosen.back(), delivery)}));
+      SVCB_CHECK(add(Position::random, delivery, several));
     }
     std::vector<Target> several;
     for (const Frontend& frontend : nobody) {
       several.push_back(missing(frontend, protocol));
     }
     if (!several.empty()) {
-      SVCB_CHECK(add(Position::missing, true, several));
-      targets.ranges_.emplace(Key{Position::missing, protocol, false},
-                              targets.ranges_.at({Position::missing, protocol, true}));
+      SVCB_CHECK(add(Position::missing, Delivery::direct, several));
+      for (const Delivery delivery : {Delivery::translated, Delivery::wrapped}) {
+        targets.ranges_.emplace(Key{Position::missing, protocol, delivery},
+                                targets.ranges_.at({Position::missing, protocol, Delivery::direct}));
+      }
     }
   }
   return targets;
 }
 
-std::optional<TargetRange> PathTargets::of(Position position, Protocol protocol, bool translates) const {
-  const auto found = ranges_.find({position, protocol, translates});
+std::optional<TargetRange> PathTargets::of(Position position, Protocol protocol, Delivery delivery) const {
+  const auto found = ranges_.find({position, protocol, delivery});
   return found == ranges_.end() ? std::nullopt : std::optional(found->second);
 }
 
-const Target* PathTargets::last(Protocol protocol, bool translates) const {
-  const auto found = last_.find({protocol, translates});
+const Target* PathTargets::last(Protocol protocol, Delivery delivery) const {
+  const auto found = last_.find({protocol, delivery});
   return found == last_.end() ? nullptr : &found->second;
 }
 
@@ -153,10 +177,12 @@ Result<std::unique_ptr<PathStand>> PathStand::with_plane(Wire& wire, const Make&
   std::unique_ptr<PathStand> stand(new PathStand(wire, std::move(testbed)));
   SVCB_TAKE(place, stand->testbed_.node().duplicate());
   site.ingress = stand->testbed_.ingress();
+  site.egress = stand->testbed_.egress();
+  site.node_addresses = Testbed::node_addresses();
   SVCB_TAKE(visit, place.enter());
   SVCB_TAKE(plane, make(site));
   stand->plane_ = std::make_unique<InNamespace>(std::move(place), std::move(plane));
-  stand->translates_ = stand->plane_->translates();
+  stand->delivery_ = stand->plane_->delivery();
   SVCB_CHECK(stand->plane_->install(services));
   return stand;
 }
@@ -191,6 +217,20 @@ bool PathStand::Sent::overran() const {
   const auto ingress = dropped.find(ingress_drops);
   return ingress != dropped.end() && counts.right + ingress->second == counts.sent;
 }
+
+namespace {
+
+Status require_all_answered(const Arrivals& arrivals) {
+  const svcb_wire_counts& counts = arrivals.counts;
+  return counts.replies_as_vip == counts.sent
+             ? Status()
+             : failure(
+                   "of {} packets {} got their answer, {} of these from the address that the client had "
+                   "dialled: no figure is given",
+                   counts.sent, counts.replies, counts.replies_as_vip);
+}
+
+}  // namespace
 
 Result<std::optional<Arrivals>> PathStand::attempt(const TargetRange& targets, FlowKind flow,
                                                    std::uint32_t packets, std::uint32_t batch) {
@@ -235,13 +275,19 @@ Result<std::optional<Arrivals>> PathStand::attempt(const TargetRange& targets, F
                    opened->counts.sent, opened->counts.replies);
   }
   volley.open = false;
+  volley.answered = flow == FlowKind::reply;
   SVCB_TAKE(sent, send(volley));
-  return judged(std::move(sent));
+  SVCB_TAKE(arrivals, judged(std::move(sent)));
+  if (arrivals && flow == FlowKind::reply) {
+    SVCB_CHECK(require_all_answered(*arrivals));
+    arrivals->latency = arrivals->replies;
+  }
+  return arrivals;
 }
 
 Result<Arrivals> PathStand::measure(const PathTargets& targets, const PathKind& kind, std::uint32_t packets,
                                     std::uint32_t batch) {
-  const auto range = targets.of(kind.position, kind.protocol, translates_);
+  const auto range = targets.of(kind.position, kind.protocol, delivery_);
   if (!range) {
     return failure("no {} service to send packets to", to_string(kind.protocol));
   }

@@ -17,7 +17,7 @@
 namespace svcbench {
 
 // Targets for one set of services, as the wire knows them: for planes that translate the services'
-// frontends, and for plain forwarding the addresses of their backends.
+// frontends or wrap what is sent to them, and for plain forwarding the addresses of their backends.
 class PathTargets {
  public:
   // Services and addresses without one that a random or missing position is drawn from.
@@ -31,20 +31,21 @@ class PathTargets {
                                  Family family, std::uint64_t seed);
 
   // None: no service of that protocol has endpoints.
-  [[nodiscard]] std::optional<TargetRange> of(Position position, Protocol protocol, bool translated) const;
+  [[nodiscard]] std::optional<TargetRange> of(Position position, Protocol protocol,
+                                              Delivery delivery) const;
 
   // The last service's target, for other instruments than the wire; null where of() has none.
-  [[nodiscard]] const Target* last(Protocol protocol, bool translated) const;
+  [[nodiscard]] const Target* last(Protocol protocol, Delivery delivery) const;
 
  private:
   struct Key {
     Position position;
     Protocol protocol;
-    bool translated;
+    Delivery delivery;
     auto operator<=>(const Key&) const = default;
   };
   std::map<Key, TargetRange> ranges_;
-  std::map<std::pair<Protocol, bool>, Target> last_;
+  std::map<std::pair<Protocol, Delivery>, Target> last_;
 };
 
 // A testbed with one plane in its node, programmed with services once; or one of the instrument's own.
@@ -61,13 +62,14 @@ class PathStand {
   // One volley of `packets`, every one checked. A volley that overran the node's ingress queue is no
   // plane's doing: it is thrown away whole, counted in overruns(), and another one is sent. A new flow's
   // packets each begin one that the node has never seen; an established flow's belong to `flows_open` that
-  // were opened and answered just before.
+  // were opened and answered just before. FlowKind::reply: those packets are answered, and `latency` is the
+  // answers', from the backend's end to the client's; each came from the address that the client had
+  // dialled.
   Result<Arrivals> measure(const PathTargets& targets, const PathKind& kind, std::uint32_t packets,
                            std::uint32_t batch = 1);
 
   [[nodiscard]] std::size_t overruns() const { return overruns_; }
-  // Whether packets are addressed to frontends, or to backends themselves.
-  [[nodiscard]] bool translates() const { return translates_; }
+  [[nodiscard]] Delivery delivery() const { return delivery_; }
   [[nodiscard]] DataPlane* plane() const { return plane_.get(); }
   [[nodiscard]] const Testbed& testbed() const { return testbed_; }
 
@@ -88,7 +90,7 @@ class PathStand {
   Wire* wire_;
   Testbed testbed_;
   std::unique_ptr<DataPlane> plane_;
-  bool translates_ = false;
+  Delivery delivery_ = Delivery::direct;
   std::uint64_t delay_ns_ = 0;
   std::uint32_t next_flow_ = 0;
   std::size_t overruns_ = 0;

@@ -2,6 +2,7 @@
 // What packets took from wire to wire: cells of the path scenario.
 #pragma once
 
+#include <array>
 #include <compare>
 #include <cstddef>
 #include <cstdint>
@@ -15,12 +16,13 @@
 
 namespace svcbench {
 
-// How a packet meets the node: the first of its flow, or a later one.
-enum class FlowKind : std::uint8_t { fresh, established };
+// How a packet meets the node: the first of its flow, a later one, or the backend's answer to that.
+enum class FlowKind : std::uint8_t { fresh, established, reply };
+inline constexpr std::array every_flow_kind{FlowKind::fresh, FlowKind::established, FlowKind::reply};
 // Which service it goes to, in the order in which they were installed; missing: an address that is none.
 enum class Position : std::uint8_t { first, last, random, missing };
 
-[[nodiscard]] std::string_view to_string(FlowKind flow);      // "new flow", "established flow"
+[[nodiscard]] std::string_view to_string(FlowKind flow);      // "new flow", "established flow", "reply"
 [[nodiscard]] std::string_view to_string(Position position);  // "first", ...
 
 struct PathKind {

@@ -58,7 +58,10 @@ class InNamespace final : public DataPlane {
     SVCB_TAKE(visit, place_.enter());
     return plane_->forget_flows();
   }
-  [[nodiscard]] bool translates() const override { return plane_->translates(); }
+  [[nodiscard]] Result<std::optional<std::size_t>> flow_entries() const override {
+    return plane_->flow_entries();
+  }
+  [[nodiscard]] Delivery delivery() const override { return plane_->delivery(); }
   [[nodiscard]] Service programmed(const Service& service) const override {
     return plane_->programmed(service);
   }

@@ -19,7 +19,7 @@ class NullPlane final : public DataPlane {
   Status commit() override;
   [[nodiscard]] Result<std::size_t> entries() const override { return services_.size(); }
   [[nodiscard]] Result<std::optional<Service>> find(const Frontend& frontend) const override;
-  [[nodiscard]] bool translates() const override { return false; }
+  [[nodiscard]] Delivery delivery() const override { return Delivery::direct; }
 
  private:
   std::unordered_map<Frontend, Service> services_;

@@ -33,6 +33,8 @@ struct PlaneRow {
   std::span<const Lack> lacks{};
   // Why its path cannot be measured from wire to wire; empty: it translates packets.
   std::string_view off_wire{};
+  // The plane that this one is, but for one choice; it is measured only where it is named. Empty: a plane.
+  std::string_view variant_of{};
 };
 
 struct ScenarioRow {

@@ -20,6 +20,10 @@ struct ClusterCidr {
   [[nodiscard]] const std::string& of(Family family) const { return family == Family::ipv4 ? ipv4 : ipv6; }
 };
 
+// Entries of a Maglev table unless the user says otherwise: a hundred for each of five endpoints, which
+// keeps their shares within a few per cent of each other (the paper's section 5.3).
+inline constexpr std::uint32_t default_maglev = 509;
+
 // How the eBPF planes work; no other plane looks at it.
 struct EbpfChoice {
   // Direct server return: packets go to backends wrapped in IP, and replies never pass the node.

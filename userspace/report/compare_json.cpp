@@ -47,6 +47,7 @@ json state_json(const StateCell& cell) {
       {"plane", cell.plane},
       {"services", cell.services},
       {"conntrack_entries_per_1000_new_flows", or_null(cell.conntrack_per_1000_flows)},
+      {"flow_table_entries_per_1000_new_flows", or_null(cell.own_per_1000_flows)},
       {"kernel_bytes", or_null(cell.kernel_bytes)},
       {"kernel_bytes_interval", interval_json(cell.kernel_bytes_interval)},
       {"kernel_bytes_method", cell.kernel_bytes_method.empty() ? json() : json(cell.kernel_bytes_method)},
@@ -140,7 +141,7 @@ json growths_json(const CompareResults& results) {
         add(update_series(results, plane, way, operation));
       }
     }
-    for (const FlowKind flow : {FlowKind::fresh, FlowKind::established}) {
+    for (const FlowKind flow : every_flow_kind) {
       for (const Position position :
            {Position::first, Position::last, Position::random, Position::missing}) {
         for (const Protocol protocol : {Protocol::udp, Protocol::tcp}) {

@@ -162,7 +162,7 @@ Result<PathCell> path_cell(const Place& place) {
   PathCell cell;
   SVCB_TAKE(plane, text(place.at("plane")));
   SVCB_TAKE(services, services_of(place));
-  SVCB_TAKE(flow, one_of(place.at("flow"), std::array{FlowKind::fresh, FlowKind::established}));
+  SVCB_TAKE(flow, one_of(place.at("flow"), every_flow_kind));
   SVCB_TAKE(position, one_of(place.at("position"), std::array{Position::first, Position::last,
                                                               Position::random, Position::missing}));
   SVCB_TAKE(protocol, one_of(place.at("protocol"), std::array{Protocol::tcp, Protocol::udp}));
@@ -187,7 +187,11 @@ Result<StateCell> state_cell(const Place& place) {
     SVCB_TAKE(count, number(entries, 0, most_ns));
     cell.conntrack_per_1000_flows = count;
   }
-  // Results of before it was measured have none.
+  // Results of before they were measured have none.
+  if (const Place own = place.at("flow_table_entries_per_1000_new_flows"); !own.value.is_null()) {
+    SVCB_TAKE(count, number(own, 0, most_ns));
+    cell.own_per_1000_flows = count;
+  }
   if (const Place peak = place.at("user_peak"); !peak.value.is_null()) {
     SVCB_TAKE(own, number(peak.at("own_bytes"), 0, most_bytes_of_memory));
     SVCB_TAKE(tool, number(peak.at("tool_bytes"), 0, most_bytes_of_memory));

@@ -37,6 +37,11 @@ PathKind established_random(const CompareResults& results) {
 constexpr std::array operations{Operation::change_endpoints, Operation::add_service,
                                 Operation::remove_service};
 
+std::string_view short_name(FlowKind flow) {
+  const std::string_view name = to_string(flow);
+  return name.substr(0, name.find(' '));
+}
+
 // "iptables-nft, full".
 std::string with_way(const std::string& plane, const std::string& way) {
   return way.empty() ? plane : plane + ", " + way;
@@ -144,8 +149,8 @@ std::string path_table(const CompareResults& results) {
         }
         const auto& top = *cell.latency.buckets().rbegin();
         table.add({plane, grouped(services),
-                   fmt::format("{}, {} {}", cell.kind.flow == FlowKind::fresh ? "new" : "established",
-                               to_string(cell.kind.position), to_string(cell.kind.protocol)),
+                   fmt::format("{}, {} {}", short_name(cell.kind.flow), to_string(cell.kind.position),
+                               to_string(cell.kind.protocol)),
                    unit.figure(path_p50(cell)), unit.number(cell.latency.quantile(0.9)),
                    unit.number(cell.latency.quantile(0.99)), unit.number(cell.latency.quantile(0.999)),
                    unit.number(LatencyHistogram::lowest_ns(top.first + 1)), grouped(cell.latency.count())});
@@ -225,6 +230,12 @@ std::string path_cell(const CompareResults& results, const std::string& plane, s
                          : unit.with_unit(path_p50(*cell));
 }
 
+std::string own_flows_cell(const CompareResults& results, const std::string& plane, std::size_t services) {
+  const StateCell* state = find_state(results, plane, services);
+  return state == nullptr || !state->own_per_1000_flows ? "-"
+                                                        : fmt::format("{:.0f}", *state->own_per_1000_flows);
+}
+
 std::string conntrack_cell(const CompareResults& results, const std::string& plane, std::size_t services) {
   const StateCell* state = find_state(results, plane, services);
   return state == nullptr || !state->conntrack_per_1000_flows
@@ -292,6 +303,7 @@ std::string chapter_table(const CompareResults& results, const std::vector<std::
     add("change grows",
         [&](const std::string& plane) { return update_trend(results, plane, usual_way(plane)); });
     add("conntrack", [&](const std::string& plane) { return conntrack_cell(results, plane, services); });
+    add("own flows", [&](const std::string& plane) { return own_flows_cell(results, plane, services); });
     add("kernel memory", [&](const std::string& plane) { return memory_cell(results, plane, services); });
     add("user memory",
         [&](const std::string& plane) { return user_memory_cell(results, plane, services); });
@@ -422,6 +434,44 @@ std::string sync_check_lines(const CompareResults& results) {
 
 // ---- the instrument ----
 
+// The eBPF planes' kinds of packets beside each other, beside their variants and beside other planes.
+std::string ratio_lines(const CompareResults& results) {
+  const std::size_t services = sizes_of(results).back();
+  std::string out;
+  const auto add = [&](std::string_view what, const std::string& plane, FlowKind flow,
+                       std::string_view than, const std::string& other, FlowKind other_flow) {
+    const auto kind_of = [&](FlowKind one) {
+      return PathKind{one, Position::random, usual_protocol(results)};
+    };
+    const PathCell* over = find_path(results, plane, services, kind_of(flow));
+    const PathCell* under = find_path(results, other, services, kind_of(other_flow));
+    if (over != nullptr && under != nullptr) {
+      out += wrapped(
+          fmt::format("{}: {} takes {} times {}", plane, what, figure(path_ratio(*over, *under), 1), than),
+          0);
+    }
+  };
+  for (const std::string& plane : results.planes) {
+    const PlaneRow* row = find_plane(plane);
+    if (row == nullptr || !plane.starts_with("ebpf")) {
+      continue;
+    }
+    add("a flow's later packet", plane, FlowKind::established, "its first", plane, FlowKind::fresh);
+    add("a reply", plane, FlowKind::reply, "a later packet of its flow", plane, FlowKind::established);
+    std::vector<std::string> others{"iptables-legacy", "iptables-nft", "nftables", "ipvs"};
+    if (!row->variant_of.empty()) {
+      others = {std::string(row->variant_of)};
+      add("a new flow's packet", plane, FlowKind::fresh, others.front() + "'s", others.front(),
+          FlowKind::fresh);
+    }
+    for (const std::string& other : others) {
+      add("an established flow's packet", plane, FlowKind::established, other + "'s", other,
+          FlowKind::established);
+    }
+  }
+  return out;
+}
+
 std::string instrument_lines(const CompareResults& results) {
   std::string out;
   if (results.clock_ns) {
@@ -443,6 +493,7 @@ std::string instrument_lines(const CompareResults& results) {
   compare("ebpf-xdp", instrument_route_xdp, "one that only routes and redirects");
   compare("ebpf-tc", instrument_redirect_tc, "a tc program that only redirects to a fixed device");
   compare("ebpf-tc", instrument_route_tc, "one that only routes and redirects");
+  out += ratio_lines(results);
   return out;
 }
 
@@ -520,9 +571,9 @@ std::string render_comparison(const CompareResults& results, bool colour) {
             crossing_table(results));
   }
   if (results.planes.size() > 1 && !results.paths.empty()) {
-    section(fmt::format(
-                "Table 4.2, measured at {} services (path: p50; conntrack: entries for 1,000 new flows)",
-                grouped(sizes_of(results).back())),
+    section(fmt::format("Table 4.2, measured at {} services (path: p50; conntrack, own flows: entries for "
+                        "1,000 new flows)",
+                        grouped(sizes_of(results).back())),
             chapter_table(results));
   }
   const std::string agreement = agreement_lines(results) + sync_check_lines(results);

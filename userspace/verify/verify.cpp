@@ -118,11 +118,11 @@ Status probe(const PlaneRow& row) {
   return row.probe();
 }
 
-Result<bool> translates(const PlaneRow& row) {
+Result<Delivery> delivery_of(const PlaneRow& row) {
   SVCB_TAKE(place, NetNamespace::create());
   SVCB_TAKE(visit, place.enter());
   SVCB_TAKE(plane, row.make(PlaneSite{}));
-  return plane->translates();
+  return plane->delivery();
 }
 
 }  // namespace
@@ -160,8 +160,14 @@ Result<std::vector<PlaneResult>> verify_planes(std::span<const PlaneRow* const> 
       results.push_back(std::move(result));
       continue;
     }
-    SVCB_TAKE(worth_it, translates(*row));
-    if (worth_it) {
+    SVCB_TAKE(delivery, delivery_of(*row));
+    if (delivery == Delivery::wrapped) {
+      result.not_here =
+          "it sends packets on as they are, in IP packets to backends that reply by themselves: what a "
+          "client "
+          "sees is its backends' doing";
+      results.push_back(std::move(result));
+    } else if (delivery == Delivery::translated) {
       SVCB_TAKE(cases, verify_plane(*row, options, progress));
       result.cases = std::move(cases);
       results.push_back(std::move(result));

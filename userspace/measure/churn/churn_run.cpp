@@ -151,8 +151,13 @@ Status ChurnRun::set_up() {
     SVCB_TAKE(plane, options_.make(site));
     plane_ = std::make_unique<InNamespace>(std::move(place), std::move(plane));
   }
-  if (!plane_->translates()) {
+  if (plane_->delivery() == Delivery::direct) {
     return usage_error("{} has no services that could change: choose another plane", options_.plane);
+  }
+  if (plane_->delivery() == Delivery::wrapped) {
+    return usage_error(
+        "churn judges translated packets, and {} sends them on as they are: choose another plane",
+        options_.plane);
   }
   SVCB_CHECK(plane_->install(workload_.services()));
   SVCB_CHECK(plane_->forget_flows());

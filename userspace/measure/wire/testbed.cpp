@@ -71,6 +71,10 @@ const MacAddress& Testbed::backend_mac() { return vb_mac; }
 const MacAddress& Testbed::client_mac() { return vc_mac; }
 const MacAddress& Testbed::ingress_mac() { return vn_mac; }
 
+std::vector<Address> Testbed::node_addresses() {
+  return {address_of(backend_subnets[0].first), address_of(backend_subnets[1].first)};
+}
+
 Result<Testbed> Testbed::create(const wire_bpf& wire) {
   SVCB_TAKE(client, NetNamespace::create());
   SVCB_TAKE(node, NetNamespace::create());

@@ -30,6 +30,8 @@ class Testbed {
   // Where the plane belongs, and the device there that clients' packets come in by.
   [[nodiscard]] const NetNamespace& node() const { return node_; }
   [[nodiscard]] unsigned ingress() const { return ingress_; }
+  // The node's own, of both families: those on the side of the backends.
+  [[nodiscard]] static std::vector<Address> node_addresses();
   // What a plane that forwards by itself may send to: the device towards the backends, and the addresses of
   // a frame that leaves by it.
   [[nodiscard]] unsigned egress() const { return egress_; }

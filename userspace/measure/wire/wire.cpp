@@ -22,16 +22,17 @@ namespace svcbench {
 namespace {
 
 constexpr std::size_t buckets = SVCB_WIRE_BUCKETS;
-constexpr std::size_t histogram_bytes = buckets * sizeof(std::uint64_t);
+constexpr std::size_t histograms_bytes = 2 * buckets * sizeof(std::uint64_t);
 
 void copy_address(__be32 (&to)[4], const Address& address) {
   static_assert(sizeof to == sizeof address.bytes);
   std::memcpy(to, address.bytes.data(), sizeof to);
 }
 
-svcb_wire_backend key_of(std::uint32_t target, const Endpoint& backend) {
+svcb_wire_backend key_of(std::uint32_t target, const Endpoint& backend, bool wrapped) {
   svcb_wire_backend key{};
   key.target = target;
+  key.wrapped = wrapped ? 1 : 0;
   key.port = htons(backend.port);
   copy_address(key.address, backend.address);
   return key;
@@ -58,12 +59,12 @@ Result<std::unique_ptr<Wire>> Wire::create(const WireCapacity& capacity) {
     return failure("the wire: load its programs: {}{}", std::strerror(-error),
                    -error == EPERM ? " (needs CAP_BPF and CAP_NET_ADMIN; run it with sudo)" : "");
   }
-  void* memory = mmap(nullptr, histogram_bytes, PROT_READ | PROT_WRITE, MAP_SHARED,
+  void* memory = mmap(nullptr, histograms_bytes, PROT_READ | PROT_WRITE, MAP_SHARED,
                       bpf_map__fd(skeleton->maps.wire_histogram), 0);
   if (memory == MAP_FAILED) {
     return failure("the wire: map its histogram: {}", std::strerror(errno));
   }
-  wire->histogram_ = static_cast<std::uint64_t*>(memory);
+  wire->histograms_ = static_cast<std::uint64_t*>(memory);
   memory = mmap(nullptr, wire->records_capacity_ * sizeof(svcb_wire_record), PROT_READ, MAP_SHARED,
                 bpf_map__fd(skeleton->maps.wire_records), 0);
   if (memory == MAP_FAILED) {
@@ -74,8 +75,8 @@ Result<std::unique_ptr<Wire>> Wire::create(const WireCapacity& capacity) {
 }
 
 Wire::~Wire() {
-  if (histogram_ != nullptr) {
-    munmap(histogram_, histogram_bytes);
+  if (histograms_ != nullptr) {
+    munmap(histograms_, histograms_bytes);
   }
   if (records_ != nullptr) {
     munmap(records_, records_capacity_ * sizeof(svcb_wire_record));
@@ -95,7 +96,8 @@ Result<TargetRange> Wire::add_targets(std::span<const Target> targets) {
       return failure("the wire: no room for another target: {}", std::strerror(errno));
     }
     for (const Endpoint& backend : target.backends) {
-      const svcb_wire_backend key = key_of(targets_, backend);
+      const svcb_wire_backend key = key_of(
+          targets_, target.wrapped ? Endpoint{backend.address, target.to.port} : backend, target.wrapped);
       const std::uint64_t none = 0;
       if (bpf_map_update_elem(bpf_map__fd(skeleton_->maps.wire_backends), &key, &none, BPF_ANY) != 0) {
         return failure("the wire: no room for another backend: {}", std::strerror(errno));
@@ -126,7 +128,7 @@ Result<Arrivals> Wire::send(const Testbed& testbed, const Volley& volley) {
   run.gap_ns = volley.gap_ns;
   set_redirect(testbed, volley.delay_ns);
   std::memset(&skeleton_->bss->counts, 0, sizeof skeleton_->bss->counts);
-  std::memset(histogram_, 0, histogram_bytes);
+  std::memset(histograms_, 0, histograms_bytes);
 
   std::array<std::uint8_t, SVCB_WIRE_FRAME> frame{};
   xdp_md context{};
@@ -145,7 +147,8 @@ Result<Arrivals> Wire::send(const Testbed& testbed, const Volley& volley) {
   wait_for_stragglers(volley);
   Arrivals arrivals;
   arrivals.counts = skeleton_->bss->counts;
-  arrivals.latency = LatencyHistogram::of({histogram_, buckets});
+  arrivals.latency = LatencyHistogram::of({histograms_, buckets});
+  arrivals.replies = LatencyHistogram::of({histograms_ + buckets, buckets});
   return arrivals;
 }
 
@@ -160,8 +163,8 @@ void Wire::wait_for_stragglers(const Volley& volley) const {
   }
 }
 
-Result<std::uint64_t> Wire::hits(std::uint32_t target, const Endpoint& backend) const {
-  const svcb_wire_backend key = key_of(target, backend);
+Result<std::uint64_t> Wire::hits(std::uint32_t target, const Endpoint& backend, bool wrapped) const {
+  const svcb_wire_backend key = key_of(target, backend, wrapped);
   std::uint64_t count = 0;
   if (bpf_map_lookup_elem(bpf_map__fd(skeleton_->maps.wire_backends), &key, &count) != 0) {
     return failure("the wire: {} is no backend of target {}", backend.text(), target);

@@ -21,6 +21,8 @@ namespace svcbench {
 struct Target {
   Frontend to;
   std::vector<Endpoint> backends;
+  // They come out as they were sent, each in an IP packet to a backend's address (direct server return).
+  bool wrapped = false;
 };
 
 // Targets that the wire knows.
@@ -58,6 +60,7 @@ struct Volley {
 struct Arrivals {
   svcb_wire_counts counts{};
   LatencyHistogram latency{};  // of the packets that came out right
+  LatencyHistogram replies{};  // of an answered volley's answers, from the backend's end to the client's
 
   // From the first packet's stamp to the last one's arrival; what it takes to set a volley up is not in it.
   [[nodiscard]] double packets_per_second() const;
@@ -84,7 +87,8 @@ class Wire {
   Result<Arrivals> send(const Testbed& testbed, const Volley& volley);
 
   // Packets that came out at this backend of a target since it was added.
-  [[nodiscard]] Result<std::uint64_t> hits(std::uint32_t target, const Endpoint& backend) const;
+  [[nodiscard]] Result<std::uint64_t> hits(std::uint32_t target, const Endpoint& backend,
+                                           bool wrapped = false) const;
 
   // ns that one reading of the clock takes, in a loop of 1,000.
   Result<double> clock_ns(const Testbed& testbed);
@@ -115,7 +119,7 @@ class Wire {
   void wait_for_stragglers(const Volley& volley) const;
 
   wire_bpf* skeleton_;
-  std::uint64_t* histogram_ = nullptr;   // the kernel's map, in our memory
+  std::uint64_t* histograms_ = nullptr;  // the kernel's map, in our memory: of packets, of answers
   svcb_wire_record* records_ = nullptr;  // the same
   std::uint32_t records_capacity_ = 0;
   std::uint32_t targets_ = 0;

@@ -27,6 +27,12 @@ Result<std::unique_ptr<DataPlane>> make(EbpfHook hook, const PlaneSite& site) {
   return std::make_unique<AttachedEbpf>(hook, site);
 }
 
+Result<std::unique_ptr<DataPlane>> make_maglev(EbpfHook hook, PlaneSite site, bool dsr) {
+  site.ebpf.maglev = site.ebpf.maglev == 0 ? default_maglev : site.ebpf.maglev;
+  site.ebpf.dsr = dsr;
+  return make(hook, site);
+}
+
 // On lo, in a namespace that is thrown away: generic XDP there, for veth's native one is tried by the wire.
 Status probe() {
   SVCB_TAKE(plane, EbpfPlane::load({.capacity = {}, .forwarding = true, .tracking = true}));
@@ -37,7 +43,24 @@ Status probe() {
 
 AttachedEbpf::~AttachedEbpf() { detach(); }
 
+Status AttachedEbpf::check_choice(std::span<const Service> services) const {
+  const EbpfChoice& choice = site_.ebpf;
+  if (choice.dsr && site_.ingress != 0 && site_.node_addresses.empty()) {
+    return failure("eBPF: direct server return wraps packets in the node's name, and it has no address");
+  }
+  for (const Service& service : services) {
+    if (choice.maglev > 0 && service.endpoints.size() > choice.maglev) {
+      return usage_error(
+          "{} has {} endpoints, more than the {} entries of a Maglev table: give --table-size a larger "
+          "prime",
+          service.name, service.endpoints.size(), choice.maglev);
+    }
+  }
+  return {};
+}
+
 Status AttachedEbpf::install(std::span<const Service> services) {
+  SVCB_CHECK(check_choice(services));
   detach();
   plane_.reset();
   SVCB_TAKE(plane, EbpfPlane::load(options_for(services)));
@@ -93,6 +116,18 @@ Result<std::optional<std::uint64_t>> AttachedEbpf::kernel_bytes() const {
   return std::optional(bytes);
 }
 
+Delivery AttachedEbpf::delivery() const {
+  if (!translating_) {
+    return Delivery::direct;
+  }
+  return site_.ebpf.dsr ? Delivery::wrapped : Delivery::translated;
+}
+
+Result<std::optional<std::size_t>> AttachedEbpf::flow_entries() const {
+  SVCB_TAKE(report, plane_->flows());
+  return std::optional(report.entries);
+}
+
 Status AttachedEbpf::attach(unsigned index) {
   const auto device = static_cast<int>(index);
   const plane_bpf& skeleton = plane_->skeleton();
@@ -133,5 +168,17 @@ Result<std::unique_ptr<DataPlane>> make_ebpf_xdp(const PlaneSite& site) {
   return make(EbpfHook::xdp, site);
 }
 Result<std::unique_ptr<DataPlane>> make_ebpf_tc(const PlaneSite& site) { return make(EbpfHook::tc, site); }
+Result<std::unique_ptr<DataPlane>> make_ebpf_xdp_maglev(const PlaneSite& site) {
+  return make_maglev(EbpfHook::xdp, site, false);
+}
+Result<std::unique_ptr<DataPlane>> make_ebpf_tc_maglev(const PlaneSite& site) {
+  return make_maglev(EbpfHook::tc, site, false);
+}
+Result<std::unique_ptr<DataPlane>> make_ebpf_xdp_dsr(const PlaneSite& site) {
+  return make_maglev(EbpfHook::xdp, site, true);
+}
+Result<std::unique_ptr<DataPlane>> make_ebpf_tc_dsr(const PlaneSite& site) {
+  return make_maglev(EbpfHook::tc, site, true);
+}
 
 }  // namespace svcbench

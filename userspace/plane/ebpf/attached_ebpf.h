@@ -27,7 +27,8 @@ class AttachedEbpf final : public DataPlane {
   Status stage(const Change& change) override { return plane_->stage(change); }
   Status commit() override;
   Status forget_flows() override { return plane_->forget_flows(); }
-  [[nodiscard]] bool translates() const override { return translating_; }
+  [[nodiscard]] Delivery delivery() const override;
+  [[nodiscard]] Result<std::optional<std::size_t>> flow_entries() const override;
   [[nodiscard]] SyncCost sync_cost() const override { return cost_; }
   [[nodiscard]] Result<std::size_t> entries() const override { return plane_->entries(); }
   [[nodiscard]] Result<std::optional<Service>> find(const Frontend& frontend) const override {
@@ -37,6 +38,7 @@ class AttachedEbpf final : public DataPlane {
   [[nodiscard]] Result<FlowReport> flows() const { return plane_->flows(); }
 
  private:
+  [[nodiscard]] Status check_choice(std::span<const Service> services) const;
   [[nodiscard]] EbpfOptions options_for(std::span<const Service> services) const;
   Status attach(unsigned device);
   void detach();
@@ -54,5 +56,11 @@ Status probe_ebpf_xdp();
 Status probe_ebpf_tc();
 Result<std::unique_ptr<DataPlane>> make_ebpf_xdp(const PlaneSite& site);
 Result<std::unique_ptr<DataPlane>> make_ebpf_tc(const PlaneSite& site);
+// The same with Maglev tables, of the site's size or default_maglev.
+Result<std::unique_ptr<DataPlane>> make_ebpf_xdp_maglev(const PlaneSite& site);
+Result<std::unique_ptr<DataPlane>> make_ebpf_tc_maglev(const PlaneSite& site);
+// With Maglev tables and direct server return: no flow is remembered.
+Result<std::unique_ptr<DataPlane>> make_ebpf_xdp_dsr(const PlaneSite& site);
+Result<std::unique_ptr<DataPlane>> make_ebpf_tc_dsr(const PlaneSite& site);
 
 }  // namespace svcbench

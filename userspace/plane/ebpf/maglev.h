@@ -12,6 +12,19 @@ namespace svcbench {
 // Whether `size` may be a table's: a prime, so that every backend's permutation reaches every entry.
 [[nodiscard]] bool is_prime(std::uint32_t size);
 
+// One backend's permutation of the entries: offset, offset + skip, offset + 2 skip ..., modulo their
+// number.
+struct MaglevPermutation {
+  std::uint32_t offset = 0;  // below the number of entries
+  std::uint32_t skip = 1;    // 1 to that number less one
+  std::uint32_t weight = 1;  // turns that it takes in a row
+};
+
+// The paper's Pseudocode 1: backends take turns, each takes the next free entry of its permutation. For
+// each of the `size` entries (a prime) the index of its backend; empty for no backends.
+[[nodiscard]] std::vector<std::uint32_t> populate_maglev(std::span<const MaglevPermutation> backends,
+                                                         std::uint32_t size);
+
 // For each of the `size` entries (a prime) the index of its backend in `names`. `names` are hashes that
 // identify the backends, all different: their order does not matter, so that what one node builds another
 // builds too. `weights`, empty or one for each, at least 1: a backend of weight 2 takes two turns where one
