@@ -166,6 +166,39 @@ TEST_CASE("diff, export and explain need no rights") {
   }
 }
 
+TEST_CASE("old runs are what the schemas allow") {
+  for (const auto& [name, schema] : {std::pair{"compare-1", "compare"},
+                                     {"path-1", "compare"},
+                                     {"ebpf-1", "result"},
+                                     {"iptables-1", "chapter"},
+                                     {"connect-1", "connect"},
+                                     {"churn-1", "churn"},
+                                     {"verify-1", "verify"}}) {
+    CAPTURE(name);
+    check_against_schema(std::string(SVCBENCH_TEST_DATA "/runs/") + name + ".json", schema);
+  }
+}
+
+TEST_CASE("export: a command that measures writes each format by itself, as export does from its JSON") {
+  if (!require_root_or_skip()) {
+    return;
+  }
+  const TemporaryFolder folder;
+  const Ran ran =
+      svcbench({"iptables", "--services", "10", "--sweep", "10", "--rounds", "2", "--budget", "2",
+                "--quiet", "--json", folder.path("run.json"), "--csv", folder.path("run.csv"), "--markdown",
+                folder.path("run.md"), "--prometheus", "-"});
+  INFO(ran.err);
+  CHECK((ran.status == 0 || ran.status == 3 || ran.status == 4));
+  const Ran csv = svcbench({"export", folder.path("run.json"), "--csv"});
+  CHECK(csv.out == read_file(folder.path("run.csv")));
+  CHECK(csv.out.find("chapter/iptables-nft/10/first") != std::string::npos);
+  const Ran prometheus = svcbench({"export", folder.path("run.json"), "--prometheus"});
+  CHECK(prometheus.out == ran.out);  // and no table beside it
+  CHECK(read_file(folder.path("run.md")).find("**svcbench iptables**") != std::string::npos);
+  check_refused(svcbench({"iptables", "--ruleset", "-", "--csv", folder.path("run.csv")}), "--ruleset");
+}
+
 TEST_CASE("a run of a newer svcbench: one sentence") {
   const TemporaryFolder folder;
   nlohmann::json run = read_json(comparison);

@@ -208,6 +208,8 @@ TEST_CASE("diff: apples and pears are refused by name; forced, every table says 
                                       {"/run/seed", "seed (1 and other)"},
                                       {"/run/shape", "shape of the services"},
                                       {"/run/packets", "packets of a volley"},
+                                      {"/run/ebpf/select", "choice of backends (random and other)"},
+                                      {"/run/ebpf/forward", "delivery (dnat and other)"},
                                       {"/run/command", "command (compare and other)"}}) {
     CAPTURE(pointer);
     const auto refused = diff_runs(before, changed(pointer, "other"), std::nullopt, false);

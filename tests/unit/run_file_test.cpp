@@ -55,6 +55,7 @@ json comparison() {
   document["states"] = {{{"plane", "nftables"},
                          {"services", 100},
                          {"conntrack_entries_per_1000_new_flows", 1000},
+                         {"flow_table_entries_per_1000_new_flows", 2000},
                          {"kernel_bytes", 5000},
                          {"kernel_bytes_interval", {4000, 6000}},
                          {"user_peak", {{"bytes", 30}, {"own_bytes", 10}, {"tool_bytes", 20}}}}};
@@ -92,8 +93,9 @@ TEST_CASE("run file: every figure of a comparison, by an id that lasts") {
   CHECK(ids == std::vector<std::string>{
                    "sync/nftables/100", "update/iptables-nft/100/add/partial",
                    "path/ebpf-xdp/100/new/random/UDP", "throughput/ebpf-xdp/100/new/random/UDP",
-                   "instrument/clock", "state/nftables/100/conntrack", "state/nftables/100/kernel-memory",
-                   "state/nftables/100/user-memory", "growth/nftables/change-endpoints"});
+                   "instrument/clock", "state/nftables/100/conntrack", "state/nftables/100/flow-table",
+                   "state/nftables/100/kernel-memory", "state/nftables/100/user-memory",
+                   "growth/nftables/change-endpoints"});
 
   const Cell& sync = *file->find("sync/nftables/100");
   CHECK(sync.values == std::vector<double>{30});

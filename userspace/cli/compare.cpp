@@ -184,11 +184,11 @@ Result<int> run(const CompareInput& input) {
     const nlohmann::json document = to_json(results);
     if (json) {
       SVCB_CHECK(json->write(document.dump(1) + "\n"));
+      if (journal) {
+        journal->discard();
+      }
     }
     SVCB_CHECK(exports.write(document));
-    if (journal) {
-      journal->discard();
-    }
   }
   if (!(json && json->is_standard_output()) && !exports.use_standard_output()) {
     fmt::print("{}{}",

@@ -82,6 +82,15 @@ constexpr std::array stories{
           "the entries are counted, the first and the last read back.", "one fill of new maps",
           "preallocated maps: their memory is there before. No program reads them meanwhile."},
     Story{
+        "path", "", "reply",
+        "the backend's answer to a packet of an established flow: from the clock reading at the backend's "
+        "end to the one at the client's. bpf_ktime_get_ns() at both, on one CPU.",
+        "the packet that is answered; a server's work; a NIC, a real wire, sockets.",
+        "every packet is answered, and every answer reaches the client from the address that it had "
+        "dialled, "
+        "or it is an error; the packets themselves are checked as on the way there.",
+        "the median of a volley's answers, one volley a visit", path_bias},
+    Story{
         "path", "", "",
         "from the clock reading that the generator writes into a packet, last thing before it sends it, to "
         "the sink's reading when it comes out at the backend's device: client, veth, the node with the "
@@ -115,11 +124,16 @@ constexpr std::array stories{
         "state", "", "conntrack",
         "nothing is timed: entries of the node's connection tracker after 1,000 new flows of a packet each "
         "to random services, its table empty before.",
-        "what flows keep outside of the tracker (eBPF planes have a table of their own, which is in kernel "
-        "memory).",
+        "what flows keep outside of the tracker: eBPF planes have a table of their own (flow-table).",
         "every packet of the volley comes out right.", "one count",
         "one count, not repeated: it is exact where the tracker is; entries that expire meanwhile are not "
         "counted."},
+    Story{
+        "state", "", "flow-table",
+        "nothing is timed: entries in the plane's own flow table after 1,000 new flows of a packet each to "
+        "random services, the table empty before.",
+        "entries of the kernel's connection tracker.", "every packet of the volley comes out right.",
+        "one count", "one count, not repeated; a translated flow has two entries, one for each direction."},
     Story{"state", "", "kernel-memory",
           "nothing is timed: for eBPF planes the maps' own accounting; else SUnreclaim + VmallocUsed + "
           "Percpu "

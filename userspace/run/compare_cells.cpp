@@ -172,6 +172,8 @@ void add_states(const Field& field, Cells& cells) {
   };
   add("conntrack", "conntrack entries per 1,000 new flows", "entries",
       field.at("conntrack_entries_per_1000_new_flows").number_if_any());
+  add("flow-table", "entries of the plane's own flow table per 1,000 new flows", "entries",
+      field.at("flow_table_entries_per_1000_new_flows").number_if_any());
   if (Cell* cell =
           add("kernel-memory", "kernel memory", "bytes", field.at("kernel_bytes").number_if_any())) {
     cell->interval = field.at("kernel_bytes_interval").interval();

@@ -22,6 +22,7 @@ constexpr double false_share = 1 - stats::confidence;
 struct Place {
   const char* name;
   const char* pointer;
+  const char* if_absent = nullptr;  // what runs had before they said it
 };
 
 // Figures of two runs that differ in one of these say nothing about each other.
@@ -34,6 +35,8 @@ constexpr std::array musts{
     Place{"seed", "/run/seed"},
     Place{"shape of the services", "/run/shape"},
     Place{"packets of a volley", "/run/packets"},
+    Place{"choice of backends", "/run/ebpf/select", "random"},
+    Place{"delivery", "/run/ebpf/forward", "dnat"},
 };
 
 // What may be the very thing that is asked about, or moves figures a little: told, not refused.
@@ -70,8 +73,12 @@ std::vector<std::string> differing(const RunFile& before, const RunFile& after,
                                    const std::array<Place, count>& places) {
   std::vector<std::string> found;
   for (const Place& place : places) {
-    const json first = value_at(before, place.pointer);
-    const json second = value_at(after, place.pointer);
+    const auto value = [&place](const RunFile& run) {
+      json found = value_at(run, place.pointer);
+      return found.is_null() && place.if_absent != nullptr ? json(place.if_absent) : found;
+    };
+    const json first = value(before);
+    const json second = value(after);
     if (first != second) {
       found.push_back(first.is_object() && second.is_object() && first.size() > 4
                           ? std::string(place.name)
