@@ -122,6 +122,7 @@ static __always_inline bool OF(svcb_masquerades)(const struct OF(svcb_flow) * fl
 /* Where a new flow goes, or one whose backend is gone: *to. The work on new flows is split into functions
  * by themselves because their frames together are more than a program may have. */
 __noinline int OF(svcb_choose)(const struct OF(svcb_flow) * flow, struct OF(svcb_flow) * to) {
+  struct OF(svcb_frontend) dialled; /* on the stack: kernel 6.1 takes no argument's memory as a key */
   struct OF(svcb_backend) * backend;
   __u64 word = 0;
   __u32 index;
@@ -130,7 +131,8 @@ __noinline int OF(svcb_choose)(const struct OF(svcb_flow) * flow, struct OF(svcb
   if (!flow || !to)
     return SVCB_NOT_REWRITTEN;
   *to = *flow;
-  outcome = OF(svcb_find)(&to->to, &word);
+  dialled = to->to;
+  outcome = OF(svcb_find)(&dialled, &word);
   if (outcome != SVCB_TRANSLATED)
     return outcome;
   if (!svcb_service_count(word))

@@ -141,7 +141,7 @@ TEST_CASE("run file: names that no plane has stay text, and out of ids") {
   const auto file = parse(document);
   REQUIRE(file);
   CHECK(file->cells[0].plane == "a/b\n\"c\"");
-  CHECK(file->cells[0].id == "sync/a-b--c-/100");
+  CHECK(file->cells[0].id == "sync/a-b-c-/100");
 }
 
 TEST_CASE("run file: what is no run, or of a newer svcbench, is told in a sentence") {

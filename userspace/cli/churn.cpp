@@ -109,7 +109,8 @@ Action configure_churn(CLI::App& app) {
   input->capacity.add_options(app);
   input->balancer.add_options(app, false);
   app.add_option("--json", input->json,
-                 "Write every change, the latencies and the environment here (- is standard output)");
+                 "Write every change, the latencies and the environment here (- is standard output)")
+      ->type_name(file_value);
   app.add_flag("--quiet", input->quiet, "No progress on standard error");
   app.footer(
       "Endpoints and services are added, changed and removed by the plane's own way of updating, while\n"

@@ -10,7 +10,7 @@
 namespace svcbench {
 
 std::span<const Command> commands() {
-  static constexpr std::array<Command, 14> table{{
+  static constexpr std::array<Command, 19> table{{
       {"ebpf", "measure eBPF map updates and lookups over a sweep of N, beside iptables-restore",
        configure_ebpf},
       {"compare", "measure all data planes side by side: sync, update, path, state; Table 4.2, measured",
@@ -30,8 +30,15 @@ std::span<const Command> commands() {
        configure_maps},
       {"render", "print what a plane would program: rules, sets, maps, as its tools take them",
        configure_render},
+      {"diff", "what changed from one run to another, figure by figure; for CI too", configure_diff},
+      {"export", "a finished run as CSV, Markdown or Prometheus' text format", configure_export},
+      {"explain", "how a figure of a finished run was made, and what could make it wrong",
+       configure_explain},
       {"probe", "say what this machine can measure, and how to get what is missing", configure_probe},
       {"list", "name the data planes and the scenarios", configure_list},
+      {"completions", "print a script that completes command lines in bash, zsh or fish",
+       configure_completions},
+      {"man", "print the manual page", configure_man},
   }};
   return table;
 }

@@ -4,11 +4,13 @@
 #include <memory>
 
 #include "cli/command.h"
+#include "cli/export_input.h"
 #include "cli/input.h"
 #include "cli/run_info.h"
 #include "measure/borrow.h"
 #include "measure/compare_analysis.h"
 #include "measure/compare_run.h"
+#include "measure/emulation.h"
 #include "report/compare_json.h"
 #include "report/compare_reader.h"
 #include "report/compare_table.h"
@@ -16,6 +18,7 @@
 #include "sys/capabilities.h"
 #include "sys/environment.h"
 #include "sys/sandbox.h"
+#include "verify/quick_look.h"
 
 namespace svcbench {
 
@@ -31,7 +34,9 @@ struct CompareInput {
   bool every_kind = false;
   std::uint32_t packets = CompareOptions{}.packets;
   RunInput run{.rounds = CompareOptions{}.rounds, .budget_seconds = CompareOptions{}.budget_seconds};
-  std::string with{};  // path, or empty
+  std::string with{};    // path, or empty
+  std::string resume{};  // the same
+  ExportInput exports{};
 };
 
 std::vector<std::string> plane_names() {
@@ -96,8 +101,43 @@ Result<std::optional<CompareResults>> lender(const CompareInput& input,
   return other;
 }
 
+// What two parts of one run must have in common, by the names that an Error tells.
+nlohmann::json identity_of(const CompareInput& input, const nlohmann::json& environment,
+                           const WorkloadInput::Made& made, const std::vector<std::size_t>& sweep) {
+  return {{"command", input.command},
+          {"revision", describe_command(input.command, input.workload.seed).at("git_revision")},
+          {"kernel", environment.at("kernel").at("release")},
+          {"CPU", environment.at("cpu").at("model")},
+          {"services", made.description},
+          {"sweep", sweep},
+          {"seed", input.workload.seed},
+          {"rounds", input.run.rounds},
+          {"packets", input.packets},
+          {"planes", input.planes},
+          {"scenarios", input.scenarios},
+          {"ebpf", input.balancer.describe()}};
+}
+
+// Beside the result's file. None: there is no such file.
+Result<std::optional<Journal>> journal_of(const CompareInput& input, const nlohmann::json& environment,
+                                          const WorkloadInput::Made& made,
+                                          const std::vector<std::size_t>& sweep) {
+  const std::string& path = input.resume.empty() ? input.run.json : input.resume;
+  if (path.empty() || path == "-") {
+    return std::nullopt;
+  }
+  nlohmann::json identity = identity_of(input, environment, made, sweep);
+  SVCB_TAKE(journal, input.resume.empty() ? Journal::begin(path, std::move(identity))
+                                          : Journal::resume(path, identity));
+  return std::optional(std::move(journal));
+}
+
 Result<int> run(const CompareInput& input) {
-  SVCB_TAKE(json, open_output(input.run.json));
+  if (!input.resume.empty() && !input.run.json.empty()) {
+    return usage_error("--resume {} goes on writing to that file: leave --json out", input.resume);
+  }
+  SVCB_TAKE(json, open_output(input.resume.empty() ? input.run.json : input.resume));
+  SVCB_TAKE(exports, input.exports.open());
   SVCB_CHECK(check_on_wire(input, chosen_scenarios(input.scenarios)));
   SVCB_TAKE(ebpf, input.balancer.choice());
   SVCB_TAKE(made, input.workload.make());
@@ -106,6 +146,7 @@ Result<int> run(const CompareInput& input) {
   SVCB_CHECK(require_privileges());
 
   const nlohmann::json environment = describe_environment();
+  SVCB_TAKE(journal, journal_of(input, environment, made, sweep));
   SVCB_CHECK(enter_private_namespaces());
   const auto progress = make_progress(input.run.quiet);
   const CompareOptions options{.planes = chosen_planes(input.planes),
@@ -119,9 +160,17 @@ Result<int> run(const CompareInput& input) {
                                .budget_seconds = input.run.budget_seconds,
                                .services_capacity = input.capacity.services,
                                .backends_capacity = input.capacity.backends,
-                               .ebpf = ebpf};
+                               .ebpf = ebpf,
+                               .told_in = told_in(emulation_of(environment)),
+                               .journal = journal ? &*journal : nullptr};
+  std::optional<BehaviourCheck> behaviours;
+  if (input.command == "compare") {
+    SVCB_TAKE(check, verify::look_at(options.planes, options.seed, *progress));
+    behaviours = std::move(check);
+  }
   MonotonicClock clock;
   SVCB_TAKE(results, run_compare(made.workload, options, clock, *progress));
+  results.behaviours = std::move(behaviours);
   results.environment = environment;
   results.run =
       describe_run(input.command, input.workload, sweep, made, input.run.rounds, input.run.budget_seconds);
@@ -132,10 +181,17 @@ Result<int> run(const CompareInput& input) {
     results.notes.push_back(describe_borrowed(*results.borrowed));
   }
   results.verdicts = judge(results);
-  if (json) {
-    SVCB_CHECK(json->write(to_json(results).dump(1) + "\n"));
+  if (json || !exports.empty()) {
+    const nlohmann::json document = to_json(results);
+    if (json) {
+      SVCB_CHECK(json->write(document.dump(1) + "\n"));
+    }
+    SVCB_CHECK(exports.write(document));
+    if (journal) {
+      journal->discard();
+    }
   }
-  if (!json || !json->is_standard_output()) {
+  if (!(json && json->is_standard_output()) && !exports.use_standard_output()) {
     fmt::print("{}{}",
                run_header(results.environment, results.run, results.seconds, made.description, made.notes),
                render_comparison(results, wants_colour()));
@@ -151,6 +207,11 @@ std::shared_ptr<CompareInput> common_options(CLI::App& app, std::string command)
   input->capacity.add_options(app);
   input->balancer.add_options(app, true);
   input->run.add_options(app);
+  app.add_option("--resume", input->resume,
+                 "Continue the run that was to write this file by --json, and was cut off: with the same\n"
+                 "options otherwise. What it had measured is in FILE.part")
+      ->type_name("FILE");
+  input->exports.add_options(app);
   app.add_option("--packets", input->packets, "Packets of one visit to a cell of the path")
       ->check(whole_number(100, 100'000))
       ->capture_default_str();
@@ -185,7 +246,8 @@ Action configure_compare(CLI::App& app) {
       ->check(CLI::IsMember({"sync", "update", "path", "state"}));
   app.add_option("--with", input->with,
                  "The --json of a comparison under another kernel, which lends the planes that this kernel "
-                 "lacks:\nscaled by way of the planes that both runs measure, and marked");
+                 "lacks:\nscaled by way of the planes that both runs measure, and marked")
+      ->type_name(file_value);
   app.footer(
       "Programs every plane as its real controller does, in network namespaces of their own, and measures\n"
       "side by side, interleaved:\n"
@@ -195,6 +257,7 @@ Action configure_compare(CLI::App& app) {
       "last,\n"
       "          a random and a missing service; every packet is checked at the other end\n"
       "  state   connection tracking entries, kernel memory\n"
+      "Before that a few behaviours are looked at: a plane that fails one is marked (verify tries all).\n"
       "Ends with the chapter's Table 4.2, measured, and verdicts on its claims.\n"
       "\n"
       "Examples:\n"

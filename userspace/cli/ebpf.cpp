@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "cli/command.h"
+#include "cli/export_input.h"
 #include "cli/input.h"
 #include "cli/run_info.h"
 #include "measure/compare_analysis.h"
@@ -33,6 +34,7 @@ struct EbpfInput {
   WorkloadInput workload{};
   CapacityInput capacity{};
   RunInput run{.rounds = EbpfRunOptions{}.rounds, .budget_seconds = 60};
+  ExportInput exports{};
   std::string iptables{};
 };
 
@@ -62,6 +64,7 @@ Result<CompareResults> measure_paths(const EbpfInput& input, const WorkloadInput
 
 Result<int> run(const EbpfInput& input) {
   SVCB_TAKE(json, open_output(input.run.json));
+  SVCB_TAKE(exports, input.exports.open());
   SVCB_TAKE(made, input.workload.make());
   SVCB_TAKE(sweep, input.workload.sweep(made.workload.services().size()));
   SVCB_CHECK(require_privileges());
@@ -90,7 +93,7 @@ Result<int> run(const EbpfInput& input) {
   }
   withhold_absolute(results.verdicts, emulation_of(environment));
   results.seconds += paths.seconds;
-  if (json) {
+  if (json || !exports.empty()) {
     nlohmann::json out = to_json(results);
     const nlohmann::json path = to_json(paths);
     for (const char* part : {"paths", "instrument"}) {
@@ -98,9 +101,12 @@ Result<int> run(const EbpfInput& input) {
     }
     out["path_growth"] = path["growth"];
     out["path_notes"] = path["notes"];
-    SVCB_CHECK(json->write(out.dump(1) + "\n"));
+    if (json) {
+      SVCB_CHECK(json->write(out.dump(1) + "\n"));
+    }
+    SVCB_CHECK(exports.write(out));
   }
-  if (!json || !json->is_standard_output()) {
+  if (!(json && json->is_standard_output()) && !exports.use_standard_output()) {
     fmt::print("{}", run_header(results.environment, results.run, results.seconds,
                                 fmt::format("{}; beside them {} with the chapter's three rules a service",
                                             made.description, iptables.label),
@@ -118,13 +124,15 @@ Action configure_ebpf(CLI::App& app) {
   input->workload.add_options(app);
   input->capacity.add_options(app);
   input->run.add_options(app);
+  input->exports.add_options(app);
   app.add_option("--budget", input->run.budget_seconds,
                  "Seconds to aim at: dear cells get fewer repeats, or are skipped")
       ->check(whole_number(1, 1'000'000))
       ->capture_default_str();
   app.add_option("--iptables", input->iptables,
                  "The iptables-restore to compare with, e.g. /usr/sbin/iptables-legacy-restore\n"
-                 "(default: iptables-restore)");
+                 "(default: iptables-restore)")
+      ->type_name(file_value);
   app.footer(
       "What it does, at each size N of the sweep:\n"
       "  fills the maps with N services; changes, adds and removes one service, by map update and by\n"

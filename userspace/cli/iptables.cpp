@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "cli/command.h"
+#include "cli/export_input.h"
 #include "cli/input.h"
 #include "cli/ruleset.h"
 #include "cli/run_info.h"
@@ -30,6 +31,7 @@ struct IptablesInput {
   std::string ruleset{};
   WorkloadInput workload{};
   RunInput run{.rounds = ChapterRunOptions{}.rounds, .budget_seconds = ChapterRunOptions{}.budget_seconds};
+  ExportInput exports{};
 };
 
 // The programs of one back end: by their own name, or plain iptables-restore where that is this back end
@@ -108,7 +110,13 @@ Status check_shape(const std::string& shape) {
 }
 
 Result<int> run(IptablesInput input) {
+  SVCB_TAKE(exports, input.exports.open());
   if (!input.ruleset.empty()) {
+    if (!exports.empty()) {
+      return usage_error(
+          "--csv, --markdown and --prometheus are of the chapter's table: with --ruleset give "
+          "--json");
+    }
     return time_ruleset(input.ruleset, input.run);
   }
   SVCB_CHECK(check_shape(input.shape));
@@ -136,10 +144,14 @@ Result<int> run(IptablesInput input) {
   results.run =
       describe_run("iptables", input.workload, sweep, made, input.run.rounds, input.run.budget_seconds);
   results.run["shape"] = input.shape;
-  if (json) {
-    SVCB_CHECK(json->write(chapter_json(results).dump(1) + "\n"));
+  if (json || !exports.empty()) {
+    const nlohmann::json document = chapter_json(results);
+    if (json) {
+      SVCB_CHECK(json->write(document.dump(1) + "\n"));
+    }
+    SVCB_CHECK(exports.write(document));
   }
-  if (!json || !json->is_standard_output()) {
+  if (!(json && json->is_standard_output()) && !exports.use_standard_output()) {
     fmt::print("{}",
                run_header(results.environment, results.run, results.seconds, programs_of(results), {}));
     fmt::print("{}", render_chapter(results, wants_colour()));
@@ -155,7 +167,8 @@ Action configure_iptables(CLI::App& app) {
       ->check(CLI::IsMember({"chapter", "kube-proxy"}))
       ->capture_default_str();
   app.add_option("--ruleset", input->ruleset,
-                 "Time this ruleset instead, which iptables-save printed (- reads standard input)");
+                 "Time this ruleset instead, which iptables-save printed (- reads standard input)")
+      ->type_name(file_value);
   app.add_option("--services", input->workload.services, "Largest number of services (default: 10,000)")
       ->check(whole_number(1, Generator::max_services));
   app.add_option("--sweep", input->workload.sweep_texts,
@@ -166,6 +179,7 @@ Action configure_iptables(CLI::App& app) {
       ->check(whole_number(0, UINT64_MAX))
       ->capture_default_str();
   input->run.add_options(app);
+  input->exports.add_options(app);
   app.add_option("--budget", input->run.budget_seconds,
                  "Seconds to aim at: dear cells get fewer repeats, or are skipped")
       ->check(whole_number(1, 1'000'000))

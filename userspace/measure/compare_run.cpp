@@ -11,6 +11,7 @@
 #include "measure/path.h"
 #include "measure/state.h"
 #include "measure/update.h"
+#include "measure/visit.h"
 #include "measure/wire/agreement.h"
 #include "measure/wire/round_trip.h"
 #include "plane/ebpf/attached_ebpf.h"
@@ -352,6 +353,16 @@ void CompareRun::add_sync_step(Cell& cell) {
     results_.syncs[index].repeats.push_back(plane->sync_cost());
     return {};
   };
+  step.samples = [this, index] { return to_json(results_.syncs[index].repeats.back()); };
+  step.restore = [this, index](const nlohmann::json& samples) -> Status {
+    SVCB_TAKE(cost, sync_cost_of(samples));
+    results_.syncs[index].repeats.push_back(cost);
+    return {};
+  };
+  step.figure = [this, index] {
+    const SyncCost& cost = results_.syncs[index].repeats.back();
+    return time_text(static_cast<double>(cost.generate_ns + cost.commit_ns));
+  };
   steps_.push_back(std::move(step));
 }
 
@@ -427,6 +438,24 @@ Status CompareRun::add_update_steps(Cell& cell) {
       return subject.add_remove_block(count, verify, clock_, results_.updates[add],
                                       results_.updates[remove]);
     };
+    step.samples = [this, change, add, remove] {
+      nlohmann::json out = nlohmann::json::array();
+      for (const std::size_t at : {change, add, remove}) {
+        out.push_back(last_blocks(results_.updates[at]));
+      }
+      return out;
+    };
+    step.restore = [this, change, add, remove](const nlohmann::json& samples) -> Status {
+      std::size_t i = 0;
+      for (const std::size_t at : {change, add, remove}) {
+        SVCB_CHECK(add_blocks(results_.updates[at], samples, i++));
+      }
+      return {};
+    };
+    step.figure = [this, change] {
+      const auto median = stats::median_of(results_.updates[change].commit_ns.back());
+      return median ? time_text(median->value) : "";
+    };
     steps_.push_back(std::move(step));
   }
   return {};
@@ -450,7 +479,8 @@ void CompareRun::add_path_steps(PathStand& stand, const std::string& plane, std:
                              to_string(kind.flow), to_string(kind.position), to_string(kind.protocol));
     step.seconds = volley_seconds + 3e-5 * options_.packets;
     step.fewest = fewest_repeats;
-    step.run = [this, &stand, &targets, kind, index](std::size_t repeat) -> Status {
+    const auto last = std::make_shared<PathVisit>();
+    step.run = [this, &stand, &targets, kind, index, last](std::size_t repeat) -> Status {
       PathCell& cell = results_.paths[index];
       const auto name = [&] {
         return fmt::format("{}, {} services, {}, {} {}", cell.plane, grouped(cell.services),
@@ -461,12 +491,7 @@ void CompareRun::add_path_steps(PathStand& stand, const std::string& plane, std:
         SVCB_CHECK(check_interrupted());
         return failure("path, {}: {}", name(), arrivals.error().message);
       }
-      cell.sent += arrivals->counts.sent;
-      cell.latency.merge(arrivals->latency);
-      cell.p50_ns.push_back(*arrivals->latency.quantile(0.5));
-      if (const auto p99 = arrivals->latency.quantile(0.99)) {
-        cell.p99_ns.push_back(*p99);
-      }
+      *last = PathVisit{arrivals->counts.sent, arrivals->latency, {}};
       if (kind.position == Position::random && kind.flow != FlowKind::reply &&
           repeat % throughput_every == 0) {
         auto batched = stand.measure(targets, kind, throughput_packets, throughput_batch);
@@ -474,9 +499,22 @@ void CompareRun::add_path_steps(PathStand& stand, const std::string& plane, std:
           SVCB_CHECK(check_interrupted());
           return failure("throughput, {}: {}", name(), batched.error().message);
         }
-        cell.packets_per_second.push_back(batched->packets_per_second());
+        last->packets_per_second = batched->packets_per_second();
       }
+      last->add_to(cell);
       return {};
+    };
+    step.samples = [last] { return last->json(); };
+    step.restore = [this, index](const nlohmann::json& samples) -> Status {
+      SVCB_TAKE(visit, PathVisit::of(samples));
+      visit.add_to(results_.paths[index]);
+      return {};
+    };
+    step.figure = [this, last] {
+      const double p50 = last->latency.quantile(0.5).value_or(0);
+      return "p50 " + (options_.told_in.name == "ns"
+                           ? time_text(p50)
+                           : fmt::format("{:.0f} {}", p50 / options_.told_in.ns, options_.told_in.name));
     };
     steps_.push_back(std::move(step));
   }
@@ -687,7 +725,14 @@ Result<CompareResults> CompareRun::run() {
   }
   const double left = options_.budget_seconds - seconds_between(begin, clock_.now_ns());
   fit_to_budget(steps_, options_.rounds, std::max(left, options_.budget_seconds / 4));
-  SVCB_CHECK(run_rounds(steps_, options_.rounds, options_.seed, clock_, progress_));
+  if (options_.journal != nullptr) {
+    SVCB_CHECK(options_.journal->plan(steps_));
+    if (const std::size_t restored = options_.journal->restored(); restored > 0) {
+      results_.notes.push_back(fmt::format(
+          "{} visits of cells are of an earlier part of this run, which was cut off", grouped(restored)));
+    }
+  }
+  SVCB_CHECK(run_rounds(steps_, options_.rounds, options_.seed, clock_, progress_, options_.journal));
   progress_.phase("check");
   for (const auto& cell : cells_) {
     for (UpdateSubject& subject : cell->subjects) {

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "measure/compare_results.h"
+#include "measure/emulation.h"
 #include "measure/schedule.h"
 #include "plane/registry.h"
 #include "service/workload.h"
@@ -36,7 +37,10 @@ struct CompareOptions {
   double budget_seconds = 300;
   std::optional<std::uint32_t> services_capacity{};
   std::optional<std::uint32_t> backends_capacity{};
-  EbpfChoice ebpf{};  // of the eBPF planes whose name does not say it already
+  EbpfChoice ebpf{};            // of the eBPF planes whose name does not say it already
+  ToldIn told_in{};  // for the progress line
+  // Gets every visit; a resumed one gives back what was measured. None: nothing is kept.
+  Journal* journal = nullptr;
   // Whether this kernel can send the path's packets. Where it cannot, the path is left out, with a note.
   std::function<Status()> live_frames = probe_live_frames;
 };

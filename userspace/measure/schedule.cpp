@@ -69,9 +69,27 @@ std::vector<std::vector<std::size_t>> plan_rounds(const std::vector<Step>& steps
   return plan;
 }
 
+namespace {
+
+// The plan without the visits that were made already: each step's first ones.
+std::vector<std::vector<std::size_t>> remaining(std::vector<std::vector<std::size_t>> plan,
+                                                std::vector<std::size_t> done) {
+  for (auto& round : plan) {
+    std::erase_if(round, [&](std::size_t i) { return done[i] > 0 && done[i]-- > 0; });
+  }
+  return plan;
+}
+
+}  // namespace
+
 Status run_rounds(std::vector<Step>& steps, std::size_t rounds, std::uint64_t seed, Clock& clock,
-                  Progress& progress) {
-  const auto plan = plan_rounds(steps, rounds, seed);
+                  Progress& progress, Journal* journal) {
+  std::vector<std::size_t> repeated(steps.size(), 0);
+  for (std::size_t i = 0; i < steps.size() && journal != nullptr; ++i) {
+    repeated[i] = journal->done(steps[i].label);
+  }
+  const std::vector<std::size_t> before = repeated;
+  const auto plan = remaining(plan_rounds(steps, rounds, seed), before);
   std::size_t total = 0;
   double left = 0;
   for (const auto& round : plan) {
@@ -81,7 +99,6 @@ Status run_rounds(std::vector<Step>& steps, std::size_t rounds, std::uint64_t se
     }
   }
 
-  std::vector<std::size_t> repeated(steps.size(), 0);
   std::vector<double> spent(steps.size(), 0);
   std::size_t done = 0;
   for (const auto& round : plan) {
@@ -91,12 +108,18 @@ Status run_rounds(std::vector<Step>& steps, std::size_t rounds, std::uint64_t se
       progress.step(step.label, done, total, left);
       const std::int64_t start = clock.now_ns();
       SVCB_CHECK(step.run(repeated[i]));
+      if (journal != nullptr) {
+        SVCB_CHECK(journal->add(step));
+      }
+      if (step.figure) {
+        progress.result(step.figure());
+      }
       spent[i] += seconds_between(start, clock.now_ns());
       ++repeated[i];
       ++done;
       left -= step.seconds;
       // What is left of this step will cost what it has cost on average so far.
-      const double mean = spent[i] / static_cast<double>(repeated[i]);
+      const double mean = spent[i] / static_cast<double>(repeated[i] - before[i]);
       const auto to_come = static_cast<double>(std::min(step.repeats, rounds) - repeated[i]);
       left = std::max(0.0, left + (mean - step.seconds) * to_come);
       step.seconds = mean;

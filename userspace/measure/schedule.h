@@ -5,11 +5,13 @@
 
 #include <cstdint>
 #include <functional>
+#include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "measure/clock.h"
+#include "measure/journal.h"
 #include "svcbench/result.h"
 
 namespace svcbench {
@@ -22,6 +24,11 @@ struct Step {
   std::size_t repeats = 0;  // rounds that it takes part in
   std::size_t fewest = 0;   // below this the step is not worth running: it is dropped
   bool droppable = false;   // may be dropped where the budget does not hold it
+  // For a journal: what the last repeat measured, and the way back into the results. None: a run that is
+  // continued measures it anew.
+  std::function<nlohmann::json()> samples{};
+  std::function<Status(const nlohmann::json&)> restore{};
+  std::function<std::string()> figure{};  // the last repeat's, in a word or two, for the progress line
 };
 
 // Fits repeats to a budget: every step gets `rounds`; while the sum is over `budget_seconds`, the dearest
@@ -39,13 +46,16 @@ class Progress {
   virtual void phase(const std::string& name) = 0;
   // Step `done` of `total` is about to run; seconds_left is the sum of what the rest took so far.
   virtual void step(const std::string& label, std::size_t done, std::size_t total, double seconds_left) = 0;
+  // What the step that was told last has measured.
+  virtual void result(const std::string& /*figure*/) {}
   virtual void finished() = 0;
 };
 
 // Runs every step as often as its repeats say, spread evenly over the rounds, in a seeded order within
-// each. Stops at the first error, and at SIGINT or SIGTERM between two steps.
+// each. Stops at the first error, and at SIGINT or SIGTERM between two steps. `journal`, if any: gets every
+// visit before the next one starts; the visits that it holds already (see Journal::plan()) are left out.
 Status run_rounds(std::vector<Step>& steps, std::size_t rounds, std::uint64_t seed, Clock& clock,
-                  Progress& progress);
+                  Progress& progress, Journal* journal = nullptr);
 
 // The visits that run_rounds makes, in order: indices into `steps`, one vector a round.
 std::vector<std::vector<std::size_t>> plan_rounds(const std::vector<Step>& steps, std::size_t rounds,

@@ -23,10 +23,11 @@ class TerminalProgress final : public Progress {
     if (now - shown_ < std::chrono::milliseconds(100)) {
       return;
     }
-    show(fmt::format("cell {} of {}, about {} left: {}", done + 1, total, duration_text(seconds_left),
-                     label));
+    show(fmt::format("cell {} of {}, about {} left: {}{}", done + 1, total, duration_text(seconds_left),
+                     label, last_.empty() ? "" : fmt::format(" (last: {})", last_)));
     shown_ = now;
   }
+  void result(const std::string& figure) override { last_ = figure; }
   void finished() override { clear(); }
 
  private:
@@ -44,6 +45,7 @@ class TerminalProgress final : public Progress {
   }
 
   steady_clock::time_point shown_{};
+  std::string last_{};
   bool dirty_ = false;
 };
 
@@ -55,14 +57,16 @@ class PlainProgress final : public Progress {
     if (done > 0 && now - shown_ < std::chrono::seconds(10)) {
       return;
     }
-    fmt::print(stderr, "cell {} of {}, about {} left: {}\n", done + 1, total, duration_text(seconds_left),
-               label);
+    fmt::print(stderr, "cell {} of {}, about {} left: {}{}\n", done + 1, total, duration_text(seconds_left),
+               label, last_.empty() ? "" : fmt::format(" (last: {})", last_));
     shown_ = now;
   }
+  void result(const std::string& figure) override { last_ = figure; }
   void finished() override {}
 
  private:
   steady_clock::time_point shown_{};
+  std::string last_{};
 };
 
 class NoProgress final : public Progress {

@@ -15,7 +15,7 @@ namespace svcbench {
 struct Cell {
   // The same in every run that measures the same thing, and used once in a run: the scenario, the plane,
   // the number of services, then what sets it apart: "path/ebpf-xdp/1000/new/last/UDP". Of
-  // [A-Za-z0-9._,+:-] and '/' alone, whatever the file says.
+  // [A-Za-z0-9._+:-] and '/' alone, whatever the file says.
   std::string id;
   // "sync", "update", "fill", "path", "throughput", "program", "state", "chapter", "floor", "connect",
   // "churn", "instrument", "growth".
@@ -30,8 +30,8 @@ struct Cell {
   double value = 0;
   std::optional<stats::Interval> interval{};
   std::size_t samples = 0;
-  // What the value and the interval were made of, in the order in which they were measured, in `unit`: one
-  // a repeat, or the median of a block or a volley. Empty where the file has none.
+  // What the value and the interval were made of, in the order in which they were measured (of churn, by
+  // service), in `unit`: one a repeat, or the median of a block or a volley. Empty where the file has none.
   std::vector<double> values{};
   // Beside it, by name; the name ends in the unit where that is another: "p90", "p99", "p99.9", "max",
   // "stage", "tool_user_ns", "input_bytes".

@@ -9,7 +9,7 @@
 namespace svcbench {
 
 std::string id_part(std::string_view text) {
-  constexpr std::string_view also_plain = "._,+:-";
+  constexpr std::string_view also_plain = "._+:-";
   std::string part(text);
   std::replace_if(
       part.begin(), part.end(),
@@ -17,6 +17,9 @@ std::string id_part(std::string_view text) {
         return std::isalnum(static_cast<unsigned char>(c)) == 0 && also_plain.find(c) == also_plain.npos;
       },
       '-');
+  // One of a run of them is enough: "new-flow-first-UDP".
+  part.erase(std::unique(part.begin(), part.end(), [](char a, char b) { return a == '-' && b == '-'; }),
+             part.end());
   return part;
 }
 

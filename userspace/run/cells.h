@@ -21,7 +21,7 @@ void add_churn_cells(const Field& document, Cells& cells);
 
 // ---- what they share ----
 
-// A part of an id: what is not of [A-Za-z0-9._,+:-] is a '-'.
+// A part of an id: what is not of [A-Za-z0-9._+:] is a '-', several a single one.
 [[nodiscard]] std::string id_part(std::string_view text);
 // "path/ebpf-xdp/1000"; without the parts that a cell has not.
 [[nodiscard]] std::string id_of(const Cell& cell);

@@ -112,10 +112,14 @@ const Cell* RunFile::find(std::string_view id) const {
 }
 
 Result<RunFile> parse_run(std::string_view text, const std::string& source) {
+  SVCB_TAKE(document, parse_json(text, printable(source)));
+  return run_of(std::move(document), source);
+}
+
+Result<RunFile> run_of(json document, const std::string& source) {
   const std::string name = printable(source);
   RunFile file;
   file.path = source;
-  SVCB_TAKE(document, parse_json(text, name));
   SVCB_TAKE(kind, kind_of(document, name));
   SVCB_TAKE(version, version_of(document, *kind, name));
   file.document = std::move(document);

@@ -27,6 +27,9 @@ struct RunFile {
 // one that this svcbench writes are read. `source` names the text in errors. Errors: usage, one sentence.
 [[nodiscard]] Result<RunFile> parse_run(std::string_view text, const std::string& source);
 
+// The same of a document that is there already.
+[[nodiscard]] Result<RunFile> run_of(nlohmann::json document, const std::string& source);
+
 // The same from a file, of at most 512 MiB; "-" reads standard input.
 [[nodiscard]] Result<RunFile> read_run(const std::string& path);
 

@@ -25,7 +25,8 @@ Status check_world(World& world) {
       const Endpoint server{world.new_endpoint_address(variant.family), 8080};
       SVCB_CHECK(world.own(server.address));
       SVCB_CHECK(world.backends().serve(server, variant.protocol));
-      SVCB_TAKE(dialled, dial(world.client_place(), world.client(who, variant.family),
+      const Endpoint client = world.client(who, variant.family);
+      SVCB_TAKE(dialled, dial(world.place_of(client.address), client,
                               {server.address, server.port, variant.protocol}, 5 * patience_ns));
       if (!dialled.flow || dialled.flow->served().by != server) {
         return failure(
@@ -56,6 +57,10 @@ Result<std::unique_ptr<DataPlane>> make_in(const PlaneRow& row, const World& wor
   SVCB_TAKE(visit, place.enter());
   SVCB_TAKE(plane, row.make(site_of(world, cluster)));
   return std::make_unique<InNamespace>(std::move(place), std::move(plane));
+}
+
+Works works_of(const PlaneRow& row) {
+  return row.sees_frames ? Works::on_frames : row.off_wire.empty() ? Works::on_packets : Works::at_sockets;
 }
 
 const Lack* lack_of(const PlaneRow& row, const Case& one) {
@@ -131,7 +136,7 @@ Result<std::vector<CaseResult>> verify_plane(const PlaneRow& row, const VerifyOp
                                              Progress& progress) {
   const auto tasks = tasks_of(options);
   std::vector<CaseResult> results;
-  SVCB_TAKE(world, World::create(row.sees_frames));
+  SVCB_TAKE(world, World::create(works_of(row)));
   SVCB_CHECK(check_world(*world));
   SVCB_TAKE(plane, make_in(row, *world, options.cluster));
   const std::int64_t begin = monotonic_ns();

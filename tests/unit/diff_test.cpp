@@ -1,0 +1,254 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+// Two runs side by side: what changed, what only seems to, and what may not be compared.
+#include "run/diff.h"
+
+#include <doctest/doctest.h>
+
+#include <boost/random/normal_distribution.hpp>
+#include <cmath>
+
+#include "report/diff_report.h"
+#include "stats/change.h"
+#include "stats/random.h"
+
+namespace svcbench {
+namespace {
+
+using nlohmann::json;
+
+std::vector<double> around(double middle, double scatter, std::size_t count, Random& random) {
+  boost::random::normal_distribution<double> normal(0, scatter);
+  std::vector<double> values(count);
+  for (double& value : values) {
+    value = middle * std::exp(normal(random));
+  }
+  return values;
+}
+
+TEST_CASE("change: the ratio of medians, with what a resample makes of it") {
+  const std::vector<double> before{10, 11, 12, 9, 8, 10};
+  const std::vector<double> after{20, 22, 24, 18, 16, 20};
+  const auto ratio = stats::ratio_of_medians(before, after, 1);
+  REQUIRE(ratio);
+  CHECK(ratio->value == 2);
+  CHECK(ratio->samples == 6);
+  REQUIRE(ratio->interval);
+  CHECK(ratio->interval->low > 1.4);
+  CHECK(ratio->interval->low < 2);
+  CHECK(ratio->interval->high > 2);
+  CHECK(ratio->interval->high < 2.9);
+  // The same seed gives the same interval, another one another.
+  CHECK(stats::ratio_of_medians(before, after, 1)->interval->low == ratio->interval->low);
+  // One that scatters in nothing has an interval of nothing.
+  const std::vector<double> still(6, 5.0);
+  CHECK(stats::ratio_of_medians(still, still, 1)->interval->low == 1);
+  CHECK(stats::ratio_of_medians(still, still, 1)->interval->high == 1);
+  CHECK_FALSE(stats::ratio_of_medians(std::vector<double>{1, 2}, after, 1)->interval);
+  CHECK_FALSE(stats::ratio_of_medians(std::vector<double>{1, 0, 1, 1, 1, 1}, after, 1));
+  CHECK_FALSE(stats::ratio_of_medians({}, after, 1));
+}
+
+TEST_CASE("change: Welch's test of the logarithms") {
+  // By hand: logarithms 0 1 0 1 0 1 and 1 2 1 2 1 2; means differ by 1, each mean's variance is
+  // 1.5 / 5 / 6 = 0.05, so t = 1 / sqrt(0.1) = 3.1623 at 10 degrees: p = 0.01011.
+  const double e = std::exp(1);
+  const std::vector<double> before{1, e, 1, e, 1, e};
+  const std::vector<double> after{e, e * e, e, e * e, e, e * e};
+  CHECK(*stats::welch_p(before, after) == doctest::Approx(0.01011).epsilon(0.002));
+  CHECK(*stats::welch_p(after, before) == doctest::Approx(0.01011).epsilon(0.002));
+  CHECK(*stats::welch_p_beyond(before, after, 1) == doctest::Approx(0.01011 / 2).epsilon(0.002));
+  CHECK(*stats::welch_p_beyond(before, after, e) == doctest::Approx(0.5));
+  CHECK(*stats::welch_p(before, before) == doctest::Approx(1));
+  const std::vector<double> still(6, 5.0);
+  const std::vector<double> other(6, 6.0);
+  CHECK(*stats::welch_p(still, still) == 1);
+  CHECK(*stats::welch_p(still, other) == 0);
+  CHECK_FALSE(stats::welch_p(before, std::vector<double>{1, 2, 3}));
+}
+
+TEST_CASE("change: many tests at once (Benjamini and Hochberg, worked by hand)") {
+  // Sorted 0.005 0.01 0.03 0.04 0.5, times 5 / rank: 0.025 0.025 0.05 0.05 0.5.
+  const std::vector<double> p{0.03, 0.5, 0.01, 0.04, 0.005};
+  const auto adjusted = stats::adjusted_for_many(p);
+  const std::vector<double> expected{0.05, 0.5, 0.025, 0.05, 0.025};
+  REQUIRE(adjusted.size() == 5);
+  for (std::size_t i = 0; i < 5; ++i) {
+    CHECK(adjusted[i] == doctest::Approx(expected[i]));
+  }
+  CHECK(stats::adjusted_for_many({}).empty());
+}
+
+TEST_CASE("change: drift by Theil and Sen") {
+  std::vector<double> rising;
+  for (int i = 0; i < 11; ++i) {
+    rising.push_back(100 + i);
+  }
+  const auto found = stats::drift(rising);
+  REQUIRE(found);
+  CHECK(found->share == doctest::Approx(10.0 / 105));
+  CHECK(found->interval.low == doctest::Approx(10.0 / 105));
+  CHECK(found->p < 0.001);
+  // One wild value moves it little; a least-squares line would rise by more than half of the median.
+  rising.back() = 1000;
+  CHECK(stats::drift(rising)->share < 0.11);
+  const auto none = stats::drift(std::vector<double>{5, 3, 4, 6, 4, 5, 3, 6});
+  REQUIRE(none);
+  CHECK(none->interval.low < 0);
+  CHECK(none->interval.high > 0);
+  CHECK(none->p > 0.5);
+  CHECK_FALSE(stats::drift(std::vector<double>{1, 2, 3}));
+  CHECK_FALSE(stats::drift(std::vector<double>(8, 0.0)));
+}
+
+// ---- runs ----
+
+RunFile run_of(const std::vector<std::pair<std::string, std::vector<double>>>& cells) {
+  RunFile run;
+  run.path = "run.json";
+  run.command = "compare";
+  run.document = {{"run", {{"command", "compare"}, {"seed", 1}, {"shape", {{"endpoints", 3}}}}},
+                  {"environment", {{"kernel", {{"release", "6.1.0"}}}, {"cpu", {{"model", "Ryzen"}}}}}};
+  for (const auto& [id, values] : cells) {
+    Cell cell;
+    cell.id = id;
+    cell.scenario = id.substr(0, id.find('/'));
+    cell.plane = "nftables";
+    cell.unit = cell.scenario == "throughput" ? "packets/s" : "ns";
+    const auto median = stats::median_of(values);
+    cell.value = median->value;
+    cell.interval = median->interval;
+    cell.samples = median->samples;
+    cell.values = values;
+    run.cells.push_back(cell);
+  }
+  return run;
+}
+
+TEST_CASE("diff: slower, faster, nothing; of a rate the other way round") {
+  Random random(1);
+  const auto before = run_of({{"path/a", around(1000, 0.02, 16, random)},
+                              {"path/b", around(1000, 0.02, 16, random)},
+                              {"path/c", around(1000, 0.02, 16, random)},
+                              {"throughput/a", around(1000, 0.02, 16, random)},
+                              {"sync/few", {1, 2, 3}},
+                              {"sync/gone", {1, 2, 3}}});
+  const auto after = run_of({{"path/a", around(1200, 0.02, 16, random)},
+                             {"path/b", around(800, 0.02, 16, random)},
+                             {"path/c", around(1000, 0.02, 16, random)},
+                             {"throughput/a", around(800, 0.02, 16, random)},
+                             {"sync/few", {4, 5, 6}},
+                             {"sync/new", {1, 2, 3}}});
+  const auto diff = diff_runs(before, after, 0.05, false);
+  REQUIRE(diff);
+  const auto finding = [&](std::size_t i) { return diff->figures.at(i).finding; };
+  REQUIRE(diff->figures.size() == 5);
+  CHECK(finding(0) == Finding::slower);
+  CHECK(finding(1) == Finding::faster);
+  CHECK(finding(2) == Finding::unresolved);
+  CHECK(finding(3) == Finding::slower);
+  CHECK(finding(4) == Finding::unrepeated);
+  CHECK(diff->figures[0].beyond_limit);
+  CHECK_FALSE(diff->figures[1].beyond_limit);
+  CHECK(diff->figures[3].beyond_limit);
+  CHECK(diff->beyond_limit() == 2);
+  CHECK(diff->only_before.size() == 1);
+  CHECK(diff->only_after.size() == 1);
+  CHECK(diff_runs(before, after, 0.5, false)->beyond_limit() == 0);
+  // 20 % slower is not slower by more than 20 % with its whole interval.
+  CHECK(diff_runs(before, after, 0.2, false)->beyond_limit() <= 1);
+
+  const std::string text = render_diff(*diff, false);
+  CHECK(text.find("2 slower, 1 faster, 1 no difference resolved, 1 not repeated") != std::string::npos);
+  CHECK(text.find("SLOWER by more than 5 %") != std::string::npos);
+  CHECK(text.find("path/c") == std::string::npos);
+  CHECK(render_diff(*diff, true).find("path/c") != std::string::npos);
+  CHECK(text.find("FORCED") == std::string::npos);
+  const json document = diff_json(*diff);
+  CHECK(document["figures"][0]["change"] == "slower");
+  CHECK(document["beyond_limit"] == 2);
+}
+
+TEST_CASE("diff: of hundreds of figures that did not change, hardly one is told to have") {
+  Random random(7);
+  std::vector<std::pair<std::string, std::vector<double>>> first;
+  std::vector<std::pair<std::string, std::vector<double>>> second;
+  for (int i = 0; i < 400; ++i) {
+    const std::size_t repeats = i % 2 == 0 ? 6 : 16;
+    first.emplace_back("path/" + std::to_string(i), around(1000, 0.05, repeats, random));
+    second.emplace_back("path/" + std::to_string(i), around(1000, 0.05, repeats, random));
+  }
+  const auto diff = diff_runs(run_of(first), run_of(second), 0.0, false);
+  REQUIRE(diff);
+  CHECK(diff->count(Finding::slower) + diff->count(Finding::faster) <= 1);
+  CHECK(diff->beyond_limit() <= 1);
+  // Without the adjustment some twenty would be.
+  std::size_t alone = 0;
+  for (std::size_t i = 0; i < first.size(); ++i) {
+    alone += *stats::welch_p(first[i].second, second[i].second) < 0.05 ? 1 : 0;
+  }
+  CHECK(alone >= 10);
+  // And one figure of six repeats that takes twice as long is told among all of them.
+  second[0].second = around(2000, 0.05, 6, random);
+  const auto one = diff_runs(run_of(first), run_of(second), 0.05, false);
+  CHECK(one->figures[0].finding == Finding::slower);
+  CHECK(one->figures[0].beyond_limit);
+}
+
+TEST_CASE("diff: apples and pears are refused by name; forced, every table says so") {
+  Random random(1);
+  const auto before = run_of({{"path/a", around(1000, 0.02, 16, random)}});
+  const auto changed = [&](const char* pointer, const json& value) {
+    auto after = run_of({{"path/a", around(1300, 0.02, 16, random)}});
+    after.document[json::json_pointer(pointer)] = value;
+    return after;
+  };
+  for (const auto& [pointer, word] : {std::pair{"/environment/kernel/release", "kernel (6.1.0 and other)"},
+                                      {"/environment/cpu/model", "CPU (Ryzen and other)"},
+                                      {"/environment/emulated", "emulation (unknown and other)"},
+                                      {"/run/seed", "seed (1 and other)"},
+                                      {"/run/shape", "shape of the services"},
+                                      {"/run/packets", "packets of a volley"},
+                                      {"/run/command", "command (compare and other)"}}) {
+    CAPTURE(pointer);
+    const auto refused = diff_runs(before, changed(pointer, "other"), std::nullopt, false);
+    REQUIRE_FALSE(refused);
+    CHECK(refused.error().kind == Error::Kind::usage);
+    CHECK(refused.error().message.find(word) != std::string::npos);
+    CHECK(refused.error().message.find("--force") != std::string::npos);
+    const auto forced = diff_runs(before, changed(pointer, "other"), std::nullopt, true);
+    REQUIRE(forced);
+    CHECK(render_diff(*forced, false).find("FORCED: the two runs differ in") != std::string::npos);
+    CHECK(diff_markdown(*forced).find("FORCED") != std::string::npos);
+    CHECK(diff_json(*forced)["forced_over"].size() == 1);
+  }
+  // A newer svcbench is what one compares; it is told.
+  const auto newer = diff_runs(before, changed("/run/git_revision", "abc"), std::nullopt, false);
+  REQUIRE(newer);
+  CHECK(render_diff(*newer, false).find("Not the same either: svcbench (unknown and abc)") !=
+        std::string::npos);
+  // Services of two clusters have no shape; their descriptions differ.
+  auto cluster = before;
+  cluster.document["run"]["shape"] = nullptr;
+  auto other = cluster;
+  cluster.document["run"]["workload"] = "40 services of a.json";
+  other.document["run"]["workload"] = "50 services of b.json";
+  CHECK_FALSE(diff_runs(cluster, other, std::nullopt, false));
+  CHECK(diff_runs(cluster, cluster, std::nullopt, false));
+}
+
+TEST_CASE("diff: where what no plane is part of changed, the machine did") {
+  Random random(1);
+  auto before =
+      run_of({{"path/null", around(1000, 0.02, 16, random)}, {"path/a", around(1000, 0.02, 16, random)}});
+  auto after =
+      run_of({{"path/null", around(700, 0.02, 16, random)}, {"path/a", around(700, 0.02, 16, random)}});
+  CHECK_FALSE(diff_runs(before, after, std::nullopt, false)->machine);
+  before.cells[0].plane = after.cells[0].plane = "null";
+  const auto diff = diff_runs(before, after, std::nullopt, false);
+  REQUIRE(diff->machine);
+  CHECK(*diff->machine == doctest::Approx(0.7).epsilon(0.05));
+  CHECK(render_diff(*diff, false).find("The machine changed") != std::string::npos);
+}
+
+}  // namespace
+}  // namespace svcbench

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+// svcbench explain: how a figure of a finished run was made.
+#include <memory>
+
+#include "cli/command.h"
+#include "report/explain.h"
+#include "service/text.h"
+
+namespace svcbench {
+
+namespace {
+
+constexpr std::size_t most_suggested = 5;
+
+struct ExplainInput {
+  std::string run{};
+  std::string cell{};
+};
+
+tl::unexpected<Error> no_such_cell(const RunFile& run, const std::string& wanted) {
+  std::vector<std::string> near;
+  for (const Cell& cell : run.cells) {
+    if (cell.id.find(wanted) != std::string::npos && near.size() < most_suggested) {
+      near.push_back(cell.id);
+    }
+  }
+  return usage_error(
+      "{} has no figure {}{}: `svcbench explain {}` lists all", printable(run.path), printable(wanted),
+      near.empty() ? "" : fmt::format(" (it has {}, ...)", fmt::join(near, ", ")), printable(run.path));
+}
+
+Result<int> run(const ExplainInput& input) {
+  SVCB_TAKE(run, read_run(input.run));
+  if (run.cells.empty()) {
+    return usage_error("{}: a run of `{}` has no figures to explain", printable(run.path), run.command);
+  }
+  if (input.cell.empty()) {
+    fmt::print("{}", list_cells(run));
+    return 0;
+  }
+  const Cell* cell = run.find(input.cell);
+  if (cell == nullptr) {
+    return no_such_cell(run, input.cell);
+  }
+  fmt::print("{}", explain_cell(run, *cell));
+  return 0;
+}
+
+}  // namespace
+
+Action configure_explain(CLI::App& app) {
+  auto input = std::make_shared<ExplainInput>();
+  app.add_option("RUN", input->run,
+                 "The file that --json of a measuring command wrote (- reads standard input)")
+      ->required();
+  app.add_option("CELL", input->cell, "The figure's id; without one, all are listed");
+  app.footer(
+      "How a figure was made: what was timed and what not, the checks that it passed, its samples, their\n"
+      "spread and their drift over the run, what the instrument itself costs, what a second instrument\n"
+      "says, and what could make it wrong. Measures nothing, and needs no rights.\n"
+      "\n"
+      "Examples:\n"
+      "  svcbench explain run.json\n"
+      "  svcbench explain run.json path/ebpf-xdp/1000/new/last/UDP");
+  return [input] { return run(*input); };
+}
+
+}  // namespace svcbench

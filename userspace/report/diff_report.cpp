@@ -1,0 +1,276 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include "report/diff_report.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+
+#include "report/escape.h"
+#include "report/json_parts.h"
+#include "report/quantity.h"
+#include "report/text_table.h"
+#include "service/text.h"
+
+namespace svcbench {
+
+namespace {
+
+using nlohmann::json;
+
+constexpr std::string_view method =
+    "Ratio: the median after over the median before, with its 95 % bootstrap interval. A difference is "
+    "told "
+    "where that interval leaves 1 out and Welch's test of the logarithms, adjusted for all figures "
+    "compared "
+    "(Benjamini and Hochberg, 5 %), tells one. Both know the scatter inside the two runs alone; what a "
+    "machine does differently from one hour to the next comes on top: compare two runs of the same program "
+    "to see how much that is.";
+
+std::string join(const std::vector<std::string>& items) {
+  return fmt::format("{}", fmt::join(items, ", "));
+}
+
+// Above every table of two runs that may not be compared. Empty: they may.
+std::string forced_line(const RunDiff& diff) {
+  return diff.differences.empty()
+             ? ""
+             : fmt::format("FORCED: the two runs differ in {}; a ratio tells of that as well",
+                           join(diff.differences));
+}
+
+std::string percent(double share) { return fmt::format("{:g} %", share * 100); }
+
+std::string counts_line(const RunDiff& diff) {
+  std::vector<std::string> parts;
+  const auto add = [&](std::size_t count, std::string_view what) {
+    if (count > 0) {
+      parts.push_back(fmt::format("{} {}", grouped(count), what));
+    }
+  };
+  const auto changed = [&](Finding finding, bool speed) {
+    return static_cast<std::size_t>(std::count_if(
+        diff.figures.begin(), diff.figures.end(),
+        [&](const Changed& one) { return one.finding == finding && is_speed(*one.after) == speed; }));
+  };
+  add(changed(Finding::slower, true), "slower");
+  add(changed(Finding::faster, true), "faster");
+  add(changed(Finding::slower, false), "more");
+  add(changed(Finding::faster, false), "less");
+  add(diff.count(Finding::unresolved), "no difference resolved");
+  add(diff.count(Finding::unrepeated), "not repeated often enough to tell");
+  std::string line = fmt::format("{} figures are in both runs{}{}. ", grouped(diff.figures.size()),
+                                 parts.empty() ? "" : ": ", join(parts));
+  line += fmt::format("Only in the first: {}; only in the second: {}.", grouped(diff.only_before.size()),
+                      grouped(diff.only_after.size()));
+  if (diff.derived > 0) {
+    line += fmt::format(" {} growth exponents are made of these figures, and are not compared.",
+                        grouped(diff.derived));
+  }
+  return line;
+}
+
+std::string machine_line(const RunDiff& diff) {
+  return diff.machine
+             ? fmt::format(
+                   "The machine changed: what no plane is part of (plain forwarding, the instrument's "
+                   "own programs) takes {:.2f} times what it took. Hold the other ratios beside that.",
+                   *diff.machine)
+             : "";
+}
+
+std::string limit_line(const RunDiff& diff) {
+  if (!diff.limit) {
+    return "";
+  }
+  std::vector<std::string> ids;
+  for (const Changed& one : diff.figures) {
+    if (one.beyond_limit) {
+      ids.push_back(one.after->id);
+    }
+  }
+  return ids.empty() ? fmt::format("Nothing is slower by more than {} with its whole interval.",
+                                   percent(*diff.limit))
+                     : fmt::format("SLOWER by more than {} with the whole interval: {}.",
+                                   percent(*diff.limit), join(ids));
+}
+
+std::string result_text(const Changed& one) {
+  const bool told = one.finding == Finding::slower || one.finding == Finding::faster;
+  return told ? fmt::format("{}{}", describe(one.finding, *one.after), one.beyond_limit ? " !" : "") : "";
+}
+
+std::vector<std::string> scenarios_of(const RunDiff& diff) {
+  std::vector<std::string> scenarios;
+  for (const Changed& one : diff.figures) {
+    if (std::find(scenarios.begin(), scenarios.end(), one.after->scenario) == scenarios.end()) {
+      scenarios.push_back(one.after->scenario);
+    }
+  }
+  return scenarios;
+}
+
+std::vector<const Changed*> of_scenario(const RunDiff& diff, const std::string& scenario, bool told) {
+  std::vector<const Changed*> chosen;
+  for (const Changed& one : diff.figures) {
+    const bool is_told = one.finding == Finding::slower || one.finding == Finding::faster;
+    if (one.after->scenario == scenario && is_told == told) {
+      chosen.push_back(&one);
+    }
+  }
+  return chosen;
+}
+
+void add_row(TextTable& table, const Changed& one) {
+  table.add({one.after->id, quantity(one.before->value, one.before->unit),
+             quantity(one.after->value, one.after->unit), ratio_text(one.ratio), result_text(one)});
+}
+
+TextTable new_table(std::string title) {
+  constexpr auto left = TextTable::Align::left;
+  return TextTable({{std::move(title), left}, {"before"}, {"after"}, {"after / before"}, {"", left}});
+}
+
+std::string scenario_tables(const RunDiff& diff, const std::string& scenario, bool all) {
+  const auto told = of_scenario(diff, scenario, true);
+  const auto others = of_scenario(diff, scenario, false);
+  const std::string forced = forced_line(diff);
+  const std::string mark = forced.empty() ? "" : wrapped(forced, 0);
+  std::string out;
+  if (!told.empty()) {
+    TextTable table = new_table(scenario + ": different");
+    for (const Changed* one : told) {
+      add_row(table, *one);
+    }
+    out += "\n" + mark + table.text();
+  }
+  if (all && !others.empty()) {
+    for (const Finding finding : {Finding::unresolved, Finding::unrepeated}) {
+      TextTable table =
+          new_table(fmt::format("{}: {}", scenario, describe(finding, *others.front()->after)));
+      bool any = false;
+      for (const Changed* one : others) {
+        if (one->finding == finding) {
+          add_row(table, *one);
+          any = true;
+        }
+      }
+      out += any ? "\n" + mark + table.text() : "";
+    }
+  } else if (!others.empty()) {
+    const auto unresolved = std::count_if(others.begin(), others.end(), [](const Changed* one) {
+      return one->finding == Finding::unresolved;
+    });
+    const auto unrepeated = static_cast<std::ptrdiff_t>(others.size()) - unresolved;
+    out += fmt::format("{}{}:{}{}{}\n", told.empty() ? "\n" : "", scenario,
+                       unresolved > 0 ? fmt::format(" {} no difference resolved", unresolved) : "",
+                       unresolved > 0 && unrepeated > 0 ? "," : "",
+                       unrepeated > 0 ? fmt::format(" {} not repeated", unrepeated) : "");
+  }
+  return out;
+}
+
+// ---- Markdown ----
+
+std::string markdown_table(const RunDiff& diff, bool told, bool& any) {
+  std::string out;
+  const std::string forced = forced_line(diff);
+  if (!forced.empty()) {
+    out += fmt::format("**{}**\n\n", markdown_code(forced));
+  }
+  out += "| figure | before | after | after / before | |\n|:--|--:|--:|--:|:--|\n";
+  any = false;
+  for (const std::string& scenario : scenarios_of(diff)) {
+    for (const Changed* one : of_scenario(diff, scenario, told)) {
+      out += fmt::format("| {} | {} | {} | {} | {} |\n", markdown_code(one->after->id),
+                         quantity(one->before->value, one->before->unit),
+                         quantity(one->after->value, one->after->unit), ratio_text(one->ratio),
+                         told ? result_text(*one) : std::string(describe(one->finding, *one->after)));
+      any = true;
+    }
+  }
+  return out;
+}
+
+json figure_json(const Changed& one) {
+  return {{"id", one.after->id},
+          {"scenario", one.after->scenario},
+          {"unit", one.after->unit},
+          {"before", one.before->value},
+          {"before_interval", interval_json(one.before->interval)},
+          {"after", one.after->value},
+          {"after_interval", interval_json(one.after->interval)},
+          {"ratio", estimate_json(one.ratio)},
+          {"p_adjusted", or_null(one.p)},
+          {"change", describe(one.finding, *one.after)},
+          {"beyond_limit", one.beyond_limit}};
+}
+
+json ids_of(const std::vector<const Cell*>& cells) {
+  return each(cells, [](const Cell* cell) { return json(cell->id); });
+}
+
+json run_json(const RunFile& file) {
+  return {{"file", file.path},
+          {"run", file.document.at("run")},
+          {"environment", file.document.at("environment")}};
+}
+
+}  // namespace
+
+std::string render_diff(const RunDiff& diff, bool all) {
+  std::string out = wrapped("Before: " + run_line(diff.before), 0);
+  out += wrapped("After:  " + run_line(diff.after), 0);
+  if (!diff.notes.empty()) {
+    out += wrapped(fmt::format("Not the same either: {}", join(diff.notes)), 0);
+  }
+  out += "\n" + wrapped(counts_line(diff), 0);
+  if (diff.machine) {
+    out += "\n" + wrapped(machine_line(diff), 0);
+  }
+  for (const std::string& scenario : scenarios_of(diff)) {
+    out += scenario_tables(diff, scenario, all);
+  }
+  out += "\n" + wrapped(std::string(method), 0);
+  const std::string limit = limit_line(diff);
+  return limit.empty() ? out : out + "\n" + wrapped(limit, 0);
+}
+
+std::string diff_markdown(const RunDiff& diff) {
+  std::string out = fmt::format("**svcbench diff**: {}\n\n", counts_line(diff));
+  if (const std::string limit = limit_line(diff); !limit.empty()) {
+    out += fmt::format("**{}**\n\n", limit);
+  }
+  if (diff.machine) {
+    out += fmt::format("**{}**\n\n", machine_line(diff));
+  }
+  out += fmt::format("- before: {}\n- after: {}\n", markdown_code(run_line(diff.before)),
+                     markdown_code(run_line(diff.after)));
+  if (!diff.notes.empty()) {
+    out += fmt::format("- not the same either: {}\n", markdown_code(join(diff.notes)));
+  }
+  bool any = false;
+  const std::string told = markdown_table(diff, true, any);
+  out += any ? "\n" + told : "";
+  const std::string others = markdown_table(diff, false, any);
+  if (any) {
+    out += fmt::format("\n<details><summary>No difference resolved</summary>\n\n{}\n</details>\n", others);
+  }
+  return out + fmt::format("\n{}\n", method);
+}
+
+json diff_json(const RunDiff& diff) {
+  return {{"schema_version", diff_schema_version},
+          {"before", run_json(diff.before)},
+          {"after", run_json(diff.after)},
+          {"forced_over", diff.differences},
+          {"also_different", diff.notes},
+          {"machine_ratio", or_null(diff.machine)},
+          {"limit", or_null(diff.limit)},
+          {"beyond_limit", diff.beyond_limit()},
+          {"figures", each(diff.figures, figure_json)},
+          {"only_before", ids_of(diff.only_before)},
+          {"only_after", ids_of(diff.only_after)}};
+}
+
+}  // namespace svcbench

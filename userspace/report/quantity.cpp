@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include "report/quantity.h"
+
+#include <fmt/chrono.h>
+#include <fmt/format.h>
+
+#include <cmath>
+
+#include "report/escape.h"
+#include "report/figures.h"
+#include "service/text.h"
+
+namespace svcbench {
+
+namespace {
+
+struct Scale {
+  double one;  // of the unit
+  std::string_view name;
+};
+
+Scale scale_of(double value, const std::string& unit) {
+  const double size = std::abs(value);
+  if (unit == "ns") {
+    return size < 1e3   ? Scale{1, "ns"}
+           : size < 1e6 ? Scale{1e3, "us"}
+           : size < 1e9 ? Scale{1e6, "ms"}
+                        : Scale{1e9, "s"};
+  }
+  if (unit == "bytes") {
+    return size < 1024 ? Scale{1, "B"} : size < 1 << 20 ? Scale{1024, "KiB"} : Scale{1 << 20, "MiB"};
+  }
+  if (unit == "packets/s" || unit == "changes/s") {
+    return size < 1e3 ? Scale{1, "/s"} : size < 1e6 ? Scale{1e3, "k/s"} : Scale{1e6, "M/s"};
+  }
+  return {1, unit == "instructions" ? "instr" : unit == "exponent" ? "" : unit};
+}
+
+std::string digits(double scaled, int decimals) {
+  const double whole = std::round(scaled);
+  return whole == scaled && std::abs(whole) < 1e15 && whole >= 0
+             ? grouped(static_cast<std::uint64_t>(whole))
+             : fmt::format("{:.{}f}", scaled, decimals);
+}
+
+std::string text_at(const nlohmann::json& document, const char* pointer) {
+  const nlohmann::json::json_pointer place(pointer);
+  if (!document.contains(place)) {
+    return "unknown";
+  }
+  const nlohmann::json& value = document.at(place);
+  return without_controls(value.is_string() ? value.get<std::string>()
+                          : value.is_null() ? "unknown"
+                                            : value.dump());
+}
+
+}  // namespace
+
+std::string quantity(double value, const std::string& unit) {
+  const Scale scale = scale_of(value, unit);
+  const double scaled = value / scale.one;
+  return fmt::format("{}{}{}", digits(scaled, decimals_of(scaled)), scale.name.empty() ? "" : " ",
+                     scale.name);
+}
+
+std::string quantity(const Cell& cell) {
+  const Scale scale = scale_of(cell.value, cell.unit);
+  const int decimals = decimals_of(cell.value / scale.one);
+  return quantity(cell.value, cell.unit) +
+         (cell.interval ? fmt::format(" [{}, {}]", digits(cell.interval->low / scale.one, decimals),
+                                      digits(cell.interval->high / scale.one, decimals))
+                        : " [?]");
+}
+
+std::string ratio_text(const std::optional<stats::Estimate>& ratio) {
+  if (!ratio) {
+    return "-";
+  }
+  // Three digits say what a ratio near 1 is about; of a large one fewer do.
+  const int decimals = ratio->value < 10 ? 3 : 1;
+  if (!ratio->interval) {
+    return fmt::format("{:.{}f} [?]", ratio->value, decimals);
+  }
+  return fmt::format("{:.{}f} [{:.{}f},{:.{}f}]", ratio->value, decimals, ratio->interval->low, decimals,
+                     ratio->interval->high, decimals);
+}
+
+std::string run_line(const RunFile& run) {
+  const nlohmann::json& document = run.document;
+  std::string line = fmt::format(
+      "{}: {}, {}, svcbench {} ({}), kernel {}, CPU {}, seed {}", without_controls(run.path), run.command,
+      text_at(document, "/run/workload"), text_at(document, "/run/svcbench_version"),
+      text_at(document, "/run/git_revision"), text_at(document, "/environment/kernel/release"),
+      text_at(document, "/environment/cpu/model"), text_at(document, "/run/seed"));
+  const nlohmann::json::json_pointer started("/run/started_unix_seconds");
+  if (document.contains(started) && document.at(started).is_number_integer() && document.at(started) > 0 &&
+      document.at(started) < 1e11) {
+    line += fmt::format(", {:%Y-%m-%d %H:%M} UTC",
+                        fmt::gmtime(static_cast<std::time_t>(document.at(started).get<std::int64_t>())));
+  }
+  return line;
+}
+
+}  // namespace svcbench

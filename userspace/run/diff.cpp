@@ -1,0 +1,266 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include "run/diff.h"
+
+#include <algorithm>
+#include <array>
+#include <unordered_map>
+#include <unordered_set>
+
+#include "measure/emulation.h"
+#include "service/text.h"
+#include "stats/change.h"
+
+namespace svcbench {
+
+namespace {
+
+using nlohmann::json;
+
+constexpr std::uint64_t resampling_seed = 1;
+constexpr double false_share = 1 - stats::confidence;
+
+struct Place {
+  const char* name;
+  const char* pointer;
+};
+
+// Figures of two runs that differ in one of these say nothing about each other.
+constexpr std::array musts{
+    Place{"command", "/run/command"},
+    Place{"kernel", "/environment/kernel/release"},
+    Place{"architecture", "/environment/kernel/machine"},
+    Place{"CPU", "/environment/cpu/model"},
+    Place{"emulation", "/environment/emulated"},
+    Place{"seed", "/run/seed"},
+    Place{"shape of the services", "/run/shape"},
+    Place{"packets of a volley", "/run/packets"},
+};
+
+// What may be the very thing that is asked about, or moves figures a little: told, not refused.
+constexpr std::array notables{
+    Place{"kernel build", "/environment/kernel/version"},
+    Place{"logical CPUs", "/environment/cpu/logical"},
+    Place{"SMT", "/environment/cpu/smt_active"},
+    Place{"CPU governor", "/environment/cpu/governor"},
+    Place{"boost", "/environment/cpu/boost"},
+    Place{"mitigations", "/environment/cpu/vulnerabilities"},
+    Place{"clock source", "/environment/clocksource"},
+    Place{"BPF JIT", "/environment/bpf"},
+    Place{"distribution", "/environment/distribution"},
+    Place{"iptables", "/environment/versions/iptables"},
+    Place{"libbpf", "/environment/versions/libbpf"},
+    Place{"compiler", "/environment/versions/compiler"},
+    Place{"BPF compiler", "/run/bpf_compiler"},
+    Place{"svcbench", "/run/git_revision"},
+};
+
+json value_at(const RunFile& file, const char* pointer) {
+  const json::json_pointer place(pointer);
+  return file.document.contains(place) ? file.document.at(place) : json();
+}
+
+std::string shown(const json& value) {
+  return value.is_null()     ? "unknown"
+         : value.is_string() ? printable(value.get<std::string>())
+                             : printable(value.dump());
+}
+
+template <std::size_t count>
+std::vector<std::string> differing(const RunFile& before, const RunFile& after,
+                                   const std::array<Place, count>& places) {
+  std::vector<std::string> found;
+  for (const Place& place : places) {
+    const json first = value_at(before, place.pointer);
+    const json second = value_at(after, place.pointer);
+    if (first != second) {
+      found.push_back(first.is_object() && second.is_object() && first.size() > 4
+                          ? std::string(place.name)
+                          : fmt::format("{} ({} and {})", place.name, shown(first), shown(second)));
+    }
+  }
+  return found;
+}
+
+// Of two figures that have intervals, but not what these were made of: as wide as it can be.
+std::optional<stats::Interval> widest_ratio(const Cell& before, const Cell& after) {
+  if (!before.interval || !after.interval || !(before.interval->low > 0)) {
+    return std::nullopt;
+  }
+  return stats::Interval{.low = after.interval->low / before.interval->high,
+                         .high = after.interval->high / before.interval->low};
+}
+
+Changed compare(const Cell& before, const Cell& after) {
+  Changed changed{.before = &before, .after = &after, .ratio = std::nullopt};
+  changed.ratio = stats::ratio_of_medians(before.values, after.values, resampling_seed);
+  if (!changed.ratio && before.value > 0 && after.value > 0) {
+    changed.ratio = stats::Estimate{.value = after.value / before.value,
+                                    .interval = widest_ratio(before, after),
+                                    .samples = std::min(before.samples, after.samples)};
+  }
+  changed.p = stats::welch_p(before.values, after.values);
+  if (changed.ratio && changed.ratio->interval) {
+    changed.finding = Finding::unresolved;
+  }
+  return changed;
+}
+
+// The interval of how much slower it is, 1 for not at all.
+stats::Interval slowness(const Changed& changed) {
+  const stats::Interval& ratio = *changed.ratio->interval;
+  return more_is_better(*changed.after) ? stats::Interval{.low = 1 / ratio.high, .high = 1 / ratio.low}
+                                        : ratio;
+}
+
+// Both the ratio's interval and the test have to tell a difference, and the latter among all of them.
+void decide(std::vector<Changed>& figures) {
+  std::vector<double> p;
+  for (const Changed& changed : figures) {
+    if (changed.p) {
+      p.push_back(*changed.p);
+    }
+  }
+  const std::vector<double> adjusted = stats::adjusted_for_many(p);
+  auto next = adjusted.begin();
+  for (Changed& changed : figures) {
+    if (changed.p) {
+      changed.p = *next++;
+    }
+    if (changed.finding != Finding::unresolved || (changed.p && *changed.p > false_share)) {
+      continue;
+    }
+    const stats::Interval slow = slowness(changed);
+    if (slow.low > 1) {
+      changed.finding = Finding::slower;
+    } else if (slow.high < 1) {
+      changed.finding = Finding::faster;
+    }
+  }
+}
+
+void hold_to(double limit, std::vector<Changed>& figures) {
+  std::vector<double> p;
+  std::vector<Changed*> tested;
+  for (Changed& changed : figures) {
+    const Cell& before = *changed.before;
+    const Cell& after = *changed.after;
+    const auto one = more_is_better(after) ? stats::welch_p_beyond(after.values, before.values, 1 + limit)
+                                           : stats::welch_p_beyond(before.values, after.values, 1 + limit);
+    if (one && is_speed(after)) {
+      p.push_back(*one);
+      tested.push_back(&changed);
+    }
+  }
+  const std::vector<double> adjusted = stats::adjusted_for_many(p);
+  for (std::size_t i = 0; i < tested.size(); ++i) {
+    tested[i]->beyond_limit = adjusted[i] <= false_share && tested[i]->finding == Finding::slower &&
+                              slowness(*tested[i]).low > 1 + limit;
+  }
+}
+
+std::optional<double> change_of_machine(const std::vector<Changed>& figures) {
+  std::vector<double> ratios;
+  std::size_t told = 0;
+  for (const Changed& one : figures) {
+    if (is_control(*one.after) && one.after->unit != "packets/s" && one.ratio && one.ratio->interval) {
+      ratios.push_back(one.ratio->value);
+      told += one.finding == Finding::unresolved ? 0 : 1;
+    }
+  }
+  return 2 * told > ratios.size() ? std::optional(stats::block_median(ratios)) : std::nullopt;
+}
+
+}  // namespace
+
+bool is_control(const Cell& cell) {
+  constexpr std::array planes{"null", "sink", "redirect-xdp", "redirect-tc", "plain"};
+  const bool plane = std::find(planes.begin(), planes.end(), cell.plane) != planes.end();
+  const bool empty = cell.scenario == "program" && cell.what.starts_with("empty");
+  return (plane && (cell.scenario == "path" || cell.scenario == "connect")) || empty ||
+         cell.scenario == "floor";
+}
+
+bool more_is_better(const Cell& cell) { return cell.unit == "packets/s" || cell.unit == "changes/s"; }
+
+bool is_speed(const Cell& cell) {
+  return cell.unit == "ns" || cell.unit == "instructions" || more_is_better(cell);
+}
+
+std::string_view describe(Finding finding, const Cell& cell) {
+  switch (finding) {
+    case Finding::slower:
+      return is_speed(cell) ? "slower" : "more";
+    case Finding::faster:
+      return is_speed(cell) ? "faster" : "less";
+    case Finding::unresolved:
+      return "no difference resolved";
+    case Finding::unrepeated:
+      break;
+  }
+  return "not repeated";
+}
+
+std::size_t RunDiff::count(Finding finding) const {
+  return static_cast<std::size_t>(std::count_if(
+      figures.begin(), figures.end(), [&](const Changed& one) { return one.finding == finding; }));
+}
+
+std::size_t RunDiff::beyond_limit() const {
+  return static_cast<std::size_t>(
+      std::count_if(figures.begin(), figures.end(), [](const Changed& one) { return one.beyond_limit; }));
+}
+
+std::vector<std::string> differences_between(const RunFile& before, const RunFile& after) {
+  std::vector<std::string> found = differing(before, after, musts);
+  // A cluster's services have no shape; their description tells them.
+  const char* const workload = "/run/workload";
+  if (value_at(before, "/run/shape").is_null() && value_at(after, "/run/shape").is_null() &&
+      value_at(before, workload) != value_at(after, workload)) {
+    found.push_back(fmt::format("services ({} and {})", shown(value_at(before, workload)),
+                                shown(value_at(after, workload))));
+  }
+  return found;
+}
+
+Result<RunDiff> diff_runs(RunFile before, RunFile after, std::optional<double> limit, bool force) {
+  RunDiff diff{.before = std::move(before), .after = std::move(after)};
+  diff.limit = limit;
+  diff.differences = differences_between(diff.before, diff.after);
+  diff.notes = differing(diff.before, diff.after, notables);
+  if (!diff.differences.empty() && !force) {
+    return usage_error(
+        "the two runs cannot be compared, for they differ in {}: measure them alike, or "
+        "have it done all the same with --force",
+        fmt::format("{}", fmt::join(diff.differences, ", ")));
+  }
+  std::unordered_map<std::string_view, const Cell*> earlier;
+  for (const Cell& cell : diff.before.cells) {
+    earlier.emplace(cell.id, &cell);
+  }
+  for (const Cell& cell : diff.after.cells) {
+    const auto found = earlier.find(cell.id);
+    if (found == earlier.end() || found->second->unit != cell.unit) {
+      diff.only_after.push_back(&cell);
+      continue;
+    }
+    if (cell.unit == "exponent") {
+      ++diff.derived;
+    } else {
+      diff.figures.push_back(compare(*found->second, cell));
+    }
+    earlier.erase(found);
+  }
+  for (const Cell& cell : diff.before.cells) {
+    if (earlier.count(cell.id) != 0) {
+      diff.only_before.push_back(&cell);
+    }
+  }
+  decide(diff.figures);
+  diff.machine = change_of_machine(diff.figures);
+  if (limit) {
+    hold_to(*limit, diff.figures);
+  }
+  return diff;
+}
+
+}  // namespace svcbench

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+// What changed from one run to another: the ratio of two medians, whether it is more than scatter, and how
+// many of many such findings may be told. Pure functions; "cannot say" is std::nullopt.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "stats/quantile.h"
+
+namespace svcbench::stats {
+
+inline constexpr std::size_t change_resamples = 2000;
+
+// median(after) / median(before), with its percentile bootstrap interval (Efron & Tibshirani, An
+// Introduction to the Bootstrap, chapter 13): both are drawn anew by themselves, for repeats of different
+// runs are no pairs. Deterministic for a seed. The interval is absent where one of the two has fewer than
+// fewest_repeats values. `samples` is that of the shorter one. nullopt: one is empty, or a value is not
+// positive and finite.
+[[nodiscard]] std::optional<Estimate> ratio_of_medians(std::span<const double> before,
+                                                       std::span<const double> after, std::uint64_t seed,
+                                                       std::size_t resamples = change_resamples,
+                                                       double level = confidence);
+
+// The probability of two runs at least as far apart, had both the same typical value: Welch's t test of the
+// logarithms. With `factor`, one-sided: that `after` is no more than factor times `before`. nullopt: fewer
+// than fewest_repeats values in one of the two, or one is not positive and finite.
+//
+// A rank test would assume less, but it has no more than the order to go by: of six and six repeats the
+// smallest p there is is 2 / 924, so that among some twenty cells and more none could ever be told to have
+// changed, were it by a factor of ten. What t assumes (one hump) holds for block medians well enough; heavy
+// tails make it say "nothing" more often, not less. And it decides nothing by itself: see Change.
+[[nodiscard]] std::optional<double> welch_p(std::span<const double> before, std::span<const double> after);
+[[nodiscard]] std::optional<double> welch_p_beyond(std::span<const double> before,
+                                                   std::span<const double> after, double factor);
+
+// Benjamini and Hochberg (1995): p[i] adjusted for there being p.size() of them. Of those at or below 0.05
+// no more than 5 % are false on average, where the cells are independent or rise and fall together.
+[[nodiscard]] std::vector<double> adjusted_for_many(std::span<const double> p);
+
+// The slope of values over their order, as a share of their median from first to last: the median of the
+// slopes of all pairs (Theil and Sen), with the interval of Kendall's S (Sen, 1968; normal approximation).
+// `p`: of no trend, two-sided, from the same S. nullopt: fewer than fewest_repeats values, or the median is
+// not positive.
+struct Drift {
+  double share;  // 0.02: the last is 2 % above the first
+  Interval interval;
+  double p;
+};
+[[nodiscard]] std::optional<Drift> drift(std::span<const double> values);
+
+}  // namespace svcbench::stats
