@@ -51,7 +51,7 @@
     const cell = one.cell === undefined ? null : page.cells[one.cell];
     const body = one.text !== undefined ? [make("span", { class: "value" }, one.text)] : figure_of(cell || one);
     const note = one.note ? make("span", { class: "note" }, one.note) : null;
-    const whole = one.text !== undefined && one.beside && cell
+    const whole = one.text !== undefined && one.beside
       ? [...body, make("span", { class: "interval" }, ` ${one.beside}`)] : body;
     if (cell) {
       return [link_to(cell, ...whole), note].filter(Boolean);

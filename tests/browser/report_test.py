@@ -200,6 +200,11 @@ class Page(unittest.TestCase):
         told = self.hover(self.point("canvas-growth-new-last-0", "iptables-nft", 2))
         self.assertEqual(told.split("\n"), ["iptables-nft, 1,000 services", "14.09 µs", "95 % interval [13.39, 15.50]",
                                             "12 samples", "exactly 14,091.9 ns"])
+        # Nor is it the whisker's end that is told of, or the fit's, but the figure.
+        place = self.point("canvas-growth-new-last-0", "iptables-nft", 1)
+        place["y"] += self.js("const y = Chart.getChart('canvas-growth-new-last-0').scales.y; const b = 5000 * 5 ** 0.45;"
+                              "return y.getPixelForValue(b * 1.1) - y.getPixelForValue(b)")
+        self.assertIn("iptables-nft, 500 services\n10.32 µs", self.hover(place))
         self.assertEqual(self.hover({"x": 3, "y": 3}), "")
         told = self.hover(self.point("canvas-latency-new-0", "nftables", 0))
         self.assertIn("nftables, p50\n4.224 µs\n9,998 of 19,995 packets took longer\nmedian of 12 volleys 4.20 µs", told)
@@ -397,7 +402,7 @@ class Page(unittest.TestCase):
     def test_on_paper(self):
         self.open(self.one, scheme="dark")
         self.js("window.dispatchEvent(new Event('beforeprint'))")
-        self.cdp("Emulation.setEmulatedMedia", media="print")
+        self.cdp("Emulation.setEmulatedMedia", media="print", features=[{"name": "prefers-color-scheme", "value": "dark"}])
         state = self.js("return [Chart.getChart('canvas-growth-new-last-0').currentDevicePixelRatio,"
                         "getComputedStyle(document.querySelector('.bar')).display,"
                         "document.querySelector('.verdict details').open]")

@@ -327,18 +327,28 @@ TEST_CASE("report: the command to repeat a run, and no folder of who made it") {
 TEST_CASE("report: an emulated run is marked; borrowed columns are marked, and explained") {
   json document = comparison();
   document["environment"]["emulated"] = "tcg";
-  document["borrowed"] = {{{"source", {{"file", "uml.json"}, {"kernel", "6.1"}, {"emulated", "uml"}}},
-                           {"planes", {"ipvs"}},
-                           {"cells",
-                            {{{"what", "path"},
-                              {"plane", "ipvs"},
-                              {"services", 1000},
-                              {"flow", "new flow"},
-                              {"position", "last"},
-                              {"protocol", "UDP"},
-                              {"scaled_ns", estimate(8000)},
-                              {"via", {{{"plane", "nftables"}, {"ratio", estimate(2)}}}}}}},
-                           {"counts", json::array()}}};
+  document["borrowed"] = {
+      {{"source", {{"file", "some/uml.json"}, {"kernel", "6.1"}, {"emulated", "uml"}}},
+       {"planes", {"ipvs"}},
+       {"cells",
+        {{{"what", "path"},
+          {"plane", "ipvs"},
+          {"services", 1000},
+          {"flow", "new flow"},
+          {"position", "last"},
+          {"protocol", "UDP"},
+          {"scaled_ns", estimate(8000)},
+          {"via", {{{"plane", "nftables"}, {"ratio", estimate(2)}}}}}}},
+       {"growth",
+        {{{"what", "new flow, last UDP"},
+          {"plane", "ipvs"},
+          {"flow", "new flow"},
+          {"position", "last"},
+          {"protocol", "UDP"},
+          {"exponent", 0.01},
+          {"trend", "flat"}}}},
+       {"counts",
+        {{{"plane", "ipvs"}, {"services", 1000}, {"conntrack_entries_per_1000_new_flows", 1000}}}}}};
   const json data = data_of({document});
   CHECK(data["runs"][0]["mark"].get<std::string>().starts_with("EMULATED"));
   const json& table = block(data, "table-4-2-0");
@@ -346,6 +356,9 @@ TEST_CASE("report: an emulated run is marked; borrowed columns are marked, and e
   const json& last = row(table, "Lookup latency", "first packet, last Service");
   CHECK(last[3]["value"] == 8000);
   CHECK(last[3]["to"] == "borrowed-0");
+  CHECK(row(table, "Data-path lookup", "grows with N")[3]["text"] == "flat");
+  CHECK(row(table, "Connection tracking", "entries for 1,000 new flows")[3]["text"] == "1,000");
+  CHECK(block(data, "borrowed-0")["caption"].get<std::string>().starts_with("From uml.json (kernel 6.1"));
   CHECK(block(data, "borrowed-0")["rows"][0][4] == "2.00 x nftables");
 }
 

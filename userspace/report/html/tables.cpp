@@ -27,6 +27,9 @@ json linked(const PageRun& run, const Cell* cell) {
   return cell == nullptr ? json() : json{{"cell", run.place(*cell)}};
 }
 
+// Without its folders, which are nobody's business.
+std::string file_name(const std::string& path) { return path.substr(path.rfind('/') + 1); }
+
 // "0.45"; never "-0.00".
 std::string exponent(double value) {
   const std::string text = fmt::format("{:.2f}", value);
@@ -72,10 +75,7 @@ class Loan {
   }
   [[nodiscard]] json path(const std::string& plane, std::size_t services, std::string_view flow,
                           std::string_view position) const {
-    return figure(plane, services, [&](const Field& one) {
-      return one.at("flow").text_if_any() == flow && one.at("position").text_if_any() == position &&
-             one.at("protocol").text_if_any() == run_->protocol();
-    });
+    return figure(plane, services, [&](const Field& one) { return is_path(one, flow, position); });
   }
   [[nodiscard]] json change(const std::string& plane, std::size_t services) const {
     return figure(plane, services,
@@ -84,7 +84,19 @@ class Loan {
   [[nodiscard]] json entries(const std::string& plane, std::size_t services) const {
     for (const Field& one : list("counts")) {
       if (one.at("plane").text() == plane && one.at("services").count() == services) {
-        return {{"text", fmt::format("{:.0f}", one.at("conntrack_entries_per_1000_new_flows").number())},
+        return {{"text", whole(one.at("conntrack_entries_per_1000_new_flows").number())}, {"to", anchor()}};
+      }
+    }
+    return nullptr;
+  }
+  // Of the lending run itself.
+  [[nodiscard]] json path_trend(const std::string& plane, std::string_view flow,
+                                std::string_view position) const {
+    for (const Field& one : list("growth")) {
+      if (one.at("plane").text() == plane && is_path(one, flow, position)) {
+        const double exponent_there = one.at("exponent").number();
+        return {{"text", one.at("trend").text()},
+                {"beside", fmt::format("N^{}", exponent(exponent_there))},
                 {"to", anchor()}};
       }
     }
@@ -93,6 +105,10 @@ class Loan {
   [[nodiscard]] std::string anchor() const { return fmt::format("borrowed-{}", run_->index()); }
 
  private:
+  [[nodiscard]] bool is_path(const Field& one, std::string_view flow, std::string_view position) const {
+    return one.at("flow").text_if_any() == flow && one.at("position").text_if_any() == position &&
+           one.at("protocol").text_if_any() == run_->protocol();
+  }
   [[nodiscard]] std::vector<Field> list(const char* name) const {
     return lent_ ? lent_->at(name).elements() : std::vector<Field>();
   }
@@ -142,7 +158,9 @@ class ChapterTable {
 
   json rows() {
     group("Data-path lookup", "the book: iptables linear scan, O(n); IPVS hash, O(1); eBPF hash map, O(1)");
-    row("grows with N", [&](const std::string& plane) { return path_trend(plane); });
+    row(
+        "grows with N", [&](const std::string& plane) { return path_trend(plane); },
+        [&](const std::string& plane) { return loan_.path_trend(plane, "new flow", "last"); });
     group("Lookup latency", "the book: iptables grows with Services; IPVS constant; eBPF about 2-5 us");
     row(
         "first packet, last Service", [&](const std::string& plane) { return path(plane, "new", "last"); },
@@ -420,10 +438,11 @@ void add_borrowed(const PageRun& run, json& blocks) {
         {{"id", fmt::format("borrowed-{}", run.index())},
          {"run", run.index()},
          {"title", "Borrowed figures"},
+         {"folded", true},
          {"caption",
           fmt::format("From {} (kernel {}{}): the ratio to a plane that both runs measured, there, times "
                       "what that plane costs here. Not measured on this machine.",
-                      source.at("file").text_if_any(), source.at("kernel").text_if_any(),
+                      file_name(source.at("file").text_if_any()), source.at("kernel").text_if_any(),
                       emulated.empty() ? "" : ", emulated: " + emulated)},
          {"head", {"plane", "services", "what", "estimate", "by way of"}},
          {"rows", std::move(rows)}});
@@ -537,7 +556,8 @@ void add_churn(const PageRun& run, json& blocks) {
        {"title", fmt::format("{}, {} Services", label_of(document.at("plane").text()),
                              grouped(document.at("services").count()))},
        {"caption",
-        "What became of every packet while Services changed. Wrong: at a backend of another Service, or one that its "
+        "What became of every packet while Services changed. Wrong: at a backend of another Service, or "
+        "one that its "
         "Service no longer, or not yet, has. Half changed: at an address that is nobody's backend."},
        {"head",
         {"phase", "packets", "sent", "wrong", "half changed", "damaged", "lost", "delayed", "p50", "p99"}},
