@@ -122,6 +122,7 @@ static __always_inline bool OF(svcb_masquerades)(const struct OF(svcb_flow) * fl
 /* Where a new flow goes, or one whose backend is gone: *to. The work on new flows is split into functions
  * by themselves because their frames together are more than a program may have. */
 __noinline int OF(svcb_choose)(const struct OF(svcb_flow) * flow, struct OF(svcb_flow) * to) {
+  struct OF(svcb_frontend) dialled; /* on the stack: kernel 6.1 takes no argument's memory as a key */
   struct OF(svcb_backend) * backend;
   __u64 word = 0;
   __u32 index;
@@ -130,7 +131,8 @@ __noinline int OF(svcb_choose)(const struct OF(svcb_flow) * flow, struct OF(svcb
   if (!flow || !to)
     return SVCB_NOT_REWRITTEN;
   *to = *flow;
-  outcome = OF(svcb_find)(&to->to, &word);
+  dialled = to->to;
+  outcome = OF(svcb_find)(&dialled, &word);
   if (outcome != SVCB_TRANSLATED)
     return outcome;
   if (!svcb_service_count(word))
@@ -243,14 +245,11 @@ static __always_inline enum svcb_outcome OF(svcb_track)(const struct OF(svcb_flo
   return outcome == SVCB_TRANSLATED ? OF(svcb_remember)(flow, to, started_at, ends) : outcome;
 }
 
-/* The addresses and ports that a packet arrived with, by those that it left with; false: not known. */
-static __always_inline bool OF(svcb_before)(const struct OF(svcb_flow) * left,
-                                            struct OF(svcb_flow) * came) {
-  struct OF(svcb_flow) key = OF(svcb_reverse)(left), back;
-  struct OF(svcb_way) *way = bpf_map_lookup_elem(&OF(flows), &key);
+/* How replies to a packet leave, by what they arrive with; false: not known. Reversed it is what the packet
+ * itself had arrived with. */
+static __always_inline bool OF(svcb_way_back)(const struct OF(svcb_flow) * reply,
+                                              struct OF(svcb_flow) * back) {
+  struct OF(svcb_way) *way = bpf_map_lookup_elem(&OF(flows), reply);
 
-  if (!way || !OF(svcb_read_way)(way, &key, &back))
-    return false;
-  *came = OF(svcb_reverse)(&back);
-  return true;
+  return way && OF(svcb_read_way)(way, reply, back);
 }

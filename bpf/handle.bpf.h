@@ -8,15 +8,23 @@ static __always_inline enum svcb_outcome svcb_xdp_handle4(struct xdp_md *ctx, bo
   void *data = (void *)(long)ctx->data;
   void *data_end = (void *)(long)ctx->data_end;
   struct svcb_flow4 from, to;
-  __u8 tcp_flags;
+  __u8 tcp_flags = 0;
+  int part = SVCB_WHOLE;
   enum svcb_outcome outcome = svcb_parse4(data, data_end, data_end - data, &from, &tcp_flags);
 
   if (outcome == SVCB_NOT_TCP_UDP && tracking)
     return svcb_xdp_icmp(ctx, false);
+  if (outcome == SVCB_FRAGMENT && tracking) {
+    __builtin_memset(&from, 0, sizeof(from));
+    part = svcb_xdp_part4(ctx, &from);
+    outcome = part ? SVCB_TRANSLATED : SVCB_FRAGMENT;
+  }
   if (outcome == SVCB_TRANSLATED)
     outcome = tracking ? svcb_track4(&from, tcp_flags, &to) : svcb_balance4(&from, &to);
   if (outcome != SVCB_TRANSLATED)
     return outcome;
+  if (part)
+    return svcb_xdp_rewrite_part4(ctx, &from, &to, part);
   return settings.dsr ? svcb_xdp_wrap4(ctx, &to) : svcb_xdp_rewrite4(data, data_end, &from, &to);
 }
 
@@ -24,15 +32,23 @@ static __always_inline enum svcb_outcome svcb_xdp_handle6(struct xdp_md *ctx, bo
   void *data = (void *)(long)ctx->data;
   void *data_end = (void *)(long)ctx->data_end;
   struct svcb_flow6 from, to;
-  __u8 tcp_flags;
+  __u8 tcp_flags = 0;
+  int part = SVCB_WHOLE;
   enum svcb_outcome outcome = svcb_parse6(data, data_end, data_end - data, &from, &tcp_flags);
 
   if (outcome == SVCB_NOT_TCP_UDP && tracking)
     return svcb_xdp_icmp(ctx, true);
+  if (outcome == SVCB_FRAGMENT && tracking) {
+    __builtin_memset(&from, 0, sizeof(from));
+    part = svcb_xdp_part6(ctx, &from);
+    outcome = part ? SVCB_TRANSLATED : SVCB_FRAGMENT;
+  }
   if (outcome == SVCB_TRANSLATED)
     outcome = tracking ? svcb_track6(&from, tcp_flags, &to) : svcb_balance6(&from, &to);
   if (outcome != SVCB_TRANSLATED)
     return outcome;
+  if (part)
+    return svcb_xdp_rewrite_part6(ctx, &from, &to, part);
   return settings.dsr ? svcb_xdp_wrap6(ctx, &to) : svcb_xdp_rewrite6(data, data_end, &from, &to);
 }
 
@@ -40,15 +56,23 @@ static __always_inline enum svcb_outcome svcb_tc_handle4(struct __sk_buff *skb, 
   void *data = (void *)(long)skb->data;
   void *data_end = (void *)(long)skb->data_end;
   struct svcb_flow4 from, to;
-  __u8 tcp_flags;
+  __u8 tcp_flags = 0;
+  int part = SVCB_WHOLE;
   enum svcb_outcome outcome = svcb_parse4(data, data_end, skb->len, &from, &tcp_flags);
 
   if (outcome == SVCB_NOT_TCP_UDP && tracking)
     return svcb_tc_icmp(skb, false);
+  if (outcome == SVCB_FRAGMENT && tracking) {
+    __builtin_memset(&from, 0, sizeof(from));
+    part = svcb_tc_part4(skb, &from);
+    outcome = part ? SVCB_TRANSLATED : SVCB_FRAGMENT;
+  }
   if (outcome == SVCB_TRANSLATED)
     outcome = tracking ? svcb_track4(&from, tcp_flags, &to) : svcb_balance4(&from, &to);
   if (outcome != SVCB_TRANSLATED)
     return outcome;
+  if (part)
+    return svcb_tc_rewrite_part4(skb, &from, &to, part);
   return settings.dsr ? svcb_tc_wrap4(skb, &to) : svcb_tc_rewrite4(skb, &from, &to);
 }
 
@@ -56,15 +80,23 @@ static __always_inline enum svcb_outcome svcb_tc_handle6(struct __sk_buff *skb, 
   void *data = (void *)(long)skb->data;
   void *data_end = (void *)(long)skb->data_end;
   struct svcb_flow6 from, to;
-  __u8 tcp_flags;
+  __u8 tcp_flags = 0;
+  int part = SVCB_WHOLE;
   enum svcb_outcome outcome = svcb_parse6(data, data_end, skb->len, &from, &tcp_flags);
 
   if (outcome == SVCB_NOT_TCP_UDP && tracking)
     return svcb_tc_icmp(skb, true);
+  if (outcome == SVCB_FRAGMENT && tracking) {
+    __builtin_memset(&from, 0, sizeof(from));
+    part = svcb_tc_part6(skb, &from);
+    outcome = part ? SVCB_TRANSLATED : SVCB_FRAGMENT;
+  }
   if (outcome == SVCB_TRANSLATED)
     outcome = tracking ? svcb_track6(&from, tcp_flags, &to) : svcb_balance6(&from, &to);
   if (outcome != SVCB_TRANSLATED)
     return outcome;
+  if (part)
+    return svcb_tc_rewrite_part6(skb, &from, &to, part);
   return settings.dsr ? svcb_tc_wrap6(skb, &to) : svcb_tc_rewrite6(skb, &from, &to);
 }
 

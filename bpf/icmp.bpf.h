@@ -4,9 +4,10 @@
  * and those that the node itself has to send to a client: no endpoints, packet too big.
  *
  * An error quotes the packet that it is about as that packet left the node. The flow table knows by that
- * what the sender had sent (svcb_before), so the quotation becomes that again, and the error goes to where
- * that came from. It comes from the address that the sender had dialled, where the backend itself sent it.
- * Of the quotation only the IP header and the ports are changed: a transport checksum in it is nobody's.
+ * what the sender had sent (svcb_way_back), so the quotation becomes that again, and the error goes to
+ * where that came from. It comes from the address that the sender had dialled, where the backend itself
+ * sent it. Of the quotation only the IP header and the ports are changed: a transport checksum in it is
+ * nobody's.
  */
 #ifndef SVCB_ICMP_BPF_H
 #define SVCB_ICMP_BPF_H
@@ -65,7 +66,7 @@ static __always_inline bool svcb_is_transport(__u8 protocol) {
 
 static __always_inline enum svcb_outcome svcb_icmp4(void *data, void *data_end) {
   struct svcb_error4 *error = data + SVCB_L3;
-  struct svcb_flow4 quoted = {}, sent;
+  struct svcb_flow4 reply = {}, back; /* to what is quoted; see svcb_way_back4() */
   __u64 changed;
   __u16 checksum;
 
@@ -76,32 +77,31 @@ static __always_inline enum svcb_outcome svcb_icmp4(void *data, void *data_end) 
   if (error->icmp.type != SVCB_ICMP_UNREACHABLE && error->icmp.type != SVCB_ICMP_TIME_EXCEEDED &&
       error->icmp.type != SVCB_ICMP_PARAMETER)
     return SVCB_NOT_TCP_UDP;
-  quoted.source = error->quoted.saddr;
-  quoted.source_port = error->ports.source;
-  quoted.to.address = error->quoted.daddr;
-  quoted.to.port = error->ports.dest;
-  quoted.to.protocol = error->quoted.protocol;
-  if (!svcb_before4(&quoted, &sent))
+  reply.to.address = error->quoted.saddr;
+  reply.to.port = error->ports.source;
+  reply.to.protocol = error->quoted.protocol;
+  reply.source = error->quoted.daddr;
+  reply.source_port = error->ports.dest;
+  if (!svcb_way_back4(&reply, &back))
     return SVCB_NOT_TCP_UDP;
 
-  changed = svcb_changed32(quoted.source, sent.source) + svcb_changed32(quoted.to.address, sent.to.address);
+  changed = svcb_changed32(reply.to.address, back.to.address) + svcb_changed32(reply.source, back.source);
   checksum = svcb_checksum_after(error->quoted.check, changed);
-  changed += svcb_changed16(error->quoted.check, checksum) +
-             svcb_changed16(quoted.source_port, sent.source_port) +
-             svcb_changed16(quoted.to.port, sent.to.port);
+  changed += svcb_changed16(error->quoted.check, checksum) + svcb_changed16(reply.to.port, back.to.port) +
+             svcb_changed16(reply.source_port, back.source_port);
   error->quoted.check = checksum;
-  error->quoted.saddr = sent.source;
-  error->quoted.daddr = sent.to.address;
-  error->ports.source = sent.source_port;
-  error->ports.dest = sent.to.port;
+  error->quoted.saddr = back.to.address;
+  error->quoted.daddr = back.source;
+  error->ports.source = back.to.port;
+  error->ports.dest = back.source_port;
   error->icmp.checksum = svcb_checksum_after(error->icmp.checksum, changed);
 
-  changed = svcb_changed32(error->ip.daddr, sent.source);
-  if (error->ip.saddr == quoted.to.address) {
-    changed += svcb_changed32(error->ip.saddr, sent.to.address);
-    error->ip.saddr = sent.to.address;
+  changed = svcb_changed32(error->ip.daddr, back.to.address);
+  if (error->ip.saddr == reply.source) {
+    changed += svcb_changed32(error->ip.saddr, back.source);
+    error->ip.saddr = back.source;
   }
-  error->ip.daddr = sent.source;
+  error->ip.daddr = back.to.address;
   error->ip.check = svcb_checksum_after(error->ip.check, changed);
   svcb_event(SVCB_ICMP_TRANSLATED);
   return SVCB_TRANSLATED;
@@ -109,36 +109,36 @@ static __always_inline enum svcb_outcome svcb_icmp4(void *data, void *data_end) 
 
 static __always_inline enum svcb_outcome svcb_icmp6(void *data, void *data_end) {
   struct svcb_error6 *error = data + SVCB_L3;
-  struct svcb_flow6 quoted = {}, sent;
+  struct svcb_flow6 reply = {}, back;
   __be32 outer[4];
   __u64 changed;
 
   if ((void *)(error + 1) > data_end || error->ip.nexthdr != SVCB_ICMPV6 || !error->icmp.type ||
       error->icmp.type > SVCB_ICMP6_LAST_ERROR || !svcb_is_transport(error->quoted.nexthdr))
     return SVCB_NOT_TCP_UDP;
-  svcb_copy6(quoted.source, error->quoted.saddr.in6_u.u6_addr32);
-  quoted.source_port = error->ports.source;
-  svcb_copy6(quoted.to.address, error->quoted.daddr.in6_u.u6_addr32);
-  quoted.to.port = error->ports.dest;
-  quoted.to.protocol = error->quoted.nexthdr;
-  if (!svcb_before6(&quoted, &sent))
+  svcb_copy6(reply.to.address, error->quoted.saddr.in6_u.u6_addr32);
+  reply.to.port = error->ports.source;
+  reply.to.protocol = error->quoted.nexthdr;
+  svcb_copy6(reply.source, error->quoted.daddr.in6_u.u6_addr32);
+  reply.source_port = error->ports.dest;
+  if (!svcb_way_back6(&reply, &back))
     return SVCB_NOT_TCP_UDP;
 
-  changed =
-      svcb_changed128(quoted.source, sent.source) + svcb_changed128(quoted.to.address, sent.to.address) +
-      svcb_changed16(quoted.source_port, sent.source_port) + svcb_changed16(quoted.to.port, sent.to.port);
-  svcb_copy6(error->quoted.saddr.in6_u.u6_addr32, sent.source);
-  svcb_copy6(error->quoted.daddr.in6_u.u6_addr32, sent.to.address);
-  error->ports.source = sent.source_port;
-  error->ports.dest = sent.to.port;
+  changed = svcb_changed128(reply.to.address, back.to.address) +
+            svcb_changed128(reply.source, back.source) + svcb_changed16(reply.to.port, back.to.port) +
+            svcb_changed16(reply.source_port, back.source_port);
+  svcb_copy6(error->quoted.saddr.in6_u.u6_addr32, back.to.address);
+  svcb_copy6(error->quoted.daddr.in6_u.u6_addr32, back.source);
+  error->ports.source = back.to.port;
+  error->ports.dest = back.source_port;
 
   svcb_copy6(outer, error->ip.daddr.in6_u.u6_addr32); /* the pseudo header holds the outer addresses */
-  changed += svcb_changed128(outer, sent.source);
-  svcb_copy6(error->ip.daddr.in6_u.u6_addr32, sent.source);
+  changed += svcb_changed128(outer, back.to.address);
+  svcb_copy6(error->ip.daddr.in6_u.u6_addr32, back.to.address);
   svcb_copy6(outer, error->ip.saddr.in6_u.u6_addr32);
-  if (svcb_same_words(outer, quoted.to.address, 4)) {
-    changed += svcb_changed128(outer, sent.to.address);
-    svcb_copy6(error->ip.saddr.in6_u.u6_addr32, sent.to.address);
+  if (svcb_same_words(outer, reply.source, 4)) {
+    changed += svcb_changed128(outer, back.source);
+    svcb_copy6(error->ip.saddr.in6_u.u6_addr32, back.source);
   }
   error->icmp.checksum = svcb_checksum_after(error->icmp.checksum, changed);
   svcb_event(SVCB_ICMP_TRANSLATED);
@@ -261,19 +261,30 @@ static __always_inline bool svcb_write_error(void *data, void *data_end, bool ip
 }
 
 /* Functions by themselves, whose frames do not add up with those of the common path. */
-__noinline int svcb_xdp_icmp(struct xdp_md *ctx, int ipv6) {
-  void *data = (void *)(long)ctx->data, *data_end = (void *)(long)ctx->data_end;
-
-  return ipv6 ? svcb_icmp6(data, data_end) : svcb_icmp4(data, data_end);
+__noinline int svcb_xdp_icmp4(struct xdp_md *ctx) {
+  return svcb_icmp4((void *)(long)ctx->data, (void *)(long)ctx->data_end);
 }
 
-__noinline int svcb_tc_icmp(struct __sk_buff *skb, int ipv6) {
-  void *data, *data_end;
+__noinline int svcb_xdp_icmp6(struct xdp_md *ctx) {
+  return svcb_icmp6((void *)(long)ctx->data, (void *)(long)ctx->data_end);
+}
 
+__noinline int svcb_tc_icmp4(struct __sk_buff *skb) {
+  svcb_tc_linear(skb, SVCB_L3 + sizeof(struct svcb_error4));
+  return svcb_icmp4((void *)(long)skb->data, (void *)(long)skb->data_end);
+}
+
+__noinline int svcb_tc_icmp6(struct __sk_buff *skb) {
   svcb_tc_linear(skb, SVCB_L3 + sizeof(struct svcb_error6));
-  data = (void *)(long)skb->data;
-  data_end = (void *)(long)skb->data_end;
-  return ipv6 ? svcb_icmp6(data, data_end) : svcb_icmp4(data, data_end);
+  return svcb_icmp6((void *)(long)skb->data, (void *)(long)skb->data_end);
+}
+
+static __always_inline int svcb_xdp_icmp(struct xdp_md *ctx, bool ipv6) {
+  return ipv6 ? svcb_xdp_icmp6(ctx) : svcb_xdp_icmp4(ctx);
+}
+
+static __always_inline int svcb_tc_icmp(struct __sk_buff *skb, bool ipv6) {
+  return ipv6 ? svcb_tc_icmp6(skb) : svcb_tc_icmp4(skb);
 }
 
 /* Turns the packet into an error about itself, to be sent back by the device that it came in by. Where the

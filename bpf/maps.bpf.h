@@ -66,6 +66,21 @@ struct {
   __type(value, struct svcb_way6);
 } flows6 SEC(".maps");
 
+/* Keyed by a flow with its datagram's identification in place of ports (fragment.bpf.h). */
+struct {
+  __uint(type, BPF_MAP_TYPE_LRU_HASH);
+  __uint(max_entries, 1);
+  __type(key, struct svcb_flow4);
+  __type(value, struct svcb_datagram);
+} fragments4 SEC(".maps");
+
+struct {
+  __uint(type, BPF_MAP_TYPE_LRU_HASH);
+  __uint(max_entries, 1);
+  __type(key, struct svcb_flow6);
+  __type(value, struct svcb_datagram);
+} fragments6 SEC(".maps");
+
 /* For services with SVCB_SERVICE_AFFINITY: the timeout in ticks, and who has which backend. */
 struct {
   __uint(type, BPF_MAP_TYPE_HASH);

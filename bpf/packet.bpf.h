@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * From bytes to a flow. Only the plain case is translated: Ethernet, an IPv4 header of 20 bytes or an IPv6
- * header without extensions, then TCP or UDP. Everything else is named by an outcome and passed on, so
- * every offset below is a constant.
+ * header without extensions, then TCP or UDP. Everything else is named by an outcome and passed on (but for
+ * fragments, see fragment.bpf.h), so every offset below is a constant.
  */
 #ifndef SVCB_PACKET_BPF_H
 #define SVCB_PACKET_BPF_H
@@ -16,8 +16,10 @@
 #define SVCB_L4_V4 (SVCB_L3 + sizeof(struct iphdr))
 #define SVCB_L4_V6 (SVCB_L3 + sizeof(struct ipv6hdr))
 
-/* The longest header that the programs read. */
-#define SVCB_HEADERS (SVCB_L4_V6 + sizeof(struct tcphdr))
+#define SVCB_NEXT_FRAGMENT 44
+
+/* The longest header that the programs read: TCP's behind an IPv6 fragment header of 8 bytes. */
+#define SVCB_HEADERS (SVCB_L4_V6 + 8 + sizeof(struct tcphdr))
 
 #define SVCB_TCP_FIN 0x01
 #define SVCB_TCP_SYN 0x02
@@ -113,7 +115,7 @@ static __always_inline enum svcb_outcome svcb_parse6(void *data, void *data_end,
   if ((void *)(ip + 1) > data_end || ip->version != 6)
     return SVCB_TRUNCATED;
   if (ip->nexthdr != IPPROTO_TCP && ip->nexthdr != IPPROTO_UDP) {
-    if (ip->nexthdr == 44) /* fragment header */
+    if (ip->nexthdr == SVCB_NEXT_FRAGMENT)
       return SVCB_FRAGMENT;
     return svcb_is_extension(ip->nexthdr) ? SVCB_IPV6_EXTENSION : SVCB_NOT_TCP_UDP;
   }

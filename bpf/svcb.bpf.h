@@ -25,6 +25,8 @@
 #include "rewrite_tc.bpf.h"
 #include "rewrite_xdp.bpf.h"
 
+#include "fragment.bpf.h"
+
 #include "icmp.bpf.h"
 
 #include "dsr.bpf.h"

@@ -8,8 +8,7 @@
 #include <cstdlib>
 #include <exception>
 
-#include "cli/command.h"
-#include "revision.h"
+#include "cli/program.h"
 #include "service/text.h"
 #include "sys/interrupt.h"
 
@@ -60,26 +59,8 @@ Status check_command(int argc, char** argv) {
 }
 
 int run(int argc, char** argv) {
-  CLI::App app{
-      "svcbench measures what a Kubernetes Service costs on this machine under eBPF and iptables, and how\n"
-      "that cost grows with the number of Services. Everything happens in private network namespaces."};
-  app.name("svcbench");
-  app.set_version_flag("--version", fmt::format("svcbench {} ({}), libbpf {}", SVCBENCH_VERSION,
-                                                SVCBENCH_REVISION, libbpf_version_string()));
-  app.require_subcommand(1);
-  app.footer(
-      "The main job:\n"
-      "  sudo ./svcbench ebpf --services 5000\n"
-      "\n"
-      "Exit codes: 0 done, and every claim holds; 1 failure; 2 wrong usage or input; 3 a claim does not "
-      "hold;\n"
-      "4 a claim could not be decided; 130, 143 interrupted.");
-  Action chosen;
-  for (const Command& command : commands()) {
-    CLI::App* sub = app.add_subcommand(std::string(command.name), std::string(command.summary));
-    Action action = command.configure(*sub);
-    sub->callback([&chosen, action] { chosen = action; });
-  }
+  const CommandLine line = make_command_line();
+  CLI::App& app = *line.app;
   if (const Status status = check_command(argc, argv); !status) {
     return report(status.error());
   }
@@ -91,7 +72,7 @@ int run(int argc, char** argv) {
     fmt::print(stderr, "svcbench: {} (svcbench --help shows how)\n", error.what());
     return exit_usage;
   }
-  const Result<int> result = chosen();
+  const Result<int> result = (*line.chosen)();
   return result ? *result : report(result.error());
 }
 

@@ -118,6 +118,13 @@ struct svcb_way6 {
   __u16 pad;
 };
 
+/* The ports of a datagram that came in fragments, of which only the first holds them. `tag` as above. */
+struct svcb_datagram {
+  __u32 tag;
+  __be16 source_port;
+  __be16 port;
+};
+
 /* Of the programs' clock, bpf_ktime_get_coarse_ns() >> SVCB_TICK_BITS: 134 ms each. */
 #define SVCB_TICK_BITS 27
 
@@ -209,7 +216,7 @@ enum svcb_outcome {
   SVCB_NOT_IP,         /* neither IPv4 nor IPv6: passed on untouched, like all below */
   SVCB_VLAN,           /* carries a VLAN tag */
   SVCB_TRUNCATED,      /* ends inside a header, or claims a length that it has not */
-  SVCB_FRAGMENT,       /* part of a datagram: later parts have no ports */
+  SVCB_FRAGMENT,       /* part of a datagram whose first part, which has the ports, was not seen */
   SVCB_IP_OPTIONS,     /* IPv4 header longer than 20 bytes */
   SVCB_IPV6_EXTENSION, /* an IPv6 extension header stands before the transport's */
   SVCB_NOT_TCP_UDP,    /* SCTP and other transports, ICMP that is no error of a translated flow */
@@ -283,6 +290,7 @@ SVCB_STATIC_ASSERT(sizeof(struct svcb_flow4) == 16, "hashed whole: no hidden pad
 SVCB_STATIC_ASSERT(sizeof(struct svcb_flow6) == 40, "hashed whole: no hidden padding");
 SVCB_STATIC_ASSERT(sizeof(struct svcb_way4) == 32, "no hidden padding");
 SVCB_STATIC_ASSERT(sizeof(struct svcb_way6) == 56, "no hidden padding");
+SVCB_STATIC_ASSERT(sizeof(struct svcb_datagram) == 8, "no hidden padding");
 SVCB_STATIC_ASSERT(sizeof(struct svcb_session4) == 12, "hashed whole: no hidden padding");
 SVCB_STATIC_ASSERT(sizeof(struct svcb_session6) == 36, "hashed whole: no hidden padding");
 SVCB_STATIC_ASSERT(sizeof(struct svcb_draw4) == 16, "four a cache line");

@@ -47,7 +47,8 @@ class DataPlane {
 
   // A change in two steps, timed apart. stage() does what a controller computes before it touches the
   // kernel (a ruleset's text); commit() makes the last staged change true in the kernel, and returns when
-  // it is. A plane that has nothing to prepare does everything in commit().
+  // it is. A plane that has nothing to prepare does everything in commit(), until when the change must
+  // live.
   virtual Status stage(const Change& change) = 0;
   virtual Status commit() = 0;
 

@@ -4,6 +4,7 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <array>
 #include <functional>
 #include <memory>
 #include <string>
@@ -15,6 +16,7 @@
 #include "sys/child_process.h"
 #include "sys/conntrack.h"
 #include "sys/memfd.h"
+#include "verify/quick_look.h"
 #include "verify/verify.h"
 
 namespace svcbench {
@@ -23,7 +25,6 @@ namespace {
 using test::in_private_namespaces;
 using test::must;
 using verify::CaseResult;
-using verify::Outcome;
 
 struct Spoil {
   std::function<void(PlaneSite&)> site{};
@@ -152,6 +153,10 @@ std::vector<Wrong> wrong_planes() {
       rules(rule("prerouting", -300,
                  "add rule inet spoil packets ip daddr 192.168.74.1 drop\n"
                  "add rule inet spoil packets ip6 daddr 2001:db8:73:2::1 drop")));
+  add("outsiders are dropped", "from-outside", "within 1000 ms",
+      rules(rule("prerouting", -300,
+                 "add rule inet spoil packets ip saddr 203.0.113.0/24 drop\n"
+                 "add rule inet spoil packets ip6 saddr 2001:db8:73:3::/64 drop")));
   add("what has no endpoints is dropped", "no-endpoints", "should be refused",
       services([](std::vector<Service>& installed) {
         std::erase_if(installed, [](const Service& service) { return service.endpoints.empty(); });
@@ -227,12 +232,38 @@ TEST_CASE("verify: each plane that is wrong on purpose fails the case that is ab
       for (const CaseResult& result : results) {
         CAPTURE(result.variant.text());
         CAPTURE(result.evidence);
-        CHECK(result.outcome == Outcome::failed);
+        CHECK(result.outcome == verify::Outcome::failed);
         const bool is_named = result.evidence.find(wrong.evidence) != std::string::npos;
         CHECK((is_named || result.variant.family == Family::ipv6));  // addresses are IPv4's
       }
     });
   }
+}
+
+TEST_CASE("a quick look marks the plane that fails, by the behaviours that it fails") {
+  if (!test::may_program_the_kernel()) {
+    return;
+  }
+  in_private_namespaces([&] {
+    if (!find_plane("nftables")->probe()) {
+      MESSAGE("skipped: nftables cannot run here");
+      return;
+    }
+    Spoil spoil;
+    spoil.services = rotate_endpoints;
+    spoil_of_next_plane = &spoil;
+    const PlaneRow spoiled{"spoiled", "", "", find_plane("nftables")->probe, make_spoiled};
+    const std::array<const PlaneRow*, 2> rows{&spoiled, find_plane("nftables")};
+    const auto progress = make_progress(true);
+    const BehaviourCheck check = must(verify::look_at(rows, 1, EbpfChoice{}, *progress));
+    CHECK(check.behaviours.size() == 4);
+    CHECK(check.not_done.empty());
+    CHECK(check.failed.size() == 4);  // every one of them dials a service
+    for (const FailedBehaviour& one : check.failed) {
+      CHECK(one.plane == "spoiled");
+      CHECK(one.variants == "TCP IPv4, UDP IPv4, TCP IPv6, UDP IPv6");
+    }
+  });
 }
 
 }  // namespace svcbench

@@ -60,18 +60,44 @@ TEST_CASE("verify: kube-proxy's iptables and nftables modes do all of it") {
   CHECK(host_becomes(before));
 }
 
-TEST_CASE("verify: a cluster's own services, beside the test's") {
+TEST_CASE("verify: the eBPF planes do all of it, but for what lies outside of their hooks") {
+  const HostState before = HostState::now();
   const TemporaryFolder folder;
   const Ran ran =
-      svcbench({"verify", "--plane", "nftables", "--cases", "cluster,right-backend", "--cluster",
-                SVCBENCH_TEST_DATA "/kind-dualstack.json", "--json", folder.path("run.json")});
+      svcbench({"verify", "--plane", "ebpf-xdp,ebpf-tc,ebpf-sock", "--json", folder.path("run.json")});
   INFO(ran.out);
   INFO(ran.err);
   CHECK(ran.status == 0);
   const json result = read_json(folder.path("run.json"));
   check_against_schema(folder.path("run.json"), "verify");
-  if (!result["planes"].empty()) {
-    CHECK(outcomes(result, "nftables").at("cluster") == std::set<std::string>{"pass"});
+  check_width(ran.out);
+  const std::map<std::string, std::set<std::string>> lacks{
+      {"ebpf-xdp", {"node-client"}},
+      {"ebpf-tc", {"node-client"}},
+      {"ebpf-sock", {"from-outside", "masquerade", "local-policy", "udp-moves"}}};
+  for (const std::string plane : result["planes"]) {
+    for (const auto& [behaviour, all] : outcomes(result, plane)) {
+      CAPTURE(plane);
+      const std::string expected = lacks.at(plane).contains(behaviour) ? "not offered" : "pass";
+      CHECK_MESSAGE(all == std::set<std::string>{expected}, behaviour);
+    }
+  }
+  CHECK(host_becomes(before));
+}
+
+TEST_CASE("verify: a cluster's own services, beside the test's") {
+  const TemporaryFolder folder;
+  const Ran ran =
+      svcbench({"verify", "--plane", "nftables,ebpf-xdp,ebpf-tc,ebpf-sock", "--cases",
+                "cluster,right-backend", "--cluster", SVCBENCH_TEST_DATA "/kind-dualstack.json", "--json",
+                folder.path("run.json")});
+  INFO(ran.out);
+  INFO(ran.err);
+  CHECK(ran.status == 0);
+  const json result = read_json(folder.path("run.json"));
+  check_against_schema(folder.path("run.json"), "verify");
+  for (const std::string plane : result["planes"]) {
+    CHECK_MESSAGE(outcomes(result, plane).at("cluster") == std::set<std::string>{"pass"}, plane);
   }
 }
 

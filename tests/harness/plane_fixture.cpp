@@ -152,7 +152,7 @@ std::string_view to_string(svcb_outcome outcome) {
 
 void PlaneFixture::Destroy::operator()(plane_bpf* skeleton) const { plane_bpf::destroy(skeleton); }
 
-PlaneFixture::PlaneFixture() : skeleton_(plane_bpf::open()) {
+PlaneFixture::PlaneFixture(bool tracking) : skeleton_(plane_bpf::open()) {
   if (!skeleton_) {
     throw std::runtime_error("plane.bpf.o cannot be opened");
   }
@@ -160,6 +160,25 @@ PlaneFixture::PlaneFixture() : skeleton_(plane_bpf::open()) {
   bpf_map__set_max_entries(skeleton_->maps.services6, max_services);
   bpf_map__set_max_entries(skeleton_->maps.backends4, max_backends);
   bpf_map__set_max_entries(skeleton_->maps.backends6, max_backends);
+  if (tracking) {
+    constexpr std::uint32_t many = 1024;
+    for (bpf_map* map : {skeleton_->maps.flows4, skeleton_->maps.flows6, skeleton_->maps.sessions4,
+                         skeleton_->maps.sessions6, skeleton_->maps.affinity4, skeleton_->maps.affinity6,
+                         skeleton_->maps.fragments4, skeleton_->maps.fragments6}) {
+      bpf_map__set_max_entries(map, many);
+    }
+    svcb_settings settings{};
+    settings.translating = 1;
+    settings.tracking = 1;
+    settings.tcp_ticks = settings.udp_ticks = settings.closing_ticks = many;
+    settings.node4 = from_bytes<__be32>(address_bytes("192.0.2.7"));
+    settings.cluster4 = from_bytes<__be32>(address_bytes("10.0.0.0"));
+    settings.cluster_mask4 = from_bytes<__be32>(address_bytes("255.0.0.0"));
+    std::memcpy(settings.node6, address_bytes("2001:db8::7").data(), sizeof(settings.node6));
+    std::memcpy(settings.cluster6, address_bytes("fd00::").data(), sizeof(settings.cluster6));
+    std::memcpy(settings.cluster_mask6, address_bytes("ff00::").data(), sizeof(settings.cluster_mask6));
+    std::memcpy(&skeleton_->rodata->settings, &settings, sizeof(settings));
+  }
   if (const int error = plane_bpf::load(skeleton_.get()); error != 0) {
     throw std::runtime_error(fmt::format("plane.bpf.o cannot be loaded: {}", std::strerror(-error)));
   }
@@ -212,6 +231,8 @@ void PlaneFixture::add_node(std::string_view address) {
 
   update(bytes.size() == 16 ? skeleton_->maps.nodes6 : skeleton_->maps.nodes4, bytes.data(), &value);
 }
+
+void PlaneFixture::next_generation() { skeleton_->bss->generation = skeleton_->bss->generation + 1; }
 
 std::uint64_t PlaneFixture::tag(std::string_view address, std::uint16_t port, std::uint8_t protocol) {
   const Bytes bytes = address_bytes(address);

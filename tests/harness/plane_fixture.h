@@ -49,7 +49,10 @@ class PlaneFixture {
   static constexpr std::uint32_t max_backends = 64;
 
   // Throws std::runtime_error where the kernel refuses the programs.
-  PlaneFixture();
+  PlaneFixture() : PlaneFixture(false) {}
+  // `tracking`: flows are remembered, replies translated; the node is 192.0.2.7 and 2001:db8::7, its pods
+  // 10.0.0.0/8 and fd00::/8.
+  explicit PlaneFixture(bool tracking);
   PlaneFixture(const PlaneFixture&) = delete;
   PlaneFixture& operator=(const PlaneFixture&) = delete;
   ~PlaneFixture();
@@ -60,6 +63,8 @@ class PlaneFixture {
   // The same, by a word as given: also one that no loader would write.
   void set_service(std::string_view address, std::uint16_t port, std::uint8_t protocol, std::uint64_t word);
   void add_node(std::string_view address);
+  // As the loader does after each change that takes a backend away.
+  void next_generation();
 
   [[nodiscard]] static std::uint64_t tag(std::string_view address, std::uint16_t port,
                                          std::uint8_t protocol);

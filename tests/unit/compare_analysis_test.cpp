@@ -425,6 +425,36 @@ TEST_CASE("comparison table: every part, no line over 100 columns") {
   CHECK(holds_text(render_comparison(full_results(), true), "\x1b[1;32mholds\x1b[0m"));
 }
 
+TEST_CASE("comparison table: a plane that fails a behaviour is marked, and the reader told why") {
+  CompareResults results = full_results();
+  CHECK_FALSE(holds_text(render_comparison(results, false), "Behaviours"));
+  results.behaviours =
+      BehaviourCheck{.behaviours = {"reply comes from the VIP", "a flow keeps its backend"}};
+  CHECK(holds_text(render_comparison(results, false), "no plane fails one"));
+  CHECK_FALSE(holds_text(render_comparison(results, false), "[1]"));
+  const std::string first = results.planes.front();
+  const std::string last = results.planes.back();
+  results.behaviours->failed = {
+      {first, "reply comes from the VIP", "TCP IPv4, UDP IPv4", "10.0.0.1:1 was answered from elsewhere"},
+      {first, "a flow keeps its backend", "UDP IPv6", "it went from a to b"},
+      {last, "a flow keeps its backend", "TCP IPv4", "it broke"}};
+  const std::string text = render_comparison(results, false);
+  check_width(text);
+  CHECK_FALSE(holds_text(text, "no plane fails one"));
+  const std::string table = text.substr(text.find("Table 4.2"));
+  CHECK(holds_text(table, first + " [1]"));
+  CHECK(holds_text(table, last + " [2]"));
+  CHECK_FALSE(holds_text(table, "[3]"));
+  CHECK(holds_text(text, "[1] " + first + " does less than the others: it fails \"reply comes"));
+  CHECK(holds_text(text, "[2] " + last + " does less"));
+  const nlohmann::json json = to_json(results)["behaviours"];
+  CHECK(json["failed"].size() == 3);
+  CHECK(json["failed"][1]["variants"] == "UDP IPv6");
+  CHECK(json["not_done"].is_null());
+  results.behaviours->not_done = "no namespaces here";
+  CHECK(holds_text(render_comparison(results, false), "Behaviours were not looked at: no namespaces here"));
+}
+
 TEST_CASE("comparison table: wide intervals do not make it wider than 100 columns") {
   CompareResults results = full_results();
   for (PathCell& cell : results.paths) {

@@ -11,7 +11,6 @@
 #include "report/churn_table.h"
 #include "report/progress_line.h"
 #include "sys/capabilities.h"
-#include "sys/environment.h"
 #include "sys/sandbox.h"
 
 namespace svcbench {
@@ -51,7 +50,7 @@ Result<int> run(const ChurnInput& input) {
   SVCB_TAKE(ebpf, input.balancer.choice());
   SVCB_TAKE(made, input.workload.make());
   SVCB_CHECK(require_privileges());
-  const nlohmann::json environment = describe_environment();
+  const Surroundings surroundings(input.quiet);
   SVCB_CHECK(enter_private_namespaces());
   const PlaneRow& row = *find_plane(input.plane);
   SVCB_CHECK(row.probe());
@@ -69,7 +68,7 @@ Result<int> run(const ChurnInput& input) {
                .backends_capacity = input.capacity.backends,
                .ebpf = ebpf}};
   SVCB_TAKE(results, run_churn(made.workload, options, *progress));
-  results.environment = environment;
+  results.environment = surroundings.finished();
   const std::size_t size = made.workload.services().size();
   results.run = describe_run("churn", input.workload, {size}, made, 1, input.seconds);
   const Verdict verdict = judge_churn(results);
@@ -109,7 +108,8 @@ Action configure_churn(CLI::App& app) {
   input->capacity.add_options(app);
   input->balancer.add_options(app, false);
   app.add_option("--json", input->json,
-                 "Write every change, the latencies and the environment here (- is standard output)");
+                 "Write every change, the latencies and the environment here (- is standard output)")
+      ->type_name(file_value);
   app.add_flag("--quiet", input->quiet, "No progress on standard error");
   app.footer(
       "Endpoints and services are added, changed and removed by the plane's own way of updating, while\n"

@@ -33,6 +33,7 @@ Action configure_connect(CLI::App& app);
 Action configure_nftables(CLI::App& app);
 Action configure_ipvs(CLI::App& app);
 Action configure_iptables(CLI::App& app);
+Action configure_report(CLI::App& app);
 Action configure_maps(CLI::App& app);
 Action configure_render(CLI::App& app);
 Action configure_diff(CLI::App& app);
@@ -40,6 +41,11 @@ Action configure_export(CLI::App& app);
 Action configure_explain(CLI::App& app);
 Action configure_probe(CLI::App& app);
 Action configure_list(CLI::App& app);
+Action configure_completions(CLI::App& app);
+Action configure_man(CLI::App& app);
+
+// What a file's option is called in its help, by ->type_name(): shells complete it with names of files.
+inline constexpr const char* file_value = "FILE";
 
 // A whole number from `low` to `high`, or one sentence.
 [[nodiscard]] CLI::Validator whole_number(std::uint64_t low, std::uint64_t high);

@@ -10,7 +10,7 @@
 namespace svcbench {
 
 std::span<const Command> commands() {
-  static constexpr std::array<Command, 16> table{{
+  static constexpr std::array<Command, 19> table{{
       {"ebpf", "measure eBPF map updates and lookups over a sweep of N, beside iptables-restore",
        configure_ebpf},
       {"compare", "measure all data planes side by side: sync, update, path, state; Table 4.2, measured",
@@ -25,6 +25,7 @@ std::span<const Command> commands() {
       {"ipvs", "kube-proxy's IPVS mode in depth", configure_ipvs},
       {"iptables", "measure iptables-restore of the whole table beside the chapter's Table 4.1",
        configure_iptables},
+      {"report", "finished runs as one page: verdicts, curves, tables, evidence", configure_report},
       {"maps", "load a cluster's services into the eBPF maps and print what the kernel then holds",
        configure_maps},
       {"render", "print what a plane would program: rules, sets, maps, as its tools take them",
@@ -35,6 +36,9 @@ std::span<const Command> commands() {
        configure_explain},
       {"probe", "say what this machine can measure, and how to get what is missing", configure_probe},
       {"list", "name the data planes and the scenarios", configure_list},
+      {"completions", "print a script that completes command lines in bash, zsh or fish",
+       configure_completions},
+      {"man", "print the manual page", configure_man},
   }};
   return table;
 }

@@ -16,8 +16,8 @@
 #include "report/compare_table.h"
 #include "report/progress_line.h"
 #include "sys/capabilities.h"
-#include "sys/environment.h"
 #include "sys/sandbox.h"
+#include "verify/quick_look.h"
 
 namespace svcbench {
 
@@ -33,9 +33,9 @@ struct CompareInput {
   bool every_kind = false;
   std::uint32_t packets = CompareOptions{}.packets;
   RunInput run{.rounds = CompareOptions{}.rounds, .budget_seconds = CompareOptions{}.budget_seconds};
-  ExportInput exports{};
   std::string with{};    // path, or empty
   std::string resume{};  // the same
+  ExportInput exports{};
 };
 
 std::vector<std::string> plane_names() {
@@ -144,8 +144,8 @@ Result<int> run(const CompareInput& input) {
   SVCB_TAKE(other, lender(input, sweep));
   SVCB_CHECK(require_privileges());
 
-  const nlohmann::json environment = describe_environment();
-  SVCB_TAKE(journal, journal_of(input, environment, made, sweep));
+  const Surroundings surroundings(input.run.quiet);
+  SVCB_TAKE(journal, journal_of(input, surroundings.environment(), made, sweep));
   SVCB_CHECK(enter_private_namespaces());
   const auto progress = make_progress(input.run.quiet);
   const CompareOptions options{.planes = chosen_planes(input.planes),
@@ -160,11 +160,17 @@ Result<int> run(const CompareInput& input) {
                                .services_capacity = input.capacity.services,
                                .backends_capacity = input.capacity.backends,
                                .ebpf = ebpf,
-                               .told_in = told_in(emulation_of(environment)),
+                               .told_in = told_in(emulation_of(surroundings.environment())),
                                .journal = journal ? &*journal : nullptr};
+  std::optional<BehaviourCheck> behaviours;
+  if (input.command == "compare") {
+    SVCB_TAKE(check, verify::look_at(options.planes, options.seed, ebpf, *progress));
+    behaviours = std::move(check);
+  }
   MonotonicClock clock;
   SVCB_TAKE(results, run_compare(made.workload, options, clock, *progress));
-  results.environment = environment;
+  results.behaviours = std::move(behaviours);
+  results.environment = surroundings.finished();
   results.run =
       describe_run(input.command, input.workload, sweep, made, input.run.rounds, input.run.budget_seconds);
   results.run["packets"] = input.packets;
@@ -200,11 +206,11 @@ std::shared_ptr<CompareInput> common_options(CLI::App& app, std::string command)
   input->capacity.add_options(app);
   input->balancer.add_options(app, true);
   input->run.add_options(app);
-  input->exports.add_options(app);
   app.add_option("--resume", input->resume,
                  "Continue the run that was to write this file by --json, and was cut off: with the same\n"
                  "options otherwise. What it had measured is in FILE.part")
-      ->type_name("FILE");
+      ->type_name(file_value);
+  input->exports.add_options(app);
   app.add_option("--packets", input->packets, "Packets of one visit to a cell of the path")
       ->check(whole_number(100, 100'000))
       ->capture_default_str();
@@ -239,7 +245,8 @@ Action configure_compare(CLI::App& app) {
       ->check(CLI::IsMember({"sync", "update", "path", "state"}));
   app.add_option("--with", input->with,
                  "The --json of a comparison under another kernel, which lends the planes that this kernel "
-                 "lacks:\nscaled by way of the planes that both runs measure, and marked");
+                 "lacks:\nscaled by way of the planes that both runs measure, and marked")
+      ->type_name(file_value);
   app.footer(
       "Programs every plane as its real controller does, in network namespaces of their own, and measures\n"
       "side by side, interleaved:\n"
@@ -249,6 +256,7 @@ Action configure_compare(CLI::App& app) {
       "last,\n"
       "          a random and a missing service; every packet is checked at the other end\n"
       "  state   connection tracking entries, kernel memory\n"
+      "Before that a few behaviours are looked at: a plane that fails one is marked (verify tries all).\n"
       "Ends with the chapter's Table 4.2, measured, and verdicts on its claims.\n"
       "\n"
       "Examples:\n"

@@ -11,7 +11,6 @@
 #include "report/output_file.h"
 #include "report/progress_line.h"
 #include "sys/capabilities.h"
-#include "sys/environment.h"
 #include "sys/sandbox.h"
 
 namespace svcbench {
@@ -48,7 +47,7 @@ Result<int> run(const ConnectInput& input) {
   SVCB_TAKE(json, open_output(input.run.json));
   SVCB_TAKE(made, input.workload.make());
   SVCB_CHECK(require_privileges());
-  const nlohmann::json environment = describe_environment();
+  const Surroundings surroundings(input.run.quiet);
   SVCB_CHECK(enter_private_namespaces());
   const auto progress = make_progress(input.run.quiet);
   const ConnectOptions options{.planes = chosen_planes(input.planes),
@@ -58,7 +57,7 @@ Result<int> run(const ConnectInput& input) {
                                .backends_capacity = input.capacity.backends};
   MonotonicClock clock;
   SVCB_TAKE(results, run_connect(made.workload.services(), options, clock, *progress));
-  results.environment = environment;
+  results.environment = surroundings.finished();
   results.run = describe_run("connect", input.workload, {results.services}, made, input.run.rounds, 0);
   if (json) {
     SVCB_CHECK(json->write(to_json(results).dump(1) + "\n"));

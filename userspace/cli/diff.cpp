@@ -72,8 +72,9 @@ Result<int> run(const DiffInput& input) {
 Action configure_diff(CLI::App& app) {
   auto input = std::make_shared<DiffInput>();
   app.add_option("OLD", input->before, "The --json of the earlier run (- reads standard input)")
+      ->type_name(file_value)
       ->required();
-  app.add_option("NEW", input->after, "The --json of the later run")->required();
+  app.add_option("NEW", input->after, "The --json of the later run")->type_name(file_value)->required();
   app.add_option("--fail-if-slower", input->limit,
                  "Exit with 3 where a figure is slower by more than this, with its whole interval")
       ->transform(percentage());
@@ -81,7 +82,8 @@ Action configure_diff(CLI::App& app) {
   app.add_flag("--force", input->force,
                "Compare runs that differ in kernel, CPU, seed, shape or emulation");
   app.add_flag("--markdown", input->markdown, "For a pull request");
-  app.add_option("--json", input->json, "Write every figure and ratio here (- is standard output)");
+  app.add_option("--json", input->json, "Write every figure and ratio here (- is standard output)")
+      ->type_name(file_value);
   app.footer(
       "Holds two runs of one machine side by side, figure by figure: the ratio of the medians, with its\n"
       "interval. A difference is told only where it is more than scatter, also given that there are\n"

@@ -19,7 +19,6 @@
 #include "report/results_json.h"
 #include "report/results_table.h"
 #include "sys/capabilities.h"
-#include "sys/environment.h"
 #include "sys/iptables_backend.h"
 #include "sys/sandbox.h"
 
@@ -70,7 +69,7 @@ Result<int> run(const EbpfInput& input) {
   SVCB_CHECK(require_privileges());
   SVCB_TAKE(iptables, find_iptables(input.iptables.empty() ? std::nullopt : std::optional(input.iptables)));
 
-  const nlohmann::json environment = describe_environment();
+  const Surroundings surroundings(input.run.quiet);
   SVCB_CHECK(enter_private_namespaces());
   const auto progress = make_progress(input.run.quiet);
   const EbpfRunOptions options{.sweep = sweep,
@@ -83,7 +82,7 @@ Result<int> run(const EbpfInput& input) {
   MonotonicClock clock;
   SVCB_TAKE(results, run_ebpf(made.workload, options, clock, *progress));
   SVCB_TAKE(paths, measure_paths(input, made, sweep, clock, *progress));
-  results.environment = environment;
+  results.environment = surroundings.finished();
   results.run =
       describe_run("ebpf", input.workload, sweep, made, input.run.rounds, input.run.budget_seconds);
   results.run["iptables"] = {
@@ -91,7 +90,7 @@ Result<int> run(const EbpfInput& input) {
   for (Verdict& verdict : judge(paths)) {
     results.verdicts.push_back(std::move(verdict));
   }
-  withhold_absolute(results.verdicts, emulation_of(environment));
+  withhold_absolute(results.verdicts, emulation_of(surroundings.environment()));
   results.seconds += paths.seconds;
   if (json || !exports.empty()) {
     nlohmann::json out = to_json(results);
@@ -131,7 +130,8 @@ Action configure_ebpf(CLI::App& app) {
       ->capture_default_str();
   app.add_option("--iptables", input->iptables,
                  "The iptables-restore to compare with, e.g. /usr/sbin/iptables-legacy-restore\n"
-                 "(default: iptables-restore)");
+                 "(default: iptables-restore)")
+      ->type_name(file_value);
   app.footer(
       "What it does, at each size N of the sweep:\n"
       "  fills the maps with N services; changes, adds and removes one service, by map update and by\n"

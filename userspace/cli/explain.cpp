@@ -52,6 +52,7 @@ Action configure_explain(CLI::App& app) {
   auto input = std::make_shared<ExplainInput>();
   app.add_option("RUN", input->run,
                  "The file that --json of a measuring command wrote (- reads standard input)")
+      ->type_name(file_value)
       ->required();
   app.add_option("CELL", input->cell, "The figure's id; without one, all are listed");
   app.footer(

@@ -34,10 +34,13 @@ bool Exports::use_standard_output() const {
 }
 
 void ExportInput::add_options(CLI::App& app) {
-  app.add_option("--csv", csv, "Write every figure as a row here (- is standard output)");
-  app.add_option("--markdown", markdown, "Write tables for a pull request or an issue here");
+  app.add_option("--csv", csv, "Write every figure as a row here (- is standard output)")
+      ->type_name(file_value);
+  app.add_option("--markdown", markdown, "Write tables for a pull request or an issue here")
+      ->type_name(file_value);
   app.add_option("--prometheus", prometheus,
-                 "Write Prometheus' text format here, for the textfile collector");
+                 "Write Prometheus' text format here, for the textfile collector")
+      ->type_name(file_value);
 }
 
 Result<Exports> ExportInput::open() const {
@@ -80,12 +83,15 @@ Action configure_export(CLI::App& app) {
   auto input = std::make_shared<Input>();
   app.add_option("RUN", input->run,
                  "The file that --json of a measuring command wrote (- reads standard input)")
+      ->type_name(file_value)
       ->required();
   app.add_flag("--csv", input->csv, "RFC 4180: a row a figure, a unit a column");
   app.add_flag("--markdown", input->markdown, "Verdicts and tables for a pull request or an issue");
   app.add_flag("--prometheus", input->prometheus,
                "Text format for the node exporter's textfile collector, in seconds and bytes");
-  app.add_option("-o,--output", input->output, "Write here: whole, or not at all")->capture_default_str();
+  app.add_option("-o,--output", input->output, "Write here: whole, or not at all")
+      ->type_name(file_value)
+      ->capture_default_str();
   app.footer(
       "Measures nothing, and needs no rights. The commands compare, path, nftables, ipvs, ebpf and "
       "iptables\n"

@@ -31,9 +31,10 @@ void WorkloadInput::add_options(CLI::App& app) {
   app.add_option("--services", services, "Number of services (with --cluster: scale its shape to so many)")
       ->check(whole_number(1, most_services));
   app.add_option(
-      "--cluster", cluster,
-      "Services of a real cluster: the output of\nkubectl get services,endpointslices -A -o json\n"
-      "(- reads standard input)");
+         "--cluster", cluster,
+         "Services of a real cluster: the output of\nkubectl get services,endpointslices -A -o json\n"
+         "(- reads standard input)")
+      ->type_name(file_value);
   app.add_option("--node", node, "The cluster's node that this is, for Local traffic policies")
       ->needs("--cluster");
   app.add_option("--endpoints", endpoints, "Endpoints of each generated service")
@@ -242,7 +243,8 @@ void RunInput::add_options(CLI::App& app) {
   app.add_option("--rounds", rounds, "Times that every cell is visited, in a shuffled order")
       ->check(whole_number(1, 10'000))
       ->capture_default_str();
-  app.add_option("--json", json, "Write every raw sample and the environment here (- is standard output)");
+  app.add_option("--json", json, "Write every raw sample and the environment here (- is standard output)")
+      ->type_name(file_value);
   app.add_flag("--quiet", quiet, "No progress on standard error");
 }
 

@@ -16,7 +16,6 @@
 #include "service/text.h"
 #include "sys/capabilities.h"
 #include "sys/child_process.h"
-#include "sys/environment.h"
 #include "sys/iptables_backend.h"
 #include "sys/sandbox.h"
 
@@ -129,7 +128,7 @@ Result<int> run(IptablesInput input) {
   SVCB_TAKE(sweep, input.workload.sweep(made.workload.services().size()));
   SVCB_CHECK(require_privileges());
 
-  const nlohmann::json environment = describe_environment();
+  const Surroundings surroundings(input.run.quiet);
   SVCB_CHECK(enter_private_namespaces());
   SVCB_TAKE(found, find_backends());
   const auto progress = make_progress(input.run.quiet);
@@ -140,7 +139,7 @@ Result<int> run(IptablesInput input) {
   MonotonicClock clock;
   SVCB_TAKE(results, run_chapter(made.workload, std::move(found.backends), found.subjects, run_nothing,
                                  options, clock, *progress));
-  results.environment = environment;
+  results.environment = surroundings.finished();
   results.run =
       describe_run("iptables", input.workload, sweep, made, input.run.rounds, input.run.budget_seconds);
   results.run["shape"] = input.shape;
@@ -167,7 +166,8 @@ Action configure_iptables(CLI::App& app) {
       ->check(CLI::IsMember({"chapter", "kube-proxy"}))
       ->capture_default_str();
   app.add_option("--ruleset", input->ruleset,
-                 "Time this ruleset instead, which iptables-save printed (- reads standard input)");
+                 "Time this ruleset instead, which iptables-save printed (- reads standard input)")
+      ->type_name(file_value);
   app.add_option("--services", input->workload.services, "Largest number of services (default: 10,000)")
       ->check(whole_number(1, Generator::max_services));
   app.add_option("--sweep", input->workload.sweep_texts,

@@ -133,13 +133,15 @@ Action configure_maps(CLI::App& app) {
   auto input = std::make_shared<MapsInput>();
   app.add_option("--cluster", input->cluster,
                  "The output of\nkubectl get services,endpointslices -A -o json\n(- reads standard input)")
+      ->type_name(file_value)
       ->required();
   app.add_option("--max-endpoints", input->max_endpoints, "Most endpoints that one service may have")
       ->check(whole_number(1, SVCB_MAX_ENDPOINTS))
       ->capture_default_str();
   app.add_option("--node", input->node, "The cluster's node that this is, for Local traffic policies");
   input->capacity.add_options(app);
-  app.add_option("--json", input->json, "Write the same as JSON here (- is standard output)");
+  app.add_option("--json", input->json, "Write the same as JSON here (- is standard output)")
+      ->type_name(file_value);
   app.footer(
       "Example:\n  kubectl get services,endpointslices -A -o json | sudo ./svcbench maps --cluster -");
   return [input] { return run(*input); };

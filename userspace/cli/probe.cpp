@@ -58,7 +58,8 @@ Result<int> run(const std::string& json) {
 
 Action configure_probe(CLI::App& app) {
   auto json = std::make_shared<std::string>();
-  app.add_option("--json", *json, "Write the answers here, with the environment (- is standard output)");
+  app.add_option("--json", *json, "Write the answers here, with the environment (- is standard output)")
+      ->type_name(file_value);
   app.footer("Every feature is tried, not guessed from a version; nothing of the host is changed.");
   return [json] { return run(*json); };
 }

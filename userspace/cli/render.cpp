@@ -155,11 +155,13 @@ Action configure_render(CLI::App& app) {
   WorkloadInput& workload = input->workload;
   app.add_option("plane", input->plane,
                  "iptables-legacy, iptables-nft, nftables, ipvs, ebpf-xdp or ebpf-tc")
+      ->type_name("NAME:{iptables-legacy,iptables-nft,nftables,ipvs,ebpf-xdp,ebpf-tc}")
       ->required();
   auto* const cluster = app.add_option(
       "--cluster", workload.cluster,
       "Services of a real cluster: the output of\nkubectl get services,endpointslices -A -o json\n"
       "(- reads standard input)");
+  cluster->type_name(file_value);
   app.add_option("--node", workload.node, "The cluster's node that this is, for Local traffic policies")
       ->needs(cluster);
   app.add_option("--services", workload.services,

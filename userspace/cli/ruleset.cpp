@@ -15,7 +15,6 @@
 #include "stats/quantile.h"
 #include "sys/capabilities.h"
 #include "sys/child_process.h"
-#include "sys/environment.h"
 #include "sys/sandbox.h"
 
 namespace svcbench {
@@ -112,14 +111,14 @@ Result<int> time_ruleset(const std::string& file, const RunInput& run) {
   SVCB_TAKE(json, open_output(run.json));
   SVCB_TAKE(ruleset, read_ruleset(file));
   SVCB_CHECK(require_privileges());
-  const nlohmann::json environment = describe_environment();
+  const Surroundings surroundings(false);
   SVCB_CHECK(enter_private_namespaces());
   SVCB_TAKE(backends, installed_backends());
   MonotonicClock clock;
   SVCB_TAKE(loads, run_ruleset(ruleset, backends,
                                {.rounds = run.rounds, .budget_seconds = run.budget_seconds}, clock));
   if (json) {
-    SVCB_CHECK(json->write(to_json(ruleset, loads, environment, run).dump(1) + "\n"));
+    SVCB_CHECK(json->write(to_json(ruleset, loads, surroundings.finished(), run).dump(1) + "\n"));
   }
   if (!json || !json->is_standard_output()) {
     fmt::print("{}\n{}", wrapped(described(ruleset), 0), table_text(loads));

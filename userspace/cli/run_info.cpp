@@ -65,6 +65,26 @@ nlohmann::json describe_run(std::string_view command, const WorkloadInput& input
   return run;
 }
 
+Surroundings::Surroundings(bool quiet) : environment_(describe_environment()), before_(CpuLook::now()) {
+  const std::vector<std::string> warnings = noise_warnings(environment_);
+  environment_["noise"]["warnings"] = warnings;
+  for (const std::string& warning : quiet ? std::vector<std::string>{} : warnings) {
+    fmt::print(stderr, "{}", wrapped(warning, 0));
+  }
+}
+
+nlohmann::json Surroundings::finished() const {
+  const Meanwhile meanwhile = between(before_, CpuLook::now());
+  nlohmann::json out = environment_;
+  const auto or_null = [](const std::optional<double>& value) {
+    return value ? nlohmann::json(*value) : nlohmann::json();
+  };
+  out["noise"]["meanwhile"] = noise_meanwhile(meanwhile);
+  out["noise"]["steal_share"] = or_null(meanwhile.steal_share);
+  out["noise"]["mhz_ratio"] = or_null(meanwhile.mhz_ratio);
+  return out;
+}
+
 std::string run_header(const nlohmann::json& environment, const nlohmann::json& run, double seconds,
                        const std::string& subject, const std::vector<std::string>& notes) {
   const auto text = [](const nlohmann::json& value) {
@@ -80,6 +100,12 @@ std::string run_header(const nlohmann::json& environment, const nlohmann::json& 
   out += wrapped(subject, 0);
   for (const std::string& note : notes) {
     out += wrapped(note, 0);
+  }
+  const nlohmann::json noise = environment.value("noise", nlohmann::json::object());
+  for (const std::string_view kind : {"warnings", "meanwhile"}) {
+    for (const nlohmann::json& sentence : noise.value(kind, nlohmann::json::array())) {
+      out += wrapped(sentence.get<std::string>(), 0);
+    }
   }
   return out + "\n";
 }

@@ -8,8 +8,24 @@
 #include <vector>
 
 #include "cli/input.h"
+#include "sys/noise.h"
 
 namespace svcbench {
+
+// The machine that a run is made on: as it is before, and what it did meanwhile.
+class Surroundings {
+ public:
+  // Describes the environment; unless `quiet`, says on standard error what of it makes timings noisy.
+  explicit Surroundings(bool quiet);
+
+  [[nodiscard]] const nlohmann::json& environment() const { return environment_; }
+  // The environment with "noise": {"warnings": [...], "meanwhile": [...], "steal_share", "mhz_ratio"}.
+  [[nodiscard]] nlohmann::json finished() const;
+
+ private:
+  nlohmann::json environment_;
+  CpuLook before_;
+};
 
 // Colours only on a terminal, and never with NO_COLOR.
 [[nodiscard]] bool wants_colour();

@@ -32,11 +32,11 @@ struct VerifyInput {
   bool quiet = false;
 };
 
-// Those that a frontend can be dialled through, and that packets pass.
+// Those that a frontend can be dialled through.
 std::vector<std::string> plane_names() {
   std::vector<std::string> names;
   for (const PlaneRow& row : planes()) {
-    if (row.make != nullptr && row.off_wire.empty() && row.name != "null") {
+    if (row.make != nullptr && row.name != "null") {
       names.emplace_back(row.name);
     }
   }
@@ -58,7 +58,7 @@ bool is_chosen(const std::vector<std::string>& names, std::string_view name, boo
 std::vector<const PlaneRow*> chosen_planes(const std::vector<std::string>& names) {
   std::vector<const PlaneRow*> rows;
   for (const PlaneRow& row : planes()) {
-    if (row.make != nullptr && row.off_wire.empty() && is_chosen(names, row.name, row.variant_of.empty())) {
+    if (row.make != nullptr && is_chosen(names, row.name, row.variant_of.empty())) {
       rows.push_back(&row);
     }
   }
@@ -157,13 +157,15 @@ Action configure_verify(CLI::App& app) {
       ->check(CLI::IsMember(case_names()));
   app.add_option("--cluster", input->cluster,
                  "Services of a real cluster, installed too and dialled: the output of\n"
-                 "kubectl get services,endpointslices -A -o json (- reads standard input)");
+                 "kubectl get services,endpointslices -A -o json (- reads standard input)")
+      ->type_name(file_value);
   app.add_option("--node", input->node, "The node of that cluster whose Local policies count");
   app.add_option("--seed", input->seed, "The same seed makes the same choices")
       ->check(whole_number(0, UINT64_MAX))
       ->capture_default_str();
   app.add_option("--json", input->json,
-                 "Write every case, its evidence and the environment here (- is standard output)");
+                 "Write every case, its evidence and the environment here (- is standard output)")
+      ->type_name(file_value);
   app.add_flag("--quiet", input->quiet, "No progress on standard error");
   app.footer(footer());
   return [input] { return run(*input); };

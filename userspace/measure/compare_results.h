@@ -62,6 +62,22 @@ struct MissingPlane {
   std::string why;
 };
 
+// A behaviour of Services (svcbench verify) that a plane was seen not to have.
+struct FailedBehaviour {
+  std::string plane;
+  std::string behaviour;  // its title
+  std::string variants;   // "TCP IPv4, UDP IPv4"
+  std::string evidence;   // of the first of them, a sentence
+};
+
+// What was looked at before anything was measured.
+struct BehaviourCheck {
+  std::vector<std::string> behaviours{};  // titles
+  std::vector<std::string> planes{};
+  std::vector<FailedBehaviour> failed{};  // planes and behaviours in order
+  std::string not_done{};                 // why this machine could not look; else empty
+};
+
 // Where two planes' costs cross.
 struct CrossingFigure {
   std::string what;    // "new flow, last UDP", "change endpoints"
@@ -90,7 +106,8 @@ struct CompareResults {
   std::vector<AgreementFigure> agreements{};
   std::vector<SyncCheck> sync_checks{};  // of planes that run tools, each at one size
   std::optional<Borrowed> borrowed{};    // of planes in `missing`, from another run
-  std::optional<double> clock_ns{};      // that one reading of the clock takes in a program
+  std::optional<BehaviourCheck> behaviours{};
+  std::optional<double> clock_ns{};  // that one reading of the clock takes in a program
   std::string path_missing{};        // why the path was left out; empty where it was measured, or not asked
   std::vector<std::string> notes{};  // where two instruments disagree, what was left out
   std::vector<Verdict> verdicts{};

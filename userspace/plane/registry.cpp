@@ -19,8 +19,18 @@ namespace {
 constexpr std::array<Lack, 1> rules_alone{
     {{"udp-moves",
       "kube-proxy ends these flows in the connection tracker; svcbench programs its rules alone"}}};
-constexpr std::array<Lack, 1> no_fragments{
-    {{"fragments", "fragments are passed on as they came: the programs keep no table of datagrams"}}};
+// Cilium serves these at their sockets, too.
+constexpr std::array<Lack, 1> received_only{
+    {{"node-client",
+      "its programs see what comes in by a device; the node's own programs are ebpf-sock's clients"}}};
+constexpr std::string_view from_elsewhere =
+    "it serves the sockets of this node and its pods; clients from elsewhere are a packet plane's";
+constexpr std::array<Lack, 4> sockets_only{{{"from-outside", from_elsewhere},
+                                            {"masquerade", from_elsewhere},
+                                            {"local-policy", from_elsewhere},
+                                            {"udp-moves",
+                                             "a connected socket was translated when it was connected; "
+                                             "Cilium closes it then, svcbench does not"}}};
 
 }  // namespace
 
@@ -37,23 +47,17 @@ std::span<const PlaneRow> planes() {
       {"ipvs", "kube-proxy's IPVS mode: a virtual server a service, ipsets, constant iptables rules",
        "module ip_vs", kube_proxy::probe_ipvs, kube_proxy::make_ipvs},
       {"ebpf-xdp", "BPF hash map of services and array of backends, at the device's XDP hook", "BPF, 5.15",
-       probe_ebpf_xdp, make_ebpf_xdp, true, no_fragments},
-      {"ebpf-tc", "the same at tc ingress", "BPF, 5.15", probe_ebpf_tc, make_ebpf_tc, false, no_fragments},
-      {"ebpf-sock",
-       "the same maps at the sockets of a cgroup: translated once, at connect",
-       "BPF, 5.15",
-       probe_ebpf_sock,
-       make_ebpf_sock,
-       false,
-       {},
-       ebpf_sock_off_wire},
+       probe_ebpf_xdp, make_ebpf_xdp, true, received_only},
+      {"ebpf-tc", "the same at tc ingress", "BPF, 5.15", probe_ebpf_tc, make_ebpf_tc, false, received_only},
+      {"ebpf-sock", "the same maps at the sockets of a cgroup: translated once, at connect", "BPF, 5.15",
+       probe_ebpf_sock, make_ebpf_sock, false, sockets_only, ebpf_sock_off_wire},
       {"ebpf-xdp-maglev",
        "ebpf-xdp with a Maglev table a service",
        "BPF, 5.15",
        probe_ebpf_xdp,
        make_ebpf_xdp_maglev,
        true,
-       no_fragments,
+       received_only,
        {},
        "ebpf-xdp"},
       {"ebpf-tc-maglev",
@@ -62,7 +66,7 @@ std::span<const PlaneRow> planes() {
        probe_ebpf_tc,
        make_ebpf_tc_maglev,
        false,
-       no_fragments,
+       received_only,
        {},
        "ebpf-tc"},
       {"ebpf-xdp-dsr",

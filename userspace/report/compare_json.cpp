@@ -113,6 +113,23 @@ json sync_check_json(const SyncCheck& check) {
 
 json missing_json(const MissingPlane& missing) { return {{"plane", missing.plane}, {"why", missing.why}}; }
 
+json behaviours_json(const CompareResults& results) {
+  if (!results.behaviours) {
+    return {};
+  }
+  json failed = json::array();
+  for (const FailedBehaviour& one : results.behaviours->failed) {
+    failed.push_back({{"plane", one.plane},
+                      {"behaviour", one.behaviour},
+                      {"variants", one.variants},
+                      {"evidence", one.evidence}});
+  }
+  return {{"looked_at", results.behaviours->behaviours},
+          {"planes", results.behaviours->planes},
+          {"failed", failed},
+          {"not_done", results.behaviours->not_done.empty() ? json() : json(results.behaviours->not_done)}};
+}
+
 json growth_json(const Series& series) {
   const auto growth = growth_of(series);
   json out{{"plane", series.plane}, {"what", series.what}};
@@ -192,6 +209,7 @@ json to_json(const CompareResults& results) {
           {"states", each(results.states, state_json)},
           {"growth", growths_json(results)},
           {"borrowed", borrowed_json(results)},
+          {"behaviours", behaviours_json(results)},
           {"instrument", {{"clock_ns", or_null(results.clock_ns)}}},
           {"crossings", each(all_crossings(results), crossing_json)},
           {"agreements", each(results.agreements, agreement_json)},

@@ -267,6 +267,46 @@ std::string update_trend(const CompareResults& results, const std::string& plane
                 : borrowed_change_trend(results, plane);
 }
 
+// "ebpf-tc [2]": the second plane that fails a behaviour.
+std::vector<std::string> failing_planes(const CompareResults& results) {
+  std::vector<std::string> planes;
+  for (const FailedBehaviour& one :
+       results.behaviours ? results.behaviours->failed : std::vector<FailedBehaviour>{}) {
+    if (planes.empty() || planes.back() != one.plane) {
+      planes.push_back(one.plane);
+    }
+  }
+  return planes;
+}
+
+std::string marked(const CompareResults& results, const std::string& plane) {
+  const auto planes = failing_planes(results);
+  const auto found = std::find(planes.begin(), planes.end(), plane);
+  return found == planes.end() ? plane : fmt::format("{} [{}]", plane, found - planes.begin() + 1);
+}
+
+std::string behaviour_lines(const CompareResults& results) {
+  if (!results.behaviours) {
+    return {};
+  }
+  const BehaviourCheck& check = *results.behaviours;
+  if (!check.not_done.empty()) {
+    return wrapped(fmt::format("Behaviours were not looked at: {}", check.not_done), 0);
+  }
+  std::string out;
+  const auto planes = failing_planes(results);
+  for (const FailedBehaviour& one : check.failed) {
+    const auto number = std::find(planes.begin(), planes.end(), one.plane) - planes.begin() + 1;
+    out += wrapped(fmt::format("[{}] {} does less than the others: it fails \"{}\" ({}): {}", number,
+                               one.plane, one.behaviour, one.variants, one.evidence),
+                   4);
+  }
+  return out + wrapped(fmt::format("Behaviours looked at ({}): {}{}; svcbench verify tries all of them.",
+                                   fmt::join(check.planes, ", "), fmt::join(check.behaviours, ", "),
+                                   check.failed.empty() ? ": no plane fails one" : ""),
+                       0);
+}
+
 // A column a plane; as many tables as columns of `across` planes each take.
 std::string chapter_table(const CompareResults& results, const std::vector<std::string>& names,
                           std::size_t across) {
@@ -276,7 +316,7 @@ std::string chapter_table(const CompareResults& results, const std::vector<std::
     const std::size_t end = std::min(first + across, names.size());
     std::vector<Column> columns{{"", left}};
     for (std::size_t i = first; i < end; ++i) {
-      columns.push_back({names[i], left});
+      columns.push_back({marked(results, names[i]), left});
     }
     TextTable table(columns);
     const auto add = [&](const std::string& title, const auto& cell) {
@@ -576,6 +616,8 @@ std::string render_comparison(const CompareResults& results, bool colour) {
                         grouped(sizes_of(results).back())),
             chapter_table(results));
   }
+  const std::string behaviours = behaviour_lines(results);
+  out += behaviours.empty() ? "" : "\n" + behaviours;
   const std::string agreement = agreement_lines(results) + sync_check_lines(results);
   out += agreement.empty() ? "" : "\n" + agreement;
   const std::string skipped = skipped_lines(results);

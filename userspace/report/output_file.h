@@ -12,7 +12,7 @@ namespace svcbench {
 class OutputFile {
  public:
   // Makes sure, before anything is measured, that the folder is there and can be written. "-" is standard
-  // output. Error: usage, in the name of `option`.
+  // output. `option` is how the user gave it. Error: usage, in its name.
   static Result<OutputFile> at(const std::string& path, std::string_view option = "--json");
 
   // Writes beside the path and renames: whoever reads it sees the old file or the whole new one.

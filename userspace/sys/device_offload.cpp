@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #include "sys/device_offload.h"
 
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
 #include <linux/ethtool.h>
+#include <linux/if_link.h>
 #include <linux/sockios.h>
 #include <net/if.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
+#include <array>
 #include <cerrno>
 #include <cstring>
 
@@ -37,6 +41,21 @@ Status leave_checksums_to_device(const std::string& device, bool on) {
 
 Status coalesce_received(const std::string& device, bool on) {
   return set(device, ETHTOOL_SGRO, "generic receive offload", on);
+}
+
+Status pass_all_frames(const std::string& device) {
+  const std::array<bpf_insn, 2> code{{
+      {BPF_ALU64 | BPF_MOV | BPF_K, 0, 0, 0, XDP_PASS},
+      {BPF_JMP | BPF_EXIT, 0, 0, 0, 0},
+  }};
+  const Fd program(
+      bpf_prog_load(BPF_PROG_TYPE_XDP, "svcb_pass", "Dual BSD/GPL", code.data(), code.size(), nullptr));
+  if (!program.valid()) {
+    return failure("{}", with_errno("load an XDP program of two instructions", errno));
+  }
+  const int error = bpf_xdp_attach(static_cast<int>(if_nametoindex(device.c_str())), program.get(),
+                                   XDP_FLAGS_DRV_MODE, nullptr);
+  return error == 0 ? Status() : failure("{}", with_errno("attach an XDP program to " + device, -error));
 }
 
 }  // namespace svcbench

@@ -136,6 +136,20 @@ void add_frequency_policy(json& cpu, const Path& root) {
                                        : flag_in(root / "sys/devices/system/cpu/cpufreq/boost", "1", "0");
 }
 
+// What waking from the deepest idle state that is not switched off takes, us. null: no cpuidle, as in many
+// virtual machines.
+json idle_latency_us(const Path& root) {
+  json deepest;
+  for (const auto& state : entries_of(root / "sys/devices/system/cpu/cpu0/cpuidle")) {
+    const json latency = number_in(state / "latency");
+    if (latency.is_number() && read_text(state / "disable").value_or("0") == "0" &&
+        (deepest.is_null() || latency.get<double>() > deepest.get<double>())) {
+      deepest = latency;
+    }
+  }
+  return deepest;
+}
+
 json describe_cpu(const Path& root) {
   const auto cpuinfo = read_text(root / "proc/cpuinfo").value_or("");
   json cpu;
@@ -143,6 +157,7 @@ json describe_cpu(const Path& root) {
   cpu["logical"] = logical_cpus(cpuinfo);
   cpu["hypervisor"] = hypervisor_flag(cpuinfo);
   cpu["smt_active"] = flag_in(root / "sys/devices/system/cpu/smt/active", "1", "0");
+  cpu["idle_latency_us"] = idle_latency_us(root);
   cpu["vulnerabilities"] = vulnerabilities(root);
   add_frequency_policy(cpu, root);
   return cpu;

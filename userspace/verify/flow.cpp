@@ -390,8 +390,9 @@ struct OneOfMany {
 
 class Many {
  public:
-  Many(const Service& service, std::int64_t patience)
-      : service_(&service),
+  Many(const Places& places, const Service& service, std::int64_t patience)
+      : places_(&places),
+        service_(&service),
         to_(socket_address({service.frontend.address, service.frontend.port})),
         patience_(patience) {}
 
@@ -415,6 +416,7 @@ class Many {
 
  private:
   Status start(const Endpoint& client) {
+    SVCB_TAKE(visit, (*places_)(client.address).enter());
     SVCB_TAKE(socket, bound_socket(Protocol::tcp, client));
     SVCB_CHECK(close_by_reset(socket));
     OneOfMany one{std::move(socket), client, monotonic_ns()};
@@ -490,6 +492,7 @@ class Many {
     return true;
   }
 
+  const Places* places_;
   const Service* service_;
   SocketAddress to_;
   std::int64_t patience_;
@@ -499,10 +502,9 @@ class Many {
 
 }  // namespace
 
-Result<Crowd> dial_many(const NetNamespace& place, const Service& service,
-                        const std::vector<Endpoint>& clients, std::size_t at_once, std::int64_t patience) {
-  SVCB_TAKE(visit, place.enter());
-  return Many(service, patience).run(clients, at_once);
+Result<Crowd> dial_many(const Places& places, const Service& service, const std::vector<Endpoint>& clients,
+                        std::size_t at_once, std::int64_t patience) {
+  return Many(places, service, patience).run(clients, at_once);
 }
 
 }  // namespace svcbench::verify

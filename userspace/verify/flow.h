@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 
@@ -85,6 +86,9 @@ struct Dialled {
 [[nodiscard]] Result<std::string> look_closer(const NetNamespace& place, const Endpoint& client,
                                               const Frontend& to);
 
+// Where the programs of a client run.
+using Places = std::function<const NetNamespace&(const Address& client)>;
+
 // Many TCP connections, `at_once` of them at a time.
 struct Crowd {
   std::size_t served = 0;
@@ -95,7 +99,7 @@ struct Crowd {
   double seconds = 0;
   std::string first_trouble{};  // a sentence on the first that was not served
 };
-[[nodiscard]] Result<Crowd> dial_many(const NetNamespace& place, const Service& service,
+[[nodiscard]] Result<Crowd> dial_many(const Places& places, const Service& service,
                                       const std::vector<Endpoint>& clients, std::size_t at_once,
                                       std::int64_t patience);
 

@@ -137,7 +137,10 @@ Step<std::string> crowd(Scene& scene) {
   for (std::size_t i = 0; i < crowd_flows; ++i) {
     clients.push_back(scene.pod());
   }
-  SVCB_TAKE(crowd, dial_many(scene.world().client_place(), service, clients, at_once, patience));
+  const Places places = [&](const Address& client) -> const NetNamespace& {
+    return scene.world().place_of(client);
+  };
+  SVCB_TAKE(crowd, dial_many(places, service, clients, at_once, patience));
   const std::size_t done = crowd.served + crowd.refused + crowd.lost + crowd.wrong;
   if (crowd.served != clients.size()) {
     return failed(

@@ -87,7 +87,8 @@ Step<std::string> reply_source(Scene& scene) {
   for (std::size_t i = 0; i < few; ++i) {
     // A socket that is not connected takes replies from anybody.
     if (scene.protocol() == Protocol::udp) {
-      SVCB_TAKE(from, who_answers(scene.world().client_place(), scene.pod(), to));
+      const Endpoint client = scene.pod();
+      SVCB_TAKE(from, who_answers(scene.world().place_of(client.address), client, to));
       if (!from) {
         return failed("nobody answers at {}", to.text());
       }
@@ -113,7 +114,7 @@ Step<std::string> node_port(Scene& scene) {
     const Service dialled = at_node(node_port, node);
     nodes.push_back({node, dialled.frontend.port});
     for (std::size_t i = 0; i < few; ++i) {
-      SVCB_TAKE(flow, scene.dial(dialled, i % 2 == 0 ? scene.outsider() : scene.pod()));
+      SVCB_TAKE(flow, scene.dial(dialled));
       SVCB_CHECK(flow.exchange(100));
     }
   }
@@ -125,7 +126,7 @@ Step<std::string> external(Scene& scene, FrontendKind kind) {
   const Service other = scene.external_of(service, kind);
   SVCB_CHECK(scene.install({service, other}));
   for (std::size_t i = 0; i < few; ++i) {
-    SVCB_TAKE(flow, scene.dial(other, i % 2 == 0 ? scene.outsider() : scene.pod()));
+    SVCB_TAKE(flow, scene.dial(other));
     SVCB_CHECK(flow.exchange(100));
   }
   return "at " + other.frontend.text();
@@ -133,6 +134,25 @@ Step<std::string> external(Scene& scene, FrontendKind kind) {
 
 Step<std::string> external_ip(Scene& scene) { return external(scene, FrontendKind::external_ip); }
 Step<std::string> load_balancer(Scene& scene) { return external(scene, FrontendKind::load_balancer); }
+
+Step<std::string> from_outside(Scene& scene) {
+  SVCB_TAKE(service, scene.cluster_ip(3));
+  const Service node_port = scene.node_port_of(service);
+  const Service external_ip = scene.external_of(service, FrontendKind::external_ip);
+  const Service load_balancer = scene.external_of(service, FrontendKind::load_balancer);
+  SVCB_CHECK(scene.install({service, node_port, external_ip, load_balancer}));
+  std::vector<Service> dialled{external_ip, load_balancer};
+  for (const Address& node : scene.world().node_addresses(scene.family())) {
+    dialled.push_back(at_node(node_port, node));
+  }
+  for (const Service& one : dialled) {
+    for (std::size_t i = 0; i < few; ++i) {
+      SVCB_TAKE(flow, scene.dial(one, scene.outsider()));
+      SVCB_CHECK(flow.exchange(100));
+    }
+  }
+  return fmt::format("at {} frontends", dialled.size());
+}
 
 Step<std::string> no_endpoints(Scene& scene) {
   SVCB_TAKE(service, scene.cluster_ip(0));
@@ -276,7 +296,10 @@ Step<std::string> cluster_services(Scene& scene) {
     }
     ++dialled;
     const bool is_node_port = service->kind == FrontendKind::node_port;
-    const Service to = is_node_port ? at_node(*service, node) : *service;
+    Service to = is_node_port ? at_node(*service, node) : *service;
+    if (scene.world().has_pods_apart()) {  // no traffic policy binds what does not come from outside
+      to.endpoints = scene.programmed(*service).endpoints;
+    }
     if (to.endpoints.empty()) {
       SVCB_CHECK(scene.expect_refused(to.frontend));
       continue;
@@ -285,7 +308,8 @@ Step<std::string> cluster_services(Scene& scene) {
       SVCB_CHECK(scene.serve(endpoint));
     }
     for (int i = 0; i < 3; ++i) {
-      SVCB_TAKE(flow, scene.dial(to, to.kind == FrontendKind::cluster_ip ? scene.pod() : scene.outsider()));
+      const bool inside = to.kind == FrontendKind::cluster_ip || scene.world().has_pods_apart();
+      SVCB_TAKE(flow, scene.dial(to, inside ? scene.pod() : scene.outsider()));
     }
   }
   return fmt::format("{} of {} frontends", dialled, chosen.size());
@@ -306,12 +330,13 @@ std::span<const Case> reach_cases() {
       Case{"reply-source", "reply comes from the VIP",
            "replies come from the address and port that were dialled", every_variant, reply_source},
       Case{"node-port", "NodePort at each node address",
-           "a NodePort is served at each address of the node, to pods and from outside", every_variant,
-           node_port},
-      Case{"external-ip", "external IP", "an external IP is served, to pods and from outside",
-           every_variant, external_ip},
-      Case{"load-balancer", "load-balancer IP", "a load balancer's IP is served, to pods and from outside",
-           every_variant, load_balancer},
+           "a NodePort is served to pods at each address of the node", every_variant, node_port},
+      Case{"external-ip", "external IP", "an external IP is served to pods", every_variant, external_ip},
+      Case{"load-balancer", "load-balancer IP", "a load balancer's IP is served to pods", every_variant,
+           load_balancer},
+      Case{"from-outside", "clients from outside",
+           "NodePort, external IP and load balancer's IP are served to clients outside of the cluster",
+           every_variant, from_outside},
       Case{"no-endpoints", "no endpoints: refused",
            "a service without endpoints refuses (ECONNREFUSED, at the second SYN at the latest), from the "
            "start and when it loses its last",

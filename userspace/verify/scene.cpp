@@ -107,7 +107,8 @@ Step<void> Scene::install(std::vector<Service> services) {
 }
 
 Step<void> Scene::change(Operation operation, const Service& service) {
-  SVCB_CHECK(judge(plane_.stage({operation, service}), svcbench::to_string(operation)));
+  const Change change{operation, service};  // a plane that has nothing to compute keeps no copy
+  SVCB_CHECK(judge(plane_.stage(change), svcbench::to_string(operation)));
   return judge(plane_.commit(), svcbench::to_string(operation));
 }
 
@@ -130,7 +131,7 @@ Step<Flow> Scene::dial_from(const NetNamespace& place, const Endpoint& client, c
 }
 
 Step<Flow> Scene::dial(const Service& service, const Endpoint& client) {
-  SVCB_TAKE(flow, dial_from(world_.client_place(), client, service.frontend));
+  SVCB_TAKE(flow, dial_from(world_.place_of(client.address), client, service.frontend));
   SVCB_CHECK(expect_endpoint_of(service, flow));
   return flow;
 }
@@ -143,7 +144,7 @@ Step<void> Scene::expect_endpoint_of(const Service& service, const Flow& flow) c
 }
 
 Step<Dialled> Scene::probe(const Frontend& to, const Endpoint& client, std::int64_t patience) {
-  SVCB_TAKE(dialled, svcbench::verify::dial(world_.client_place(), client, to, patience));
+  SVCB_TAKE(dialled, svcbench::verify::dial(world_.place_of(client.address), client, to, patience));
   return dialled;
 }
 

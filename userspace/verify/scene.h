@@ -62,6 +62,9 @@ class Scene {
   Step<void> install(std::vector<Service> services);
   Step<void> change(Operation operation, const Service& service);
 
+  // What of it the plane has, as a pod's program finds it.
+  [[nodiscard]] Service programmed(const Service& service) const { return plane_.programmed(service); }
+
   // ---- what clients do ----
 
   [[nodiscard]] Endpoint pod() { return world_.client(Who::pod, family()); }

@@ -25,7 +25,8 @@ Status check_world(World& world) {
       const Endpoint server{world.new_endpoint_address(variant.family), 8080};
       SVCB_CHECK(world.own(server.address));
       SVCB_CHECK(world.backends().serve(server, variant.protocol));
-      SVCB_TAKE(dialled, dial(world.client_place(), world.client(who, variant.family),
+      const Endpoint client = world.client(who, variant.family);
+      SVCB_TAKE(dialled, dial(world.place_of(client.address), client,
                               {server.address, server.port, variant.protocol}, 5 * patience_ns));
       if (!dialled.flow || dialled.flow->served().by != server) {
         return failure(
@@ -39,7 +40,8 @@ Status check_world(World& world) {
   return {};
 }
 
-PlaneSite site_of(const World& world, std::span<const Service> cluster) {
+PlaneSite site_of(const PlaneRow& row, const World& world, const VerifyOptions& options) {
+  const std::span<const Service> cluster = options.cluster;
   PlaneSite site = world.site();
   std::size_t backends = 0;
   for (const Service& service : cluster) {
@@ -47,15 +49,26 @@ PlaneSite site_of(const World& world, std::span<const Service> cluster) {
   }
   site.services_capacity = static_cast<std::uint32_t>(cluster.size()) + spare_services;
   site.backends_capacity = static_cast<std::uint32_t>(backends) + spare_backends;
+  site.ebpf = options.ebpf;
+  if (const std::uint32_t entries = site.ebpf.maglev > 0      ? site.ebpf.maglev
+                                    : !row.variant_of.empty() ? default_maglev
+                                                              : 0;
+      entries > 0) {  // a table a service
+    *site.backends_capacity += entries * *site.services_capacity;
+  }
   return site;
 }
 
 Result<std::unique_ptr<DataPlane>> make_in(const PlaneRow& row, const World& world,
-                                           std::span<const Service> cluster) {
+                                           const VerifyOptions& options) {
   SVCB_TAKE(place, world.node().duplicate());
   SVCB_TAKE(visit, place.enter());
-  SVCB_TAKE(plane, row.make(site_of(world, cluster)));
+  SVCB_TAKE(plane, row.make(site_of(row, world, options)));
   return std::make_unique<InNamespace>(std::move(place), std::move(plane));
+}
+
+Works works_of(const PlaneRow& row) {
+  return row.sees_frames ? Works::on_frames : row.off_wire.empty() ? Works::on_packets : Works::at_sockets;
 }
 
 const Lack* lack_of(const PlaneRow& row, const Case& one) {
@@ -118,10 +131,12 @@ Status probe(const PlaneRow& row) {
   return row.probe();
 }
 
-Result<Delivery> delivery_of(const PlaneRow& row) {
+Result<Delivery> delivery_of(const PlaneRow& row, const EbpfChoice& ebpf) {
   SVCB_TAKE(place, NetNamespace::create());
   SVCB_TAKE(visit, place.enter());
-  SVCB_TAKE(plane, row.make(PlaneSite{}));
+  PlaneSite site;
+  site.ebpf = ebpf;
+  SVCB_TAKE(plane, row.make(site));
   return plane->delivery();
 }
 
@@ -131,9 +146,9 @@ Result<std::vector<CaseResult>> verify_plane(const PlaneRow& row, const VerifyOp
                                              Progress& progress) {
   const auto tasks = tasks_of(options);
   std::vector<CaseResult> results;
-  SVCB_TAKE(world, World::create(row.sees_frames));
+  SVCB_TAKE(world, World::create(works_of(row)));
   SVCB_CHECK(check_world(*world));
-  SVCB_TAKE(plane, make_in(row, *world, options.cluster));
+  SVCB_TAKE(plane, make_in(row, *world, options));
   const std::int64_t begin = monotonic_ns();
   for (std::size_t i = 0; i < tasks.size(); ++i) {
     const Task& task = tasks[i];
@@ -160,7 +175,7 @@ Result<std::vector<PlaneResult>> verify_planes(std::span<const PlaneRow* const> 
       results.push_back(std::move(result));
       continue;
     }
-    SVCB_TAKE(delivery, delivery_of(*row));
+    SVCB_TAKE(delivery, delivery_of(*row, options.ebpf));
     if (delivery == Delivery::wrapped) {
       result.not_here =
           "it sends packets on as they are, in IP packets to backends that reply by themselves: what a "

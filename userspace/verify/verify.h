@@ -20,6 +20,7 @@ struct VerifyOptions {
   std::vector<const Case*> cases{};    // those to run
   std::span<const Service> cluster{};  // of the user's, always installed beside a case's own
   std::uint64_t seed = 1;
+  EbpfChoice ebpf{};  // how the eBPF planes work
 };
 
 // One case in one family and protocol.

@@ -33,6 +33,8 @@ struct Subnet {
 constexpr Subnet client_link{{"192.168.73.1", "2001:db8:73:1::1"}, {"192.168.73.2", "2001:db8:73:1::2"}};
 constexpr Subnet backend_link{{"192.168.74.1", "2001:db8:73:2::1"}, {"192.168.74.2", "2001:db8:73:2::2"}};
 constexpr std::array<unsigned, 2> link_lengths{24, 64};
+// Those of pods in namespaces of their own: the first one's number, of 16 in a row.
+constexpr unsigned first_pod_link = 80;
 constexpr std::array<unsigned, 2> host_lengths{32, 128};
 
 // Where the world's addresses come from. Pods and endpoints lie in the cluster's CIDR (site.h), others not.
@@ -62,6 +64,13 @@ Address parsed(const PerFamily& text, Family family) { return *Address::parse(te
 
 Prefix prefix_of(const Range& range, Family family) {
   return {parsed(range.first, family), range.length[index_of(family)]};
+}
+
+// An address of the link of a pod that has a namespace of its own.
+Address link_of_pod(std::uint32_t number, Family family, unsigned host) {
+  const unsigned link = first_pod_link + number;
+  return *Address::parse(family == Family::ipv4 ? fmt::format("192.168.{}.{}", link, host)
+                                                : fmt::format("2001:db8:73:{:x}::{}", link, host));
 }
 
 Prefix everywhere(Family family) {
@@ -160,12 +169,14 @@ bool is_reached_at(const Address& address) {
 // peer that frames may be redirected to it.
 Status hand_over_whole_frames(const std::string& device) {
   SVCB_CHECK(leave_checksums_to_device(device, false));
-  return coalesce_received(device, true);
+  SVCB_CHECK(coalesce_received(device, true));
+  return pass_all_frames(device);
 }
 
 }  // namespace
 
-Result<std::unique_ptr<World>> World::create(bool whole_frames) {
+Result<std::unique_ptr<World>> World::create(Works plane) {
+  const bool whole_frames = plane == Works::on_frames;
   SVCB_TAKE(client, NetNamespace::create());
   SVCB_TAKE(node, NetNamespace::create());
   SVCB_TAKE(backend, NetNamespace::create());
@@ -174,6 +185,15 @@ Result<std::unique_ptr<World>> World::create(bool whole_frames) {
   SVCB_CHECK(world->configure_clients(whole_frames));
   SVCB_CHECK(world->configure_node());
   SVCB_CHECK(world->configure_backends(whole_frames));
+  if (plane == Works::at_sockets) {
+    SVCB_TAKE(cgroup, Cgroup::create());
+    world->cgroup_.emplace(std::move(cgroup));
+    SVCB_TAKE(inside, world->cgroup_->enter());
+    world->inside_.emplace(std::move(inside));
+    for (std::uint32_t number = 0; number < clients_of_a_kind; ++number) {
+      SVCB_CHECK(world->add_pod(number));
+    }
+  }
   SVCB_CHECK(world->wait_for_links());
   SVCB_TAKE(backends, Backends::start(world->backend_));
   world->backends_ = std::move(backends);
@@ -251,6 +271,42 @@ Status World::configure_backends(bool whole_frames) {
   return {};
 }
 
+Status World::add_pod(std::uint32_t number) {
+  const auto end = [&](Family family, unsigned host) { return link_of_pod(number, family, host); };
+  const std::string device = fmt::format("vp{}", number);
+  const auto node_mac = mac_number(static_cast<std::uint8_t>(10 + 2 * number));
+  const auto pod_mac = mac_number(static_cast<std::uint8_t>(11 + 2 * number));
+  SVCB_TAKE(pod, NetNamespace::create());
+  {
+    SVCB_TAKE(visit, node_.enter());
+    SVCB_TAKE(route, RouteSocket::open());
+    SVCB_CHECK(route.add_veth({device, node_mac, &node_}, {"eth0", pod_mac, &pod}));
+    SVCB_CHECK(settle(true, {device}));
+    SVCB_CHECK(route.bring_up(device));
+    SVCB_TAKE(index, route.index_of(device));
+    for (const Family family : families) {
+      SVCB_CHECK(route.add_address(index, {end(family, 1), link_lengths[index_of(family)]}));
+      SVCB_CHECK(route.add_neighbour(index, end(family, 2), pod_mac));
+      SVCB_CHECK(route.add_route(index, host(nth(pods, family, number)), end(family, 2)));
+    }
+  }
+  SVCB_TAKE(visit, pod.enter());
+  SVCB_CHECK(settle(false, {"eth0"}));
+  SVCB_TAKE(route, RouteSocket::open());
+  SVCB_CHECK(route.bring_up("lo"));
+  SVCB_CHECK(route.bring_up("eth0"));
+  SVCB_TAKE(index, route.index_of("eth0"));
+  SVCB_TAKE(loopback, route.index_of("lo"));
+  for (const Family family : families) {
+    SVCB_CHECK(route.add_address(index, {end(family, 2), link_lengths[index_of(family)]}));
+    SVCB_CHECK(route.add_neighbour(index, end(family, 1), node_mac));
+    SVCB_CHECK(route.add_route(index, everywhere(family), end(family, 1)));
+    SVCB_CHECK(add_own(route, loopback, nth(pods, family, number)));
+  }
+  pods_.push_back(std::move(pod));
+  return {};
+}
+
 // What came up, or was added, is acted on by a worker of the kernel: later on a busy machine. It can only
 // be looked at.
 Status World::wait_for_links() const {
@@ -275,6 +331,10 @@ Status World::wait_for_links() const {
   SVCB_CHECK(wait_for_link(node_, "vn"));
   SVCB_CHECK(wait_for_link(node_, "vo"));
   SVCB_CHECK(wait_for_link(backend_, "vb"));
+  for (std::size_t number = 0; number < pods_.size(); ++number) {
+    SVCB_CHECK(wait_for_link(node_, fmt::format("vp{}", number)));
+    SVCB_CHECK(wait_for_link(pods_[number], "eth0"));
+  }
   for (const Address& address : node_addresses(Family::ipv6)) {
     SVCB_CHECK(wait_for(node_, address.text(),
                         [&](RouteSocket&) { return Result<bool>(is_reached_at(address)); }));
@@ -287,6 +347,7 @@ PlaneSite World::site() const {
   site.ingress = ingress_;
   site.egress = egress_;
   site.endpoints_are_here = true;  // behind `vo`, as a node's own pods are
+  site.cgroup = cgroup_ ? cgroup_->path() : "";
   for (const Family family : families) {
     const auto own = node_addresses(family);
     site.node_addresses.insert(site.node_addresses.end(), own.begin(), own.end());
@@ -296,6 +357,15 @@ PlaneSite World::site() const {
 
 std::vector<Address> World::node_addresses(Family family) const {
   return {parsed(client_link.node, family), parsed(backend_link.node, family)};
+}
+
+const NetNamespace& World::place_of(const Address& client) const {
+  for (std::uint32_t number = 0; number < pods_.size(); ++number) {
+    if (client == nth(pods, client.family, number)) {
+      return pods_[number];
+    }
+  }
+  return client_;
 }
 
 Status World::own(const Address& address) {
@@ -334,7 +404,11 @@ bool World::is_taken(const Address& address) {
   const auto meets = [&](const Subnet& link) {
     return lies_in(address, {parsed(link.node, address.family), link_lengths[index_of(address.family)]});
   };
-  return std::any_of(ranges.begin(), ranges.end(), holds) || std::any_of(links.begin(), links.end(), meets);
+  // 192.168.80.0/20, 2001:db8:73:50::/60
+  const auto pods_link = link_of_pod(0, address.family, 0);
+  return std::any_of(ranges.begin(), ranges.end(), holds) ||
+         std::any_of(links.begin(), links.end(), meets) ||
+         lies_in(address, {pods_link, link_lengths[index_of(address.family)] - 4});
 }
 
 }  // namespace svcbench::verify

@@ -8,6 +8,11 @@
 // every endpoint, and nothing else: what a plane leaves untranslated gets lost there. What a program with
 // an ordinary socket does here is what it would see in a cluster. (The wire's Testbed is another one: it
 // takes every packet, has programs at every device, and clients that are no sockets.)
+//
+// For a plane that works at sockets the clients that are pods live in namespaces of their own, each on a
+// device vp0, vp1, .. of the node's, and every socket is opened in a cgroup of the world's own. Outsiders
+// are on other machines: nothing of the node's sees their sockets, so nobody may take them for clients of
+// such a plane.
 #pragma once
 
 #include <cstdint>
@@ -19,6 +24,7 @@
 #include "plane/site.h"
 #include "svcbench/result.h"
 #include "svcbench/service.h"
+#include "sys/cgroup.h"
 #include "sys/net_namespace.h"
 #include "sys/route_socket.h"
 #include "verify/backends.h"
@@ -28,23 +34,35 @@ namespace svcbench::verify {
 // Who dials: a pod of the cluster, or somebody outside of it.
 enum class Who : std::uint8_t { pod, outsider };
 
+// What a plane needs of the world that it is tried in.
+enum class Works : std::uint8_t {
+  on_packets,
+  // At XDP: packets reach the node as they come out of a NIC, with their checksums, and the node's devices
+  // may redirect frames to each other.
+  on_frames,
+  at_sockets,
+};
+
 class World {
  public:
   // How many different clients of a kind there are, in each family.
   static constexpr std::size_t clients_of_a_kind = 16;
 
-  // `whole_frames`: packets reach the node as they come out of a NIC, with their checksums, and the node's
-  // devices may redirect frames to each other: what programs at XDP need.
-  static Result<std::unique_ptr<World>> create(bool whole_frames);
+  // With Works::at_sockets the whole process is in the world's cgroup while the world lives.
+  static Result<std::unique_ptr<World>> create(Works plane);
 
   // For a plane that is made in the node's namespace.
   [[nodiscard]] const NetNamespace& node() const { return node_; }
   [[nodiscard]] PlaneSite site() const;
   [[nodiscard]] std::vector<Address> node_addresses(Family family) const;
 
-  [[nodiscard]] const NetNamespace& client_place() const { return client_; }
+  // Where the programs of this client run.
+  [[nodiscard]] const NetNamespace& place_of(const Address& client) const;
   [[nodiscard]] const NetNamespace& backend_place() const { return backend_; }
   [[nodiscard]] Backends& backends() { return *backends_; }
+
+  // Works::at_sockets: there are no clients from outside.
+  [[nodiscard]] bool has_pods_apart() const { return !pods_.empty(); }
 
   // The address becomes the backends' namespace's own, and is reached from the node.
   Status own(const Address& address);
@@ -73,12 +91,17 @@ class World {
   Status connect();
   Status configure_clients(bool whole_frames);
   Status configure_node();
+  Status add_pod(std::uint32_t number);
   Status configure_backends(bool whole_frames);
   Status wait_for_links() const;
 
+  // Left last: after every socket is closed.
+  std::optional<Cgroup> cgroup_{};
+  std::optional<Cgroup::Visit> inside_{};
   NetNamespace client_;
   NetNamespace node_;
   NetNamespace backend_;
+  std::vector<NetNamespace> pods_{};  // by number; empty: all of them are in client_
   std::optional<RouteSocket> backend_route_{};
   unsigned backend_loopback_ = 0;
   unsigned ingress_ = 0;

@@ -4,6 +4,7 @@
 #include <bpf/libbpf.h>
 #include <linux/if_link.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <ctime>
@@ -61,10 +62,12 @@ Status AttachedEbpf::check_choice(std::span<const Service> services) const {
 
 Status AttachedEbpf::install(std::span<const Service> services) {
   SVCB_CHECK(check_choice(services));
-  detach();
-  plane_.reset();
-  SVCB_TAKE(plane, EbpfPlane::load(options_for(services)));
-  plane_ = std::move(plane);
+  const EbpfOptions options = options_for(services);
+  if (plane_ != nullptr && options.capacity == capacity_) {
+    SVCB_CHECK(plane_->clear());
+  } else {
+    SVCB_CHECK(load(options));
+  }
   const std::int64_t begin = now_ns();
   if (site_.ebpf.affinity) {
     std::vector<Service> sticky(services.begin(), services.end());
@@ -79,10 +82,19 @@ Status AttachedEbpf::install(std::span<const Service> services) {
   cost_ = SyncCost{};
   cost_.commit_ns = now_ns() - begin;
   for (const unsigned device : {site_.ingress, site_.egress}) {
-    if (device != 0) {
+    if (device != 0 && std::find(attached_.begin(), attached_.end(), device) == attached_.end()) {
       SVCB_CHECK(attach(device));
     }
   }
+  return {};
+}
+
+Status AttachedEbpf::load(const EbpfOptions& options) {
+  detach();
+  plane_.reset();
+  SVCB_TAKE(plane, EbpfPlane::load(options));
+  plane_ = std::move(plane);
+  capacity_ = options.capacity;
   return {};
 }
 

@@ -21,8 +21,8 @@ class AttachedEbpf final : public DataPlane {
   ~AttachedEbpf() override;
 
   // Maps as large as these services need (or as the site says), filled; then the program at site.ingress,
-  // and, for replies, at site.egress, in place of what was there. sync_cost() is the fill alone: programs
-  // are loaded once in a node's life.
+  // and, for replies, at site.egress, in place of what was there. Once more, where the maps have the room,
+  // the programs stay. sync_cost() is the fill alone: programs are loaded once in a node's life.
   Status install(std::span<const Service> services) override;
   Status stage(const Change& change) override { return plane_->stage(change); }
   Status commit() override;
@@ -40,6 +40,7 @@ class AttachedEbpf final : public DataPlane {
  private:
   [[nodiscard]] Status check_choice(std::span<const Service> services) const;
   [[nodiscard]] EbpfOptions options_for(std::span<const Service> services) const;
+  Status load(const EbpfOptions& options);
   Status attach(unsigned device);
   void detach();
 
@@ -47,6 +48,7 @@ class AttachedEbpf final : public DataPlane {
   PlaneSite site_;
   bool translating_;
   std::unique_ptr<EbpfPlane> plane_{};
+  MapCapacity capacity_{};            // of plane_
   std::vector<unsigned> attached_{};  // devices
   SyncCost cost_{};
 };

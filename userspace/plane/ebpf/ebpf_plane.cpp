@@ -17,6 +17,8 @@ namespace {
 
 constexpr std::string_view services_flag = "--services-capacity";
 constexpr std::string_view backends_flag = "--backends-capacity";
+// Datagrams whose fragments are on their way, of each family: Cilium's default.
+constexpr std::uint32_t fragments_capacity = 8192;
 
 KernelMap view(const bpf_map* map, std::string_view grow_flag) {
   return {bpf_map__fd(map), bpf_map__name(map), bpf_map__max_entries(map), grow_flag};
@@ -164,6 +166,9 @@ Result<std::unique_ptr<EbpfPlane>> EbpfPlane::load(const EbpfOptions& options) {
   for (bpf_map* map : {skeleton->maps.flows6, skeleton->maps.sessions6}) {
     bpf_map__set_max_entries(map, options.capacity.flows6);
   }
+  for (bpf_map* map : {skeleton->maps.fragments4, skeleton->maps.fragments6}) {
+    bpf_map__set_max_entries(map, options.tracking ? fragments_capacity : 1);
+  }
   bpf_map__set_max_entries(skeleton->maps.affinity4, options.capacity.services4);
   bpf_map__set_max_entries(skeleton->maps.affinity6, options.capacity.services6);
   SVCB_TAKE(settings, settings_of(options));
@@ -195,6 +200,20 @@ Status EbpfPlane::install(std::span<const Service> services) {
   return ipv6_->install(of_family(services, Family::ipv6), writes_);
 }
 
+Status EbpfPlane::clear() {
+  SVCB_CHECK(ipv4_->clear(grace_));
+  SVCB_CHECK(ipv6_->clear(grace_));
+  next_generation();
+  return forget_flows();
+}
+
+// To be called after the words are written: a flow that was opened by an old one must look again.
+void EbpfPlane::next_generation() {
+  if (skeleton_->bss != nullptr) {
+    skeleton_->bss->generation = skeleton_->bss->generation + 1;
+  }
+}
+
 Status EbpfPlane::stage(const Change& change) {
   staged_ = &change;
   return {};
@@ -214,9 +233,8 @@ Status EbpfPlane::commit() {
     return {};
   };
   SVCB_CHECK(service.frontend.address.family == Family::ipv4 ? apply(*ipv4_) : apply(*ipv6_));
-  if (staged_->operation != Operation::add_service && skeleton_->bss != nullptr) {
-    // After the word: a flow that was opened by the old one must look again.
-    skeleton_->bss->generation = skeleton_->bss->generation + 1;
+  if (staged_->operation != Operation::add_service) {
+    next_generation();
   }
   return {};
 }
@@ -234,7 +252,9 @@ Status EbpfPlane::forget_flows() {
   SVCB_CHECK(view(skeleton_->maps.flows4, "").clear(sizeof(svcb_flow4), sizeof(svcb_way4)));
   SVCB_CHECK(view(skeleton_->maps.flows6, "").clear(sizeof(svcb_flow6), sizeof(svcb_way6)));
   SVCB_CHECK(view(skeleton_->maps.sessions4, "").clear(sizeof(svcb_session4), sizeof(svcb_sticky4)));
-  return view(skeleton_->maps.sessions6, "").clear(sizeof(svcb_session6), sizeof(svcb_sticky6));
+  SVCB_CHECK(view(skeleton_->maps.sessions6, "").clear(sizeof(svcb_session6), sizeof(svcb_sticky6)));
+  SVCB_CHECK(view(skeleton_->maps.fragments4, "").clear(sizeof(svcb_flow4), sizeof(svcb_datagram)));
+  return view(skeleton_->maps.fragments6, "").clear(sizeof(svcb_flow6), sizeof(svcb_datagram));
 }
 
 Result<FlowReport> EbpfPlane::flows() const {
@@ -276,8 +296,9 @@ Result<std::uint64_t> EbpfPlane::memory_bytes() const {
   SVCB_TAKE(ipv4, ipv4_->memory_bytes());
   SVCB_TAKE(ipv6, ipv6_->memory_bytes());
   std::uint64_t flows = 0;
-  for (const bpf_map* map : {skeleton_->maps.flows4, skeleton_->maps.flows6, skeleton_->maps.sessions4,
-                             skeleton_->maps.sessions6}) {
+  for (const bpf_map* map :
+       {skeleton_->maps.flows4, skeleton_->maps.flows6, skeleton_->maps.sessions4,
+        skeleton_->maps.sessions6, skeleton_->maps.fragments4, skeleton_->maps.fragments6}) {
     SVCB_TAKE(bytes, view(map, "").memory_bytes());
     flows += bytes;
   }

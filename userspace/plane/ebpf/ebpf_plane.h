@@ -24,6 +24,8 @@ struct MapCapacity {
   std::uint32_t flows4 = 1;
   std::uint32_t flows6 = 1;
 
+  bool operator==(const MapCapacity&) const = default;
+
   // Room for the services and a quarter more; for the backends at least 4,096 more, and 1,024 times
   // the largest service's, so that a thousand changes need no grace period. A family that has no services
   // gets one entry, unless it is one of `later`: those that changes may bring. What is given (the flags
@@ -85,11 +87,14 @@ class EbpfPlane final : public DataPlane {
   static Result<std::unique_ptr<EbpfPlane>> load(const EbpfOptions& options);
   ~EbpfPlane() override;
 
-  Status install(std::span<const Service> services) override;  // once, into the empty maps
+  Status install(std::span<const Service> services) override;  // into empty maps
   Status stage(const Change& change) override;                 // nothing to compute: remembers it
   Status commit() override;
   [[nodiscard]] Result<std::size_t> entries() const override;
   [[nodiscard]] Result<std::optional<Service>> find(const Frontend& frontend) const override;
+
+  // All services go, flows and affinities too: install() may follow.
+  Status clear();
 
   // Entries of the flow table and of the clients' affinities are deleted.
   Status forget_flows() override;
@@ -112,6 +117,7 @@ class EbpfPlane final : public DataPlane {
   [[nodiscard]] GracePeriod& grace() { return grace_; }
 
  private:
+  void next_generation();
   Status fill_nodes(std::span<const Address> addresses);
   EbpfPlane(plane_bpf* skeleton, MapWrites writes, GracePeriod grace)
       : skeleton_(skeleton), writes_(writes), grace_(std::move(grace)) {}

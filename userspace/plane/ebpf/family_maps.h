@@ -188,6 +188,21 @@ class FamilyMaps {
     return {};
   }
 
+  // Every service goes, and all room is free again after a grace period.
+  Status clear(GracePeriod& grace) {
+    for (const auto& [key, range] : held_) {
+      SVCB_CHECK(services_.remove(&key));
+      SVCB_CHECK(affinity_.forget(&key));
+      ranges_.retire(range);
+    }
+    held_.clear();
+    if (ranges_.retired() > 0) {
+      SVCB_CHECK(grace.wait());
+      ranges_.reclaim();
+    }
+    return {};
+  }
+
   // Endpoints as the kernel holds them; nothing where it has no such service.
   [[nodiscard]] Result<std::optional<Service>> find(const Frontend& frontend) const {
     const auto key = to_abi<Abi>(frontend);

@@ -50,25 +50,43 @@ Status share_maps(const bpf_object* object, const bpf_object* plane) {
 SockPlane::~SockPlane() { detach(); }
 
 Status SockPlane::install(std::span<const Service> services) {
-  detach();
-  plane_.reset();
   std::vector<Service> own(services.begin(), services.end());
   std::transform(own.begin(), own.end(), own.begin(),
                  [this](const Service& service) { return at_socket(service); });
   const std::array families{Family::ipv4, Family::ipv6};
-  SVCB_TAKE(plane, EbpfPlane::load({.capacity = MapCapacity::for_services(own, site_.services_capacity,
-                                                                          site_.backends_capacity, families,
-                                                                          site_.ebpf.maglev),
+  const MapCapacity capacity = MapCapacity::for_services(
+      own, site_.services_capacity, site_.backends_capacity, families, site_.ebpf.maglev);
+  if (plane_ != nullptr && capacity == capacity_) {
+    SVCB_CHECK(plane_->clear());
+    SVCB_CHECK(forget_flows());
+  } else {
+    SVCB_CHECK(load(capacity));
+  }
+  const Stopwatch stopwatch;
+  SVCB_CHECK(plane_->install(own));
+  cost_ = SyncCost{};
+  cost_.commit_ns = stopwatch.ns();
+  if (site_.cgroup.empty() || programs_ != nullptr) {
+    return {};
+  }
+  Status attached = attach();
+  if (!attached) {
+    detach();
+  }
+  return attached;
+}
+
+Status SockPlane::load(const MapCapacity& capacity) {
+  detach();
+  plane_.reset();
+  SVCB_TAKE(plane, EbpfPlane::load({.capacity = capacity,
                                     .programs = false,
                                     .maglev = site_.ebpf.maglev,
                                     .node_addresses = site_.node_addresses,
                                     .cluster_cidr = site_.cluster_cidr}));
   plane_ = std::move(plane);
-  const Stopwatch stopwatch;
-  SVCB_CHECK(plane_->install(own));
-  cost_ = SyncCost{};
-  cost_.commit_ns = stopwatch.ns();
-  return site_.cgroup.empty() ? Status() : attach();
+  capacity_ = capacity;
+  return {};
 }
 
 Status SockPlane::stage(const Change& change) {

@@ -24,7 +24,8 @@ class SockPlane final : public DataPlane {
   ~SockPlane() override;
 
   // Maps as large as these services need (or as the site says), filled; then the programs at site.cgroup.
-  // sync_cost() is the fill alone: programs are loaded once in a node's life.
+  // Once more, where the maps have the room, the programs stay. sync_cost() is the fill alone: programs are
+  // loaded once in a node's life.
   Status install(std::span<const Service> services) override;
   Status stage(const Change& change) override;
   Status commit() override;
@@ -46,11 +47,13 @@ class SockPlane final : public DataPlane {
 
  private:
   [[nodiscard]] Service at_socket(const Service& service) const;
+  Status load(const MapCapacity& capacity);
   Status attach();
   void detach();
 
   PlaneSite site_;
   std::unique_ptr<EbpfPlane> plane_{};
+  MapCapacity capacity_{};        // of plane_
   sock_bpf* programs_ = nullptr;  // with its links
   Change staged_{};               // where it is not what the caller staged
   SyncCost cost_{};

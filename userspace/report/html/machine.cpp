@@ -1,0 +1,228 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+// The machine that a run was made on, and how to repeat the run.
+#include <fmt/chrono.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <ctime>
+
+#include "report/html/page_run.h"
+#include "service/text.h"
+
+namespace svcbench::html {
+
+namespace {
+
+using nlohmann::json;
+
+// A value as a person reads it; "" for null.
+std::string told(const json& value) {
+  if (value.is_null()) {
+    return "";
+  }
+  if (value.is_boolean()) {
+    return value.get<bool>() ? "yes" : "no";
+  }
+  if (value.is_array()) {
+    std::string out;
+    for (const json& one : value) {
+      out += (out.empty() ? "" : ", ") + told(one);
+    }
+    return out;
+  }
+  return value.is_string() ? value.get<std::string>()
+                           : value.dump(-1, ' ', false, json::error_handler_t::replace);
+}
+
+std::string at(const json& document, const char* pointer) {
+  const json::json_pointer where(pointer);
+  return document.contains(where) ? told(document[where]) : "";
+}
+
+// One line of a shell: no control characters.
+std::string one_line(std::string text) {
+  std::replace_if(
+      text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) < ' ' || c == '\x7f'; },
+      ' ');
+  return text;
+}
+
+std::string joined(const std::vector<std::string>& parts) {
+  std::string out;
+  for (const std::string& part : parts) {
+    if (!part.empty()) {
+      out += (out.empty() ? "" : ", ") + part;
+    }
+  }
+  return out;
+}
+
+std::string processor(const json& environment) {
+  const std::string count = at(environment, "/cpu/logical");
+  const bool guest = at(environment, "/cpu/hypervisor") == "yes";
+  return joined({at(environment, "/cpu/model"), count.empty() ? "" : count + " logical CPUs",
+                 guest ? "in a virtual machine" : ""});
+}
+
+std::string governor(const json& environment) {
+  const std::string name = at(environment, "/cpu/governor");
+  const std::string boost = at(environment, "/cpu/boost");
+  return joined({name.empty() ? at(environment, "/cpu/governor_reason") : name,
+                 boost.empty() ? "" : "boost: " + boost});
+}
+
+std::string memory(const json& environment) {
+  const json::json_pointer where("/memory_total_kib");
+  return environment.contains(where) && environment[where].is_number()
+             ? fmt::format("{:.1f} GiB", environment[where].get<double>() / (1024 * 1024))
+             : "";
+}
+
+std::string versions(const json& environment) {
+  std::vector<std::string> parts;
+  const json::json_pointer where("/versions");
+  if (environment.contains(where) && environment[where].is_object()) {
+    for (const auto& [name, version] : environment[where].items()) {
+      const std::string text = told(version);
+      parts.push_back(text.empty() || name == "iptables" ? text : fmt::format("{} {}", name, text));
+    }
+  }
+  return joined(parts);
+}
+
+std::string started(const json& run) {
+  const json::json_pointer where("/started_unix_seconds");
+  if (!run.contains(where) || !run[where].is_number_integer()) {
+    return "";
+  }
+  const auto seconds = run[where].get<std::int64_t>();
+  if (seconds < 0 || seconds > 253'402'300'799) {  // the year 9999
+    return "";
+  }
+  return fmt::format("{:%Y-%m-%d %H:%M} UTC", fmt::gmtime(static_cast<std::time_t>(seconds)));
+}
+
+json facts_of(const PageRun& page_run) {
+  const json& document = page_run.file().document;
+  const json& environment = document["environment"];
+  const json& run = document["run"];
+  const auto seconds = page_run.document().at("seconds").number_if_any();
+  const std::string rounds = at(run, "/rounds");
+  const std::string budget = at(run, "/budget_seconds");
+  json facts = json::array();
+  const auto add = [&facts](const char* name, const std::string& value) {
+    if (!value.empty()) {
+      facts.push_back(json::array({name, value}));
+    }
+  };
+  add("Measured", joined({started(run), seconds ? fmt::format("{} s", std::lround(*seconds)) : ""}));
+  add("Services", at(run, "/workload"));
+  add("Processor", processor(environment));
+  add("Memory", memory(environment));
+  add("Kernel", joined({at(environment, "/kernel/release"), at(environment, "/kernel/machine")}));
+  add("Distribution", at(environment, "/distribution"));
+  add("Governor", governor(environment));
+  add("Clock source", at(environment, "/clocksource"));
+  const std::string jit = at(environment, "/bpf/jit_enable");
+  add("BPF JIT", jit == "0" ? "off" : jit == "1" ? "on" : jit);
+  add("Load before", at(environment, "/load_average"));
+  add("Versions", versions(environment));
+  add("svcbench", joined({at(run, "/svcbench_version"), at(run, "/git_revision")}));
+  add("Rounds",
+      joined({rounds.empty() ? "" : "at most " + rounds, budget.empty() ? "" : "budget " + budget + " s"}));
+  add("Seed", at(run, "/seed"));
+  return facts;
+}
+
+json commands_of(const PageRun& page_run) {
+  const json& run = page_run.file().document["run"];
+  const std::string line = one_line(at(run, "/command_line"));
+  const std::string revision = one_line(at(run, "/git_revision"));
+  const std::string seed = one_line(at(run, "/seed"));
+  json commands = json::array();
+  if (revision.ends_with("-dirty")) {
+    commands.push_back(fmt::format("# built from {}, with changes that no commit has", revision));
+  } else if (!revision.empty()) {
+    commands.push_back("git checkout " + revision + " && scripts/build");
+  }
+  // Wherever the program stood.
+  const std::size_t arguments = line.find(fmt::format(" {}", page_run.file().command));
+  const std::string again =
+      arguments == std::string::npos ? line : "sudo ./svcbench" + line.substr(arguments);
+  commands.push_back(again +
+                     (seed.empty() || again.find("--seed") != std::string::npos ? "" : " --seed " + seed));
+  return commands;
+}
+
+// "cpu.vulnerabilities.mds", "Not affected".
+void flatten(const json& value, const std::string& name, json& out) {
+  if (value.is_object()) {
+    for (const auto& [key, one] : value.items()) {
+      flatten(one, name.empty() ? key : fmt::format("{}.{}", name, key), out);
+    }
+  } else {
+    const std::string text = told(value);
+    out.push_back(json::array({name, text.empty() ? "unknown" : text}));
+  }
+}
+
+void add_texts(const Field& list, json& out) {
+  for (const Field& one : list.elements()) {
+    out.push_back(one.text_if_any());
+  }
+}
+
+json left_out_of(const PageRun& run) {
+  const Field document = run.document();
+  json out = json::array();
+  for (const Field& missing : document.at("missing").elements()) {
+    out.push_back(fmt::format("{}: {}", label_of(missing.at("plane").text()), missing.at("why").text()));
+  }
+  for (const char* name : {"syncs", "updates", "loads"}) {
+    for (const Field& cell : document.at(name).elements()) {
+      const std::string why = cell.at("skipped").text_if_any();
+      if (!why.empty()) {
+        const std::string plane = cell.at("plane").text_if_any();
+        out.push_back(fmt::format("{}, {} Services: {}",
+                                  label_of(plane.empty() ? "iptables-" + cell.at("backend").text() : plane),
+                                  grouped(cell.at("services").count()), why));
+      }
+    }
+  }
+  for (const Field& check : document.at("agreements").elements()) {
+    out.push_back(fmt::format("second instrument (round trips of real sockets), {}: {}",
+                              label_of(check.at("plane").text()), check.at("summary").text()));
+  }
+  for (const char* name : {"notes", "path_notes"}) {
+    add_texts(document.at(name), out);
+  }
+  add_texts(document.at("run").at("notes"), out);
+  return out;
+}
+
+}  // namespace
+
+json machine_json(const PageRun& run) {
+  const json& environment = run.file().document["environment"];
+  const std::string emulation = emulation_of(environment);
+  json everything = json::array();
+  flatten(environment, "", everything);
+  const json& about = run.file().document["run"];
+  std::string day = started(about);
+  day = day.substr(0, day.find(' '));
+  const std::string& path = run.file().path;
+  return {{"file", path.substr(path.rfind('/') + 1)},  // folders are nobody's business
+          {"command", run.file().command},
+          {"mark", emulation_line(emulation)},
+          {"mark_short", emulation == "kvm" ? "virtual" : "emulated"},
+          {"brief",
+           joined({at(environment, "/cpu/model"), "Linux " + at(environment, "/kernel/release"), day})},
+          {"workload", at(about, "/workload")},
+          {"facts", facts_of(run)},
+          {"commands", commands_of(run)},
+          {"left_out", left_out_of(run)},
+          {"everything", std::move(everything)}};
+}
+
+}  // namespace svcbench::html
