@@ -165,8 +165,9 @@
         make("h3", {}, sentence(verdict.claim), ...chips(verdict.run)),
         make("p", {}, `${sentence(said)}.`),
         verdict.settle ? make("p", { class: "settle" }, `What would settle it: ${verdict.settle}.`) : null,
-        make("details", {}, make("summary", {}, `Evidence (${verdict.evidence.length})`),
-          make("ul", {}, ...verdict.evidence.map((line) => make("li", {}, line))))));
+        verdict.evidence.length === 0 ? null
+          : make("details", {}, make("summary", {}, `Evidence (${verdict.evidence.length})`),
+            make("ul", {}, ...verdict.evidence.map((line) => make("li", {}, line))))));
   };
 
   const tally = () => {

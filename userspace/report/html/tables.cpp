@@ -566,8 +566,7 @@ void add_churn(const PageRun& run, json& blocks) {
         const auto delayed = tally.at("delayed").number_if_any();
         rows.push_back({phase.at("name").text(), fmt::format("{}, {} Services", flow, which), count("sent"),
                         count("wrong"), count("half_changed"), count("damaged"), count("lost"),
-                        delayed ? json(fmt::format("{:.0f}", *delayed)) : json(), time("p50_ns"),
-                        time("p99_ns")});
+                        delayed ? json(whole(*delayed)) : json(), time("p50_ns"), time("p99_ns")});
       }
     }
   }
