@@ -165,8 +165,9 @@
         make("h3", {}, sentence(verdict.claim), ...chips(verdict.run)),
         make("p", {}, `${sentence(said)}.`),
         verdict.settle ? make("p", { class: "settle" }, `What would settle it: ${verdict.settle}.`) : null,
-        make("details", {}, make("summary", {}, `Evidence (${verdict.evidence.length})`),
-          make("ul", {}, ...verdict.evidence.map((line) => make("li", {}, line))))));
+        verdict.evidence.length === 0 ? null
+          : make("details", {}, make("summary", {}, `Evidence (${verdict.evidence.length})`),
+            make("ul", {}, ...verdict.evidence.map((line) => make("li", {}, line))))));
   };
 
   const tally = () => {
@@ -242,6 +243,8 @@
       make("dl", { class: "facts" }, ...run.facts.flatMap(([name, value]) => [make("dt", {}, name), make("dd", {}, value)])),
       make("p", { class: "lead" }, "The same seed gives the same services, packets and order:"),
       make("pre", { class: "commands", tabindex: "0" }, run.commands.join("\n")),
+      run.noise.length > 0 ? make("div", {}, make("h4", {}, "What may have disturbed it"),
+        make("ul", { class: "after" }, ...run.noise.map((line) => make("li", {}, line)))) : null,
       run.left_out.length > 0 ? make("div", {}, make("h4", {}, "Not measured, and notes"),
         make("ul", { class: "after" }, ...run.left_out.map((line) => make("li", {}, line)))) : null,
       make("details", {}, make("summary", {}, "Everything that was read of the machine"),
@@ -312,6 +315,8 @@
       make("header", {}, make("h1", {}, page.title), make("p", { class: "subject" }, page.subject),
         ...page.runs.filter((run) => run.mark).map((run) => make("p", { class: "notice" },
           several ? `Run ${letter(page.runs.indexOf(run))}: ${run.mark}` : run.mark))),
+      page.runs.some((run) => run.noise.length > 0)
+        ? make("p", { class: "disturbed" }, make("a", { href: "#environment" }, "What may have disturbed the measurement")) : null,
       verdicts || make("section", { id: "verdicts" }), ...sections, evidence(), environment());
     root.append(bar([...(verdicts ? [["verdicts", "Verdicts"]] : []), ...page.sections.map(({ id, short }) => [id, short]),
       ["evidence", "Evidence"], ["environment", "Machine"]]), main);

@@ -52,6 +52,9 @@ TEST_CASE("an output that cannot be written is told before anything is measured"
   check_refused(svcbench({"ebpf", "--services", "5", "--json", folder.path("no/such/run.json")}), 2,
                 "no/such");
   check_refused(svcbench({"ebpf", "--services", "5", "--json", folder.path()}), 2, "folder");
+  check_refused(svcbench({"report", "run.json", "-o", folder.path("no/such.html")}), 2, "--output");
+  check_refused(svcbench({"report", folder.path("no.json"), "-o", folder.path("a.html")}), 2,
+                "no such file");
   CHECK(folder.names().empty());
 }
 

@@ -362,6 +362,28 @@ TEST_CASE("report: an emulated run is marked; borrowed columns are marked, and e
   CHECK(block(data, "borrowed-0")["rows"][0][4] == "2.00 x nftables");
 }
 
+TEST_CASE("report: what disturbed a run, and what a plane fails, is told") {
+  json document = comparison();
+  document["environment"]["noise"] = {{"warnings", {"the governor is powersave"}},
+                                      {"meanwhile", {"the host took 3 %"}}};
+  document["behaviours"] = {{"looked_at", {"spreads flows"}},
+                            {"planes", {"nftables", "iptables-nft"}},
+                            {"failed",
+                             {{{"plane", "nftables"},
+                               {"behaviour", "spreads flows"},
+                               {"variants", "IPv4 TCP"},
+                               {"evidence", "all to one"}}}},
+                            {"not_done", nullptr}};
+  const json data = data_of({document});
+  CHECK(data["runs"][0]["noise"] == json{"the governor is powersave", "the host took 3 %"});
+  const json& table = block(data, "table-4-2-0");
+  CHECK(table["head"][1]["note"] == "fails: spreads flows");
+  CHECK_FALSE(table["head"][2].contains("note"));
+  CHECK(table["after"][0] == "nftables fails: spreads flows (IPv4 TCP): all to one");
+  CHECK(table["after"][1] ==
+        "Before they were timed, the planes were tried with real sockets: spreads flows");
+}
+
 TEST_CASE("report: a document that no svcbench wrote is an error, in one sentence") {
   json document = comparison();
   document["crossings"][0]["rounds"] = "twelve";

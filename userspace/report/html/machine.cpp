@@ -173,6 +173,15 @@ void add_texts(const Field& list, json& out) {
   }
 }
 
+// What of the machine may have disturbed the run, and what did. Runs of before it was looked at have none.
+json noise_of(const PageRun& run) {
+  const Field noise = run.document().at("environment").at("noise");
+  json out = json::array();
+  add_texts(noise.at("warnings"), out);
+  add_texts(noise.at("meanwhile"), out);
+  return out;
+}
+
 json left_out_of(const PageRun& run) {
   const Field document = run.document();
   json out = json::array();
@@ -221,6 +230,7 @@ json machine_json(const PageRun& run) {
           {"workload", at(about, "/workload")},
           {"facts", facts_of(run)},
           {"commands", commands_of(run)},
+          {"noise", noise_of(run)},
           {"left_out", left_out_of(run)},
           {"everything", std::move(everything)}};
 }

@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <string>
 #include <utility>
 #include <vector>
@@ -103,7 +104,9 @@ json sections_of(const std::vector<PageRun>& runs) {
 
 std::string subject_of(const json& runs) {
   if (runs.size() != 1) {
-    return fmt::format("{} runs", runs.size());
+    const bool alike = std::all_of(runs.begin(), runs.end(),
+                                   [&](const json& run) { return run["brief"] == runs[0]["brief"]; });
+    return fmt::format("{} runs{}", runs.size(), alike ? ": " + runs[0]["brief"].get<std::string>() : "");
   }
   const std::string workload = runs[0]["workload"];
   return runs[0]["brief"].get<std::string>() + (workload.empty() ? "" : "; " + workload);

@@ -131,6 +131,41 @@ class Loan {
   std::optional<Field> lent_{};
 };
 
+// ---- what planes were seen to do before they were timed ----
+
+// Of a comparison: "looked_at", "planes", "failed", "not_done"; null where there was no such look.
+Field quick_look(const PageRun& run) { return run.document().at("behaviours"); }
+
+std::string failed_behaviours(const PageRun& run, const std::string& plane) {
+  std::string out;
+  for (const Field& one : quick_look(run).at("failed").elements()) {
+    if (one.at("plane").text() == plane) {
+      out += (out.empty() ? "" : ", ") + one.at("behaviour").text();
+    }
+  }
+  return out;
+}
+
+void add_quick_look(const PageRun& run, json& lines) {
+  const Field look = quick_look(run);
+  for (const Field& one : look.at("failed").elements()) {
+    lines.push_back(fmt::format("{} fails: {} ({}): {}", label_of(one.at("plane").text()),
+                                one.at("behaviour").text(), one.at("variants").text_if_any(),
+                                one.at("evidence").text_if_any()));
+  }
+  std::string tried;
+  for (const Field& one : look.at("looked_at").elements()) {
+    tried += (tried.empty() ? "" : ", ") + one.text();
+  }
+  const std::string not_done = look.at("not_done").text_if_any();
+  if (!not_done.empty()) {
+    lines.push_back("What the planes do was not looked at: " + not_done);
+  } else if (!tried.empty()) {
+    lines.push_back(fmt::format("Before they were timed, the planes were tried with real sockets: {}{}",
+                                tried, look.at("failed").elements().empty() ? "; all passed" : ""));
+  }
+}
+
 // ---- Table 4.2 ----
 
 class ChapterTable {
@@ -148,7 +183,12 @@ class ChapterTable {
   [[nodiscard]] json head() const {
     json head = json::array({""});
     for (const std::string& plane : own_) {
-      head.push_back({{"plane", plane}});
+      const std::string failed = failed_behaviours(run_, plane);
+      json column{{"plane", plane}};
+      if (!failed.empty()) {
+        column["note"] = "fails: " + failed;
+      }
+      head.push_back(std::move(column));
     }
     for (const std::string& plane : lent_) {
       head.push_back({{"plane", plane}, {"note", loan_.source()}});
@@ -378,6 +418,7 @@ void add_chapter_table(const PageRun& run, json& blocks) {
     return;
   }
   json after = json::array();
+  add_quick_look(run, after);
   for (const Field& missing : run.document().at("missing").elements()) {
     after.push_back(fmt::format("{} was not measured: {}", label_of(missing.at("plane").text()),
                                 missing.at("why").text()));
@@ -525,8 +566,7 @@ void add_churn(const PageRun& run, json& blocks) {
         const auto delayed = tally.at("delayed").number_if_any();
         rows.push_back({phase.at("name").text(), fmt::format("{}, {} Services", flow, which), count("sent"),
                         count("wrong"), count("half_changed"), count("damaged"), count("lost"),
-                        delayed ? json(fmt::format("{:.0f}", *delayed)) : json(), time("p50_ns"),
-                        time("p99_ns")});
+                        delayed ? json(whole(*delayed)) : json(), time("p50_ns"), time("p99_ns")});
       }
     }
   }
