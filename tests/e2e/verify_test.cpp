@@ -87,10 +87,9 @@ TEST_CASE("verify: the eBPF planes do all of it, but for what lies outside of th
 
 TEST_CASE("verify: a cluster's own services, beside the test's") {
   const TemporaryFolder folder;
-  const Ran ran =
-      svcbench({"verify", "--plane", "nftables,ebpf-xdp,ebpf-tc,ebpf-sock", "--cases",
-                "cluster,right-backend", "--cluster", SVCBENCH_TEST_DATA "/kind-dualstack.json", "--json",
-                folder.path("run.json")});
+  const Ran ran = svcbench({"verify", "--plane", "nftables,ebpf-xdp,ebpf-tc,ebpf-sock", "--cases",
+                            "cluster,right-backend", "--cluster", SVCBENCH_TEST_DATA "/kind-dualstack.json",
+                            "--json", folder.path("run.json")});
   INFO(ran.out);
   INFO(ran.err);
   CHECK(ran.status == 0);
