@@ -108,6 +108,44 @@ TEST_CASE("a run visits every step as often as planned, and the time left comes 
   CHECK(progress.ended);
 }
 
+TEST_CASE("wide cells are visited again while there is time, narrow ones are not") {
+  FakeClock clock;
+  int narrow_runs = 0;
+  int wide_runs = 0;
+  int hopeless_runs = 0;
+  const auto step = [&clock](std::string label, int& runs, std::function<std::optional<double>()> spread) {
+    Step made;
+    made.label = std::move(label);
+    made.run = [&runs, &clock](std::size_t) {
+      ++runs;
+      clock.pass(1e9);
+      return Status{};
+    };
+    made.seconds = 1;
+    made.repeats = 3;
+    made.spread = std::move(spread);
+    return made;
+  };
+  std::vector<Step> steps{
+      step("narrow", narrow_runs, [] { return 0.04; }),
+      step("wide", wide_runs, [&wide_runs] { return wide_runs < 2 ? 0.2 : 0.03; }),
+      step("hopeless", hopeless_runs, [] { return 0.5; }),
+      step("no interval", narrow_runs, []() -> std::optional<double> { return std::nullopt; }),
+      step("dropped", narrow_runs, [] { return 0.5; }),
+  };
+  steps.back().repeats = 0;
+  CountingProgress progress;
+  const auto labels = repeat_wide(steps, 0.05, 7.5, 1, clock, progress);
+  REQUIRE(labels);
+  CHECK(*labels == std::vector<std::string>{"hopeless"});
+  CHECK(narrow_runs == 0);
+  CHECK(wide_runs == 2);
+  CHECK(hopeless_runs == 5);  // two rounds of two, three of one: seven seconds
+  const auto none = repeat_wide(steps, 0.05, 0.5, 1, clock, progress);
+  REQUIRE(none);
+  CHECK(hopeless_runs == 5);
+}
+
 TEST_CASE("the first error ends the run") {
   FakeClock clock;
   int runs = 0;

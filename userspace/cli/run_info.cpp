@@ -13,6 +13,7 @@
 #include "measure/emulation.h"
 #include "report/text_table.h"
 #include "revision.h"
+#include "sys/environment.h"
 
 namespace svcbench {
 

@@ -8,6 +8,7 @@
 #include <map>
 #include <memory>
 
+#include "measure/compare_analysis.h"
 #include "measure/path.h"
 #include "measure/state.h"
 #include "measure/update.h"
@@ -51,6 +52,15 @@ constexpr std::uint32_t trips_a_visit = 200;
 // The second instrument beside a sync's: it takes the largest size of which six repeats cost no more than
 // this share of the budget.
 constexpr double sync_check_share = 0.02;
+// Half an interval, as a share of its figure, beyond which a cell is visited again while there is time.
+constexpr double wide_interval = 0.05;
+
+std::optional<double> spread_of(const std::optional<stats::Estimate>& estimate) {
+  if (!estimate || !estimate->interval || !(estimate->value > 0)) {
+    return std::nullopt;
+  }
+  return (estimate->interval->high - estimate->interval->low) / 2 / estimate->value;
+}
 
 // A node without devices, but with a loopback: IPVS takes no real server where no address is local.
 Result<NetNamespace> bare_node() {
@@ -104,6 +114,7 @@ class CompareRun {
   Status add_user_memory(Cell& cell, StateCell& state);
   Status add_agreement_step();
   void finish();
+  void tell_wide(const std::vector<std::string>& labels);
 
   void add_sync_step(Cell& cell);
   void add_sync_checks();
@@ -363,6 +374,7 @@ void CompareRun::add_sync_step(Cell& cell) {
     const SyncCost& cost = results_.syncs[index].repeats.back();
     return time_text(static_cast<double>(cost.generate_ns + cost.commit_ns));
   };
+  step.spread = [this, index] { return spread_of(sync_cost(results_.syncs[index])); };
   steps_.push_back(std::move(step));
 }
 
@@ -452,6 +464,7 @@ Status CompareRun::add_update_steps(Cell& cell) {
       }
       return {};
     };
+    step.spread = [this, change] { return spread_of(update_cost(results_.updates[change])); };
     step.figure = [this, change] {
       const auto median = stats::median_of(results_.updates[change].commit_ns.back());
       return median ? time_text(median->value) : "";
@@ -510,6 +523,7 @@ void CompareRun::add_path_steps(PathStand& stand, const std::string& plane, std:
       visit.add_to(results_.paths[index]);
       return {};
     };
+    step.spread = [this, index] { return spread_of(path_p50(results_.paths[index])); };
     step.figure = [this, last] {
       const double p50 = last->latency.quantile(0.5).value_or(0);
       return "p50 " + (options_.told_in.name == "ns"
@@ -666,6 +680,19 @@ Status CompareRun::add_agreement_step() {
   return {};
 }
 
+void CompareRun::tell_wide(const std::vector<std::string>& labels) {
+  constexpr std::size_t most = 3;
+  if (labels.empty()) {
+    return;
+  }
+  const auto told = std::span(labels).first(std::min(most, labels.size()));
+  results_.notes.push_back(fmt::format(
+      "Intervals of {} cells stayed wider than {:.0f} % of their figure either way ({}{}): a larger "
+      "--budget or "
+      "a quieter machine would narrow them",
+      labels.size(), 100 * wide_interval, fmt::join(told, "; "), labels.size() > most ? "; ..." : ""));
+}
+
 // What is known only when all rounds are over.
 void CompareRun::finish() {
   if (!results_.agreements.empty()) {
@@ -733,6 +760,10 @@ Result<CompareResults> CompareRun::run() {
     }
   }
   SVCB_CHECK(run_rounds(steps_, options_.rounds, options_.seed, clock_, progress_, options_.journal));
+  const double unused = options_.budget_seconds - seconds_between(begin, clock_.now_ns());
+  SVCB_TAKE(wide,
+            repeat_wide(steps_, wide_interval, unused, options_.seed, clock_, progress_, options_.journal));
+  tell_wide(wide);
   progress_.phase("check");
   for (const auto& cell : cells_) {
     for (UpdateSubject& subject : cell->subjects) {

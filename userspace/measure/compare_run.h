@@ -37,8 +37,8 @@ struct CompareOptions {
   double budget_seconds = 300;
   std::optional<std::uint32_t> services_capacity{};
   std::optional<std::uint32_t> backends_capacity{};
-  EbpfChoice ebpf{};            // of the eBPF planes whose name does not say it already
-  ToldIn told_in{};  // for the progress line
+  EbpfChoice ebpf{};  // of the eBPF planes whose name does not say it already
+  ToldIn told_in{};   // for the progress line
   // Gets every visit; a resumed one gives back what was measured. None: nothing is kept.
   Journal* journal = nullptr;
   // Whether this kernel can send the path's packets. Where it cannot, the path is left out, with a note.

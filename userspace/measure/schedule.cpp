@@ -129,4 +129,48 @@ Status run_rounds(std::vector<Step>& steps, std::size_t rounds, std::uint64_t se
   return {};
 }
 
+Result<std::vector<std::string>> repeat_wide(std::vector<Step>& steps, double wide, double seconds,
+                                             std::uint64_t seed, Clock& clock, Progress& progress,
+                                             Journal* journal) {
+  const auto is_wide = [wide](const Step& step) {
+    return step.repeats > 0 && step.spread && step.spread().value_or(wide) > wide;
+  };
+  Random random(seed);
+  const std::int64_t begin = clock.now_ns();
+  for (std::size_t again = 0;; ++again) {
+    std::vector<Step*> round;
+    double cost = 0;
+    for (Step& step : steps) {
+      if (is_wide(step)) {
+        round.push_back(&step);
+        cost += step.seconds;
+      }
+    }
+    // A round that does not fit is not begun: every wide step gets as much as the others.
+    const double left = seconds - seconds_between(begin, clock.now_ns());
+    if (round.empty() || cost > left) {
+      break;
+    }
+    shuffle(round, random);
+    for (std::size_t i = 0; i < round.size(); ++i) {
+      SVCB_CHECK(check_interrupted());
+      Step& step = *round[i];
+      progress.step(step.label + " (once more: its interval is wide)", i, round.size(),
+                    std::max(0.0, seconds - seconds_between(begin, clock.now_ns())));
+      SVCB_CHECK(step.run(step.repeats + again));
+      if (journal != nullptr) {
+        SVCB_CHECK(journal->add(step));
+      }
+    }
+  }
+  progress.finished();
+  std::vector<std::string> labels;
+  for (const Step& step : steps) {
+    if (is_wide(step)) {
+      labels.push_back(step.label);
+    }
+  }
+  return labels;
+}
+
 }  // namespace svcbench

@@ -28,6 +28,9 @@ struct Step {
   // continued measures it anew.
   std::function<nlohmann::json()> samples{};
   std::function<Status(const nlohmann::json&)> restore{};
+  // Half the interval of what all repeats together gave, as a share of the figure; none: it has no
+  // interval. Empty: never repeated beyond its repeats.
+  std::function<std::optional<double>()> spread{};
   std::function<std::string()> figure{};  // the last repeat's, in a word or two, for the progress line
 };
 
@@ -56,6 +59,13 @@ class Progress {
 // visit before the next one starts; the visits that it holds already (see Journal::plan()) are left out.
 Status run_rounds(std::vector<Step>& steps, std::size_t rounds, std::uint64_t seed, Clock& clock,
                   Progress& progress, Journal* journal = nullptr);
+
+// Afterwards: while there is time, another visit to each step whose spread is above `wide`, round by round
+// in a shuffled order. Which these are depends on intervals alone, not on figures. Returns the labels of
+// those that are still wide at the end.
+Result<std::vector<std::string>> repeat_wide(std::vector<Step>& steps, double wide, double seconds,
+                                             std::uint64_t seed, Clock& clock, Progress& progress,
+                                             Journal* journal = nullptr);
 
 // The visits that run_rounds makes, in order: indices into `steps`, one vector a round.
 std::vector<std::vector<std::size_t>> plan_rounds(const std::vector<Step>& steps, std::size_t rounds,

@@ -611,10 +611,10 @@ std::string render_comparison(const CompareResults& results, bool colour) {
             crossing_table(results));
   }
   if (results.planes.size() > 1 && !results.paths.empty()) {
-    section(fmt::format("Table 4.2, measured at {} services (path: p50; conntrack, own flows: entries for "
-                        "1,000 new flows)",
-                        grouped(sizes_of(results).back())),
-            chapter_table(results));
+    section(
+        fmt::format("Table 4.2, measured at {} services (path: p50; conntrack, own: after 1,000 new flows)",
+                    grouped(sizes_of(results).back())),
+        chapter_table(results));
   }
   const std::string behaviours = behaviour_lines(results);
   out += behaviours.empty() ? "" : "\n" + behaviours;

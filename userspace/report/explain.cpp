@@ -110,11 +110,10 @@ std::string drift_text(const Cell& cell) {
 std::string beside_text(const Cell& cell) {
   std::string text;
   for (const auto& [name, value] : cell.also) {
-    const std::string unit = name.ends_with("_ns")                                             ? "ns"
-                             : name.ends_with("_bytes")                                        ? "bytes"
-                             : name[0] == 'p' && name.size() > 1 && std::isdigit(name[1]) != 0 ? cell.unit
-                             : name == "max"                                                   ? cell.unit
-                                                                                               : "";
+    const std::string unit = name.ends_with("_ns")                ? "ns"
+                             : name.ends_with("_bytes")           ? "bytes"
+                             : is_quantile(name) || name == "max" ? cell.unit
+                                                                  : "";
     text += fmt::format("{}{} {}", text.empty() ? "" : ", ", name,
                         unit.empty() ? fmt::format("{:.10g}", value) : quantity(value, unit));
   }

@@ -50,10 +50,6 @@ std::string unit_name(const std::string& unit) {
   return unit == "packets/s" ? "packets_per_second" : unit == "changes/s" ? "changes_per_second" : unit;
 }
 
-bool is_quantile(const std::string& name) {
-  return name.size() > 1 && name[0] == 'p' && std::isdigit(name[1]);
-}
-
 // "p99.9" as a share.
 std::string quantile_share(const std::string& name) {
   return fmt::format("{:.6g}", std::stod(name.substr(1)) / 100);

@@ -72,6 +72,10 @@ std::string quantity(const Cell& cell) {
                         : " [?]");
 }
 
+bool is_quantile(std::string_view name) {
+  return name.size() > 1 && name[0] == 'p' && name[1] >= '0' && name[1] <= '9';
+}
+
 std::string ratio_text(const std::optional<stats::Estimate>& ratio) {
   if (!ratio) {
     return "-";

@@ -16,6 +16,9 @@ namespace svcbench {
 // "61.1 ms [60.2, 63.0]", all three in the unit that suits the value; "[?]" where there is no interval.
 [[nodiscard]] std::string quantity(const Cell& cell);
 
+// Whether one of Cell::also is a quantile in the cell's unit: "p99.9", not "packets".
+[[nodiscard]] bool is_quantile(std::string_view name);
+
 // "1.07 [1.02,1.13]".
 [[nodiscard]] std::string ratio_text(const std::optional<stats::Estimate>& ratio);
 

@@ -74,8 +74,8 @@ std::vector<std::string> differing(const RunFile& before, const RunFile& after,
   std::vector<std::string> found;
   for (const Place& place : places) {
     const auto value = [&place](const RunFile& run) {
-      json found = value_at(run, place.pointer);
-      return found.is_null() && place.if_absent != nullptr ? json(place.if_absent) : found;
+      json given = value_at(run, place.pointer);
+      return given.is_null() && place.if_absent != nullptr ? json(place.if_absent) : given;
     };
     const json first = value(before);
     const json second = value(after);
