@@ -54,7 +54,7 @@ TEST_CASE("an output that cannot be written is told before anything is measured"
   check_refused(svcbench({"ebpf", "--services", "5", "--json", folder.path()}), 2, "folder");
   check_refused(svcbench({"report", "run.json", "-o", folder.path("no/such.html")}), 2, "--output");
   check_refused(svcbench({"report", folder.path("no.json"), "-o", folder.path("a.html")}), 2,
-                "no such file");
+                "No such file");
   CHECK(folder.names().empty());
 }
 
