@@ -50,11 +50,11 @@ Result<int> run(const ChurnInput& input) {
   SVCB_TAKE(ebpf, input.balancer.choice());
   SVCB_TAKE(made, input.workload.make());
   SVCB_CHECK(require_privileges());
-  const Surroundings surroundings(input.quiet);
+  const Surroundings surroundings;
   SVCB_CHECK(enter_private_namespaces());
   const PlaneRow& row = *find_plane(input.plane);
   SVCB_CHECK(row.probe());
-  const auto progress = make_progress(input.quiet);
+  const auto progress = make_progress(input.quiet, surroundings.warnings());
   const ChurnOptions options{
       .plane = input.plane,
       .make = row.make,

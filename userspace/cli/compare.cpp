@@ -15,6 +15,7 @@
 #include "report/compare_reader.h"
 #include "report/compare_table.h"
 #include "report/progress_line.h"
+#include "service/text.h"
 #include "sys/capabilities.h"
 #include "sys/sandbox.h"
 #include "verify/quick_look.h"
@@ -144,10 +145,10 @@ Result<int> run(const CompareInput& input) {
   SVCB_TAKE(other, lender(input, sweep));
   SVCB_CHECK(require_privileges());
 
-  const Surroundings surroundings(input.run.quiet);
+  const Surroundings surroundings;
   SVCB_TAKE(journal, journal_of(input, surroundings.environment(), made, sweep));
   SVCB_CHECK(enter_private_namespaces());
-  const auto progress = make_progress(input.run.quiet);
+  const auto progress = make_progress(input.run.quiet, surroundings.warnings());
   const CompareOptions options{.planes = chosen_planes(input.planes),
                                .scenarios = chosen_scenarios(input.scenarios),
                                .sweep = sweep,
@@ -168,7 +169,17 @@ Result<int> run(const CompareInput& input) {
     behaviours = std::move(check);
   }
   MonotonicClock clock;
-  SVCB_TAKE(results, run_compare(made.workload, options, clock, *progress));
+  auto measured = run_compare(made.workload, options, clock, *progress);
+  if (!measured) {
+    Error error = measured.error();
+    if (journal && journal->kept() > 0) {
+      error.message +=
+          fmt::format("; {} visits are kept in {}: with --resume {} in place of --json it goes on",
+                      grouped(journal->kept()), journal->path(), json->path());
+    }
+    return tl::unexpected(std::move(error));
+  }
+  CompareResults results = std::move(*measured);
   results.behaviours = std::move(behaviours);
   results.environment = surroundings.finished();
   results.run =

@@ -47,9 +47,9 @@ Result<int> run(const ConnectInput& input) {
   SVCB_TAKE(json, open_output(input.run.json));
   SVCB_TAKE(made, input.workload.make());
   SVCB_CHECK(require_privileges());
-  const Surroundings surroundings(input.run.quiet);
+  const Surroundings surroundings;
   SVCB_CHECK(enter_private_namespaces());
-  const auto progress = make_progress(input.run.quiet);
+  const auto progress = make_progress(input.run.quiet, surroundings.warnings());
   const ConnectOptions options{.planes = chosen_planes(input.planes),
                                .family = input.workload.family == "ipv6" ? Family::ipv6 : Family::ipv4,
                                .counts = {.blocks = input.run.rounds},

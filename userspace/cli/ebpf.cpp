@@ -69,9 +69,9 @@ Result<int> run(const EbpfInput& input) {
   SVCB_CHECK(require_privileges());
   SVCB_TAKE(iptables, find_iptables(input.iptables.empty() ? std::nullopt : std::optional(input.iptables)));
 
-  const Surroundings surroundings(input.run.quiet);
+  const Surroundings surroundings;
   SVCB_CHECK(enter_private_namespaces());
-  const auto progress = make_progress(input.run.quiet);
+  const auto progress = make_progress(input.run.quiet, surroundings.warnings());
   const EbpfRunOptions options{.sweep = sweep,
                                .seed = input.workload.seed,
                                .rounds = input.run.rounds,

@@ -128,10 +128,10 @@ Result<int> run(IptablesInput input) {
   SVCB_TAKE(sweep, input.workload.sweep(made.workload.services().size()));
   SVCB_CHECK(require_privileges());
 
-  const Surroundings surroundings(input.run.quiet);
+  const Surroundings surroundings;
   SVCB_CHECK(enter_private_namespaces());
   SVCB_TAKE(found, find_backends());
-  const auto progress = make_progress(input.run.quiet);
+  const auto progress = make_progress(input.run.quiet, surroundings.warnings());
   const ChapterRunOptions options{.sweep = sweep,
                                   .seed = input.workload.seed,
                                   .rounds = input.run.rounds,

@@ -111,7 +111,7 @@ Result<int> time_ruleset(const std::string& file, const RunInput& run) {
   SVCB_TAKE(json, open_output(run.json));
   SVCB_TAKE(ruleset, read_ruleset(file));
   SVCB_CHECK(require_privileges());
-  const Surroundings surroundings(false);
+  const Surroundings surroundings;
   SVCB_CHECK(enter_private_namespaces());
   SVCB_TAKE(backends, installed_backends());
   MonotonicClock clock;

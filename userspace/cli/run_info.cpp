@@ -66,12 +66,11 @@ nlohmann::json describe_run(std::string_view command, const WorkloadInput& input
   return run;
 }
 
-Surroundings::Surroundings(bool quiet) : environment_(describe_environment()), before_(CpuLook::now()) {
-  const std::vector<std::string> warnings = noise_warnings(environment_);
-  environment_["noise"]["warnings"] = warnings;
-  for (const std::string& warning : quiet ? std::vector<std::string>{} : warnings) {
-    fmt::print(stderr, "{}", wrapped(warning, 0));
-  }
+Surroundings::Surroundings()
+    : environment_(describe_environment()),
+      warnings_(noise_warnings(environment_)),
+      before_(CpuLook::now()) {
+  environment_["noise"]["warnings"] = warnings_;
 }
 
 nlohmann::json Surroundings::finished() const {

@@ -15,15 +15,17 @@ namespace svcbench {
 // The machine that a run is made on: as it is before, and what it did meanwhile.
 class Surroundings {
  public:
-  // Describes the environment; unless `quiet`, says on standard error what of it makes timings noisy.
-  explicit Surroundings(bool quiet);
+  Surroundings();
 
   [[nodiscard]] const nlohmann::json& environment() const { return environment_; }
+  // What of it makes timings noisy, a sentence each: for make_progress(), which tells it before the run.
+  [[nodiscard]] const std::vector<std::string>& warnings() const { return warnings_; }
   // The environment with "noise": {"warnings": [...], "meanwhile": [...], "steal_share", "mhz_ratio"}.
   [[nodiscard]] nlohmann::json finished() const;
 
  private:
   nlohmann::json environment_;
+  std::vector<std::string> warnings_;
   CpuLook before_;
 };
 

@@ -128,7 +128,17 @@ std::size_t Journal::done(const std::string& label) const {
 }
 
 Status Journal::add(const Step& step) {
-  return step.samples ? append({{"step", step.label}, {"samples", step.samples()}}) : Status();
+  if (!step.samples) {
+    return {};
+  }
+  ++added_;
+  return append({{"step", step.label}, {"samples", step.samples()}});
+}
+
+Journal::~Journal() {
+  if (file_.valid() && kept() == 0 && old_.empty()) {
+    discard();
+  }
 }
 
 void Journal::discard() {

@@ -40,8 +40,18 @@ class Journal {
   // second older.
   Status add(const Step& step);
 
-  // The result is written: nothing is left to continue.
+  // Visits that it holds.
+  [[nodiscard]] std::size_t kept() const { return restored_ + added_; }
+  [[nodiscard]] const std::string& path() const { return path_; }
+
+  // The result is written: nothing is left to continue. One that holds no visit goes with this object.
   void discard();
+
+  Journal(Journal&& other) noexcept = default;
+  Journal& operator=(Journal&&) = delete;
+  Journal(const Journal&) = delete;
+  Journal& operator=(const Journal&) = delete;
+  ~Journal();
 
  private:
   Journal(std::string path, Fd file) : path_(std::move(path)), file_(std::move(file)) {}
@@ -53,6 +63,7 @@ class Journal {
   std::map<std::string, std::vector<nlohmann::json>> old_;  // visits by label, until they are restored
   std::map<std::string, std::size_t> done_;
   std::size_t restored_ = 0;
+  std::size_t added_ = 0;
   std::chrono::steady_clock::time_point synced_{};
 };
 

@@ -6,6 +6,9 @@
 #include <chrono>
 #include <cmath>
 #include <cstdio>
+#include <utility>
+
+#include "report/text_table.h"
 
 namespace svcbench {
 
@@ -69,6 +72,34 @@ class PlainProgress final : public Progress {
   std::string last_{};
 };
 
+// Says its warnings first, once the run begins.
+class WarningProgress final : public Progress {
+ public:
+  WarningProgress(std::unique_ptr<Progress> inner, std::vector<std::string> warnings)
+      : inner_(std::move(inner)), warnings_(std::move(warnings)) {}
+
+  void phase(const std::string& name) override {
+    warn();
+    inner_->phase(name);
+  }
+  void step(const std::string& label, std::size_t done, std::size_t total, double seconds_left) override {
+    warn();
+    inner_->step(label, done, total, seconds_left);
+  }
+  void result(const std::string& figure) override { inner_->result(figure); }
+  void finished() override { inner_->finished(); }
+
+ private:
+  void warn() {
+    for (const std::string& warning : std::exchange(warnings_, {})) {
+      fmt::print(stderr, "{}", wrapped(warning, 0));
+    }
+  }
+
+  std::unique_ptr<Progress> inner_;
+  std::vector<std::string> warnings_;
+};
+
 class NoProgress final : public Progress {
  public:
   void phase(const std::string&) override {}
@@ -83,14 +114,20 @@ std::string duration_text(double seconds) {
   return whole < 60 ? fmt::format("{} s", whole) : fmt::format("{} min {:02} s", whole / 60, whole % 60);
 }
 
-std::unique_ptr<Progress> make_progress(bool quiet) {
+std::unique_ptr<Progress> make_progress(bool quiet, std::vector<std::string> warnings) {
   if (quiet) {
     return std::make_unique<NoProgress>();
   }
+  std::unique_ptr<Progress> progress;
   if (isatty(STDERR_FILENO) != 0) {
-    return std::make_unique<TerminalProgress>();
+    progress = std::make_unique<TerminalProgress>();
+  } else {
+    progress = std::make_unique<PlainProgress>();
   }
-  return std::make_unique<PlainProgress>();
+  if (warnings.empty()) {
+    return progress;
+  }
+  return std::make_unique<WarningProgress>(std::move(progress), std::move(warnings));
 }
 
 }  // namespace svcbench

@@ -3,13 +3,16 @@
 #pragma once
 
 #include <memory>
+#include <string>
+#include <vector>
 
 #include "measure/schedule.h"
 
 namespace svcbench {
 
-// `quiet`: says nothing.
-[[nodiscard]] std::unique_ptr<Progress> make_progress(bool quiet);
+// `quiet`: says nothing. `warnings`: sentences that are told once, before the first phase or step: not
+// where the input is refused.
+[[nodiscard]] std::unique_ptr<Progress> make_progress(bool quiet, std::vector<std::string> warnings = {});
 
 // "1 min 05 s", "12 s".
 [[nodiscard]] std::string duration_text(double seconds);
