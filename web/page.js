@@ -228,7 +228,8 @@
     return make("section", { id: "evidence", "aria-labelledby": "evidence-title" },
       make("h2", { id: "evidence-title" }, "Evidence"),
       make("p", { class: "lead" }, "Every figure of this page, as the run has it: medians, with intervals over rounds or volleys that "
-        + "assume no distribution; beside them what else was read from the same samples."),
+        + "assume no distribution; beside them what else was read from the same samples. How one was made: "
+        + "svcbench explain RUN.json FIGURE."),
       make("details", { id: "all-cells" }, make("summary", {}, `All ${format.count(page.cells.length)} figures`),
         make("div", { class: "scroll figures", tabindex: "0", role: "region", "aria-label": "All figures" },
           make("table", {}, make("caption", { class: "unseen" }, "All figures"),

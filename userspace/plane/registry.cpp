@@ -106,14 +106,17 @@ const PlaneRow* find_plane(std::string_view name) {
 }
 
 std::span<const ScenarioRow> scenarios() {
-  static constexpr std::array<ScenarioRow, 6> rows{{
+  static constexpr std::array<ScenarioRow, 9> rows{{
       {"fill", "all N services into empty maps: by single syscalls, in batches, through mapped memory"},
       {"sync", "N services from nothing, as the plane's controller does it: generation, tool, kernel"},
       {"update", "one service's endpoints change, one service is added, one removed, where N exist"},
       {"program",
        "ns a packet under BPF_PROG_TEST_RUN: lookup, and lookup + DNAT; hot, uniform, zipf, miss"},
       {"path", "us from wire to wire through a node: new and established flows, every packet checked"},
-      {"state", "connection tracking entries for 1,000 new flows, kernel memory"},
+      {"state", "entries that 1,000 new flows leave in tables, kernel memory, user-space memory"},
+      {"churn", "packets while services change: wrong, half-changed, lost, delayed; when a change shows"},
+      {"connect", "connect() and a first datagram of real sockets, by every plane"},
+      {"verify", "what a Service must do, tried with real sockets: a table of planes and behaviours"},
   }};
   return rows;
 }
