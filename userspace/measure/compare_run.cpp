@@ -54,6 +54,8 @@ constexpr std::uint32_t trips_a_visit = 200;
 constexpr double sync_check_share = 0.02;
 // Half an interval, as a share of its figure, beyond which a cell is visited again while there is time.
 constexpr double wide_interval = 0.05;
+// Until so much of the budget is used: what comes before and after the run has to fit in, too.
+constexpr double repeat_share = 0.85;
 
 std::optional<double> spread_of(const std::optional<stats::Estimate>& estimate) {
   if (!estimate || !estimate->interval || !(estimate->value > 0)) {
@@ -760,7 +762,7 @@ Result<CompareResults> CompareRun::run() {
     }
   }
   SVCB_CHECK(run_rounds(steps_, options_.rounds, options_.seed, clock_, progress_, options_.journal));
-  const double unused = options_.budget_seconds - seconds_between(begin, clock_.now_ns());
+  const double unused = repeat_share * options_.budget_seconds - seconds_between(begin, clock_.now_ns());
   SVCB_TAKE(wide,
             repeat_wide(steps_, wide_interval, unused, options_.seed, clock_, progress_, options_.journal));
   tell_wide(wide);
