@@ -19,6 +19,7 @@
 #include "sys/iptables_backend.h"
 #include "sys/memfd.h"
 #include "sys/pinned.h"
+#include "tries.h"
 
 namespace svcbench {
 namespace {
@@ -247,18 +248,20 @@ TEST_CASE("round trips: a known delay on the way is seen") {
     constexpr std::uint64_t delay_ns = 20'000;
     const QuietLibbpf quiet;
     must(place.wire->attach_redirect(*place.testbed, Wire::Hook::tc));
-    std::vector<double> without;
-    std::vector<double> with;
-    for (int block = 0; block < 60; ++block) {
-      const bool delayed = block % 2 == 1;
-      place.wire->set_redirect(*place.testbed, delayed ? delay_ns : 0);
-      const auto samples = must(place.trips->measure(target, FlowKind::fresh, 50, clock));
-      auto& all = delayed ? with : without;
-      all.insert(all.end(), samples.ns.begin(), samples.ns.end());
-    }
-    const double added = median(with) - median(without);
-    MESSAGE("a delay of 20 us adds " << added / 1000 << " us to " << median(without) / 1000);
-    CHECK(added == doctest::Approx(delay_ns).epsilon(0.15));
+    CHECK(test::in_one_of(3, [&] {
+      std::vector<double> without;
+      std::vector<double> with;
+      for (int block = 0; block < 60; ++block) {
+        const bool delayed = block % 2 == 1;
+        place.wire->set_redirect(*place.testbed, delayed ? delay_ns : 0);
+        const auto samples = must(place.trips->measure(target, FlowKind::fresh, 50, clock));
+        auto& all = delayed ? with : without;
+        all.insert(all.end(), samples.ns.begin(), samples.ns.end());
+      }
+      const double added = median(with) - median(without);
+      MESSAGE("a delay of 20 us adds " << added / 1000 << " us to " << median(without) / 1000);
+      return added == doctest::Approx(delay_ns).epsilon(0.15);
+    }));
   });
 }
 
@@ -326,27 +329,31 @@ TEST_CASE("instruments: what more iptables rules cost a new flow, by the wire an
       places[i] = make_sized(*wire, *iptables, sizes[i]);
     }
     MonotonicClock clock;
-    std::array<std::vector<double>, 2> by_wire;
-    std::array<std::vector<double>, 2> by_trips;
     std::uint32_t first_flow = 0;
-    for (std::size_t round = 0; round < rounds; ++round) {
-      for (std::size_t k = 0; k < places.size(); ++k) {
-        const std::size_t i = round % 2 == 0 ? k : 1 - k;
-        Sized& place = *places[i];
-        const auto arrivals = must(wire->send(
-            *place.testbed,
-            {.targets = place.range, .first_flow = first_flow, .flows = flows, .packets = flows}));
-        must(require_all_right(arrivals));
-        by_wire[i].push_back(*arrivals.latency.quantile(0.5));
-        const auto samples = must(place.trips->measure(place.target, FlowKind::fresh, flows, clock));
-        REQUIRE(!samples.not_offered);
-        by_trips[i].push_back(median(samples.ns));
+    // By its own terms such a comparison says "disagree" once in a hundred times where nothing does.
+    CHECK(test::in_one_of(3, [&] {
+      std::array<std::vector<double>, 2> by_wire;
+      std::array<std::vector<double>, 2> by_trips;
+      for (std::size_t round = 0; round < rounds; ++round) {
+        for (std::size_t k = 0; k < places.size(); ++k) {
+          const std::size_t i = round % 2 == 0 ? k : 1 - k;
+          Sized& place = *places[i];
+          const auto arrivals = must(wire->send(
+              *place.testbed,
+              {.targets = place.range, .first_flow = first_flow, .flows = flows, .packets = flows}));
+          must(require_all_right(arrivals));
+          by_wire[i].push_back(*arrivals.latency.quantile(0.5));
+          const auto samples = must(place.trips->measure(place.target, FlowKind::fresh, flows, clock));
+          REQUIRE(!samples.not_offered);
+          by_trips[i].push_back(median(samples.ns));
+        }
+        first_flow += flows;
       }
-      first_flow += flows;
-    }
-    const Comparison comparison = compare_instruments({by_wire[1], by_wire[0]}, {by_trips[1], by_trips[0]});
-    MESSAGE(comparison.summary);
-    CHECK(to_string(comparison.agreement) == "agree");
+      const Comparison comparison =
+          compare_instruments({by_wire[1], by_wire[0]}, {by_trips[1], by_trips[0]});
+      MESSAGE(comparison.summary);
+      return comparison.agreement == Agreement::agree;
+    }));
   });
 }
 

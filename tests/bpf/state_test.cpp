@@ -22,6 +22,7 @@
 #include "sys/child_process.h"
 #include "sys/fd.h"
 #include "sys/memfd.h"
+#include "tries.h"
 
 namespace svcbench {
 namespace {
@@ -77,26 +78,27 @@ TEST_CASE("kernel memory: iptables' table and its counters, as the kernel itself
     const auto wanted = services(5000);
     std::unique_ptr<IptablesChapter> plane;
     ipt_getinfo table{};
-    const auto memory = must(kernel_memory(
-        [&] {
-          plane = std::make_unique<IptablesChapter>(*iptables);
-          Status status = plane->install(wanted);
-          table = nat_table();
-          return status;
-        },
-        [&] {
-          plane.reset();
-          leave_unused_per_cpu_memory();  // for the next cycle
-          return Status();
-        }));
-    MESSAGE(memory.summary);
-    CHECK(memory.conclusive);
-    CHECK(memory.vmalloc.value == doctest::Approx(table.size).epsilon(0.05));
-    // An xt_counters for each entry and CPU (there are more entries than rules: two a chain).
-    const double counters =
-        static_cast<double>(table.num_entries) * sizeof(xt_counters) * libbpf_num_possible_cpus();
-    MESSAGE(fmt::format("table {:.2f} MiB, counters {:.2f} MiB", table.size / mib, counters / mib));
-    CHECK(memory.per_cpu.value == doctest::Approx(counters).epsilon(0.3));
+    CHECK(test::in_one_of(3, [&] {
+      const auto memory = must(kernel_memory(
+          [&] {
+            plane = std::make_unique<IptablesChapter>(*iptables);
+            Status status = plane->install(wanted);
+            table = nat_table();
+            return status;
+          },
+          [&] {
+            plane.reset();
+            leave_unused_per_cpu_memory();  // for the next cycle
+            return Status();
+          }));
+      // An xt_counters for each entry and CPU (there are more entries than rules: two a chain).
+      const double counters =
+          static_cast<double>(table.num_entries) * sizeof(xt_counters) * libbpf_num_possible_cpus();
+      MESSAGE(memory.summary << fmt::format("; table {:.2f} MiB, counters {:.2f} MiB", table.size / mib,
+                                            counters / mib));
+      return memory.conclusive && memory.vmalloc.value == doctest::Approx(table.size).epsilon(0.05) &&
+             memory.per_cpu.value == doctest::Approx(counters).epsilon(0.3);
+    }));
   });
 }
 
@@ -108,21 +110,22 @@ TEST_CASE("kernel memory: BPF maps, as their own accounting has them") {
     const auto wanted = services(20'000);
     std::unique_ptr<AttachedEbpf> plane;
     double own = 0;
-    const auto memory = must(kernel_memory(
-        [&]() -> Status {
-          plane = std::make_unique<AttachedEbpf>(EbpfHook::tc, PlaneSite{});
-          SVCB_CHECK(plane->install(wanted));
-          SVCB_TAKE(bytes, plane->kernel_bytes());
-          own = static_cast<double>(*bytes);
-          return {};
-        },
-        [&] {
-          plane.reset();
-          return Status();
-        }));
-    MESSAGE(memory.summary << "; own account " << own / mib);
-    CHECK(memory.conclusive);
-    CHECK(memory.total.value == doctest::Approx(own).epsilon(0.1));
+    CHECK(test::in_one_of(3, [&] {
+      const auto memory = must(kernel_memory(
+          [&]() -> Status {
+            plane = std::make_unique<AttachedEbpf>(EbpfHook::tc, PlaneSite{});
+            SVCB_CHECK(plane->install(wanted));
+            SVCB_TAKE(bytes, plane->kernel_bytes());
+            own = static_cast<double>(*bytes);
+            return {};
+          },
+          [&] {
+            plane.reset();
+            return Status();
+          }));
+      MESSAGE(memory.summary << "; own account " << own / mib);
+      return memory.conclusive && memory.total.value == doctest::Approx(own).epsilon(0.1);
+    }));
   });
 }
 
@@ -131,10 +134,11 @@ TEST_CASE("kernel memory: nothing installed is inconclusive, not a small figure"
     return;
   }
   const auto nothing = [] { return Status(); };
-  const auto memory = must(kernel_memory(nothing, nothing));
-  MESSAGE(memory.summary);
-  CHECK(memory.total.value < 1 * mib);
-  CHECK(!memory.conclusive);
+  CHECK(test::in_one_of(3, [&] {
+    const auto memory = must(kernel_memory(nothing, nothing));
+    MESSAGE(memory.summary);
+    return memory.total.value < 1 * mib && !memory.conclusive;
+  }));
 }
 
 TEST_CASE("connection tracking: none without a rule that asks for it, one a flow with a nat table") {

