@@ -155,6 +155,18 @@ TEST_CASE("wire: through every plane every packet comes out right, and the count
   });
 }
 
+TEST_CASE("wire: planes deliver as the registry says") {
+  if (!test::may_program_the_kernel()) {
+    return;
+  }
+  for_each_plane([](const PlaneRow& row) {
+    const auto wire = new_wire();
+    const auto stand =
+        must(PathStand::with_plane(*wire, row.make, {}, services_of(Family::ipv4).services()));
+    CHECK(stand->delivery() == row.delivery);
+  });
+}
+
 TEST_CASE("wire: answers come back to the client, as from the VIP") {
   if (!test::may_program_the_kernel()) {
     return;

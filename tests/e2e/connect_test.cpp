@@ -61,6 +61,24 @@ TEST_CASE("connect: plain and at the socket, every connection checked, and the h
   CHECK(cgroups_beside(*mine) == cgroups);
 }
 
+TEST_CASE(
+    "connect: every plane that can run here, where none is named; replies of direct server return go by") {
+  const TemporaryFolder folder;
+  const Ran ran =
+      svcbench({"connect", "--services", "20", "--rounds", "1", "--json", folder.path("run.json")});
+  INFO(ran.err);
+  REQUIRE(ran.status == 0);
+  const json result = read_json(folder.path("run.json"));
+  CHECK(result["planes"].size() + result["missing"].size() >= 8);
+  for (const json& plane : result["planes"]) {
+    CAPTURE(plane["plane"].get<std::string>());
+    CHECK(plane["replies_from_dialled"] == 16);
+  }
+  const Ran dsr = svcbench({"connect", "--services", "20", "--planes", "ebpf-tc-dsr"});
+  CHECK(dsr.status == 2);
+  CHECK(dsr.err.find("--planes") != std::string::npos);
+}
+
 TEST_CASE("connect: SIGINT in mid-run leaves no cgroup") {
   const auto mine = Cgroup::create();
   if (!mine) {

@@ -4,9 +4,9 @@
 
 #include "cli/command.h"
 #include "cli/input.h"
+#include "cli/plane_choice.h"
 #include "cli/run_info.h"
 #include "measure/churn/churn_run.h"
-#include "plane/registry.h"
 #include "report/churn_json.h"
 #include "report/churn_table.h"
 #include "report/progress_line.h"
@@ -34,15 +34,8 @@ struct ChurnInput {
   bool quiet = false;
 };
 
-// Those that have services.
-std::vector<std::string> plane_names() {
-  std::vector<std::string> names;
-  for (const PlaneRow& row : planes()) {
-    if (row.make != nullptr && row.off_wire.empty() && row.name != "null") {
-      names.emplace_back(row.name);
-    }
-  }
-  return names;
+bool translates_packets(const PlaneRow& row) {
+  return row.off_wire.empty() && row.delivery == Delivery::translated;
 }
 
 Result<int> run(const ChurnInput& input) {
@@ -88,9 +81,10 @@ Result<int> run(const ChurnInput& input) {
 Action configure_churn(CLI::App& app) {
   auto input = std::make_shared<ChurnInput>();
   input->workload.protocol = "mixed";
-  app.add_option("--plane", input->plane, "The plane: " + fmt::format("{}", fmt::join(plane_names(), ", ")))
+  app.add_option("--plane", input->plane,
+                 "The plane: " + fmt::format("{}", fmt::join(plane_names(translates_packets), ", ")))
       ->required()
-      ->check(CLI::IsMember(plane_names()));
+      ->check(CLI::IsMember(plane_names(translates_packets)));
   app.add_option("--rate", input->rate, "Changes a second, e.g. 1000 or 0.5")
       ->required()
       ->check(CLI::Range(0.001, 1e6));

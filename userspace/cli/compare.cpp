@@ -6,6 +6,7 @@
 #include "cli/command.h"
 #include "cli/export_input.h"
 #include "cli/input.h"
+#include "cli/plane_choice.h"
 #include "cli/run_info.h"
 #include "measure/borrow.h"
 #include "measure/compare_analysis.h"
@@ -39,27 +40,14 @@ struct CompareInput {
   ExportInput exports{};
 };
 
-std::vector<std::string> plane_names() {
-  std::vector<std::string> names;
-  for (const PlaneRow& row : planes()) {
-    if (row.make != nullptr) {
-      names.emplace_back(row.name);
-    }
-  }
-  return names;
-}
+bool any(const PlaneRow& /*row*/) { return true; }
 
-// In the registry's order, each once; all where none is named. Plain forwarding is always there: the floor.
-std::vector<const PlaneRow*> chosen_planes(const std::vector<std::string>& names) {
-  std::vector<const PlaneRow*> rows;
-  for (const PlaneRow& row : planes()) {
-    const bool named = std::find(names.begin(), names.end(), row.name) != names.end();
-    const bool usual = names.empty() && row.variant_of.empty();
-    if (row.make != nullptr && (usual || named || row.name == "null")) {
-      rows.push_back(&row);
-    }
+// Plain forwarding is always there: the floor.
+std::vector<const PlaneRow*> planes_beside_the_floor(std::vector<std::string> names) {
+  if (!names.empty()) {
+    names.emplace_back("null");
   }
-  return rows;
+  return chosen_planes(names, any);
 }
 
 Scenarios chosen_scenarios(const std::vector<std::string>& names) {
@@ -94,7 +82,7 @@ Result<std::optional<CompareResults>> lender(const CompareInput& input,
   }
   SVCB_TAKE(other, read_comparison(input.with));
   std::vector<std::string> names;
-  for (const PlaneRow* row : chosen_planes(input.planes)) {
+  for (const PlaneRow* row : planes_beside_the_floor(input.planes)) {
     names.emplace_back(row->name);
   }
   SVCB_CHECK(check_lender(other, input.with, describe_shape(input.workload), names, sweep));
@@ -149,7 +137,7 @@ Result<int> run(const CompareInput& input) {
   SVCB_TAKE(journal, journal_of(input, surroundings.environment(), made, sweep));
   SVCB_CHECK(enter_private_namespaces());
   const auto progress = make_progress(input.run.quiet, surroundings.warnings());
-  const CompareOptions options{.planes = chosen_planes(input.planes),
+  const CompareOptions options{.planes = planes_beside_the_floor(input.planes),
                                .scenarios = chosen_scenarios(input.scenarios),
                                .sweep = sweep,
                                .kinds = input.every_kind ? all_kinds() : usual_kinds(),
@@ -252,7 +240,7 @@ Action configure_compare(CLI::App& app) {
                  "Only these, e.g. iptables-nft,ebpf-tc (default: all that can run here, without the\n"
                  "variants -maglev and -dsr of the eBPF planes)")
       ->delimiter(',')
-      ->check(CLI::IsMember(plane_names()));
+      ->check(CLI::IsMember(plane_names(any)));
   app.add_option("--scenarios", input->scenarios, "Only these of sync, update, path, state")
       ->delimiter(',')
       ->check(CLI::IsMember({"sync", "update", "path", "state"}));
@@ -283,10 +271,10 @@ Action configure_path(CLI::App& app) {
   input->scenarios = {"path"};
   input->every_kind = true;
   app.add_option("--plane", input->planes,
-                 "The plane: " + fmt::format("{}", fmt::join(plane_names(), ", ")))
+                 "The plane: " + fmt::format("{}", fmt::join(plane_names(any), ", ")))
       ->delimiter(',')
       ->required()
-      ->check(CLI::IsMember(plane_names()));
+      ->check(CLI::IsMember(plane_names(any)));
   app.footer(
       "The instrument alone: every kind of packet through one plane, beside plain forwarding and the\n"
       "instrument's own cost (its clock, an empty sink, programs that only redirect or route).\n"

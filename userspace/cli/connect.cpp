@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 // svcbench connect: what a client waits for before it may speak.
-#include <algorithm>
 #include <memory>
 
 #include "cli/command.h"
 #include "cli/input.h"
+#include "cli/plane_choice.h"
 #include "cli/run_info.h"
 #include "measure/connect_run.h"
 #include "report/connect_report.h"
@@ -24,24 +24,8 @@ struct ConnectInput {
   RunInput run{};
 };
 
-std::vector<const PlaneRow*> chosen_planes(const std::vector<std::string>& names) {
-  std::vector<const PlaneRow*> rows;
-  for (const PlaneRow& row : planes()) {
-    const bool named = std::find(names.begin(), names.end(), row.name) != names.end();
-    if (row.make != nullptr && (names.empty() || named)) {
-      rows.push_back(&row);
-    }
-  }
-  return rows;
-}
-
-std::vector<std::string> plane_names() {
-  std::vector<std::string> names;
-  for (const PlaneRow* row : chosen_planes({})) {
-    names.emplace_back(row->name);
-  }
-  return names;
-}
+// A reply by another way is no answer to the socket that asked.
+bool answers(const PlaneRow& row) { return row.delivery == Delivery::translated; }
 
 Result<int> run(const ConnectInput& input) {
   SVCB_TAKE(json, open_output(input.run.json));
@@ -50,7 +34,7 @@ Result<int> run(const ConnectInput& input) {
   const Surroundings surroundings;
   SVCB_CHECK(enter_private_namespaces());
   const auto progress = make_progress(input.run.quiet, surroundings.warnings());
-  const ConnectOptions options{.planes = chosen_planes(input.planes),
+  const ConnectOptions options{.planes = chosen_planes(input.planes, answers),
                                .family = input.workload.family == "ipv6" ? Family::ipv6 : Family::ipv4,
                                .counts = {.blocks = input.run.rounds},
                                .services_capacity = input.capacity.services,
@@ -77,9 +61,10 @@ Action configure_connect(CLI::App& app) {
   input->workload.protocol = "mixed";
   input->workload.add_options(app);
   input->capacity.add_options(app);
-  app.add_option("--planes", input->planes, "Only these, e.g. iptables-nft,ebpf-sock (default: all)")
+  app.add_option("--planes", input->planes,
+                 "Only these, e.g. iptables-nft,ebpf-sock (default: all that can run here)")
       ->delimiter(',')
-      ->check(CLI::IsMember(plane_names()));
+      ->check(CLI::IsMember(plane_names(answers)));
   input->run.add_options(app);
   app.footer(
       "A plane at the socket translates inside connect(), the others the first packet of a flow. Both are\n"

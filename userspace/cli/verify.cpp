@@ -7,6 +7,7 @@
 
 #include "cli/command.h"
 #include "cli/input.h"
+#include "cli/plane_choice.h"
 #include "cli/run_info.h"
 #include "report/progress_line.h"
 #include "report/text_table.h"
@@ -32,16 +33,7 @@ struct VerifyInput {
   bool quiet = false;
 };
 
-// Those that a frontend can be dialled through.
-std::vector<std::string> plane_names() {
-  std::vector<std::string> names;
-  for (const PlaneRow& row : planes()) {
-    if (row.make != nullptr && row.name != "null") {
-      names.emplace_back(row.name);
-    }
-  }
-  return names;
-}
+bool has_frontends(const PlaneRow& row) { return row.delivery != Delivery::direct; }
 
 std::vector<std::string> case_names() {
   std::vector<std::string> names;
@@ -51,24 +43,10 @@ std::vector<std::string> case_names() {
   return names;
 }
 
-bool is_chosen(const std::vector<std::string>& names, std::string_view name, bool usual = true) {
-  return names.empty() ? usual : std::find(names.begin(), names.end(), name) != names.end();
-}
-
-std::vector<const PlaneRow*> chosen_planes(const std::vector<std::string>& names) {
-  std::vector<const PlaneRow*> rows;
-  for (const PlaneRow& row : planes()) {
-    if (row.make != nullptr && is_chosen(names, row.name, row.variant_of.empty())) {
-      rows.push_back(&row);
-    }
-  }
-  return rows;
-}
-
 std::vector<const verify::Case*> chosen_cases(const std::vector<std::string>& names) {
   std::vector<const verify::Case*> chosen;
   for (const verify::Case* one : verify::cases()) {
-    if (is_chosen(names, one->name)) {
+    if (names.empty() || std::find(names.begin(), names.end(), one->name) != names.end()) {
       chosen.push_back(one);
     }
   }
@@ -113,7 +91,7 @@ Result<int> run(const VerifyInput& input) {
   const verify::VerifyOptions options{
       .cases = chosen_cases(input.cases), .cluster = subject.services, .seed = input.seed};
   const std::int64_t begin = monotonic_ns();
-  SVCB_TAKE(planes, verify::verify_planes(chosen_planes(input.planes), options, *progress));
+  SVCB_TAKE(planes, verify::verify_planes(chosen_planes(input.planes, has_frontends), options, *progress));
   results.planes = std::move(planes);
   results.seconds = static_cast<double>(monotonic_ns() - begin) / 1e9;
   if (json) {
@@ -151,7 +129,7 @@ Action configure_verify(CLI::App& app) {
   app.add_option("--plane,--planes", input->planes,
                  "Only these, e.g. iptables-nft,ebpf-tc (default: all that can run here)")
       ->delimiter(',')
-      ->check(CLI::IsMember(plane_names()));
+      ->check(CLI::IsMember(plane_names(has_frontends)));
   app.add_option("--cases", input->cases, "Only these behaviours, e.g. spread,hairpin (default: all)")
       ->delimiter(',')
       ->check(CLI::IsMember(case_names()));

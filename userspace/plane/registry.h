@@ -25,14 +25,16 @@ struct PlaneRow {
   // Whether this machine can run it: an Error says in a sentence why not, and what to do. Called inside a
   // network namespace that is thrown away, and leaves nothing elsewhere. Null: part of another command, not
   // a plane of the wire.
-  Status (*probe)();
+  Status (*probe)() = nullptr;
   // The plane, empty, in the current network namespace.
-  Result<std::unique_ptr<DataPlane>> (*make)(const PlaneSite& site);
+  Result<std::unique_ptr<DataPlane>> (*make)(const PlaneSite& site) = nullptr;
   // It works on frames at XDP: a veth must hand them over whole.
   bool sees_frames = false;
   std::span<const Lack> lacks{};
   // Why its path cannot be measured from wire to wire; empty: it translates packets.
   std::string_view off_wire{};
+  // How it delivers packets: what DataPlane::delivery() says of its planes where no choice is made.
+  Delivery delivery = Delivery::translated;
   // The plane that this one is, but for one choice; it is measured only where it is named. Empty: a plane.
   std::string_view variant_of{};
 };
