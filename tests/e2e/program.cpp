@@ -88,32 +88,6 @@ Ran svcbench(const std::vector<std::string>& arguments, const std::string& input
   return run_program(argv, input);
 }
 
-TemporaryFolder::TemporaryFolder() {
-  std::string name = (std::filesystem::temp_directory_path() / "svcbench-test-XXXXXX").string();
-  path_ = mkdtemp(name.data());
-  std::filesystem::permissions(path_, std::filesystem::perms(0755));
-}
-
-TemporaryFolder::~TemporaryFolder() { std::filesystem::remove_all(path_); }
-
-std::string TemporaryFolder::path(const std::string& name) const {
-  return name.empty() ? path_ : path_ + "/" + name;
-}
-
-std::string TemporaryFolder::write(const std::string& name, const std::string& text) const {
-  std::ofstream(path(name), std::ios::binary) << text;
-  return path(name);
-}
-
-std::vector<std::string> TemporaryFolder::names() const {
-  std::vector<std::string> found;
-  for (const auto& entry : std::filesystem::directory_iterator(path_)) {
-    found.push_back(entry.path().filename().string());
-  }
-  std::sort(found.begin(), found.end());
-  return found;
-}
-
 std::string read_file(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
   std::ostringstream text;

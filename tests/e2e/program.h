@@ -9,6 +9,8 @@
 #include <string>
 #include <vector>
 
+#include "temporary_folder.h"
+
 namespace svcbench::testing {
 
 struct Ran {
@@ -23,22 +25,6 @@ bool require_root_or_skip();
 // Runs svcbench with these arguments; `input` is its standard input.
 [[nodiscard]] Ran svcbench(const std::vector<std::string>& arguments, const std::string& input = "");
 [[nodiscard]] Ran run_program(const std::vector<std::string>& argv, const std::string& input = "");
-
-// A folder that goes away with its contents.
-class TemporaryFolder {
- public:
-  TemporaryFolder();
-  TemporaryFolder(const TemporaryFolder&) = delete;
-  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
-  ~TemporaryFolder();
-
-  [[nodiscard]] std::string path(const std::string& name = "") const;
-  [[nodiscard]] std::string write(const std::string& name, const std::string& text) const;  // its path
-  [[nodiscard]] std::vector<std::string> names() const;
-
- private:
-  std::string path_;
-};
 
 [[nodiscard]] std::string read_file(const std::string& path);
 [[nodiscard]] nlohmann::json read_json(const std::string& path);

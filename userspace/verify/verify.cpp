@@ -59,18 +59,6 @@ PlaneSite site_of(const PlaneRow& row, const World& world, const VerifyOptions& 
   return site;
 }
 
-Result<std::unique_ptr<DataPlane>> make_in(const PlaneRow& row, const World& world,
-                                           const VerifyOptions& options) {
-  SVCB_TAKE(place, world.node().duplicate());
-  SVCB_TAKE(visit, place.enter());
-  SVCB_TAKE(plane, row.make(site_of(row, world, options)));
-  return std::make_unique<InNamespace>(std::move(place), std::move(plane));
-}
-
-Works works_of(const PlaneRow& row) {
-  return row.sees_frames ? Works::on_frames : row.off_wire.empty() ? Works::on_packets : Works::at_sockets;
-}
-
 const Lack* lack_of(const PlaneRow& row, const Case& one) {
   const auto found = std::find_if(row.lacks.begin(), row.lacks.end(),
                                   [&](const Lack& lack) { return lack.behaviour == one.name; });
@@ -142,13 +130,25 @@ Result<Delivery> delivery_of(const PlaneRow& row, const EbpfChoice& ebpf) {
 
 }  // namespace
 
+Works works_of(const PlaneRow& row) {
+  return row.sees_frames ? Works::on_frames : row.off_wire.empty() ? Works::on_packets : Works::at_sockets;
+}
+
+Result<std::unique_ptr<DataPlane>> make_in_node(const PlaneRow& row, const World& world,
+                                                const VerifyOptions& options) {
+  SVCB_TAKE(place, world.node().duplicate());
+  SVCB_TAKE(visit, place.enter());
+  SVCB_TAKE(plane, row.make(site_of(row, world, options)));
+  return std::make_unique<InNamespace>(std::move(place), std::move(plane));
+}
+
 Result<std::vector<CaseResult>> verify_plane(const PlaneRow& row, const VerifyOptions& options,
                                              Progress& progress) {
   const auto tasks = tasks_of(options);
   std::vector<CaseResult> results;
   SVCB_TAKE(world, World::create(works_of(row)));
   SVCB_CHECK(check_world(*world));
-  SVCB_TAKE(plane, make_in(row, *world, options));
+  SVCB_TAKE(plane, make_in_node(row, *world, options));
   const std::int64_t begin = monotonic_ns();
   for (std::size_t i = 0; i < tasks.size(); ++i) {
     const Task& task = tasks[i];

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <nlohmann/json.hpp>
 #include <span>
 #include <string>
@@ -22,6 +23,12 @@ struct VerifyOptions {
   std::uint64_t seed = 1;
   EbpfChoice ebpf{};  // how the eBPF planes work
 };
+
+// The world that a plane is tried in, and the plane in its node, empty, with room for the cases' services
+// and the user's.
+[[nodiscard]] Works works_of(const PlaneRow& row);
+[[nodiscard]] Result<std::unique_ptr<DataPlane>> make_in_node(const PlaneRow& row, const World& world,
+                                                              const VerifyOptions& options);
 
 // One case in one family and protocol.
 struct CaseResult {

@@ -1,0 +1,245 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+// Programs that nobody made for this talk through every plane: curl with a web server, iperf3 with itself.
+// Needs root.
+#include <doctest/doctest.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "plane/registry.h"
+#include "private_place.h"
+#include "sys/child_process.h"
+#include "temporary_folder.h"
+#include "verify/verify.h"
+
+namespace svcbench {
+namespace {
+
+using test::in_private_namespaces;
+using test::must;
+using testing::TemporaryFolder;
+using verify::Who;
+using verify::World;
+
+constexpr std::array families{Family::ipv4, Family::ipv6};
+constexpr std::uint16_t iperf_port = 5201;
+
+std::string bracketed(const Address& address) {
+  return address.family == Family::ipv6 ? "[" + address.text() + "]" : address.text();
+}
+
+// A program in a namespace, until this object goes.
+class Server {
+ public:
+  Server(const NetNamespace& place, const std::vector<std::string>& argv) {
+    const auto visit = must(place.enter());
+    std::vector<char*> words;
+    for (const std::string& word : argv) {
+      words.push_back(const_cast<char*>(word.c_str()));
+    }
+    words.push_back(nullptr);
+    pid_ = fork();
+    REQUIRE(pid_ >= 0);
+    if (pid_ == 0) {
+      prctl(PR_SET_PDEATHSIG, SIGKILL);
+      const int nothing = open("/dev/null", O_WRONLY);
+      dup2(nothing, STDOUT_FILENO);
+      dup2(nothing, STDERR_FILENO);
+      execvp(words[0], words.data());
+      _exit(127);
+    }
+  }
+  Server(const Server&) = delete;
+  Server& operator=(const Server&) = delete;
+  ~Server() {
+    kill(pid_, SIGKILL);
+    waitpid(pid_, nullptr, 0);
+  }
+
+ private:
+  pid_t pid_ = -1;
+};
+
+ChildResult run_in(const NetNamespace& place, const std::vector<std::string>& argv) {
+  const auto visit = must(place.enter());
+  return must(run_child(argv));
+}
+
+// Endpoints with a web server each, which serves its own name at /name and `page` at /page.
+class Web {
+ public:
+  Web(World& world, Family family, const std::string& page) {
+    service_.name = "test/web:http";
+    service_.frontend = {world.new_cluster_ip(family), 80, Protocol::tcp};
+    for (int i = 0; i < 2; ++i) {
+      const Endpoint at{world.new_endpoint_address(family), 8080};
+      must(world.own(at.address));
+      const auto& folder = folders_.emplace_back(std::make_unique<TemporaryFolder>());
+      static_cast<void>(folder->write("name", at.text()));
+      static_cast<void>(folder->write("page", page));
+      servers_.push_back(std::make_unique<Server>(
+          world.backend_place(),
+          std::vector<std::string>{"python3", "-m", "http.server", std::to_string(at.port), "--bind",
+                                   at.address.text(), "--directory", folder->path()}));
+      service_.endpoints.push_back(at);
+    }
+  }
+
+  [[nodiscard]] const Service& service() const { return service_; }
+
+  void wait_for_servers(const World& world) const {
+    for (const Endpoint& endpoint : service_.endpoints) {
+      const auto answer =
+          run_in(world.backend_place(),
+                 {"curl", "--silent", "--fail", "--retry", "50", "--retry-connrefused", "--retry-delay",
+                  "1", "--max-time", "60",
+                  "http://" + bracketed(endpoint.address) + ":" + std::to_string(endpoint.port) + "/name"});
+      REQUIRE_MESSAGE(answer.out == endpoint.text(), answer.first_error_line());
+    }
+  }
+
+ private:
+  Service service_{};
+  std::vector<std::unique_ptr<TemporaryFolder>> folders_{};
+  std::vector<std::unique_ptr<Server>> servers_{};
+};
+
+void browse(World& world, const Service& web, const std::string& page) {
+  const std::string url = "http://" + bracketed(web.frontend.address);
+  const auto fetch = [&](const std::string& what) {
+    const Address client = world.client(Who::pod, web.frontend.address.family).address;
+    return run_in(world.place_of(client), {"curl", "--silent", "--show-error", "--fail", "--max-time", "20",
+                                           "--interface", client.text(), url + what});
+  };
+  std::set<std::string> names;
+  for (int i = 0; i < 20; ++i) {
+    const auto answer = fetch("/name");
+    REQUIRE_MESSAGE(answer.exit_status == 0, answer.first_error_line());
+    names.insert(answer.out);
+  }
+  std::set<std::string> endpoints;
+  for (const Endpoint& endpoint : web.endpoints) {
+    endpoints.insert(endpoint.text());
+  }
+  CHECK(names == endpoints);  // one of two is missed once in 2^19
+  const auto large = fetch("/page");
+  REQUIRE_MESSAGE(large.exit_status == 0, large.first_error_line());
+  CHECK(large.out == page);
+}
+
+// What the receiver's side of `iperf3 MORE...` says at the end.
+nlohmann::json transfer(World& world, const Frontend& to, const std::vector<std::string>& more) {
+  const Address client = world.client(Who::pod, to.address.family).address;
+  std::vector<std::string> argv{"iperf3",
+                                "--json",
+                                "--client",
+                                to.address.text(),
+                                "--port",
+                                std::to_string(to.port),
+                                "--bind",
+                                client.text(),
+                                "--connect-timeout",
+                                "5000"};
+  argv.insert(argv.end(), more.begin(), more.end());
+  const auto ran = run_in(world.place_of(client), argv);
+  REQUIRE_MESSAGE(ran.exit_status == 0, ran.out);
+  return nlohmann::json::parse(ran.out).at("end");
+}
+
+void transfer_bulk(World& world, const Frontend& to) {
+  constexpr std::uint64_t bytes = std::uint64_t{32} << 20;
+  for (const char* direction : {"", "--reverse"}) {
+    CAPTURE(std::string(direction));
+    std::vector<std::string> more{"--bytes", std::to_string(bytes)};
+    if (*direction != 0) {
+      more.emplace_back(direction);
+    }
+    const auto end = transfer(world, to, more);
+    CHECK(end.at("sum_sent").at("bytes") >= bytes);
+    CHECK(end.at("sum_received").at("bytes") >= bytes / 2);  // the rest is on its way when it stops
+    CHECK(end.at("sum_received").at("bytes") <= end.at("sum_sent").at("bytes"));
+  }
+}
+
+void transfer_datagrams(World& world, const Frontend& to) {
+  const auto end = transfer(world, to, {"--udp", "--bitrate", "40M", "--length", "1200", "--bytes", "3M"});
+  const auto packets = end.at("sum").at("packets").get<std::uint64_t>();
+  CHECK(packets > 1000);
+  CHECK(end.at("sum").at("lost_packets").get<std::int64_t>() <= static_cast<std::int64_t>(packets / 20));
+}
+
+}  // namespace
+
+TEST_CASE("real programs: curl and a web server, iperf3 by TCP and UDP, through every plane") {
+  if (!test::may_program_the_kernel()) {
+    return;
+  }
+  for (const char* program : {"curl", "iperf3", "python3"}) {
+    if (!find_program(program)) {
+      MESSAGE("skipped: no " << std::string(program) << " here");
+      return;
+    }
+  }
+  std::string page;
+  for (int line = 0; page.size() < std::size_t{2} << 20; ++line) {
+    page += fmt::format("line {} of a page that takes many segments\n", line);
+  }
+  for (const PlaneRow& row : planes()) {
+    if (row.make == nullptr || row.delivery != Delivery::translated || !row.variant_of.empty()) {
+      continue;
+    }
+    CAPTURE(std::string(row.name));
+    in_private_namespaces([&] {
+      if (const Status usable = row.probe(); !usable) {
+        MESSAGE("not tested: " << std::string(row.name) << ": " << usable.error().message);
+        return;
+      }
+      const auto world = must(World::create(verify::works_of(row)));
+      const auto plane = must(verify::make_in_node(row, *world, {}));
+      std::vector<Web> webs;
+      webs.reserve(families.size());
+      std::vector<std::unique_ptr<Server>> iperfs;
+      std::vector<Service> services;
+      std::vector<Frontend> iperf_frontends;
+      for (const Family family : families) {
+        services.push_back(webs.emplace_back(*world, family, page).service());
+        const Endpoint at{world->new_endpoint_address(family), iperf_port};
+        must(world->own(at.address));
+        iperfs.push_back(std::make_unique<Server>(
+            world->backend_place(),
+            std::vector<std::string>{"iperf3", "--server", "--bind", at.address.text(), "--port",
+                                     std::to_string(at.port)}));
+        const Address vip = world->new_cluster_ip(family);
+        for (const Protocol protocol : {Protocol::tcp, Protocol::udp}) {  // its test, and what it measures
+          services.push_back({"test/iperf:" + std::string(to_string(protocol)),
+                              FrontendKind::cluster_ip,
+                              Frontend{vip, iperf_port, protocol},
+                              {at}});
+        }
+        iperf_frontends.push_back({vip, iperf_port, Protocol::tcp});
+      }
+      must(plane->install(services));
+      for (const Web& web : webs) {
+        CAPTURE(to_string(web.service().frontend.address.family));
+        web.wait_for_servers(*world);
+        browse(*world, web.service(), page);
+      }
+      for (const Frontend& to : iperf_frontends) {
+        CAPTURE(to_string(to.address.family));
+        transfer_bulk(*world, to);
+        transfer_datagrams(*world, to);
+      }
+    });
+  }
+}
+
+}  // namespace svcbench
