@@ -80,6 +80,32 @@ static __always_inline long svcb_route(void *ctx, __u32 device, void *data, void
   return result;
 }
 
+/* What a packet may have that is wrapped, if the whole may have `mtu`. */
+static __always_inline __u32 svcb_room(__u32 mtu, bool ipv6) {
+  return mtu - (ipv6 ? sizeof(struct ipv6hdr) : sizeof(struct iphdr));
+}
+
+/* Turns a packet that is too large for its route into an error to its sender. False: it is unusable. */
+static __always_inline bool svcb_xdp_too_big(struct xdp_md *ctx, bool ipv6, __u32 mtu) {
+  if (settings.dsr)
+    return svcb_xdp_unwrap(ctx, ipv6) &&
+           svcb_xdp_complain(ctx, ipv6, SVCB_COMPLAIN_SIZE, svcb_room(mtu, ipv6));
+  if (!svcb_xdp_complain(ctx, ipv6, SVCB_COMPLAIN_SIZE, mtu))
+    return false;
+  svcb_xdp_icmp(ctx, ipv6);
+  return true;
+}
+
+static __always_inline bool svcb_tc_too_big(struct __sk_buff *skb, bool ipv6, __u32 mtu) {
+  if (settings.dsr)
+    return svcb_tc_unwrap(skb, ipv6) &&
+           svcb_tc_complain(skb, ipv6, SVCB_COMPLAIN_SIZE, svcb_room(mtu, ipv6));
+  if (!svcb_tc_complain(skb, ipv6, SVCB_COMPLAIN_SIZE, mtu))
+    return false;
+  svcb_tc_icmp(skb, ipv6);
+  return true;
+}
+
 /* What becomes of a translated packet. */
 static __always_inline int svcb_xdp_forward(struct xdp_md *ctx) {
   struct bpf_fib_lookup route;
@@ -92,12 +118,8 @@ static __always_inline int svcb_xdp_forward(struct xdp_md *ctx) {
                       &ipv6, &route);
   if (result == BPF_FIB_LKUP_RET_SUCCESS)
     return bpf_redirect(route.ifindex, 0);
-  if (result == BPF_FIB_LKUP_RET_FRAG_NEEDED && settings.tracking) {
-    if (!svcb_xdp_complain(ctx, ipv6, SVCB_COMPLAIN_SIZE, route.mtu_result))
-      return XDP_DROP;
-    svcb_xdp_icmp(ctx, ipv6);
-    return XDP_TX;
-  }
+  if (result == BPF_FIB_LKUP_RET_FRAG_NEEDED && (settings.tracking || settings.dsr))
+    return svcb_xdp_too_big(ctx, ipv6, route.mtu_result) ? XDP_TX : XDP_DROP;
   return XDP_PASS;
 }
 
@@ -112,12 +134,8 @@ static __always_inline int svcb_tc_forward(struct __sk_buff *skb) {
                       false, &ipv6, &route);
   if (result == BPF_FIB_LKUP_RET_SUCCESS)
     return bpf_redirect(route.ifindex, 0);
-  if (result == BPF_FIB_LKUP_RET_FRAG_NEEDED && settings.tracking) {
-    if (!svcb_tc_complain(skb, ipv6, SVCB_COMPLAIN_SIZE, route.mtu_result))
-      return SVCB_TC_ACT_SHOT;
-    svcb_tc_icmp(skb, ipv6);
-    return bpf_redirect(skb->ifindex, 0);
-  }
+  if (result == BPF_FIB_LKUP_RET_FRAG_NEEDED && (settings.tracking || settings.dsr))
+    return svcb_tc_too_big(skb, ipv6, route.mtu_result) ? bpf_redirect(skb->ifindex, 0) : SVCB_TC_ACT_SHOT;
   return SVCB_TC_ACT_OK;
 }
 

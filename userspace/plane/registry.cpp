@@ -32,7 +32,23 @@ constexpr std::array<Lack, 4> sockets_only{{{"from-outside", from_elsewhere},
                                              "a connected socket was translated when it was connected; "
                                              "Cilium closes it then, svcbench does not"}}};
 
+constexpr std::string_view no_flow_table =
+    "nothing is remembered of flows: each packet goes where the service's table says now, and a table that "
+    "changed says so of a few flows";
+constexpr std::string_view no_state = "nothing is remembered of clients";
+constexpr std::array<Lack, 8> stateless{
+    {{"node-client", received_only[0].reason},
+     {"keeps-backend", no_flow_table},
+     {"terminating", no_flow_table},
+     {"affinity-holds", no_state},
+     {"affinity-expires", no_state},
+     {"fragments", "only a datagram's first fragment has the ports that its backend is chosen by"},
+     {"hairpin", "a backend would get its own address as a client's, and reply to itself"},
+     {"masquerade", "the backend replies to the client itself, and so must see it"}}};
+
 }  // namespace
+
+std::span<const Lack> lacks_of_direct_return() { return stateless; }
 
 std::span<const PlaneRow> planes() {
   static constexpr std::array<PlaneRow, 15> rows{{
@@ -106,6 +122,7 @@ std::span<const PlaneRow> planes() {
        .probe = probe_ebpf_xdp,
        .make = make_ebpf_xdp_dsr,
        .sees_frames = true,
+       .lacks = stateless,
        .delivery = Delivery::wrapped,
        .variant_of = "ebpf-xdp"},
       {.name = "ebpf-tc-dsr",
@@ -113,6 +130,7 @@ std::span<const PlaneRow> planes() {
        .requires_kernel = "BPF, 5.15",
        .probe = probe_ebpf_tc,
        .make = make_ebpf_tc_dsr,
+       .lacks = stateless,
        .delivery = Delivery::wrapped,
        .variant_of = "ebpf-tc"},
       {.name = "ebpf",

@@ -45,6 +45,8 @@ struct ScenarioRow {
 };
 
 [[nodiscard]] std::span<const PlaneRow> planes();
+// Of a plane that wraps packets by choice (EbpfChoice::dsr), in place of its row's.
+[[nodiscard]] std::span<const Lack> lacks_of_direct_return();
 [[nodiscard]] const PlaneRow* find_plane(std::string_view name);  // null: there is none
 [[nodiscard]] std::span<const ScenarioRow> scenarios();
 

@@ -102,11 +102,15 @@ Step<void> Scene::install(std::vector<Service> services) {
     services.push_back(std::move(bystander));
   }
   services.insert(services.end(), cluster_.begin(), cluster_.end());
+  for (const Service& service : services) {
+    SVCB_CHECK(world_.tell_backends(service));
+  }
   SVCB_CHECK(judge(plane_.install(services), "install the services"));
   return judge(plane_.forget_flows(), "forget earlier flows");
 }
 
 Step<void> Scene::change(Operation operation, const Service& service) {
+  SVCB_CHECK(world_.tell_backends(service));
   const Change change{operation, service};  // a plane that has nothing to compute keeps no copy
   SVCB_CHECK(judge(plane_.stage(change), svcbench::to_string(operation)));
   return judge(plane_.commit(), svcbench::to_string(operation));

@@ -59,10 +59,10 @@ PlaneSite site_of(const PlaneRow& row, const World& world, const VerifyOptions& 
   return site;
 }
 
-const Lack* lack_of(const PlaneRow& row, const Case& one) {
-  const auto found = std::find_if(row.lacks.begin(), row.lacks.end(),
+const Lack* lack_of(std::span<const Lack> lacks, const Case& one) {
+  const auto found = std::find_if(lacks.begin(), lacks.end(),
                                   [&](const Lack& lack) { return lack.behaviour == one.name; });
-  return found == row.lacks.end() ? nullptr : &*found;
+  return found == lacks.end() ? nullptr : &*found;
 }
 
 bool has_variant(std::span<const Service> cluster, const Variant& variant) {
@@ -89,10 +89,10 @@ std::vector<Task> tasks_of(const VerifyOptions& options) {
   return tasks;
 }
 
-Result<CaseResult> run_task(const PlaneRow& row, const Task& task, const VerifyOptions& options,
+Result<CaseResult> run_task(std::span<const Lack> lacks, const Task& task, const VerifyOptions& options,
                             World& world, DataPlane& plane) {
   CaseResult result{task.which, task.variant};
-  if (const Lack* lack = lack_of(row, *task.which)) {
+  if (const Lack* lack = lack_of(lacks, *task.which)) {
     result.outcome = Outcome::not_offered;
     result.evidence = lack->reason;
     return result;
@@ -146,7 +146,9 @@ Result<std::vector<CaseResult>> verify_plane(const PlaneRow& row, const VerifyOp
                                              Progress& progress) {
   const auto tasks = tasks_of(options);
   std::vector<CaseResult> results;
-  SVCB_TAKE(world, World::create(works_of(row)));
+  SVCB_TAKE(delivery, delivery_of(row, options.ebpf));
+  const auto lacks = delivery == row.delivery ? row.lacks : lacks_of_direct_return();
+  SVCB_TAKE(world, World::create(works_of(row), delivery));
   SVCB_CHECK(check_world(*world));
   SVCB_TAKE(plane, make_in_node(row, *world, options));
   const std::int64_t begin = monotonic_ns();
@@ -157,7 +159,7 @@ Result<std::vector<CaseResult>> verify_plane(const PlaneRow& row, const VerifyOp
         i == 0 ? 0 : seconds / static_cast<double>(i) * static_cast<double>(tasks.size() - i);
     progress.step(fmt::format("{}: {}, {}", row.name, task.which->title, task.variant.text()), i,
                   tasks.size(), left);
-    SVCB_TAKE(result, run_task(row, task, options, *world, *plane));
+    SVCB_TAKE(result, run_task(lacks, task, options, *world, *plane));
     results.push_back(std::move(result));
   }
   return results;
@@ -168,6 +170,9 @@ Result<std::vector<PlaneResult>> verify_planes(std::span<const PlaneRow* const> 
   std::vector<PlaneResult> results;
   for (const PlaneRow* row : rows) {
     SVCB_CHECK(check_interrupted());
+    if (row->delivery == Delivery::direct) {
+      continue;
+    }
     PlaneResult result{.plane = std::string(row->name)};
     if (const Status here = probe(*row); !here) {
       SVCB_CHECK(check_interrupted());
@@ -175,18 +180,9 @@ Result<std::vector<PlaneResult>> verify_planes(std::span<const PlaneRow* const> 
       results.push_back(std::move(result));
       continue;
     }
-    SVCB_TAKE(delivery, delivery_of(*row, options.ebpf));
-    if (delivery == Delivery::wrapped) {
-      result.not_here =
-          "it sends packets on as they are, in IP packets to backends that reply by themselves: what a "
-          "client "
-          "sees is its backends' doing";
-      results.push_back(std::move(result));
-    } else if (delivery == Delivery::translated) {
-      SVCB_TAKE(cases, verify_plane(*row, options, progress));
-      result.cases = std::move(cases);
-      results.push_back(std::move(result));
-    }
+    SVCB_TAKE(cases, verify_plane(*row, options, progress));
+    result.cases = std::move(cases);
+    results.push_back(std::move(result));
   }
   progress.finished();
   return results;

@@ -59,7 +59,7 @@ struct VerifyResults {
   std::vector<PlaneResult> planes{};
 };
 
-// Those of `rows` that translate, in their order. A plane that cannot run here is a result too.
+// Those of `rows` that have frontends, in their order. A plane that cannot run here is a result too.
 [[nodiscard]] Result<std::vector<PlaneResult>> verify_planes(std::span<const PlaneRow* const> rows,
                                                              const VerifyOptions& options,
                                                              Progress& progress);

@@ -23,6 +23,8 @@ constexpr MacAddress vc_mac = mac_number(1);
 constexpr MacAddress vn_mac = mac_number(2);
 constexpr MacAddress vo_mac = mac_number(3);
 constexpr MacAddress vb_mac = mac_number(4);
+constexpr MacAddress vd_mac = mac_number(5);
+constexpr MacAddress vr_mac = mac_number(6);
 
 // Of each family, IPv4 first.
 using PerFamily = std::array<std::string_view, 2>;
@@ -32,6 +34,8 @@ struct Subnet {
 };
 constexpr Subnet client_link{{"192.168.73.1", "2001:db8:73:1::1"}, {"192.168.73.2", "2001:db8:73:1::2"}};
 constexpr Subnet backend_link{{"192.168.74.1", "2001:db8:73:2::1"}, {"192.168.74.2", "2001:db8:73:2::2"}};
+// Past the node: its first end is the clients'.
+constexpr Subnet return_link{{"192.168.75.1", "2001:db8:73:6::1"}, {"192.168.75.2", "2001:db8:73:6::2"}};
 constexpr std::array<unsigned, 2> link_lengths{24, 64};
 // Those of pods in namespaces of their own: the first one's number, of 16 in a row.
 constexpr unsigned first_pod_link = 80;
@@ -48,7 +52,7 @@ constexpr Range endpoints{{"10.73.128.0", "fd73:7663:e::"}, {17, 64}};
 constexpr Range cluster_ips{{"198.18.0.0", "2001:db8:73:4::"}, {16, 64}};
 constexpr Range external_ips{{"198.19.0.0", "2001:db8:73:5::"}, {16, 64}};
 constexpr std::array ranges{pods, outsiders, endpoints, cluster_ips, external_ips};
-constexpr std::array links{client_link, backend_link};
+constexpr std::array links{client_link, backend_link, return_link};
 
 constexpr std::uint16_t first_node_port = 30'000;
 // Clients' ports: below those that the kernel gives to others (32768 and more), above servers'. A prime
@@ -175,7 +179,7 @@ Status hand_over_whole_frames(const std::string& device) {
 
 }  // namespace
 
-Result<std::unique_ptr<World>> World::create(Works plane) {
+Result<std::unique_ptr<World>> World::create(Works plane, Delivery delivery) {
   const bool whole_frames = plane == Works::on_frames;
   SVCB_TAKE(client, NetNamespace::create());
   SVCB_TAKE(node, NetNamespace::create());
@@ -185,6 +189,9 @@ Result<std::unique_ptr<World>> World::create(Works plane) {
   SVCB_CHECK(world->configure_clients(whole_frames));
   SVCB_CHECK(world->configure_node());
   SVCB_CHECK(world->configure_backends(whole_frames));
+  if (delivery == Delivery::wrapped) {
+    SVCB_CHECK(world->add_way_past_node());
+  }
   if (plane == Works::at_sockets) {
     SVCB_TAKE(cgroup, Cgroup::create());
     world->cgroup_.emplace(std::move(cgroup));
@@ -271,6 +278,33 @@ Status World::configure_backends(bool whole_frames) {
   return {};
 }
 
+Status World::add_way_past_node() {
+  {
+    SVCB_TAKE(visit, client_.enter());
+    SVCB_TAKE(route, RouteSocket::open());
+    SVCB_CHECK(route.add_veth({"vr", vr_mac, &client_}, {"vd", vd_mac, &backend_}));
+    SVCB_CHECK(settle(false, {"vr"}));
+    SVCB_CHECK(route.bring_up("vr"));
+    SVCB_TAKE(device, route.index_of("vr"));
+    SVCB_CHECK(add_end(route, device, return_link.node, return_link.other, vd_mac));
+  }
+  SVCB_TAKE(visit, backend_.enter());
+  SVCB_CHECK(settle(false, {"vd"}));
+  SVCB_TAKE(route, RouteSocket::open());
+  SVCB_CHECK(route.bring_up("vd"));
+  SVCB_TAKE(arrives, route.index_of("vb"));
+  SVCB_TAKE(replies, route.index_of("vd"));
+  SVCB_CHECK(add_end(route, replies, return_link.other, return_link.node, vr_mac));
+  for (const Family family : families) {
+    const Address to_clients = parsed(return_link.node, family);
+    SVCB_CHECK(route.add_route(replies, prefix_of(pods, family), to_clients));
+    SVCB_CHECK(route.add_route(replies, prefix_of(outsiders, family), to_clients));
+  }
+  SVCB_TAKE(direct_return, DirectReturn::attach(arrives, replies));
+  direct_return_ = std::move(direct_return);
+  return {};
+}
+
 Status World::add_pod(std::uint32_t number) {
   const auto end = [&](Family family, unsigned host) { return link_of_pod(number, family, host); };
   const std::string device = fmt::format("vp{}", number);
@@ -331,6 +365,10 @@ Status World::wait_for_links() const {
   SVCB_CHECK(wait_for_link(node_, "vn"));
   SVCB_CHECK(wait_for_link(node_, "vo"));
   SVCB_CHECK(wait_for_link(backend_, "vb"));
+  if (direct_return_ != nullptr) {
+    SVCB_CHECK(wait_for_link(client_, "vr"));
+    SVCB_CHECK(wait_for_link(backend_, "vd"));
+  }
   for (std::size_t number = 0; number < pods_.size(); ++number) {
     SVCB_CHECK(wait_for_link(node_, fmt::format("vp{}", number)));
     SVCB_CHECK(wait_for_link(pods_[number], "eth0"));
@@ -366,6 +404,21 @@ const NetNamespace& World::place_of(const Address& client) const {
     }
   }
   return client_;
+}
+
+Status World::tell_backends(const Service& service) {
+  if (direct_return_ == nullptr) {
+    return {};
+  }
+  if (service.kind != FrontendKind::node_port) {
+    return direct_return_->tell(service.frontend, service.endpoints);
+  }
+  for (const Address& node : node_addresses(service.frontend.address.family)) {
+    Frontend dialled = service.frontend;
+    dialled.address = node;
+    SVCB_CHECK(direct_return_->tell(dialled, service.endpoints));
+  }
+  return {};
 }
 
 Status World::own(const Address& address) {

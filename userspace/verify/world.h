@@ -13,6 +13,9 @@
 // device vp0, vp1, .. of the node's, and every socket is opened in a cgroup of the world's own. Outsiders
 // are on other machines: nothing of the node's sees their sockets, so nobody may take them for clients of
 // such a plane.
+//
+// For a plane that wraps packets (direct server return) the backends' end takes the wrapping off, and
+// replies go by a link of their own, past the node, from vd at the backends to vr at the clients.
 #pragma once
 
 #include <cstdint>
@@ -22,12 +25,14 @@
 #include <vector>
 
 #include "plane/site.h"
+#include "svcbench/plane.h"
 #include "svcbench/result.h"
 #include "svcbench/service.h"
 #include "sys/cgroup.h"
 #include "sys/net_namespace.h"
 #include "sys/route_socket.h"
 #include "verify/backends.h"
+#include "verify/direct_return.h"
 
 namespace svcbench::verify {
 
@@ -49,7 +54,7 @@ class World {
   static constexpr std::size_t clients_of_a_kind = 16;
 
   // With Works::at_sockets the whole process is in the world's cgroup while the world lives.
-  static Result<std::unique_ptr<World>> create(Works plane);
+  static Result<std::unique_ptr<World>> create(Works plane, Delivery delivery = Delivery::translated);
 
   // For a plane that is made in the node's namespace.
   [[nodiscard]] const NetNamespace& node() const { return node_; }
@@ -63,6 +68,9 @@ class World {
 
   // Works::at_sockets: there are no clients from outside.
   [[nodiscard]] bool has_pods_apart() const { return !pods_.empty(); }
+
+  // What clients may dial now; the backends' end of direct server return must know it.
+  Status tell_backends(const Service& service);
 
   // The address becomes the backends' namespace's own, and is reached from the node.
   Status own(const Address& address);
@@ -93,6 +101,7 @@ class World {
   Status configure_node();
   Status add_pod(std::uint32_t number);
   Status configure_backends(bool whole_frames);
+  Status add_way_past_node();
   Status wait_for_links() const;
 
   // Left last: after every socket is closed.
@@ -107,6 +116,7 @@ class World {
   unsigned ingress_ = 0;
   unsigned egress_ = 0;
   std::unique_ptr<Backends> backends_{};
+  std::unique_ptr<DirectReturn> direct_return_{};  // null: the plane translates
   std::set<Address> owned_{};
   std::size_t next_client_ = 0;
   std::uint32_t flows_ = 0;

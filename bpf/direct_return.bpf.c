@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The backends' end of direct server return, as an agent on their node does it: takes the IP packet off
+ * that the balancer (dsr.bpf.h) has wrapped a client's packet in, hands it to the endpoint that it was
+ * addressed to, at the endpoint's own port, and lets replies, and ICMP errors, leave from what the client
+ * had dialled. For behaviour tests, where one namespace has every endpoint: no part of the data plane that
+ * is measured.
+ */
+#include "vmlinux.h"
+
+#include <bpf/bpf_endian.h>
+#include <bpf/bpf_helpers.h>
+
+#include "svcbench/direct_return_abi.h"
+
+#include "family.bpf.h"
+
+#include "packet.bpf.h"
+
+#include "checksum.bpf.h"
+
+#include "rewrite_tc.bpf.h"
+
+#define TC_ACT_OK 0
+#define TC_ACT_SHOT 2
+
+struct {
+  __uint(type, BPF_MAP_TYPE_HASH);
+  __uint(map_flags, BPF_F_NO_PREALLOC);
+  __uint(max_entries, 1 << 20);
+  __type(key, struct svcb_end4);
+  __type(value, __be16);
+} ends4 SEC(".maps");
+
+struct {
+  __uint(type, BPF_MAP_TYPE_HASH);
+  __uint(map_flags, BPF_F_NO_PREALLOC);
+  __uint(max_entries, 1 << 20);
+  __type(key, struct svcb_end6);
+  __type(value, __be16);
+} ends6 SEC(".maps");
+
+/* By what a reply arrives with: what its client had dialled. */
+struct {
+  __uint(type, BPF_MAP_TYPE_LRU_HASH);
+  __uint(max_entries, 1 << 16);
+  __type(key, struct svcb_flow4);
+  __type(value, struct svcb_frontend4);
+} replies4 SEC(".maps");
+
+struct {
+  __uint(type, BPF_MAP_TYPE_LRU_HASH);
+  __uint(max_entries, 1 << 16);
+  __type(key, struct svcb_flow6);
+  __type(value, struct svcb_frontend6);
+} replies6 SEC(".maps");
+
+/* icmp.bpf.h needs the way back, and counts; nothing is counted here. */
+static __always_inline void svcb_event(enum svcb_event event) {}
+static __always_inline bool svcb_way_back4(const struct svcb_flow4 *reply, struct svcb_flow4 *back);
+static __always_inline bool svcb_way_back6(const struct svcb_flow6 *reply, struct svcb_flow6 *back);
+
+#include "icmp.bpf.h"
+
+#define SVCB_FAMILY 4
+#include "direct_return_family.bpf.h"
+#undef SVCB_FAMILY
+#define SVCB_FAMILY 6
+#include "direct_return_family.bpf.h"
+#undef SVCB_FAMILY
+
+static __always_inline bool take_off(struct __sk_buff *skb, int size) {
+  return !bpf_skb_adjust_room(skb, -size, BPF_ADJ_ROOM_MAC, BPF_F_ADJ_ROOM_FIXED_GSO);
+}
+
+SEC("tc")
+int direct_return_arrive(struct __sk_buff *skb) {
+  struct svcb_end4 end4 = {};
+  struct svcb_end6 end6 = {};
+  struct ipv6hdr *ip6;
+  struct iphdr *ip;
+  bool ipv6;
+
+  svcb_tc_linear(skb, SVCB_HEADERS);
+  if (svcb_parse_ethernet((void *)(long)skb->data, (void *)(long)skb->data_end, &ipv6) != SVCB_TRANSLATED)
+    return TC_ACT_OK;
+  if (ipv6) {
+    ip6 = (void *)(long)skb->data + SVCB_L3;
+    if ((void *)(ip6 + 1) > (void *)(long)skb->data_end || ip6->nexthdr != IPPROTO_IPV6)
+      return TC_ACT_OK;
+    svcb_copy6(end6.endpoint, ip6->daddr.in6_u.u6_addr32);
+    return take_off(skb, sizeof(*ip6)) && svcb_deliver6(skb, &end6) ? TC_ACT_OK : TC_ACT_SHOT;
+  }
+  ip = (void *)(long)skb->data + SVCB_L3;
+  if ((void *)(ip + 1) > (void *)(long)skb->data_end || ip->ihl != 5 || ip->protocol != IPPROTO_IPIP)
+    return TC_ACT_OK;
+  end4.endpoint = ip->daddr;
+  return take_off(skb, sizeof(*ip)) && svcb_deliver4(skb, &end4) ? TC_ACT_OK : TC_ACT_SHOT;
+}
+
+SEC("tc")
+int direct_return_reply(struct __sk_buff *skb) {
+  bool ipv6;
+
+  svcb_tc_linear(skb, SVCB_HEADERS);
+  if (svcb_parse_ethernet((void *)(long)skb->data, (void *)(long)skb->data_end, &ipv6) == SVCB_TRANSLATED) {
+    if (ipv6)
+      svcb_answer6(skb);
+    else
+      svcb_answer4(skb);
+  }
+  return TC_ACT_OK;
+}
+
+char LICENSE[] SEC("license")
+= "Dual BSD/GPL";
