@@ -197,6 +197,7 @@ std::vector<Wrong> wrong_planes() {
   Spoil forgetful;
   forgetful.forgets_changes = true;
   add("changes are forgotten", "change", "none of its endpoints", forgetful);
+  add("changes are forgotten", "udp-moves", "which is no endpoint of", forgetful);
   add("removals are forgotten", "removal", "is answered, by", forgetful);
   return all;
 }

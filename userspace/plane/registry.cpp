@@ -15,10 +15,6 @@ namespace svcbench {
 
 namespace {
 
-// kube-proxy deletes such entries of the connection tracker by itself, beside the rules that it writes.
-constexpr std::array<Lack, 1> rules_alone{
-    {{"udp-moves",
-      "kube-proxy ends these flows in the connection tracker; svcbench programs its rules alone"}}};
 // Cilium serves these at their sockets, too.
 constexpr std::array<Lack, 1> received_only{
     {{"node-client",
@@ -62,20 +58,17 @@ std::span<const PlaneRow> planes() {
        .summary = "kube-proxy's iptables mode, legacy back end",
        .requires_kernel = "x_tables",
        .probe = probe_iptables_legacy,
-       .make = make_iptables_legacy,
-       .lacks = rules_alone},
+       .make = make_iptables_legacy},
       {.name = "iptables-nft",
        .summary = "kube-proxy's iptables mode, nft back end",
        .requires_kernel = "nf_tables",
        .probe = probe_iptables_nft,
-       .make = make_iptables_nft,
-       .lacks = rules_alone},
+       .make = make_iptables_nft},
       {.name = "nftables",
        .summary = "kube-proxy's nftables mode: verdict maps, a chain a service and endpoint",
        .requires_kernel = "nf_tables, 5.13",
        .probe = probe_nftables,
-       .make = make_nftables,
-       .lacks = rules_alone},
+       .make = make_nftables},
       {.name = "ipvs",
        .summary = "kube-proxy's IPVS mode: a virtual server a service, ipsets, constant iptables rules",
        .requires_kernel = "module ip_vs",

@@ -1,11 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #include "sys/conntrack.h"
 
+#include <arpa/inet.h>
 #include <linux/netfilter/nfnetlink.h>
 #include <linux/netfilter/nfnetlink_conntrack.h>
 
+#include <algorithm>
+#include <array>
+#include <cerrno>
 #include <cstring>
 #include <filesystem>
+#include <optional>
+#include <vector>
 
 #include "sys/netlink_socket.h"
 #include "sys/sysctl.h"
@@ -23,7 +29,87 @@ Result<std::size_t> number_of(const std::string& name) {
   return static_cast<std::size_t>(std::stoull(text));
 }
 
+constexpr int message_type(int message) { return NFNL_SUBSYS_CTNETLINK << 8 | message; }
+
+nfgenmsg header_of(int family) {
+  nfgenmsg header{};
+  header.nfgen_family = static_cast<std::uint8_t>(family);
+  header.version = NFNETLINK_V0;
+  return header;
+}
+
+// One direction of a connection.
+struct Tuple {
+  Endpoint source;
+  Frontend to;
+};
+
+Address address_of(const nlattr* attribute, Family family) {
+  Address address;
+  address.family = family;
+  std::memcpy(address.bytes.data(), nla_data(attribute),
+              std::min<std::size_t>(static_cast<std::size_t>(nla_len(attribute)), address.bytes.size()));
+  return address;
+}
+
+// None: it has no addresses or ports of this family.
+std::optional<Tuple> tuple_of(nlattr* attribute, Family family) {
+  const int source = family == Family::ipv4 ? CTA_IP_V4_SRC : CTA_IP_V6_SRC;
+  const int to = family == Family::ipv4 ? CTA_IP_V4_DST : CTA_IP_V6_DST;
+  std::array<nlattr*, CTA_TUPLE_MAX + 1> tuple{};
+  std::array<nlattr*, CTA_IP_MAX + 1> ip{};
+  std::array<nlattr*, CTA_PROTO_MAX + 1> transport{};
+  if (attribute == nullptr || nla_parse_nested(tuple.data(), CTA_TUPLE_MAX, attribute, nullptr) != 0 ||
+      tuple[CTA_TUPLE_IP] == nullptr || tuple[CTA_TUPLE_PROTO] == nullptr ||
+      nla_parse_nested(ip.data(), CTA_IP_MAX, tuple[CTA_TUPLE_IP], nullptr) != 0 ||
+      nla_parse_nested(transport.data(), CTA_PROTO_MAX, tuple[CTA_TUPLE_PROTO], nullptr) != 0 ||
+      ip[source] == nullptr || ip[to] == nullptr || transport[CTA_PROTO_NUM] == nullptr ||
+      transport[CTA_PROTO_SRC_PORT] == nullptr || transport[CTA_PROTO_DST_PORT] == nullptr) {
+    return {};
+  }
+  return Tuple{{address_of(ip[source], family), ntohs(nla_get_u16(transport[CTA_PROTO_SRC_PORT]))},
+               {address_of(ip[to], family), ntohs(nla_get_u16(transport[CTA_PROTO_DST_PORT])),
+                static_cast<Protocol>(nla_get_u8(transport[CTA_PROTO_NUM]))}};
+}
+
 }  // namespace
+
+Result<std::size_t> forget_flows(Family family, Protocol protocol,
+                                 const std::function<bool(const TrackedFlow&)>& stale) {
+  SVCB_TAKE(held, conntrack_entries());
+  if (held == 0) {
+    return std::size_t{0};
+  }
+  const nfgenmsg header = header_of(family == Family::ipv4 ? AF_INET : AF_INET6);
+  SVCB_TAKE(socket, NetlinkSocket::open(NETLINK_NETFILTER));
+  std::vector<NetlinkMessage> deletions;
+  const auto each = [&](nlmsghdr* message) {
+    std::array<nlattr*, CTA_MAX + 1> parts{};
+    if (nlmsg_parse(message, sizeof(nfgenmsg), parts.data(), CTA_MAX, nullptr) != 0) {
+      return;
+    }
+    const auto sent = tuple_of(parts[CTA_TUPLE_ORIG], family);
+    const auto reply = tuple_of(parts[CTA_TUPLE_REPLY], family);
+    if (!sent || !reply || sent->to.protocol != protocol || !stale({sent->to, reply->source})) {
+      return;
+    }
+    deletions.push_back(message_with(message_type(IPCTNL_MSG_CT_DELETE), 0, header));
+    nla_put(deletions.back().get(), CTA_TUPLE_ORIG | NLA_F_NESTED, nla_len(parts[CTA_TUPLE_ORIG]),
+            nla_data(parts[CTA_TUPLE_ORIG]));
+  };
+  SVCB_TAKE(error, socket.dump(message_with(message_type(IPCTNL_MSG_CT_GET), 0, header), each));
+  if (error != 0) {
+    return failure("list the tracked connections: {} (the kernel needs CONFIG_NF_CT_NETLINK)",
+                   std::strerror(error));
+  }
+  for (const NetlinkMessage& deletion : deletions) {
+    SVCB_TAKE(refused, socket.request(deletion));
+    if (refused != 0 && refused != ENOENT) {  // it ended by itself
+      return failure("forget a tracked connection: {}", std::strerror(refused));
+    }
+  }
+  return deletions.size();
+}
 
 Status flush_conntrack() {
   SVCB_TAKE(held, conntrack_entries());
@@ -31,11 +117,8 @@ Status flush_conntrack() {
     return {};
   }
   SVCB_TAKE(socket, NetlinkSocket::open(NETLINK_NETFILTER));
-  nfgenmsg header{};
-  header.nfgen_family = AF_UNSPEC;
-  header.version = NFNETLINK_V0;
-  constexpr int delete_all = NFNL_SUBSYS_CTNETLINK << 8 | IPCTNL_MSG_CT_DELETE;
-  SVCB_TAKE(error, socket.request(message_with(delete_all, 0, header)));
+  SVCB_TAKE(error,
+            socket.request(message_with(message_type(IPCTNL_MSG_CT_DELETE), 0, header_of(AF_UNSPEC))));
   if (error != 0) {
     return failure("forget the tracked connections: {} (the kernel needs CONFIG_NF_CT_NETLINK)",
                    std::strerror(error));

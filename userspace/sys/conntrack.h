@@ -3,13 +3,25 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
 
 #include "svcbench/result.h"
+#include "svcbench/service.h"
 
 namespace svcbench {
 
 // Forgets every connection. Nothing to do where the kernel tracks none.
 Status flush_conntrack();
+
+// A connection as the table has it.
+struct TrackedFlow {
+  Frontend dialled;  // by its client
+  Endpoint replier;  // who answers it, or would: the backend, where it was translated
+};
+
+// Forgets those of a family and protocol that `stale` picks, and says how many they were.
+Result<std::size_t> forget_flows(Family family, Protocol protocol,
+                                 const std::function<bool(const TrackedFlow&)>& stale);
 
 // Connections that the table holds; 0 where the kernel tracks none.
 [[nodiscard]] Result<std::size_t> conntrack_entries();

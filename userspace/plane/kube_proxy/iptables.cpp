@@ -145,6 +145,7 @@ Status KubeProxyIptables::stage(const Change& change) {
   const Family family = change.service.frontend.address.family;
   SVCB_CHECK(table(family).rules.apply(change));
   SVCB_CHECK(stage_input(family, way_));
+  stale_flows_.note(change);
   cost_ = {.generate_ns = generating.ns()};
   return {};
 }
@@ -156,6 +157,9 @@ Status KubeProxyIptables::commit() {
       SVCB_CHECK(load(family));
     }
   }
+  const Stopwatch ending;
+  SVCB_CHECK(stale_flows_.end());
+  cost_.commit_ns += ending.ns();
   return {};
 }
 

@@ -15,6 +15,7 @@
 
 #include "plane/kube_proxy/iptables_readback.h"
 #include "plane/kube_proxy/iptables_rules.h"
+#include "plane/kube_proxy/stale_flows.h"
 #include "plane/site.h"
 #include "svcbench/plane.h"
 #include "sys/fd.h"
@@ -78,6 +79,7 @@ class KubeProxyIptables final : public DataPlane {
   IptablesBackend backend_;
   std::array<Table, 2> tables_;  // by Family
   kube_proxy::IptablesRules::Sync way_ = kube_proxy::IptablesRules::Sync::partial;
+  kube_proxy::StaleFlows stale_flows_;
   SyncCost cost_;
 };
 

@@ -298,6 +298,8 @@ Status KubeProxyNftables::stage(const Change& change) {
   staged.input = std::move(input);
   staged.bytes = text.size();
   staged_ = std::move(staged);
+  stale_flows_ = {};
+  stale_flows_.note(change);
   cost_ = {};
   cost_.generate_ns = generating.ns();
   return {};
@@ -322,6 +324,9 @@ Status KubeProxyNftables::commit() {
   table(staged.family).touched = true;
   SVCB_CHECK(load(staged.input, staged.bytes, true));
   apply(std::move(staged));
+  const Stopwatch ending;
+  SVCB_CHECK(stale_flows_.end());
+  cost_.commit_ns += ending.ns();
   return {};
 }
 

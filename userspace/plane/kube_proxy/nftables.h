@@ -16,6 +16,7 @@
 
 #include "plane/kube_proxy/nftables_readback.h"
 #include "plane/kube_proxy/nftables_rules.h"
+#include "plane/kube_proxy/stale_flows.h"
 #include "plane/site.h"
 #include "svcbench/plane.h"
 #include "sys/fd.h"
@@ -106,6 +107,7 @@ class KubeProxyNftables final : public DataPlane {
   ClusterCidr cidr_;
   std::array<Table, 2> tables_;  // by Family
   std::optional<Staged> staged_;
+  kube_proxy::StaleFlows stale_flows_;
   SyncCost cost_;
   mutable std::array<std::optional<Snapshot>, 2> snapshots_;  // by Family
 };
