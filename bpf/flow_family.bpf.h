@@ -177,6 +177,7 @@ __noinline int OF(svcb_remember)(const struct OF(svcb_flow) * flow, struct OF(sv
     if (OF(svcb_same_flow)(&known->flow, &way.flow) ||
         !svcb_is_live(key.to.protocol, known->closing, now - known->seen)) {
       written = !bpf_map_update_elem(&OF(flows), &key, &way, BPF_ANY);
+      svcb_event(SVCB_FLOW_REPLACED);
       break;
     }
     draw = svcb_mix((draw + 1) * SVCB_MIX_1);

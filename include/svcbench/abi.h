@@ -235,6 +235,7 @@ enum svcb_event {
   SVCB_ICMP_TRANSLATED, /* an ICMP error that belongs to a flow */
   SVCB_REFUSED,         /* an ICMP error was sent back: port unreachable */
   SVCB_TOO_BIG,         /* the same: fragmentation needed, packet too big */
+  SVCB_FLOW_REPLACED,   /* a new flow's replies have the entry of an older one's, which had ended */
   SVCB_EVENTS
 };
 

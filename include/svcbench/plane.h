@@ -34,6 +34,21 @@ enum class Delivery : std::uint8_t {
   wrapped,     // as it was sent, in an IP packet to the backend's address (direct server return)
 };
 
+// What a plane's own table of flows holds, and what it did since flows were last forgotten.
+struct FlowTable {
+  std::size_t capacity = 0;   // entries of each family
+  std::size_t entries = 0;    // now; a flow may take several
+  std::uint64_t packets = 0;  // translated
+  std::uint64_t opened = 0;   // flows: each by a packet that found no entry, while the other packets did
+  std::uint64_t evicted = 0;  // entries that made room for others
+
+  // Of the packets; none: there were no packets.
+  [[nodiscard]] std::optional<double> hit_rate() const {
+    return packets == 0 ? std::nullopt
+                        : std::optional(1 - static_cast<double>(opened) / static_cast<double>(packets));
+  }
+};
+
 // Owns what it programs: the destructor undoes install(). Not thread-safe.
 class DataPlane {
  public:
@@ -79,9 +94,9 @@ class DataPlane {
   // each.
   virtual Status forget_flows() { return {}; }
 
-  // Entries of its own flow table; none: it has none, and the connection tracker counts what there is.
-  [[nodiscard]] virtual Result<std::optional<std::size_t>> flow_entries() const {
-    return std::optional<std::size_t>{};
+  // None: it has none of its own, and the connection tracker holds what there is.
+  [[nodiscard]] virtual Result<std::optional<FlowTable>> flow_table() const {
+    return std::optional<FlowTable>{};
   }
 
   [[nodiscard]] virtual Delivery delivery() const { return Delivery::translated; }

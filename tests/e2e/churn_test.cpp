@@ -54,6 +54,12 @@ TEST_CASE("churn: the eBPF plane changes and no packet is wrong; what it says is
   CHECK(result["phases"].size() == 4);
   CHECK(result["phases"][1]["new_flows"]["changing"]["sent"] > 1000);
   CHECK(result["search"]["trials"].size() >= 2);
+  const json& table = result["flow_table"];
+  CHECK(table["entries"] > 0);
+  CHECK(table["entries"] <= table["capacity"]);
+  CHECK(table["opened"] < table["packets"]);
+  CHECK(table["hit_rate"] > 0);
+  CHECK(ran.out.find("Flow table: ") != std::string::npos);
   CHECK(ran.out.find("holds: 0 wrong, 0 half-changed") != std::string::npos);
   CHECK(host_becomes(before));
 }

@@ -544,9 +544,9 @@ Status CompareRun::check_state(Cell& cell) {
         targets_.at(cell.services).of(Position::random, protocol, cell.stand->delivery())) {
       SVCB_TAKE(entries, conntrack_per_1000_flows(*cell.stand, targets_.at(cell.services), protocol));
       state.conntrack_per_1000_flows = static_cast<double>(entries);
-      SVCB_TAKE(own, cell.stand->plane()->flow_entries());
+      SVCB_TAKE(own, cell.stand->plane()->flow_table());
       if (own) {
-        state.own_per_1000_flows = static_cast<double>(*own);
+        state.own_per_1000_flows = static_cast<double>(own->entries);
       }
       break;
     }

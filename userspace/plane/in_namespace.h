@@ -58,8 +58,8 @@ class InNamespace final : public DataPlane {
     SVCB_TAKE(visit, place_.enter());
     return plane_->forget_flows();
   }
-  [[nodiscard]] Result<std::optional<std::size_t>> flow_entries() const override {
-    return plane_->flow_entries();
+  [[nodiscard]] Result<std::optional<FlowTable>> flow_table() const override {
+    return plane_->flow_table();
   }
   [[nodiscard]] Delivery delivery() const override { return plane_->delivery(); }
   [[nodiscard]] Service programmed(const Service& service) const override {

@@ -70,6 +70,15 @@ json trial_json(const ChangeRun& trial) {
           {"kept_up", trial.rate == 0 ? json() : json(trial.kept_up())}};
 }
 
+json flow_table_json(const std::optional<FlowTable>& table) {
+  if (!table) {
+    return {};
+  }
+  return {{"capacity", table->capacity}, {"entries", table->entries},
+          {"packets", table->packets},   {"opened", table->opened},
+          {"evicted", table->evicted},   {"hit_rate", or_null(table->hit_rate())}};
+}
+
 }  // namespace
 
 json churn_json(const ChurnResults& results, const Verdict& verdict) {
@@ -97,6 +106,7 @@ json churn_json(const ChurnResults& results, const Verdict& verdict) {
       {"search", results.search ? json{{"highest_rate", or_null(results.search->highest())},
                                        {"trials", each(results.search->trials, trial_json)}}
                                 : json()},
+      {"flow_table", flow_table_json(results.flow_table)},
       {"bad_after", json(results.bad_after)},
       {"examples", results.examples},
       {"verdicts", verdicts_json({verdict})}};

@@ -113,6 +113,21 @@ std::string packets_notes(const ChurnResults& results) {
   return out;
 }
 
+std::string flow_table_text(const std::optional<FlowTable>& table) {
+  if (!table) {
+    return {};
+  }
+  const std::string hits =
+      table->hit_rate() ? fmt::format("{:.1f} %", 100 * *table->hit_rate()) : std::string("none");
+  return wrapped(
+      fmt::format(
+          "Flow table: {} entries in use, of {} a family; {} of {} packets found theirs, the others "
+          "opened {} flows; {} entries made room for others",
+          grouped(table->entries), grouped(table->capacity), hits, grouped(table->packets),
+          grouped(table->opened), grouped(table->evicted)),
+      0);
+}
+
 std::string changes_text(const ChurnResults& results) {
   const ChangeRun& changes = results.changes;
   std::string out =
@@ -155,6 +170,7 @@ std::string changes_text(const ChurnResults& results) {
                                rate_text(results.search->trials.front().rate_reached())),
                    0);
   }
+  out += flow_table_text(results.flow_table);
   return out;
 }
 

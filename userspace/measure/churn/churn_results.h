@@ -17,6 +17,7 @@
 #include "measure/churn/history.h"
 #include "measure/wire/latency_histogram.h"
 #include "stats/verdict.h"
+#include "svcbench/plane.h"
 #include "sys/net_counters.h"
 
 namespace svcbench {
@@ -100,6 +101,7 @@ struct ChurnResults {
   std::map<std::string, std::uint64_t> bad_after{};
   std::vector<std::string> examples{};  // of those, a few, of one change each
   std::optional<RateSearch> search{};
+  std::optional<FlowTable> flow_table{};  // at the end; none: the plane has none of its own
   nlohmann::json environment{};
   nlohmann::json run{};
   double seconds = 0;

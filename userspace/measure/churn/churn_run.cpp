@@ -425,6 +425,8 @@ Status ChurnRun::check_end() {
     return failure("{}: {} services were to be there after the changes, and the kernel has {}",
                    options_.plane, expected, entries);
   }
+  SVCB_TAKE(flow_table, plane_->flow_table());
+  results_.flow_table = flow_table;
   return {};
 }
 

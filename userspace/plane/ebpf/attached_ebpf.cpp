@@ -135,9 +135,9 @@ Delivery AttachedEbpf::delivery() const {
   return site_.ebpf.dsr ? Delivery::wrapped : Delivery::translated;
 }
 
-Result<std::optional<std::size_t>> AttachedEbpf::flow_entries() const {
+Result<std::optional<FlowTable>> AttachedEbpf::flow_table() const {
   SVCB_TAKE(report, plane_->flows());
-  return std::optional(report.entries);
+  return std::optional(static_cast<FlowTable>(report));
 }
 
 Status AttachedEbpf::attach(unsigned index) {

@@ -28,7 +28,7 @@ class AttachedEbpf final : public DataPlane {
   Status commit() override;
   Status forget_flows() override { return plane_->forget_flows(); }
   [[nodiscard]] Delivery delivery() const override;
-  [[nodiscard]] Result<std::optional<std::size_t>> flow_entries() const override;
+  [[nodiscard]] Result<std::optional<FlowTable>> flow_table() const override;
   [[nodiscard]] SyncCost sync_cost() const override { return cost_; }
   [[nodiscard]] Result<std::size_t> entries() const override { return plane_->entries(); }
   [[nodiscard]] Result<std::optional<Service>> find(const Frontend& frontend) const override {

@@ -248,7 +248,15 @@ Status EbpfPlane::fill_nodes(std::span<const Address> addresses) {
   return {};
 }
 
+Result<EbpfPlane::Counts> EbpfPlane::counts() const {
+  SVCB_TAKE(outcomes, sum_over_cpus(skeleton_->maps.counters));
+  SVCB_TAKE(events, sum_over_cpus(skeleton_->maps.events));
+  return Counts{std::move(outcomes), std::move(events)};
+}
+
 Status EbpfPlane::forget_flows() {
+  SVCB_TAKE(now, counts());
+  forgotten_ = std::move(now);
   SVCB_CHECK(view(skeleton_->maps.flows4, "").clear(sizeof(svcb_flow4), sizeof(svcb_way4)));
   SVCB_CHECK(view(skeleton_->maps.flows6, "").clear(sizeof(svcb_flow6), sizeof(svcb_way6)));
   SVCB_CHECK(view(skeleton_->maps.sessions4, "").clear(sizeof(svcb_session4), sizeof(svcb_sticky4)));
@@ -260,19 +268,27 @@ Status EbpfPlane::forget_flows() {
 Result<FlowReport> EbpfPlane::flows() const {
   SVCB_TAKE(ipv4, view(skeleton_->maps.flows4, "").count(sizeof(svcb_flow4), sizeof(svcb_way4)));
   SVCB_TAKE(ipv6, view(skeleton_->maps.flows6, "").count(sizeof(svcb_flow6), sizeof(svcb_way6)));
-  SVCB_TAKE(counters, sum_over_cpus(skeleton_->maps.counters));
-  SVCB_TAKE(events, sum_over_cpus(skeleton_->maps.events));
-  return FlowReport{.entries = ipv4 + ipv6,
-                    .capacity = std::size_t{bpf_map__max_entries(skeleton_->maps.flows4)} +
-                                bpf_map__max_entries(skeleton_->maps.flows6),
-                    .translated = counters[SVCB_TRANSLATED],
-                    .opened = events[SVCB_FLOW_OPENED],
-                    .expired = events[SVCB_FLOW_EXPIRED],
-                    .reselected = events[SVCB_FLOW_RESELECTED],
-                    .port_changed = events[SVCB_FLOW_PORT],
-                    .icmp = events[SVCB_ICMP_TRANSLATED],
-                    .refused = events[SVCB_REFUSED],
-                    .too_big = events[SVCB_TOO_BIG]};
+  SVCB_TAKE(now, counts());
+  const auto since = [](const std::vector<std::uint64_t>& all, const std::vector<std::uint64_t>& before,
+                        std::size_t which) { return all[which] - (before.empty() ? 0 : before[which]); };
+  const auto event = [&](svcb_event which) { return since(now.events, forgotten_.events, which); };
+  FlowReport report;
+  report.entries = ipv4 + ipv6;
+  report.capacity = bpf_map__max_entries(skeleton_->maps.flows4);
+  report.packets = since(now.outcomes, forgotten_.outcomes, SVCB_TRANSLATED);
+  report.opened = event(SVCB_FLOW_OPENED);
+  report.expired = event(SVCB_FLOW_EXPIRED);
+  report.reselected = event(SVCB_FLOW_RESELECTED);
+  report.port_changed = event(SVCB_FLOW_PORT);
+  report.icmp = event(SVCB_ICMP_TRANSLATED);
+  report.refused = event(SVCB_REFUSED);
+  report.too_big = event(SVCB_TOO_BIG);
+  // Two a flow that was opened, but for those that took an older entry's place.
+  const std::uint64_t written =
+      2 * report.opened -
+      std::min(2 * report.opened, report.expired + report.reselected + event(SVCB_FLOW_REPLACED));
+  report.evicted = written > report.entries ? written - report.entries : 0;
+  return report;
 }
 
 Result<std::size_t> EbpfPlane::entries() const {

@@ -64,21 +64,15 @@ struct EbpfOptions {
   ClusterCidr cluster_cidr{};             // clients that are not masqueraded
 };
 
-// What the programs remember of flows, and what they did beside translating.
-struct FlowReport {
-  std::size_t entries = 0;         // in the table now, of both families; a translated flow has two
-  std::size_t capacity = 0;        // of it
-  std::uint64_t translated = 0;    // packets
-  std::uint64_t opened = 0;        // flows; what was translated beside these hit an entry
+// What the programs did beside translating, since flows were last forgotten. A translated flow has two
+// entries.
+struct FlowReport : FlowTable {
   std::uint64_t expired = 0;       // entries that were found too old, or closed
   std::uint64_t reselected = 0;    // flows whose backend was gone
   std::uint64_t port_changed = 0;  // flows that needed another source port
   std::uint64_t icmp = 0;          // ICMP errors translated
   std::uint64_t refused = 0;       // packets to services without endpoints
   std::uint64_t too_big = 0;
-  // Two entries for each flow that was opened, less those that are there: what the kernel put out for room,
-  // beside what took an older entry's place. Right as long as nobody forgot any.
-  [[nodiscard]] std::uint64_t evicted() const { return 2 * opened > entries ? 2 * opened - entries : 0; }
 };
 
 class EbpfPlane final : public DataPlane {
@@ -117,6 +111,12 @@ class EbpfPlane final : public DataPlane {
   [[nodiscard]] GracePeriod& grace() { return grace_; }
 
  private:
+  struct Counts {
+    std::vector<std::uint64_t> outcomes;  // by enum svcb_outcome
+    std::vector<std::uint64_t> events;    // by enum svcb_event
+  };
+
+  [[nodiscard]] Result<Counts> counts() const;
   void next_generation();
   Status fill_nodes(std::span<const Address> addresses);
   EbpfPlane(plane_bpf* skeleton, MapWrites writes, GracePeriod grace)
@@ -128,6 +128,7 @@ class EbpfPlane final : public DataPlane {
   std::optional<FamilyMaps<Ipv4Abi>> ipv4_{};
   std::optional<FamilyMaps<Ipv6Abi>> ipv6_{};
   const Change* staged_ = nullptr;
+  Counts forgotten_{};  // what had been counted when flows were last forgotten; empty: never
 };
 
 }  // namespace svcbench
