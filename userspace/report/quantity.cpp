@@ -63,14 +63,17 @@ std::string quantity(double value, const std::string& unit) {
                      scale.name);
 }
 
-std::string quantity(const Cell& cell) {
-  const Scale scale = scale_of(cell.value, cell.unit);
-  const int decimals = decimals_of(cell.value / scale.one);
-  return quantity(cell.value, cell.unit) +
-         (cell.interval ? fmt::format(" [{}, {}]", digits(cell.interval->low / scale.one, decimals),
-                                      digits(cell.interval->high / scale.one, decimals))
-                        : " [?]");
+std::string quantity(double value, const std::optional<stats::Interval>& interval,
+                     const std::string& unit) {
+  const Scale scale = scale_of(value, unit);
+  const int decimals = decimals_of(value / scale.one);
+  return quantity(value, unit) +
+         (interval ? fmt::format(" [{}, {}]", digits(interval->low / scale.one, decimals),
+                                 digits(interval->high / scale.one, decimals))
+                   : " [?]");
 }
+
+std::string quantity(const Cell& cell) { return quantity(cell.value, cell.interval, cell.unit); }
 
 bool is_quantile(std::string_view name) {
   return name.size() > 1 && name[0] == 'p' && name[1] >= '0' && name[1] <= '9';

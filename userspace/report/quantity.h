@@ -14,6 +14,8 @@ namespace svcbench {
 [[nodiscard]] std::string quantity(double value, const std::string& unit);
 
 // "61.1 ms [60.2, 63.0]", all three in the unit that suits the value; "[?]" where there is no interval.
+[[nodiscard]] std::string quantity(double value, const std::optional<stats::Interval>& interval,
+                                   const std::string& unit);
 [[nodiscard]] std::string quantity(const Cell& cell);
 
 // Whether one of Cell::also is a quantile in the cell's unit: "p99.9", not "packets".
