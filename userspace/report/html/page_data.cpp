@@ -93,6 +93,10 @@ json sections_of(const std::vector<PageRun>& runs) {
       {"latency", "Not only the median", "Latency",
        "Most packets are alike; the slowest one in a thousand is another story, and mostly the machine's."},
       of_each(add_percentile_charts));
+  sections.add({"throughput", "How many packets a second", "Throughput", ""},
+               of_each(add_throughput_chart));
+  sections.add({"sync", "What an installation is made of", "Sync", ""},
+               of_each(add_sync_chart, add_fill_chart));
   sections.add({"program", "What the eBPF program itself takes", "Program", ""},
                of_each(add_program_chart));
   sections.add({"behaviour", "Whether it behaves as a Service does", "Behaviour", ""},

@@ -71,6 +71,9 @@ void add_chapter_figure(const std::vector<PageRun>& runs, nlohmann::json& blocks
 void add_growth_charts(const PageRun& run, nlohmann::json& blocks);
 void add_percentile_charts(const PageRun& run, nlohmann::json& blocks);
 void add_program_chart(const PageRun& run, nlohmann::json& blocks);
+void add_sync_chart(const PageRun& run, nlohmann::json& blocks);
+void add_fill_chart(const PageRun& run, nlohmann::json& blocks);
+void add_throughput_chart(const PageRun& run, nlohmann::json& blocks);
 
 void add_chapter_table(const PageRun& run, nlohmann::json& blocks);  // Table 4.2
 void add_crossings(const PageRun& run, nlohmann::json& blocks);

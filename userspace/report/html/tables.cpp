@@ -229,6 +229,8 @@ class ChapterTable {
     row(
         "entries for 1,000 new flows", [&](const std::string& plane) { return state(plane, "conntrack"); },
         [&](const std::string& plane) { return loan_.entries(plane, services_); });
+    row("own flows per 1,000 new flows",
+        [&](const std::string& plane) { return state(plane, "flow-table"); });
     group("Kernel requirement", "the book: iptables universal; IPVS a module; eBPF a recent kernel");
     row("needs", needs, needs);
     group("Memory", "not in the book");
