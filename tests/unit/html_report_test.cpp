@@ -388,6 +388,50 @@ TEST_CASE("report: Table 4.2 has the plane's own flows, where there are any") {
   CHECK(row[2].is_null());
 }
 
+TEST_CASE("report: a ruleset of one's own has its loads, with evidence, and what did not take it") {
+  json run = head("iptables");
+  run["schema_version"] = 2;
+  run["run"].erase("seed");
+  run["ruleset"] = {{"file", "/home/someone/rules"},
+                    {"family", "IPv4"},
+                    {"rules", 570},
+                    {"chains", 216},
+                    {"bytes", 81015}};
+  const auto load = [](const char* backend, const char* name, const json& median, const json& missing) {
+    const json wall = median.is_null() ? json::array() : json{4e6, 5e6, 6e6};
+    return json{{"backend", backend},
+                {"label", std::string("iptables-") + backend + " 1.8.9"},
+                {"load", name},
+                {"missing", missing},
+                {"median_wall_ns", median},
+                {"wall_ns", wall},
+                {"user_ns", wall},
+                {"system_ns", wall}};
+  };
+  run["loads"] = {
+      load("legacy", "first", nullptr, "it would not"), load("legacy", "reload", nullptr, "it would not"),
+      load("nft", "first", estimate(5e6), nullptr), load("nft", "reload", estimate(5e6), nullptr)};
+  const json data = data_of({run});
+  const json& table = block(data, "ruleset-0");
+  CHECK(table["title"] == "570 rules of IPv4, 216 chains");
+  REQUIRE(table["rows"].size() == 2);
+  CHECK(table["rows"][1][1] == "reload");
+  CHECK(data["cells"][table["rows"][1][2]["cell"].get<std::size_t>()][1] == "ruleset/iptables-nft/reload");
+  CHECK(table["rows"][1][3]["value"] == 5e6);
+  CHECK(table["after"] == json({"iptables-legacy 1.8.9 was not measured: it would not"}));
+  CHECK(data["runs"][0]["commands"].back().get<std::string>().find("--seed") == std::string::npos);
+  CHECK(data.dump().find("someone") == std::string::npos);
+  CHECK(find_section(data, "figure-4-1") == nullptr);
+
+  // Version 1 said no more of its run than its command.
+  json first = run;
+  first["schema_version"] = 1;
+  first.erase("run");
+  first["command"] = "iptables";
+  CHECK(block(data_of({first}), "ruleset-0")["rows"].size() == 2);
+  CHECK(data_of({first})["runs"][0]["commands"].empty());
+}
+
 TEST_CASE("report: an emulated run is marked; borrowed columns are marked, and explained") {
   json document = comparison();
   document["environment"]["emulated"] = "tcg";

@@ -35,13 +35,16 @@ TEST_CASE("old runs: each is read, with the figures that it has") {
       {"connect-1", {"connect"}},
       {"churn-1", {"churn"}},
       {"verify-1", {}},
+      {"ruleset-1", {"ruleset"}},
+      {"ruleset-2", {"ruleset"}},
   };
   for (const auto& [name, scenarios] : expected) {
     CAPTURE(name);
     REQUIRE(runs.count(name) == 1);
     const RunFile& run = runs.at(name);
-    CHECK(run.command == name.substr(0, name.find('-')));
-    CHECK(run.schema_version == 1);
+    const std::string command = name.substr(0, name.find('-'));
+    CHECK(run.command == (command == "ruleset" ? "iptables" : command));
+    CHECK(std::to_string(run.schema_version) == name.substr(command.size() + 1));
     std::set<std::string> found;
     for (const Cell& cell : run.cells) {
       found.insert(cell.scenario);

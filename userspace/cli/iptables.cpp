@@ -112,12 +112,7 @@ Status check_shape(const std::string& shape) {
 Result<int> run(IptablesInput input) {
   SVCB_TAKE(exports, input.exports.open());
   if (!input.ruleset.empty()) {
-    if (!exports.empty()) {
-      return usage_error(
-          "--csv, --markdown and --prometheus are of the chapter's table: with --ruleset give "
-          "--json");
-    }
-    return time_ruleset(input.ruleset, input.run);
+    return time_ruleset(input.ruleset, input.run, exports);
   }
   SVCB_CHECK(check_shape(input.shape));
   SVCB_TAKE(json, open_output(input.run.json));

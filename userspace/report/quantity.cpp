@@ -94,11 +94,16 @@ std::string ratio_text(const std::optional<stats::Estimate>& ratio) {
 
 std::string run_line(const RunFile& run) {
   const nlohmann::json& document = run.document;
+  // A ruleset of the user's own has neither services nor a seed.
+  const bool ruleset = document.contains("ruleset");
+  const std::string subject = ruleset ? fmt::format("{} rules of {}", text_at(document, "/ruleset/rules"),
+                                                    text_at(document, "/ruleset/family"))
+                                      : text_at(document, "/run/workload");
   std::string line = fmt::format(
-      "{}: {}, {}, svcbench {} ({}), kernel {}, CPU {}, seed {}", without_controls(run.path), run.command,
-      text_at(document, "/run/workload"), text_at(document, "/run/svcbench_version"),
-      text_at(document, "/run/git_revision"), text_at(document, "/environment/kernel/release"),
-      text_at(document, "/environment/cpu/model"), text_at(document, "/run/seed"));
+      "{}: {}, {}, svcbench {} ({}), kernel {}, CPU {}{}", without_controls(run.path), run.command, subject,
+      text_at(document, "/run/svcbench_version"), text_at(document, "/run/git_revision"),
+      text_at(document, "/environment/kernel/release"), text_at(document, "/environment/cpu/model"),
+      ruleset ? "" : ", seed " + text_at(document, "/run/seed"));
   const nlohmann::json::json_pointer started("/run/started_unix_seconds");
   if (document.contains(started) && document.at(started).is_number_integer() && document.at(started) > 0 &&
       document.at(started) < 1e11) {

@@ -35,6 +35,8 @@ constexpr std::array musts{
     Place{"seed", "/run/seed"},
     Place{"shape of the services", "/run/shape"},
     Place{"packets of a volley", "/run/packets"},
+    Place{"rules of the ruleset", "/ruleset/rules"},
+    Place{"bytes of the ruleset", "/ruleset/bytes"},
     Place{"choice of backends", "/run/ebpf/select", "random"},
     Place{"delivery", "/run/ebpf/forward", "dnat"},
 };

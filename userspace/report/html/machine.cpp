@@ -118,6 +118,9 @@ json facts_of(const PageRun& page_run) {
   };
   add("Measured", joined({started(run), seconds ? fmt::format("{} s", std::lround(*seconds)) : ""}));
   add("Services", at(run, "/workload"));
+  const std::string rules = at(document, "/ruleset/rules");
+  add("Ruleset",
+      rules.empty() ? "" : fmt::format("{} rules of {}", rules, at(document, "/ruleset/family")));
   add("Processor", processor(environment));
   add("Memory", memory(environment));
   add("Kernel", joined({at(environment, "/kernel/release"), at(environment, "/kernel/machine")}));
@@ -150,8 +153,10 @@ json commands_of(const PageRun& page_run) {
   const std::size_t arguments = line.find(fmt::format(" {}", page_run.file().command));
   const std::string again =
       arguments == std::string::npos ? line : "sudo ./svcbench" + line.substr(arguments);
-  commands.push_back(again +
-                     (seed.empty() || again.find("--seed") != std::string::npos ? "" : " --seed " + seed));
+  if (!again.empty()) {
+    commands.push_back(
+        again + (seed.empty() || again.find("--seed") != std::string::npos ? "" : " --seed " + seed));
+  }
   return commands;
 }
 

@@ -81,6 +81,7 @@ json sections_of(const std::vector<PageRun>& runs) {
       {"figure-4-1", "Loading the whole table", "Fig. 4.1",
        "What iptables needs to put a table of N Services in place, beside what the book measured."},
       [&](json& blocks) { add_chapter_figure(runs, blocks); });
+  sections.add({"ruleset", "Loading a ruleset of one's own", "Ruleset", ""}, of_each(add_ruleset));
   sections.add({"table-4-2", "Table 4.2, measured", "Table 4.2",
                 "The book cites this comparison; here is every cell of it that this kernel can run."},
                of_each(add_chapter_table, add_borrowed));

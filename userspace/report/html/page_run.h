@@ -81,6 +81,7 @@ void add_behaviours(const PageRun& run, nlohmann::json& blocks);
 void add_churn(const PageRun& run, nlohmann::json& blocks);
 void add_connects(const PageRun& run, nlohmann::json& blocks);
 void add_borrowed(const PageRun& run, nlohmann::json& blocks);
+void add_ruleset(const PageRun& run, nlohmann::json& blocks);  // of iptables --ruleset
 
 // The machine, how to repeat the run, and what was left out.
 [[nodiscard]] nlohmann::json machine_json(const PageRun& run);

@@ -11,6 +11,7 @@
 #include "plane/registry.h"
 #include "report/html/page_run.h"
 #include "report/json_parts.h"
+#include "run/cells.h"
 #include "service/text.h"
 
 namespace svcbench::html {
@@ -603,6 +604,47 @@ void add_churn(const PageRun& run, json& blocks) {
         "Service no longer, or not yet, has. Half changed: at an address that is nobody's backend."},
        {"head",
         {"phase", "packets", "sent", "wrong", "half changed", "damaged", "lost", "delayed", "p50", "p99"}},
+       {"rows", std::move(rows)},
+       {"after", std::move(after)}});
+}
+
+void add_ruleset(const PageRun& run, json& blocks) {
+  const Field ruleset = run.document().at("ruleset");
+  if (ruleset.is_null()) {
+    return;
+  }
+  json rows = json::array();
+  json after = json::array();
+  for (const Field& one : run.document().at("loads").elements()) {
+    const std::string load = one.at("load").text();
+    const std::string missing = one.at("missing").text_if_any();
+    const Cell* cell = run.find(
+        fmt::format("ruleset/{}/{}", id_part("iptables-" + one.at("backend").text()), id_part(load)));
+    if (cell == nullptr) {
+      if (load == "first") {
+        after.push_back(fmt::format("{} was not measured: {}", one.at("label").text(), missing));
+      }
+      continue;
+    }
+    const auto part = [&](const char* name) {
+      const auto found = cell->also.find(name);
+      return found == cell->also.end()
+                 ? json()
+                 : json{{"value", found->second}, {"low", json()}, {"high", json()}, {"unit", "ns"}};
+    };
+    rows.push_back({one.at("label").text(), load == "first" ? "first load" : load, linked(run, cell),
+                    part("tool_user_ns"), part("tool_system_ns"), grouped(cell->samples)});
+  }
+  blocks.push_back(
+      {{"id", fmt::format("ruleset-{}", run.index())},
+       {"run", run.index()},
+       {"title", fmt::format("{} rules of {}, {} chains", grouped(ruleset.at("rules").count()),
+                             ruleset.at("family").text(), grouped(ruleset.at("chains").count()))},
+       {"caption",
+        "iptables-restore of the whole ruleset, launch to exit: medians with 95 % intervals. First load: "
+        "into "
+        "a network namespace without rules; reload: over itself, where it is in place."},
+       {"head", {"back end", "load", "time", "user", "system", "loads"}},
        {"rows", std::move(rows)},
        {"after", std::move(after)}});
 }
