@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "measure/compare_run.h"
 #include "measure/emulation.h"
 #include "report/escape.h"
 #include "report/explain.h"
@@ -77,11 +78,11 @@ void add_path_costs(Costs& costs, const RunFile& run, const Cell& cell) {
   const std::string flow = kind_of(cell).substr(0, kind_of(cell).find('/'));
   add_cell(costs, run, "instrument/clock", "one reading of the clock");
   for (const auto& [plane, what] :
-       {std::pair{"sink", "empty sink at the node's ingress: one veth and the stamps"},
-        {"redirect-xdp", "a program that only redirects, at XDP"},
-        {"redirect-tc", "a program that only redirects, at tc"},
-        {"route-xdp", "an XDP program that only routes"},
-        {"route-tc", "a tc program that only routes"}}) {
+       {std::pair{instrument_sink, "empty sink at the node's ingress: one veth and the stamps"},
+        {instrument_redirect_xdp, "a program that only redirects, at XDP"},
+        {instrument_redirect_tc, "a program that only redirects, at tc"},
+        {instrument_route_xdp, "an XDP program that only routes"},
+        {instrument_route_tc, "a tc program that only routes"}}) {
     for (const Cell& one : run.cells) {
       if (one.scenario == "path" && one.plane == plane && kind_of(one).starts_with(flow + "/")) {
         add_cell(costs, one, what);
@@ -89,7 +90,7 @@ void add_path_costs(Costs& costs, const RunFile& run, const Cell& cell) {
       }
     }
   }
-  if (cell.plane != "null") {
+  if (cell.plane != instrument_null) {
     add_cell(costs, run, fmt::format("{}/null/{}/{}", cell.scenario, cell.services, kind_of(cell)),
              "plain forwarding, the same packets");
   }

@@ -92,6 +92,19 @@ std::string ratio_text(const std::optional<stats::Estimate>& ratio) {
                      ratio->interval->high, decimals);
 }
 
+std::string started_text(const nlohmann::json& run) {
+  constexpr std::int64_t end_of_year_9999 = 253'402'300'799;
+  const auto found = run.find("started_unix_seconds");
+  if (found == run.end() || !found->is_number_integer()) {
+    return "";
+  }
+  const auto seconds = found->get<std::int64_t>();
+  if (seconds <= 0 || seconds > end_of_year_9999) {
+    return "";
+  }
+  return fmt::format("{:%Y-%m-%d %H:%M} UTC", fmt::gmtime(static_cast<std::time_t>(seconds)));
+}
+
 std::string run_line(const RunFile& run) {
   const nlohmann::json& document = run.document;
   // A ruleset of the user's own has neither services nor a seed.
@@ -104,13 +117,8 @@ std::string run_line(const RunFile& run) {
       text_at(document, "/run/svcbench_version"), text_at(document, "/run/git_revision"),
       text_at(document, "/environment/kernel/release"), text_at(document, "/environment/cpu/model"),
       ruleset ? "" : ", seed " + text_at(document, "/run/seed"));
-  const nlohmann::json::json_pointer started("/run/started_unix_seconds");
-  if (document.contains(started) && document.at(started).is_number_integer() && document.at(started) > 0 &&
-      document.at(started) < 1e11) {
-    line += fmt::format(", {:%Y-%m-%d %H:%M} UTC",
-                        fmt::gmtime(static_cast<std::time_t>(document.at(started).get<std::int64_t>())));
-  }
-  return line;
+  const std::string started = started_text(document.at("run"));
+  return started.empty() ? line : line + ", " + started;
 }
 
 }  // namespace svcbench

@@ -24,6 +24,9 @@ namespace svcbench {
 // "1.07 [1.02,1.13]".
 [[nodiscard]] std::string ratio_text(const std::optional<stats::Estimate>& ratio);
 
+// When a run began, of its "run": "2026-11-23 10:51 UTC"; "" where it does not say.
+[[nodiscard]] std::string started_text(const nlohmann::json& run);
+
 // "run.json: compare of 1,000 services ..., svcbench 0.1.0 (b62a253), kernel 6.18.44, CPU AMD EPYC, seed 1,
 // 2026-11-23 10:51 UTC".
 [[nodiscard]] std::string run_line(const RunFile& run);

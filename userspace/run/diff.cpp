@@ -6,6 +6,8 @@
 #include <unordered_map>
 #include <unordered_set>
 
+#include "measure/compare_run.h"
+#include "measure/connect_run.h"
 #include "measure/emulation.h"
 #include "service/text.h"
 #include "stats/change.h"
@@ -182,7 +184,8 @@ std::optional<double> change_of_machine(const std::vector<Changed>& figures) {
 }  // namespace
 
 bool is_control(const Cell& cell) {
-  constexpr std::array planes{"null", "sink", "redirect-xdp", "redirect-tc", "plain"};
+  constexpr std::array<std::string_view, 5> planes{
+      instrument_null, instrument_sink, instrument_redirect_xdp, instrument_redirect_tc, connect_plain};
   const bool plane = std::find(planes.begin(), planes.end(), cell.plane) != planes.end();
   const bool empty = cell.scenario == "program" && cell.what.starts_with("empty");
   return (plane && (cell.scenario == "path" || cell.scenario == "connect")) || empty ||

@@ -54,6 +54,9 @@ class PageRun {
   std::string* wrong_;
 };
 
+// At the end, unless it is there already.
+void add_unique(std::vector<std::string>& names, std::string name);
+
 // "path/ebpf-xdp/1000/new/last/UDP"; without `rest` where it is empty.
 [[nodiscard]] std::string cell_id(std::string_view scenario, std::string_view plane, std::size_t services,
                                   std::string_view rest);

@@ -3,6 +3,7 @@
 // instead of the figure, `beside` it in a lighter hand, `note` under it, `mood` (good, bad, none), `to`
 // (what it links to); null where there is nothing.
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <cmath>
@@ -335,12 +336,6 @@ std::string course_text(const Field& one, bool other_side) {
   return course.ends_with("throughout") ? fmt::format("{} at every N", word) : "inconclusive";
 }
 
-void add_unique(std::vector<std::string>& names, const std::string& name) {
-  if (std::find(names.begin(), names.end(), name) == names.end()) {
-    names.push_back(name);
-  }
-}
-
 void add_crossing_table(const PageRun& run, const std::string& what, const std::vector<Field>& crossings,
                         json& blocks) {
   std::vector<std::string> planes;
@@ -391,22 +386,14 @@ struct Behaviour {
   std::vector<std::string> not_offered{};
 };
 
-std::string joined(const std::vector<std::string>& names) {
-  std::string out;
-  for (const std::string& name : names) {
-    out += (out.empty() ? "" : ", ") + name;
-  }
-  return out;
-}
-
 json behaviour_cell(const Behaviour& one) {
   if (!one.failed.empty()) {
-    return {{"text", "✕ fails"}, {"mood", "bad"}, {"note", joined(one.failed)}};
+    return {{"text", "✕ fails"}, {"mood", "bad"}, {"note", fmt::format("{}", fmt::join(one.failed, ", "))}};
   }
   if (!one.passed.empty()) {
     json out{{"text", "✓ passes"}, {"mood", "good"}};
     if (!one.not_offered.empty()) {
-      out["note"] = "not offered: " + joined(one.not_offered);
+      out["note"] = fmt::format("not offered: {}", fmt::join(one.not_offered, ", "));
     }
     return out;
   }
