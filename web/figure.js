@@ -150,11 +150,46 @@ svcbench.figure = (() => {
     return [...marks, ...sets, ...fits, ...whiskers];
   };
 
-  const stack_sets = (block) => block.parts.map((part, i) => ({
-    label: part.name, part, data: part.values.map((value) => Math.max(value, 0)), stack: "parts",
-    backgroundColor: css(`--part-${i + 1}`), borderColor: css("--paper"), borderWidth: { right: 1 },
+  // Bars lie: their names stand to the left of them.
+  const lies = (block) => block.chart === "stack" || block.chart === "bars";
+  const bar = (slot) => ({
+    backgroundColor: css(`--part-${slot}`), borderColor: css("--paper"), borderWidth: { right: 1 },
     borderSkipped: false, barPercentage: 0.72, categoryPercentage: 0.9,
+  });
+  // Which of the four shades the i-th of so many sets has: the strongest is always used.
+  const shade = (count, i) => 4 - count + i + 1;
+
+  const stack_sets = (block) => block.parts.map((part, i) => ({
+    label: part.name, part, data: part.values.map((value) => Math.max(value, 0)), stack: "parts", ...bar(i + 1),
   }));
+
+  const bar_sets = (page, block) => block.sets.map((one, i) => {
+    const cells = one.cells.map((index) => (index === null ? null : page.cells[index]));
+    return { label: one.name, cells, data: cells.map((cell) => (cell ? cell.value : 0)), ...bar(shade(block.sets.length, i)) };
+  });
+
+  // The intervals of bars.
+  const whiskers = {
+    id: "whiskers",
+    afterDatasetsDraw(chart) {
+      const { ctx, scales } = chart;
+      ctx.save();
+      ctx.strokeStyle = css("--ink");
+      ctx.lineWidth = 1.5;
+      chart.data.datasets.forEach((set, i) => {
+        chart.getDatasetMeta(i).data.forEach((element, at) => {
+          const cell = set.cells ? set.cells[at] : null;
+          if (cell && cell.low !== null) {
+            ctx.beginPath();
+            ctx.moveTo(scales.x.getPixelForValue(cell.low), element.y);
+            ctx.lineTo(scales.x.getPixelForValue(cell.high), element.y);
+            ctx.stroke();
+          }
+        });
+      });
+      ctx.restore();
+    },
+  };
 
   // ---- axes ----
 
@@ -236,11 +271,22 @@ svcbench.figure = (() => {
     if (block.chart === "stack") {
       const total = page.cells[block.totals[item.index]];
       return {
-        head: `${block.categories[item.index]}: ${set.label}`, value: format.value(set.part.values[item.index], "ns", 4),
-        lines: [`of ${format.value(total.value, "ns", 4)} ${format.interval(total, 4)}`,
+        head: `${block.categories[item.index]}: ${set.label}`,
+        value: set.part.values[item.index] === null ? "none" : format.value(set.part.values[item.index], block.y.unit, 4),
+        lines: [`of ${format.value(total.value, block.y.unit, 4)} ${format.interval(total, 4)}`,
           `${format.count(total.samples)} samples of the whole`],
         cell: total,
       };
+    }
+    if (block.chart === "bars") {
+      const cell = set.cells[item.index];
+      const head = `${block.categories[item.index]}: ${set.label}`;
+      return cell ? {
+        head, value: format.value(cell.value, cell.unit, 4),
+        lines: [cell.low === null ? "too few rounds for an interval" : `95 % interval ${format.interval(cell, 4)}`,
+          `${format.count(cell.samples)} samples`],
+        cell,
+      } : { head, value: "not measured", lines: [] };
     }
     const point = set.data[item.index];
     if (point.mark) {
@@ -380,21 +426,23 @@ svcbench.figure = (() => {
   // ---- the whole ----
 
   const options_of = (page, block, sets, look, wide) => {
-    const stack = block.chart === "stack";
+    const lying = lies(block);
     const shared = {
-      animation: false, responsive: true, maintainAspectRatio: false, ...(stack ? {} : { parsing: false }),
+      animation: false, responsive: true, maintainAspectRatio: false, ...(lying ? {} : { parsing: false }),
       devicePixelRatio: look.print ? 3 : Math.max(2, window.devicePixelRatio || 1),
-      interaction: { mode: stack ? "point" : "measured", intersect: stack },
-      layout: { padding: { right: wide && !stack ? width_of_names(sets) + 24 : 12, top: 8 } },
-      plugins: { legend: { display: false }, tooltip: tooltip_of(page, block), names: { on: wide && !stack } },
+      interaction: { mode: lying ? "point" : "measured", intersect: lying },
+      layout: { padding: { right: wide && !lying ? width_of_names(sets) + 24 : 12, top: 8 } },
+      plugins: { legend: { display: false }, tooltip: tooltip_of(page, block), names: { on: wide && !lying } },
     };
-    if (stack) {
+    if (lying) {
+      const stacked = block.chart === "stack";
+      const highest = Math.max(0, ...sets.flatMap((set) => (set.cells || []).map((cell) => (cell ? cell.high || 0 : 0))));
       return {
         ...shared, indexAxis: "y",
         scales: {
-          x: { stacked: true, min: 0, grid: grid(), border, title: title(block.y.title),
-            ticks: { ...text(), callback: (value) => format.tick(value, "ns") } },
-          y: { stacked: true, grid: { display: false, drawBorder: false }, border, ticks: { ...text(), color: css("--ink") } },
+          x: { stacked, min: 0, suggestedMax: highest, grid: grid(), border, title: title(block.y.title),
+            ticks: { ...text(), maxRotation: 0, maxTicksLimit: 8, callback: (value) => format.tick(value, block.y.unit) } },
+          y: { stacked, grid: { display: false, drawBorder: false }, border, ticks: { ...text(), color: css("--ink") } },
         },
       };
     }
@@ -411,17 +459,18 @@ svcbench.figure = (() => {
     if (holder.chart) {
       holder.chart.destroy();
     }
-    const sets = block.chart === "stack" ? stack_sets(block) : line_sets(page, block);
+    const sets = block.chart === "stack" ? stack_sets(block) : block.chart === "bars" ? bar_sets(page, block)
+      : line_sets(page, block);
     const wide = holder.box.clientWidth >= narrow;
     holder.wide = wide;
-    holder.legend.hidden = wide && block.chart !== "stack";
+    holder.legend.hidden = (wide && !lies(block)) || (block.sets || []).length === 1;
     holder.chart = new Chart(holder.canvas, {
-      type: block.chart === "stack" ? "bar" : "line",
-      data: block.chart === "stack" ? { labels: block.categories, datasets: sets } : { datasets: sets },
+      type: lies(block) ? "bar" : "line",
+      data: lies(block) ? { labels: block.categories, datasets: sets } : { datasets: sets },
       options: options_of(page, block, sets, look, wide),
-      plugins: [names],
+      plugins: [names, whiskers],
     });
   };
 
-  return { draw, reach_by_keys, paint, points_of, percent, plane_of, narrow, css };
+  return { draw, lies, shade, reach_by_keys, paint, points_of, percent, plane_of, narrow, css };
 })();

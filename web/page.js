@@ -87,9 +87,17 @@
   const rows_behind = (block) => {
     if (block.chart === "stack") {
       return {
-        head: ["program", ...block.parts.map((part) => part.name), "whole"],
-        rows: block.categories.map((name, i) => [name, ...block.parts.map((part) => ({ text: format.value(part.values[i], "ns") })),
+        head: [block.first, ...block.parts.map((part) => part.name), "whole"],
+        rows: block.categories.map((name, i) => [name,
+          ...block.parts.map((part) => (part.values[i] === null ? null : { text: format.value(part.values[i], block.y.unit) })),
           { cell: block.totals[i] }]),
+      };
+    }
+    if (block.chart === "bars") {
+      return {
+        head: [block.first, ...block.sets.map((set) => set.name)],
+        rows: block.categories.map((name, i) => [name,
+          ...block.sets.map((set) => (set.cells[i] === null ? null : { cell: set.cells[i] }))]),
       };
     }
     const columns = block.series.map((series) => ({ series, points: figure.points_of(page, block, series) }));
@@ -135,8 +143,9 @@
         + "Enter goes to the evidence. The same figures are in the table below.",
     });
     const box = make("div", { class: `plot ${block.chart}` }, canvas);
-    const legend = make("ul", { class: "legend", "aria-hidden": "true" }, ...(block.chart === "stack"
-      ? block.parts.map((part, i) => make("li", {}, make("span", { class: `swatch part-${i + 1}` }), part.name))
+    const shaded = block.parts || block.sets;  // no lines, but bars
+    const legend = make("ul", { class: "legend", "aria-hidden": "true" }, ...(shaded
+      ? shaded.map((one, i) => make("li", {}, make("span", { class: `swatch part-${figure.shade(shaded.length, i)}` }), one.name))
       : block.series.map((series) => make("li", {}, make("span", { class: `swatch slot-${series.slot || figure.plane_of(page, series.plane).slot}` }), series.name))));
     const behind = rows_behind(block);
     const holder = { block, canvas, box, legend, chart: null };
@@ -278,7 +287,7 @@
     make("a", { href: "#top", class: "brand" }, "svcbench"),
     make("ul", {}, ...sections.map(([id, words]) => make("li", {}, make("a", { href: `#${id}` }, words)))),
     make("div", { class: "switches" },
-      holders.some(({ block }) => block.chart !== "stack")
+      holders.some(({ block }) => !figure.lies(block))
         ? switch_of("Axes", "axes", [["log", "Log"], ["linear", "Linear"]], "log", (value) => {
           look.log = value === "log";
           draw_all();

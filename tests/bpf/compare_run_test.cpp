@@ -73,7 +73,8 @@ TEST_CASE("compare: without live frames all but what needs packets is measured, 
           "here");
     CHECK(inconclusive(results, "ebpf-constant"));
     CHECK(inconclusive(results, "lookup-2-5us"));
-    CHECK(render_comparison(results, false).find(results.notes.front().substr(0, 60)) != std::string::npos);
+    CHECK(render_comparison(results, false, Bars::digits).find(results.notes.front().substr(0, 60)) !=
+          std::string::npos);
   });
 }
 
@@ -89,7 +90,7 @@ TEST_CASE("compare: without live frames nothing is installed for the path alone"
     CHECK(results.states.empty());
     CHECK(results.path_missing == "no live frames here");
     CHECK(inconclusive(results, "ebpf-constant"));
-    CHECK(render_paths(results) ==
+    CHECK(render_paths(results, Bars::digits) ==
           "No packets are sent, so that the path is not measured: no live frames here\n");
     const CompareResults others =
         without_live_frames({.sync = false, .update = true, .path = false, .state = false});

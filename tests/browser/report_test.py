@@ -126,7 +126,7 @@ class Page(unittest.TestCase):
     def test_every_section_of_every_run(self):
         self.open(self.whole)
         ids = self.js("return [...document.querySelectorAll('main > section')].map((one) => one.id)")
-        self.assertEqual(ids, ["verdicts", "figure-4-1", "table-4-2", "growth", "latency", "program", "behaviour", "churn",
+        self.assertEqual(ids, ["verdicts", "figure-4-1", "table-4-2", "growth", "latency", "throughput", "sync", "program", "behaviour", "churn",
                                "evidence", "environment"])
         self.assertEqual(self.js("return document.querySelectorAll('.verdict .outcome').length"), 3)
         self.assertEqual(self.js("return document.getElementById('verdicts-title').textContent"),
@@ -149,22 +149,22 @@ class Page(unittest.TestCase):
                    if (pixels[i + 3] > 200) colours.add(pixels[i] << 16 | pixels[i + 1] << 8 | pixels[i + 2]);
                  }
                  const chart = Chart.getChart(canvas);
-                 const sets = chart.data.datasets.filter((set) => set.series || set.part);
-                 return {id: figure.id, colours: colours.size, label: canvas.getAttribute("aria-label"), sets: sets.length,
+                 const sets = chart.data.datasets.filter((set) => set.series || set.part || set.cells);
+                 return {id: figure.id, bars: chart.config.type === "bar", colours: colours.size, label: canvas.getAttribute("aria-label"), sets: sets.length,
                          rows: figure.querySelectorAll("table tbody tr").length,
                          columns: figure.querySelectorAll("table thead th").length,
                          numbers: [...figure.querySelectorAll("table td")].filter((td) => /\\d/.test(td.textContent)).length,
                          titles: [chart.options.scales.x.title.text, chart.options.scales.y.title?.text || ""]};
                });""")
-        self.assertEqual(len(figures), 9)
+        self.assertEqual(len(figures), 12)
         for figure in figures:
             with self.subTest(figure["id"]):
                 self.assertGreater(figure["colours"], 5)
                 self.assertGreaterEqual(figure["columns"], figure["sets"] + 1)
                 self.assertGreaterEqual(figure["rows"], 3)
-                self.assertGreater(figure["numbers"], 5)
+                self.assertGreater(figure["numbers"], 5 if figure["columns"] > 2 else 2)
                 self.assertIn("table below", figure["label"])
-                self.assertTrue(all(figure["titles"]) or "program" in figure["id"])
+                self.assertTrue(all(figure["titles"]) or figure["bars"])
 
     def test_a_table_says_what_its_chart_draws(self):
         self.open(self.one)
@@ -224,6 +224,64 @@ class Page(unittest.TestCase):
         place["x"] -= 3  # a bar's point is its end
         told = self.hover(place)
         self.assertIn("XDP, hot: DNAT and checksums\n60.00 ns\nof 130.0 ns [123.5, 143.0]", told)
+
+    def test_bars_tell_what_was_measured_and_what_was_not(self):
+        self.open(self.whole)
+        place = self.point("canvas-throughput-chart-0", "later packets", 1)
+        place["x"] -= 3  # a bar's point is its end
+        self.assertEqual(self.hover(place).split("\n"),
+                         ["iptables-legacy: later packets", "515.0 k packets/s", "95 % interval [500.0, 530.0]", "7 samples"])
+        place = self.point("canvas-fill-chart-1", "fill of empty maps", 2)
+        place["x"] -= 3
+        self.assertIn("mapped: fill of empty maps\n1.000 ms\n95 % interval [0.950, 1.100]", self.hover(place))
+        place = self.point("canvas-sync-chart-0", "its tool, system time", 0)
+        place["x"] -= 3
+        self.assertIn("iptables-legacy: its tool, system time\n30.00 ms\nof 100.0 ms", self.hover(place))
+        tables = self.js(
+            """return ["throughput-chart-0", "sync-chart-0", "fill-chart-1"].map((id) => {
+                 document.querySelector(`#${id} details`).open = true;
+                 return [...document.querySelectorAll(`#${id} tr`)].map((row) => [...row.cells].map((cell) => cell.innerText));
+               });""")
+        self.assertEqual(tables[0][0], ["plane", "first packets of flows", "later packets"])
+        self.assertEqual(tables[0][4][0], "nftables")
+        self.assertEqual(tables[0][4][2], "–")  # nothing was measured, and nothing is drawn
+        self.assertEqual(tables[1][0], ["plane", "generating text or messages", "its tool, user time", "its tool, system time",
+                                        "the rest of the commit", "whole"])
+        self.assertEqual(tables[1][1][:5], ["iptables-legacy", "10.0 ms", "20.0 ms", "30.0 ms", "40.0 ms"])
+        self.assertEqual(tables[1][4][:5], ["eBPF, XDP", "10.0 ms", "–", "–", "90.0 ms"])
+        self.assertEqual([row[0] for row in tables[2]], ["writes", "single", "batch", "mapped"])
+        drawn = self.js("""const chart = Chart.getChart("canvas-throughput-chart-0");
+                           return chart.data.datasets.map((set) => set.data);""")
+        self.assertEqual(drawn[1][3], 0)
+        self.assertAlmostEqual(drawn[0][0], 1e9 / 1800 * 1.03)
+
+    def test_keys_reach_bars(self):
+        self.open(self.whole)
+        canvas = self.browser.find_element(By.ID, "canvas-throughput-chart-0")
+        self.js("arguments[0].focus()", canvas)
+        spoken = "return document.getElementById('spoken').textContent"
+        keys = ActionChains(self.browser)
+        keys.send_keys(Keys.ARROW_RIGHT).perform()
+        self.assertIn("plain forwarding: first packets of flows, 572.2 k packets/s, 95 % interval", self.js(spoken))
+        ActionChains(self.browser).send_keys(Keys.ARROW_DOWN, *[Keys.ARROW_RIGHT] * 3).perform()
+        self.assertEqual(self.js(spoken), "nftables: later packets, not measured")
+        ActionChains(self.browser).send_keys(Keys.ARROW_RIGHT, Keys.ENTER).perform()
+        self.assertEqual(self.js("return document.activeElement.querySelector('code').textContent"),
+                         "throughput/ebpf-xdp/1000/established/random/UDP")
+
+    def test_own_flows_have_a_row_and_evidence(self):
+        self.open(self.one)
+        row = self.js(
+            """const row = [...document.querySelectorAll("#table-4-2-0 tbody tr")]
+                 .find((one) => one.cells[0].innerText.startsWith("own flows"));
+               return [[...row.cells].map((cell) => cell.innerText.split("\\n")[0].trim()),
+                       page_cell(row.querySelectorAll("a")[0])];
+               function page_cell(link) {
+                 return document.querySelector(link.getAttribute("href")).querySelector("code").textContent;
+               }""")
+        self.assertEqual(row[0][:5], ["own flows per 1,000 new flows", "–", "–", "–", "–"])
+        self.assertTrue(row[0][5].startswith("2,000"))
+        self.assertEqual(row[1], "state/ebpf-xdp/1000/flow-table")
 
     def test_linear_and_log(self):
         self.open(self.one)

@@ -60,8 +60,11 @@ def compare(sizes=(100, 500, 1000), planes=None, positions=("first", "last", "ra
                     for protocol in protocols:
                         cost = base * share * (n / 100) ** (b if flow == "new flow" else 0)
                         run["paths"].append(path(plane, n, flow, position, cost, protocol))
+                        if position == "random" and (plane, flow) != ("nftables", "established flow"):
+                            run["paths"][-1]["packets_per_second"] = [1e9 / cost * (1 + i / 100) for i in range(7)]
             if plane == "null":
                 continue
+            ebpf = plane.startswith("ebpf")
             for way in (["partial", "full"] if plane.startswith("iptables") else [None]):
                 cost = {"partial": 2e4, "full": 9e4}.get(way, 100) * n + (2.5e6 if plane == "nftables" else 0)
                 run["updates"].append({
@@ -69,10 +72,12 @@ def compare(sizes=(100, 500, 1000), planes=None, positions=("first", "last", "ra
                     "commit_ns": [[cost]] * 6, "stage_ns": [[1.0]] * 6})
             run["syncs"].append({
                 "plane": plane, "services": n, "p50_ns": estimate(n * 1e5),
-                "repeats": [{"generate_ns": n * 1e4, "commit_ns": n * 9e4, "user_us": 1, "system_us": 1, "tools": 1,
-                             "input_bytes": 9}] * 6})
+                "repeats": [{"generate_ns": n * 1e4, "commit_ns": n * 9e4, "user_us": 0 if ebpf else n * 20,
+                             "system_us": 0 if ebpf else n * 30, "tools": 0 if ebpf else 1,
+                             "input_bytes": 0 if ebpf else 9}] * 6})
             run["states"].append({
-                "plane": plane, "services": n, "conntrack_entries_per_1000_new_flows": 0 if "ebpf" in plane else 1000,
+                "plane": plane, "services": n, "conntrack_entries_per_1000_new_flows": 0 if ebpf else 1000,
+                "flow_table_entries_per_1000_new_flows": 2000 if ebpf else None,
                 "kernel_bytes": 1e6, "kernel_bytes_interval": [9e5, 2e6], "kernel_bytes_method": "maps",
                 "user_peak": {"bytes": 3e6, "own_bytes": 1e6, "tool_bytes": 2e6, "method": "VmHWM"}})
         run["growth"].append(growth(plane, "new flow, last UDP", b))
@@ -88,6 +93,10 @@ def ebpf():
     run = head("ebpf")
     run.update(updates=[], ratios=[], growth=[], fills=[], programs=[], account_checks=[], paths=[], path_growth=[],
                path_notes=[], instrument={"clock_ns": 30.0})
+    for writes, ns in (("single", 9e6), ("batch", 3e6), ("mapped", 1e6)):
+        for n in (100, 1000):
+            run["fills"].append({"writes": writes, "services": n, "backends": 3 * n, "batched": True, "map_bytes": 4096,
+                                 "p50_ns": estimate(ns * n / 1000), "ns": [ns * n / 1000] * 6})
     for hook in ("xdp", "tc"):
         for depth, ns, destinations in (("empty", 30, [None]), ("rewind", 31, [None]),
                                         ("lookup", 70, ["hot", "uniform"]), ("dnat", 130, ["hot", "uniform"])):

@@ -72,6 +72,33 @@ TEST_CASE("iptables --shape chapter: 3N + 7, every back end, valid JSON, and the
   CHECK(host_becomes(before));
 }
 
+bool is_ascii(const std::string& text) {
+  return std::all_of(text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) < 0x80; });
+}
+
+TEST_CASE("iptables: curves of blocks in UTF-8, of digits with --ascii or in another locale") {
+  const auto curves = [](const std::string& locale, const std::vector<std::string>& options) {
+    std::vector<std::string> argv{"env",    "LC_ALL=" + locale, SVCBENCH_BINARY, "iptables", "--services",
+                                  "100",    "--sweep",          "10,50",         "--rounds", "2",
+                                  "--quiet"};
+    argv.insert(argv.end(), options.begin(), options.end());
+    const Ran ran = run_program(argv);
+    CHECK_MESSAGE(ran.status == 4, ran.err);  // two rounds decide nothing
+    CHECK(ran.out.find("Curves over N: a bar at each of 3 sizes") != std::string::npos);
+    return ran.out;
+  };
+  const std::string blocks = curves("C.UTF-8", {});
+  CHECK(blocks.find("\nreload of the whole table  ▁ ") != std::string::npos);
+  for (const std::string& digits : {curves("C.UTF-8", {"--ascii"}), curves("C", {})}) {
+    CHECK(digits.find("\nreload of the whole table  1 ") != std::string::npos);
+    CHECK(is_ascii(digits));
+  }
+  // Fewer than three sizes are no curve.
+  const Ran two = svcbench({"iptables", "--services", "20", "--sweep", "10", "--rounds", "1", "--quiet"});
+  CHECK(two.status == 4);
+  CHECK(two.out.find("Curves") == std::string::npos);
+}
+
 TEST_CASE("iptables: one round decides nothing, and --quiet says nothing") {
   const Ran ran = svcbench({"iptables", "--services", "3", "--rounds", "1", "--quiet"});
   CHECK_MESSAGE(ran.status == 4, ran.err);

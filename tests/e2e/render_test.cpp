@@ -121,6 +121,18 @@ TEST_CASE(
   const json result = read_json(file);
   CHECK(result["ruleset"]["rules"] == lines_with(saved.out, "-A "));
   CHECK(ran.out.find("rules of IPv4") != std::string::npos);
+  // Whatever reads runs reads this one.
+  CHECK(svcbench({"report", file, "-o", folder.path("page.html")}).status == 0);
+  CHECK(read_file(folder.path("page.html")).find("ruleset/iptables-nft/reload") != std::string::npos);
+  const Ran listed = svcbench({"explain", file});
+  CHECK(listed.out.find("ruleset/iptables-nft/first") != std::string::npos);
+  CHECK(svcbench({"explain", file, "ruleset/iptables-nft/reload"}).status == 0);
+  CHECK(svcbench({"diff", file, file}).status == 0);
+  const Ran exported = svcbench({"export", file, "--csv"});
+  CHECK(exported.out.find("ruleset/iptables-nft/reload") != std::string::npos);
+  const Ran at_once = svcbench({"iptables", "--ruleset", rules, "--rounds", "1", "--csv", "-"});
+  CHECK(at_once.out.starts_with("id,scenario,plane"));  // and no table beside it
+  CHECK(at_once.out.find("ruleset/iptables-nft/first") != std::string::npos);
   CHECK(ran.out.find("first load") != std::string::npos);
   for (const json& load : result["loads"]) {
     if (load["missing"].is_null()) {

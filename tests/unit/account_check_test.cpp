@@ -44,7 +44,7 @@ TEST_CASE("account check: a line a hook says whether they agree, the floor, and 
   results.account_checks = {check_of(101), check_of(120), {}};
   results.account_checks[1].hook = "xdp";
   results.account_checks[2].not_offered = "the kernel keeps none";
-  std::string text = render_results(results);
+  std::string text = render_results(results, Bars::digits);
   for (char& character : text) {
     character = character == '\n' ? ' ' : character;
   }

@@ -267,7 +267,7 @@ TEST_CASE("borrow: Table 4.2 has the column, marked, in 100 columns; the other r
   ours.borrowed = borrow(guest(), "guest.json", ours);
   ours.notes.push_back(describe_borrowed(*ours.borrowed));
   ours.verdicts = judge(ours);
-  const std::string text = render_comparison(ours, false);
+  const std::string text = render_comparison(ours, false, Bars::digits);
   CHECK(text.find("~6.50 us [4.50,8.00] *6.12 tcg") != std::string::npos);
   CHECK(text.find("~400 us [400,400] *6.12 tcg") != std::string::npos);
   CHECK(text.find("1000 *6.12 tcg") != std::string::npos);

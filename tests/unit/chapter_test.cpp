@@ -218,7 +218,7 @@ TEST_CASE("chapter run: a crossing beyond the sweep is a prediction, in services
   REQUIRE(crossing.predicted);
   CHECK(crossing.predicted->services == doctest::Approx(39'993.0 / 3));
   CHECK_FALSE(crossing.predicted->becomes_dearer);
-  std::string text = render_chapter(*results, false);
+  std::string text = render_chapter(*results, false, Bars::digits);
   std::replace(text.begin(), text.end(), '\n', ' ');
   CHECK(text.find("predicted from the two lines, not measured: cheaper at about 13,331 services") !=
         std::string::npos);
@@ -236,7 +236,7 @@ TEST_CASE("chapter run: too dear a size is not begun, and is told with what it w
   CHECK(skipped->tool.wall_ns.empty());
   CHECK(*skipped->predicted_ns > 1e9);
   CHECK(results->verdicts[0].outcome == Outcome::holds);  // from the three sizes that were measured
-  const std::string text = render_chapter(*results, false);
+  const std::string text = render_chapter(*results, false, Bars::digits);
   CHECK(text.find("(about 2") != std::string::npos);
   const std::string why = "iptables-nft, 100,000 services: skipped: a load and a reload would take about";
   REQUIRE(text.find(why) != std::string::npos);
@@ -385,7 +385,7 @@ TEST_CASE("chapter: tables for people, JSON for machines") {
   auto results = bench.run();
   REQUIRE(results);
   results->backends[1].missing = "iptables-nft-restore is not there";
-  const std::string text = render_chapter(*results, false);
+  const std::string text = render_chapter(*results, false, Bars::digits);
   CHECK(text.find("  10,000  30,007  reload             632     302 [302,302]     0.48 x\n") !=
         std::string::npos);
   CHECK(text.find("iptables-nft: not measured: iptables-nft-restore is not there\n") != std::string::npos);

@@ -411,34 +411,35 @@ void check_width(const std::string& text) {
 }
 
 TEST_CASE("comparison table: every part, no line over 100 columns") {
-  const std::string text = render_comparison(full_results(), false);
+  const std::string text = render_comparison(full_results(), false, Bars::digits);
   check_width(text);
   for (const char* part :
        {"Sync: ", "Update of one service", "Path, wire to wire", "Growth with N",
         "Table 4.2, measured at 10,000 services", "lookup grows", "kernel memory", "user memory",
         "123.5 MiB", "iptables-legacy, partial", "redirect-xdp", "one reading of its clock takes 23 ns",
         "established, missing TCP", "ebpf-tc: 14.2 [14.2,14.2] times a tc program that only redirects",
-        "Claim: iptables looks a service up by a linear scan"}) {
+        "Curves over N: a bar at each of 3 sizes", "change endpoints (usual way)  1 ",
+        "new flow, last UDP  1 ", "Claim: iptables looks a service up by a linear scan"}) {
     CHECK_MESSAGE(holds_text(text, part), part);
   }
   CHECK_FALSE(holds_text(text, "\x1b"));
-  CHECK(holds_text(render_comparison(full_results(), true), "\x1b[1;32mholds\x1b[0m"));
+  CHECK(holds_text(render_comparison(full_results(), true, Bars::digits), "\x1b[1;32mholds\x1b[0m"));
 }
 
 TEST_CASE("comparison table: a plane that fails a behaviour is marked, and the reader told why") {
   CompareResults results = full_results();
-  CHECK_FALSE(holds_text(render_comparison(results, false), "Behaviours"));
+  CHECK_FALSE(holds_text(render_comparison(results, false, Bars::digits), "Behaviours"));
   results.behaviours =
       BehaviourCheck{.behaviours = {"reply comes from the VIP", "a flow keeps its backend"}};
-  CHECK(holds_text(render_comparison(results, false), "no plane fails one"));
-  CHECK_FALSE(holds_text(render_comparison(results, false), "[1]"));
+  CHECK(holds_text(render_comparison(results, false, Bars::digits), "no plane fails one"));
+  CHECK_FALSE(holds_text(render_comparison(results, false, Bars::digits), "[1]"));
   const std::string first = results.planes.front();
   const std::string last = results.planes.back();
   results.behaviours->failed = {
       {first, "reply comes from the VIP", "TCP IPv4, UDP IPv4", "10.0.0.1:1 was answered from elsewhere"},
       {first, "a flow keeps its backend", "UDP IPv6", "it went from a to b"},
       {last, "a flow keeps its backend", "TCP IPv4", "it broke"}};
-  const std::string text = render_comparison(results, false);
+  const std::string text = render_comparison(results, false, Bars::digits);
   check_width(text);
   CHECK_FALSE(holds_text(text, "no plane fails one"));
   const std::string table = text.substr(text.find("Table 4.2"));
@@ -452,7 +453,8 @@ TEST_CASE("comparison table: a plane that fails a behaviour is marked, and the r
   CHECK(json["failed"][1]["variants"] == "UDP IPv6");
   CHECK(json["not_done"].is_null());
   results.behaviours->not_done = "no namespaces here";
-  CHECK(holds_text(render_comparison(results, false), "Behaviours were not looked at: no namespaces here"));
+  CHECK(holds_text(render_comparison(results, false, Bars::digits),
+                   "Behaviours were not looked at: no namespaces here"));
 }
 
 TEST_CASE("comparison table: wide intervals do not make it wider than 100 columns") {
@@ -471,7 +473,7 @@ TEST_CASE("comparison table: wide intervals do not make it wider than 100 column
     cell.repeats.back().commit_ns = 45'678'901'234;
   }
   results.verdicts = judge(results);
-  check_width(render_comparison(results, false));
+  check_width(render_comparison(results, false, Bars::digits));
 }
 
 TEST_CASE("figures: three digits that mean something, whatever the sign and the interval") {
@@ -489,7 +491,7 @@ TEST_CASE("comparison table: what was left out is named, with its reason") {
   cell.skipped = "installing 10,000 services is predicted to take 99 s";
   cell.predicted_ns = 99e9;
   results.notes = {"Two instruments disagree."};
-  const std::string text = render_comparison(results, false);
+  const std::string text = render_comparison(results, false, Bars::digits);
   CHECK(holds_text(text, "Not measured: ipvs: this kernel has no ip_vs module: modprobe ip_vs\n"));
   CHECK(holds_text(text,
                    "Left out: iptables-legacy, 10,000 services: installing 10,000 services is predicted"));
@@ -500,7 +502,7 @@ TEST_CASE("comparison table: what was left out is named, with its reason") {
 TEST_CASE("comparison table: one plane, one size, one scenario") {
   CompareResults results = with_planes({"ebpf-tc"});
   results.paths.push_back(path_cell("ebpf-tc", 10, 1500));
-  const std::string text = render_comparison(results, false);
+  const std::string text = render_comparison(results, false, Bars::digits);
   CHECK(holds_text(text, "Path, wire to wire"));
   for (const char* part : {"Sync", "Update", "Growth", "Table 4.2"}) {
     CHECK_FALSE_MESSAGE(holds_text(text, part), part);

@@ -120,11 +120,12 @@ TEST_CASE("path figures are instructions where the clock counts those") {
   CHECK(PathUnit::of("").whole_fine(23.4) == "23 ns");
   CHECK(PathUnit::of("icount").whole_fine(46.8) == "23 instr");
 
-  const std::string text = render_comparison(ebpf_at_8_us("icount"), false);
+  const std::string text = render_comparison(ebpf_at_8_us("icount"), false, Bars::digits);
   CHECK(text.find("p50 instr") != std::string::npos);
   CHECK(text.find("4000 instr [4000,4000]") != std::string::npos);
   CHECK(text.find("8.00") == std::string::npos);
-  CHECK(render_comparison(ebpf_at_8_us("tcg"), false).find("8.00 us [8.00,8.00]") != std::string::npos);
+  CHECK(render_comparison(ebpf_at_8_us("tcg"), false, Bars::digits).find("8.00 us [8.00,8.00]") !=
+        std::string::npos);
 }
 
 TEST_CASE("where the clock counts instructions nothing of the path is told in time") {
@@ -147,7 +148,7 @@ TEST_CASE("where the clock counts instructions nothing of the path is told in ti
   const auto rendered = [&](const char* emulated) {
     results.environment["emulated"] = emulated;
     results.verdicts = judge(results);
-    return render_comparison(results, false);
+    return render_comparison(results, false, Bars::digits);
   };
   const std::string instructions = rendered("icount");
   for (const char* part :

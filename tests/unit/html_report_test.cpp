@@ -324,6 +324,114 @@ TEST_CASE("report: the command to repeat a run, and no folder of who made it") {
              "sudo ./svcbench compare --seed 9"});
 }
 
+TEST_CASE("report: bars of a sync's parts, of throughput and of a fill, at the largest size alone") {
+  json run = comparison();
+  const auto sync = [](const std::string& plane, int services, const json& repeat) {
+    return json{{"plane", plane}, {"services", services}, {"p50_ns", estimate(5e6)}, {"repeats", {repeat}}};
+  };
+  const json tool{
+      {"generate_ns", 1e6}, {"commit_ns", 4e6}, {"user_us", 700}, {"system_us", 2300}, {"input_bytes", 9}};
+  const json calls{
+      {"generate_ns", 2e6}, {"commit_ns", 3e6}, {"user_us", 0}, {"system_us", 0}, {"input_bytes", 0}};
+  run["syncs"] = {sync("nftables", 100, calls), sync("nftables", 1000, tool),
+                  sync("iptables-nft", 100, tool), sync("ebpf-tc", 1000, calls)};
+  for (json& one : run["paths"]) {
+    if (one["plane"] == "nftables" && one["position"] == "random") {
+      one["packets_per_second"] = {5e5, 6e5, 7e5};
+    }
+  }
+  json maps = head("ebpf");
+  maps["fills"] = json::array();
+  for (const auto& [writes, services, ns] :
+       {std::tuple{"single", 100, 1e5}, {"single", 1000, 9e6}, {"mapped", 1000, 1e6}}) {
+    maps["fills"].push_back(
+        {{"writes", writes}, {"services", services}, {"p50_ns", estimate(ns)}, {"ns", {ns}}});
+  }
+  const json data = data_of({run, maps});
+  const auto id_at = [&](const json& place) { return data["cells"][place.get<std::size_t>()][1]; };
+
+  const json& parts = block(data, "sync-chart-0");
+  CHECK(parts["categories"] == json({"nftables", "eBPF, tc"}));
+  CHECK(parts["parts"][0]["values"] == json({1e6, 2e6}));
+  CHECK(parts["parts"][1]["values"] == json({7e5, nullptr}));  // no tool is run
+  CHECK(parts["parts"][2]["values"] == json({2.3e6, nullptr}));
+  CHECK(parts["parts"][3]["values"] == json({1e6, 3e6}));
+  CHECK(id_at(parts["totals"][1]) == "sync/ebpf-tc/1000");
+
+  const json& rates = block(data, "throughput-chart-0");
+  CHECK(rates["categories"] == json({"nftables"}));
+  REQUIRE(rates["sets"].size() == 1);  // no established flows were sent
+  CHECK(id_at(rates["sets"][0]["cells"][0]) == "throughput/nftables/1000/new/random/UDP");
+
+  const json& fill = block(data, "fill-chart-1");
+  CHECK(id_at(fill["sets"][0]["cells"][0]) == "fill/ebpf/1000/single");
+  CHECK(fill["sets"][0]["cells"][1].is_null());
+  CHECK(id_at(fill["sets"][0]["cells"][2]) == "fill/ebpf/1000/mapped");
+  CHECK(find_section(data_of({comparison()}), "sync") == nullptr);
+  CHECK(find_section(data_of({comparison()}), "throughput") == nullptr);
+}
+
+TEST_CASE("report: Table 4.2 has the plane's own flows, where there are any") {
+  const auto row_of = [](const json& data) {
+    const json& rows = block(data, "table-4-2-0")["rows"];
+    const auto found = std::find_if(rows.begin(), rows.end(), [](const json& row) {
+      return row.is_array() && row[0] == "own flows per 1,000 new flows";
+    });
+    return found == rows.end() ? json() : *found;
+  };
+  json run = comparison();
+  CHECK(row_of(data_of({run})).is_null());
+  run["states"][0]["flow_table_entries_per_1000_new_flows"] = 2000;
+  const json data = data_of({run});
+  const json row = row_of(data);
+  CHECK(data["cells"][row[1]["cell"].get<std::size_t>()][1] == "state/nftables/1000/flow-table");
+  CHECK(row[2].is_null());
+}
+
+TEST_CASE("report: a ruleset of one's own has its loads, with evidence, and what did not take it") {
+  json run = head("iptables");
+  run["schema_version"] = 2;
+  run["run"].erase("seed");
+  run["ruleset"] = {{"file", "/home/someone/rules"},
+                    {"family", "IPv4"},
+                    {"rules", 570},
+                    {"chains", 216},
+                    {"bytes", 81015}};
+  const auto load = [](const char* backend, const char* name, const json& median, const json& missing) {
+    const json wall = median.is_null() ? json::array() : json{4e6, 5e6, 6e6};
+    return json{{"backend", backend},
+                {"label", std::string("iptables-") + backend + " 1.8.9"},
+                {"load", name},
+                {"missing", missing},
+                {"median_wall_ns", median},
+                {"wall_ns", wall},
+                {"user_ns", wall},
+                {"system_ns", wall}};
+  };
+  run["loads"] = {
+      load("legacy", "first", nullptr, "it would not"), load("legacy", "reload", nullptr, "it would not"),
+      load("nft", "first", estimate(5e6), nullptr), load("nft", "reload", estimate(5e6), nullptr)};
+  const json data = data_of({run});
+  const json& table = block(data, "ruleset-0");
+  CHECK(table["title"] == "570 rules of IPv4, 216 chains");
+  REQUIRE(table["rows"].size() == 2);
+  CHECK(table["rows"][1][1] == "reload");
+  CHECK(data["cells"][table["rows"][1][2]["cell"].get<std::size_t>()][1] == "ruleset/iptables-nft/reload");
+  CHECK(table["rows"][1][3]["value"] == 5e6);
+  CHECK(table["after"] == json({"iptables-legacy 1.8.9 was not measured: it would not"}));
+  CHECK(data["runs"][0]["commands"].back().get<std::string>().find("--seed") == std::string::npos);
+  CHECK(data.dump().find("someone") == std::string::npos);
+  CHECK(find_section(data, "figure-4-1") == nullptr);
+
+  // Version 1 said no more of its run than its command.
+  json first = run;
+  first["schema_version"] = 1;
+  first.erase("run");
+  first["command"] = "iptables";
+  CHECK(block(data_of({first}), "ruleset-0")["rows"].size() == 2);
+  CHECK(data_of({first})["runs"][0]["commands"].empty());
+}
+
 TEST_CASE("report: an emulated run is marked; borrowed columns are marked, and explained") {
   json document = comparison();
   document["environment"]["emulated"] = "tcg";

@@ -35,13 +35,16 @@ TEST_CASE("old runs: each is read, with the figures that it has") {
       {"connect-1", {"connect"}},
       {"churn-1", {"churn"}},
       {"verify-1", {}},
+      {"ruleset-1", {"ruleset"}},
+      {"ruleset-2", {"ruleset"}},
   };
   for (const auto& [name, scenarios] : expected) {
     CAPTURE(name);
     REQUIRE(runs.count(name) == 1);
     const RunFile& run = runs.at(name);
-    CHECK(run.command == name.substr(0, name.find('-')));
-    CHECK(run.schema_version == 1);
+    const std::string command = name.substr(0, name.find('-'));
+    CHECK(run.command == (command == "ruleset" ? "iptables" : command));
+    CHECK(std::to_string(run.schema_version) == name.substr(command.size() + 1));
     std::set<std::string> found;
     for (const Cell& cell : run.cells) {
       found.insert(cell.scenario);
@@ -82,6 +85,7 @@ TEST_CASE("old runs: every figure can be explained, exported, and compared with 
       REQUIRE(story_of(run, cell) != nullptr);
       const std::string text = explain_cell(run, cell);
       CHECK(text.find("Timed") != std::string::npos);
+      CHECK(explain_json(run, cell)["figures"][0]["how"].is_object());
       std::size_t begin = 0;
       for (std::size_t end = text.find('\n'); end != std::string::npos; end = text.find('\n', begin)) {
         CHECK(end - begin <= 100);
@@ -95,6 +99,74 @@ TEST_CASE("old runs: every figure can be explained, exported, and compared with 
     CHECK(diff->count(Finding::slower) + diff->count(Finding::faster) == 0);
     CHECK(diff->beyond_limit() == 0);
   }
+}
+
+// Text that was broken into lines, in one.
+std::string on_one_line(std::string text) {
+  std::replace(text.begin(), text.end(), '\n', ' ');
+  text.erase(std::unique(text.begin(), text.end(), [](char a, char b) { return a == ' ' && b == ' '; }),
+             text.end());
+  return text;
+}
+
+TEST_CASE("explain: JSON has every fact that the text has") {
+  for (const auto& [name, run] : all_runs()) {
+    for (const Cell& cell : run.cells) {
+      CAPTURE(name);
+      CAPTURE(cell.id);
+      const std::string text = on_one_line(explain_cell(run, cell));
+      const nlohmann::json document = explain_json(run, cell);
+      const nlohmann::json& figure = document["figures"][0];
+      CHECK(figure["id"] == cell.id);
+      CHECK(figure["value"] == cell.value);
+      CHECK(figure["samples"] == cell.samples);
+      CHECK(figure["beside"].size() == cell.also.size());
+      const nlohmann::json& how = figure["how"];
+      CHECK(how["values"].size() == cell.values.size());
+      CHECK(how["spread"].is_null() == (text.find(" Spread ") == std::string::npos));
+      CHECK(how["drift"].is_null() == (text.find(" Drift ") == std::string::npos));
+      std::vector<std::string> sentences{how["timed"], how["not_in_it"], how["checked"], how["made_of"],
+                                         how["could_bias"]};
+      for (const char* list : {"second_instruments", "machine", "notes"}) {
+        sentences.insert(sentences.end(), how[list].begin(), how[list].end());
+      }
+      for (const nlohmann::json& cost : how["instrument"]) {
+        sentences.push_back(cost["what"].get<std::string>() + ": ");
+      }
+      for (const std::string& sentence : sentences) {
+        CHECK_MESSAGE(text.find(on_one_line(sentence)) != std::string::npos, sentence);
+      }
+    }
+  }
+}
+
+TEST_CASE("explain: JSON of numbers worked by hand, and the list") {
+  const auto runs = all_runs();
+  RunFile run = runs.at("compare-1");
+  Cell& cell = run.cells.front();
+  cell.value = 14;
+  cell.interval = stats::Interval{12, 16};
+  cell.values = {10, 12, 14, 16, 18, 20};
+  const nlohmann::json all = explain_json(run, cell);
+  const nlohmann::json& how = all["figures"][0]["how"];
+  CHECK(all["figures"][0]["interval"] == nlohmann::json({12.0, 16.0}));
+  CHECK(how["spread"]["least"] == 10);
+  CHECK(how["spread"]["largest"] == 20);
+  CHECK(how["spread"]["quarter"] == 12);
+  CHECK(how["spread"]["three_quarters"] == 18);
+  CHECK(how["spread"]["middle_half"] == doctest::Approx(6.0 / 14));
+  CHECK(how["drift"]["first_third"] == 11);
+  CHECK(how["drift"]["last_third"] == 19);
+  CHECK(how["drift"]["slope"]["share"] == doctest::Approx(10.0 / 15));
+  CHECK(how["drift"]["slope"]["resolved"] == true);
+
+  const nlohmann::json list = cells_json(run);
+  CHECK(list["schema_version"] == explain_schema_version);
+  CHECK(list["figures"].size() == run.cells.size());
+  CHECK_FALSE(list["figures"][0].contains("how"));
+  CHECK(list["run"]["run"] == run.document["run"]);
+  run.path = "caf\xe9.json";  // a name that is no UTF-8
+  CHECK_FALSE(cells_json(run).dump().empty());
 }
 
 TEST_CASE("explain: the instrument's own cost, drift, and what of the machine to doubt") {

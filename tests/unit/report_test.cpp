@@ -92,7 +92,8 @@ TEST_CASE("durations") {
 }
 
 TEST_CASE("the tables say what was measured, what was skipped, and both verdicts") {
-  const std::string text = render_results(small_results()) + verdict_text(small_results().verdicts, false);
+  const std::string text =
+      render_results(small_results(), Bars::digits) + verdict_text(small_results().verdicts, false);
   // p50 2,100 ns in blocks of 2,000 / 2,100 / 2,200; p99 is absent below 100 samples; 20 ms / 2.1 us.
   CHECK(text.find("2.10 [2.10,2.10]    -  2.20  1.00    307  20.0 [20.0,20.0]  9,524 x") !=
         std::string::npos);
@@ -107,6 +108,22 @@ TEST_CASE("the tables say what was measured, what was skipped, and both verdicts
   CHECK(text.find('\x1b') == std::string::npos);
   CHECK(verdict_text(small_results().verdicts, true).find("\x1b[1;32mholds\x1b[0m: it is") !=
         std::string::npos);
+}
+
+TEST_CASE("an endpoint change has a curve a plane, from three sizes on") {
+  Results results = small_results();
+  CHECK(render_results(results, Bars::digits).find("Curves") == std::string::npos);
+  for (UpdateCell cell : small_results().updates) {
+    if (cell.services == 1000) {
+      cell.services = 10'000;
+      results.updates.push_back(std::move(cell));
+    }
+  }
+  const std::string text = render_results(results, Bars::digits);
+  CHECK(text.find("change endpoints  1 1 us, 8 20 ms  N = 100  N = 10,000\n"
+                  "ebpf              111              2.10 us     2.10 us\n"
+                  "bare              111                 1 us        1 us\n"
+                  "iptables-nft      8                  20 ms           -\n") != std::string::npos);
 }
 
 TEST_CASE("JSON has every raw sample, the figures, and null for what is not there") {

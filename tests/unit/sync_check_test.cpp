@@ -83,7 +83,7 @@ TEST_CASE("sync check: a line a plane says whether the instruments agree") {
   results.sync_checks[1].plane = "iptables-nft";
   results.sync_checks[2].plane = "iptables-legacy";
   results.sync_checks[2].not_offered = "no perf here";
-  std::string text = render_comparison(results, false);
+  std::string text = render_comparison(results, false, Bars::digits);
   for (char& character : text) {
     character = character == '\n' ? ' ' : character;
   }

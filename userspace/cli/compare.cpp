@@ -38,6 +38,7 @@ struct CompareInput {
   std::string with{};    // path, or empty
   std::string resume{};  // the same
   ExportInput exports{};
+  TableInput tables{};
 };
 
 bool any(const PlaneRow& /*row*/) { return true; }
@@ -194,7 +195,7 @@ Result<int> run(const CompareInput& input) {
   if (!(json && json->is_standard_output()) && !exports.use_standard_output()) {
     fmt::print("{}{}",
                run_header(results.environment, results.run, results.seconds, made.description, made.notes),
-               render_comparison(results, wants_colour()));
+               render_comparison(results, wants_colour(), wanted_bars(input.tables)));
   }
   return exit_code(results.verdicts);
 }
@@ -207,6 +208,7 @@ std::shared_ptr<CompareInput> common_options(CLI::App& app, std::string command)
   input->capacity.add_options(app);
   input->balancer.add_options(app, true);
   input->run.add_options(app);
+  input->tables.add_options(app);
   app.add_option("--resume", input->resume,
                  "Continue the run that was to write this file by --json, and was cut off: with the same\n"
                  "options otherwise. What it had measured is in FILE.part")

@@ -34,6 +34,7 @@ struct EbpfInput {
   CapacityInput capacity{};
   RunInput run{.rounds = EbpfRunOptions{}.rounds, .budget_seconds = 60};
   ExportInput exports{};
+  TableInput tables{};
   std::string iptables{};
 };
 
@@ -110,7 +111,8 @@ Result<int> run(const EbpfInput& input) {
                                 fmt::format("{}; beside them {} with the chapter's three rules a service",
                                             made.description, iptables.label),
                                 made.notes));
-    fmt::print("{}\n{}{}", render_results(results), render_paths(paths),
+    const Bars bars = wanted_bars(input.tables);
+    fmt::print("{}\n{}{}", render_results(results, bars), render_paths(paths, bars),
                verdict_text(results.verdicts, wants_colour()));
   }
   return exit_code(results.verdicts);
@@ -123,6 +125,7 @@ Action configure_ebpf(CLI::App& app) {
   input->workload.add_options(app);
   input->capacity.add_options(app);
   input->run.add_options(app);
+  input->tables.add_options(app);
   input->exports.add_options(app);
   app.add_option("--budget", input->run.budget_seconds,
                  "Seconds to aim at: dear cells get fewer repeats, or are skipped")

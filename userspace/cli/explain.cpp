@@ -3,6 +3,7 @@
 #include <memory>
 
 #include "cli/command.h"
+#include "cli/input.h"
 #include "report/explain.h"
 #include "service/text.h"
 
@@ -15,6 +16,7 @@ constexpr std::size_t most_suggested = 5;
 struct ExplainInput {
   std::string run{};
   std::string cell{};
+  std::string json{};  // path, "-", or empty
 };
 
 tl::unexpected<Error> no_such_cell(const RunFile& run, const std::string& wanted) {
@@ -30,19 +32,22 @@ tl::unexpected<Error> no_such_cell(const RunFile& run, const std::string& wanted
 }
 
 Result<int> run(const ExplainInput& input) {
+  SVCB_TAKE(json, open_output(input.json));
   SVCB_TAKE(run, read_run(input.run));
   if (run.cells.empty()) {
     return usage_error("{}: a run of `{}` has no figures to explain", printable(run.path), run.command);
   }
-  if (input.cell.empty()) {
-    fmt::print("{}", list_cells(run));
-    return 0;
-  }
   const Cell* cell = run.find(input.cell);
-  if (cell == nullptr) {
+  if (cell == nullptr && !input.cell.empty()) {
     return no_such_cell(run, input.cell);
   }
-  fmt::print("{}", explain_cell(run, *cell));
+  if (json) {
+    const nlohmann::json told = cell == nullptr ? cells_json(run) : explain_json(run, *cell);
+    SVCB_CHECK(json->write(told.dump(1) + "\n"));
+  }
+  if (!json || !json->is_standard_output()) {
+    fmt::print("{}", cell == nullptr ? list_cells(run) : explain_cell(run, *cell));
+  }
   return 0;
 }
 
@@ -55,6 +60,8 @@ Action configure_explain(CLI::App& app) {
       ->type_name(file_value)
       ->required();
   app.add_option("CELL", input->cell, "The figure's id; without one, all are listed");
+  app.add_option("--json", input->json, "Write the same facts here (- is standard output)")
+      ->type_name(file_value);
   app.footer(
       "How a figure was made: what was timed and what not, the checks that it passed, its samples, their\n"
       "spread and their drift over the run, what the instrument itself costs, what a second instrument\n"
@@ -62,7 +69,8 @@ Action configure_explain(CLI::App& app) {
       "\n"
       "Examples:\n"
       "  svcbench explain run.json\n"
-      "  svcbench explain run.json path/ebpf-xdp/1000/new/last/UDP");
+      "  svcbench explain run.json path/ebpf-xdp/1000/new/last/UDP\n"
+      "  svcbench explain run.json path/ebpf-xdp/1000/new/last/UDP --json -");
   return [input] { return run(*input); };
 }
 

@@ -248,6 +248,10 @@ void RunInput::add_options(CLI::App& app) {
   app.add_flag("--quiet", quiet, "No progress on standard error");
 }
 
+void TableInput::add_options(CLI::App& app) {
+  app.add_flag("--ascii", ascii, "Curves of digits, as where the locale has no UTF-8, in place of bars");
+}
+
 Result<std::optional<OutputFile>> open_output(const std::string& path) {
   if (path.empty()) {
     return std::nullopt;

@@ -80,6 +80,13 @@ struct RunInput {
   void add_options(CLI::App& app);
 };
 
+// Of every command whose tables are over a sweep of N.
+struct TableInput {
+  bool ascii = false;
+
+  void add_options(CLI::App& app);
+};
+
 // Before anything is measured. None: no path was given.
 [[nodiscard]] Result<std::optional<OutputFile>> open_output(const std::string& path);
 

@@ -31,6 +31,7 @@ struct IptablesInput {
   WorkloadInput workload{};
   RunInput run{.rounds = ChapterRunOptions{}.rounds, .budget_seconds = ChapterRunOptions{}.budget_seconds};
   ExportInput exports{};
+  TableInput tables{};
 };
 
 // The programs of one back end: by their own name, or plain iptables-restore where that is this back end
@@ -111,12 +112,7 @@ Status check_shape(const std::string& shape) {
 Result<int> run(IptablesInput input) {
   SVCB_TAKE(exports, input.exports.open());
   if (!input.ruleset.empty()) {
-    if (!exports.empty()) {
-      return usage_error(
-          "--csv, --markdown and --prometheus are of the chapter's table: with --ruleset give "
-          "--json");
-    }
-    return time_ruleset(input.ruleset, input.run);
+    return time_ruleset(input.ruleset, input.run, exports);
   }
   SVCB_CHECK(check_shape(input.shape));
   SVCB_TAKE(json, open_output(input.run.json));
@@ -153,7 +149,7 @@ Result<int> run(IptablesInput input) {
   if (!(json && json->is_standard_output()) && !exports.use_standard_output()) {
     fmt::print("{}",
                run_header(results.environment, results.run, results.seconds, programs_of(results), {}));
-    fmt::print("{}", render_chapter(results, wants_colour()));
+    fmt::print("{}", render_chapter(results, wants_colour(), wanted_bars(input.tables)));
   }
   return exit_code(results.verdicts);
 }
@@ -178,6 +174,7 @@ Action configure_iptables(CLI::App& app) {
       ->check(whole_number(0, UINT64_MAX))
       ->capture_default_str();
   input->run.add_options(app);
+  input->tables.add_options(app);
   input->exports.add_options(app);
   app.add_option("--budget", input->run.budget_seconds,
                  "Seconds to aim at: dear cells get fewer repeats, or are skipped")

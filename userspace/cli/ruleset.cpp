@@ -8,8 +8,8 @@
 #include "cli/run_info.h"
 #include "measure/ruleset.h"
 #include "report/figures.h"
-#include "report/json_parts.h"
 #include "report/output_file.h"
+#include "report/ruleset_json.h"
 #include "report/text_table.h"
 #include "service/text.h"
 #include "stats/quantile.h"
@@ -73,41 +73,17 @@ std::string table_text(const std::vector<RulesetLoads>& all) {
   return text;
 }
 
-nlohmann::json to_json(const Ruleset& ruleset, const std::vector<RulesetLoads>& all,
-                       const nlohmann::json& environment, const RunInput& run) {
-  nlohmann::json tables = nlohmann::json::array();
-  for (const RulesetTable& table : ruleset.tables) {
-    tables.push_back({{"name", table.name}, {"rules", table.rules}, {"chains", table.chains}});
-  }
-  nlohmann::json loads = nlohmann::json::array();
-  for (const RulesetLoads& one : all) {
-    loads.push_back({{"backend", one.backend.backend},
-                     {"label", one.backend.label},
-                     {"load", one.first ? "first" : "reload"},
-                     {"missing", one.missing.empty() ? nlohmann::json() : nlohmann::json(one.missing)},
-                     {"median_wall_ns", estimate_json(stats::median_of(one.wall_ns))},
-                     {"wall_ns", one.wall_ns},
-                     {"user_ns", one.user_ns},
-                     {"system_ns", one.system_ns}});
-  }
-  return {{"schema_version", 1},
-          {"environment", environment},
-          {"command", "iptables"},
-          {"rounds", run.rounds},
-          {"budget_seconds", run.budget_seconds},
-          {"ruleset",
-           {{"file", ruleset.source},
-            {"family", to_string(ruleset.family)},
-            {"rules", ruleset.rules()},
-            {"chains", ruleset.chains()},
-            {"bytes", ruleset.text.size()},
-            {"tables", std::move(tables)}}},
-          {"loads", std::move(loads)}};
+// It is the same work in the same order at every seed.
+nlohmann::json describe_loads(const RunInput& input) {
+  nlohmann::json run = describe_command("iptables", 0);
+  run.erase("seed");
+  run.update({{"rounds", input.rounds}, {"budget_seconds", input.budget_seconds}});
+  return run;
 }
 
 }  // namespace
 
-Result<int> time_ruleset(const std::string& file, const RunInput& run) {
+Result<int> time_ruleset(const std::string& file, const RunInput& run, const Exports& exports) {
   SVCB_TAKE(json, open_output(run.json));
   SVCB_TAKE(ruleset, read_ruleset(file));
   SVCB_CHECK(require_privileges());
@@ -117,10 +93,15 @@ Result<int> time_ruleset(const std::string& file, const RunInput& run) {
   MonotonicClock clock;
   SVCB_TAKE(loads, run_ruleset(ruleset, backends,
                                {.rounds = run.rounds, .budget_seconds = run.budget_seconds}, clock));
-  if (json) {
-    SVCB_CHECK(json->write(to_json(ruleset, loads, surroundings.finished(), run).dump(1) + "\n"));
+  if (json || !exports.empty()) {
+    const nlohmann::json document =
+        ruleset_json(ruleset, loads, surroundings.finished(), describe_loads(run));
+    if (json) {
+      SVCB_CHECK(json->write(document.dump(1) + "\n"));
+    }
+    SVCB_CHECK(exports.write(document));
   }
-  if (!json || !json->is_standard_output()) {
+  if (!(json && json->is_standard_output()) && !exports.use_standard_output()) {
     fmt::print("{}\n{}", wrapped(described(ruleset), 0), table_text(loads));
   }
   return 0;

@@ -4,6 +4,7 @@
 
 #include <string>
 
+#include "cli/export_input.h"
 #include "cli/input.h"
 #include "svcbench/result.h"
 
@@ -11,6 +12,7 @@ namespace svcbench {
 
 // Times the ruleset in `file` ("-" is standard input) on every iptables back end that works here, and
 // prints it; the value is the exit code.
-[[nodiscard]] Result<int> time_ruleset(const std::string& file, const RunInput& run);
+[[nodiscard]] Result<int> time_ruleset(const std::string& file, const RunInput& run,
+                                       const Exports& exports);
 
 }  // namespace svcbench

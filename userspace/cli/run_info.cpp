@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #include "cli/run_info.h"
 
+#include <langinfo.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
+#include <clocale>
 #include <cmath>
 #include <cstdlib>
 #include <fstream>
@@ -30,9 +32,25 @@ std::string command_line() {
   return text;
 }
 
+// Of the locale that the environment asks for, without making it the program's: what is a letter in an id
+// stays as in C. One that is not installed is C.
+bool locale_is_utf8() {
+  const locale_t locale = newlocale(LC_CTYPE_MASK, "", nullptr);
+  if (locale == nullptr) {
+    return false;
+  }
+  const bool utf8 = std::string_view(nl_langinfo_l(CODESET, locale)) == "UTF-8";
+  freelocale(locale);
+  return utf8;
+}
+
 }  // namespace
 
 bool wants_colour() { return isatty(STDOUT_FILENO) != 0 && std::getenv("NO_COLOR") == nullptr; }
+
+Bars wanted_bars(const TableInput& input) {
+  return !input.ascii && locale_is_utf8() ? Bars::blocks : Bars::digits;
+}
 
 nlohmann::json describe_shape(const WorkloadInput& input) {
   if (!input.cluster.empty()) {

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "cli/input.h"
+#include "report/curve.h"
 #include "sys/noise.h"
 
 namespace svcbench {
@@ -31,6 +32,9 @@ class Surroundings {
 
 // Colours only on a terminal, and never with NO_COLOR.
 [[nodiscard]] bool wants_colour();
+
+// Blocks where the locale's characters are UTF-8, unless ASCII is asked for.
+[[nodiscard]] Bars wanted_bars(const TableInput& input);
 
 // "shape" in a result's "run": two runs whose services have the same one may be held side by side. null for
 // a cluster's services.

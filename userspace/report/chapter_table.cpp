@@ -8,6 +8,7 @@
 
 #include "plane/iptables_chapter.h"
 #include "report/figures.h"
+#include "report/quantity.h"
 #include "report/text_table.h"
 #include "service/text.h"
 
@@ -184,6 +185,26 @@ std::string growth_table(const ChapterResults& results) {
   return table.text();
 }
 
+// Of a reload, beside the chapter's figures.
+std::string reload_curves(const ChapterResults& results, Bars bars) {
+  CurveGroup group{.title = "reload of the whole table",
+                   .told = [](double ns) { return quantity(ns, "ns"); }};
+  for (const std::string& backend : measured_backends(results)) {
+    Curve& curve = group.curves.emplace_back(Curve{backend});
+    for (const std::size_t services : results.sweep) {
+      const LoadCell* cell = find_load(results, backend, Load::reload, services);
+      const auto cost = cell == nullptr ? std::nullopt : stats::median_of(cell->tool.wall_ns);
+      curve.costs.push_back(cost ? std::optional(cost->value) : std::nullopt);
+    }
+  }
+  Curve& chapter = group.curves.emplace_back(Curve{"chapter"});
+  for (const std::size_t services : results.sweep) {
+    const auto seconds = chapter_seconds(services);
+    chapter.costs.push_back(seconds ? std::optional(*seconds * 1e9) : std::nullopt);
+  }
+  return render_curves(results.sweep, {group}, bars);
+}
+
 // ---- one back end against the other, one load against the other ----
 
 std::string interval_words(const std::optional<stats::Interval>& interval) {
@@ -256,7 +277,7 @@ std::string comparisons(const ChapterResults& results) {
 
 }  // namespace
 
-std::string render_chapter(const ChapterResults& results, bool colour) {
+std::string render_chapter(const ChapterResults& results, bool colour, Bars bars) {
   std::string out =
       "Table 4.1: iptables-restore of the whole nat table, launch to exit, median [95 % interval]\n"
       "(first load: into a network namespace without rules; reload: of a table that is in place, after a\n"
@@ -280,6 +301,9 @@ std::string render_chapter(const ChapterResults& results, bool colour) {
       "load\n"
       "costs above that ~ rules^b (linear: within 0.8 to 1.25)\n";
   out += growth_table(results);
+  if (const std::string curves = reload_curves(results, bars); !curves.empty()) {
+    out += "\n" + curves;
+  }
   out += verdict_text(results.verdicts, colour);
   return out;
 }

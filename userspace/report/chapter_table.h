@@ -6,10 +6,11 @@
 #include <string>
 
 #include "measure/chapter_results.h"
+#include "report/curve.h"
 
 namespace svcbench {
 
-// `colour`: verdicts in green, red and yellow.
-[[nodiscard]] std::string render_chapter(const ChapterResults& results, bool colour);
+// `colour`: verdicts in green, red and yellow; `bars`: of the curves.
+[[nodiscard]] std::string render_chapter(const ChapterResults& results, bool colour, Bars bars);
 
 }  // namespace svcbench

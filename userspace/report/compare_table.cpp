@@ -14,6 +14,7 @@
 #include "report/borrowed_report.h"
 #include "report/figures.h"
 #include "report/path_unit.h"
+#include "report/quantity.h"
 #include "report/text_table.h"
 #include "service/text.h"
 
@@ -209,6 +210,36 @@ std::string growth_table(const CompareResults& results) {
     }
   }
   return table.text();
+}
+
+// ---- curves ----
+
+std::optional<double> value_of(const std::optional<stats::Estimate>& estimate) {
+  return estimate ? std::optional(estimate->value) : std::nullopt;
+}
+
+// Of an endpoint change in each plane's real way, and of a new flow's packet to the last service.
+std::string curves_text(const CompareResults& results, Bars bars) {
+  const auto sizes = sizes_of(results);
+  const PathUnit unit = path_unit(results);
+  CurveGroup update{.title = "change endpoints (usual way)",
+                    .told = [](double ns) { return quantity(ns, "ns"); }};
+  CurveGroup path{.title = fmt::format("new flow, last {}", to_string(usual_protocol(results))),
+                  .told = [unit](double ns) { return unit.plain(ns); }};
+  for (const std::string& plane : results.planes) {
+    const auto ways = ways_of(results, plane);
+    Curve& change = update.curves.emplace_back(Curve{plane});
+    Curve& packet = path.curves.emplace_back(Curve{plane});
+    for (const std::size_t services : sizes) {
+      const UpdateCell* updated =
+          ways.empty() ? nullptr
+                       : find_update(results, plane, ways.front(), services, Operation::change_endpoints);
+      const PathCell* sent = find_path(results, plane, services, new_last(results));
+      change.costs.push_back(updated == nullptr ? std::nullopt : value_of(update_cost(*updated)));
+      packet.costs.push_back(sent == nullptr ? std::nullopt : value_of(path_p50(*sent)));
+    }
+  }
+  return render_curves(sizes, {update, path}, bars);
 }
 
 // ---- Table 4.2 ----
@@ -569,18 +600,20 @@ constexpr std::string_view growth_title =
 
 }  // namespace
 
-std::string render_paths(const CompareResults& results) {
+std::string render_paths(const CompareResults& results, Bars bars) {
   std::string out = results.paths.empty() ? ""
                                           : fmt::format("{}\n{}{}", path_title, path_table(results),
                                                         instrument_lines(results));
   if (sizes_of(results).size() > 1) {
     out += fmt::format("\n{}\n{}", growth_title, growth_table(results));
   }
+  const std::string curves = curves_text(results, bars);
+  out += curves.empty() ? "" : "\n" + curves;
   const std::string skipped = skipped_lines(results);
   return out + (skipped.empty() || out.empty() ? "" : "\n") + skipped;
 }
 
-std::string render_comparison(const CompareResults& results, bool colour) {
+std::string render_comparison(const CompareResults& results, bool colour, Bars bars) {
   std::string out;
   const auto section = [&out](std::string_view title, const std::string& body) {
     out += fmt::format("{}{}\n{}", out.empty() ? "" : "\n", title, body);
@@ -606,6 +639,8 @@ std::string render_comparison(const CompareResults& results, bool colour) {
   if (sizes_of(results).size() > 1) {
     section(growth_title, growth_table(results));
   }
+  const std::string curves = curves_text(results, bars);
+  out += curves.empty() ? "" : "\n" + curves;
   if (sizes_of(results).size() > 1 && !all_crossings(results).empty()) {
     section("Crossing points (a course is told when 97.5 % of 1,000 resamples of the rounds take it)",
             crossing_table(results));

@@ -5,12 +5,14 @@
 #include <string>
 
 #include "measure/compare_results.h"
+#include "report/curve.h"
 
 namespace svcbench {
 
 // The path section alone, with the instrument's own cost and how the path grows.
-[[nodiscard]] std::string render_paths(const CompareResults& results);
+[[nodiscard]] std::string render_paths(const CompareResults& results, Bars bars);
 
-[[nodiscard]] std::string render_comparison(const CompareResults& results, bool colour);
+// `colour`: verdicts in green, red and yellow; `bars`: of the curves.
+[[nodiscard]] std::string render_comparison(const CompareResults& results, bool colour, Bars bars);
 
 }  // namespace svcbench

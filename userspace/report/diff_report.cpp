@@ -210,12 +210,6 @@ json ids_of(const std::vector<const Cell*>& cells) {
   return each(cells, [](const Cell* cell) { return json(cell->id); });
 }
 
-json run_json(const RunFile& file) {
-  return {{"file", file.path},
-          {"run", file.document.at("run")},
-          {"environment", file.document.at("environment")}};
-}
-
 }  // namespace
 
 std::string render_diff(const RunDiff& diff, bool all) {

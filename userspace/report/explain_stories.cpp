@@ -164,6 +164,18 @@ constexpr std::array stories{
         "the rules are read back from the kernel at the first and every fifth repeat: 3N + 7, and the "
         "changed service as it was to be.",
         "one load", tools_bias},
+    Story{
+        "ruleset", "", "",
+        "launch to exit of iptables-restore with the user's whole ruleset: `first` into a network "
+        "namespace "
+        "that no rule was ever in, `reload` over itself, where it is in place. CLOCK_MONOTONIC; the tool's "
+        "CPU time by wait4().",
+        "the namespace, reading the file, reading the rules back; what a controller would change before it "
+        "reloads.",
+        "after the first load and the first reload of each back end the tables are read back: they have "
+        "the "
+        "file's number of rules, or there is no figure.",
+        "one load", tools_bias},
     Story{"floor", "", "",
           "launch to exit of a process that has nothing to do: `exec` a child that does nothing, `empty "
           "transaction` the tool with a table without rules of ours.",

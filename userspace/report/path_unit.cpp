@@ -7,6 +7,7 @@
 
 #include "measure/emulation.h"
 #include "report/figures.h"
+#include "report/quantity.h"
 
 namespace svcbench {
 
@@ -41,6 +42,10 @@ std::string PathUnit::with_unit(const std::optional<stats::Estimate>& ns) const 
 std::string PathUnit::fine(const std::optional<stats::Estimate>& ns) const {
   return scaled_ && ns && std::abs(ns->value) < 1e4 ? with_name(svcbench::figure(ns, 1), "ns")
                                                     : with_unit(ns);
+}
+
+std::string PathUnit::plain(double ns) const {
+  return scaled_ ? quantity(ns, "ns") : fmt::format("{} {}", svcbench::number(ns, ns_), name_);
 }
 
 std::string PathUnit::whole_fine(double ns) const {

@@ -23,6 +23,7 @@ class PathUnit {
   // For what is far below 1 us: "5.68 ns [..]", from 10 us on as with_unit().
   [[nodiscard]] std::string fine(const std::optional<stats::Estimate>& ns) const;
   [[nodiscard]] std::string whole_fine(double ns) const;  // "23 ns"
+  [[nodiscard]] std::string plain(double ns) const;       // "1.84 us"
   [[nodiscard]] ToldIn told() const { return {ns_, name_}; }
 
  private:

@@ -63,14 +63,17 @@ std::string quantity(double value, const std::string& unit) {
                      scale.name);
 }
 
-std::string quantity(const Cell& cell) {
-  const Scale scale = scale_of(cell.value, cell.unit);
-  const int decimals = decimals_of(cell.value / scale.one);
-  return quantity(cell.value, cell.unit) +
-         (cell.interval ? fmt::format(" [{}, {}]", digits(cell.interval->low / scale.one, decimals),
-                                      digits(cell.interval->high / scale.one, decimals))
-                        : " [?]");
+std::string quantity(double value, const std::optional<stats::Interval>& interval,
+                     const std::string& unit) {
+  const Scale scale = scale_of(value, unit);
+  const int decimals = decimals_of(value / scale.one);
+  return quantity(value, unit) +
+         (interval ? fmt::format(" [{}, {}]", digits(interval->low / scale.one, decimals),
+                                 digits(interval->high / scale.one, decimals))
+                   : " [?]");
 }
+
+std::string quantity(const Cell& cell) { return quantity(cell.value, cell.interval, cell.unit); }
 
 bool is_quantile(std::string_view name) {
   return name.size() > 1 && name[0] == 'p' && name[1] >= '0' && name[1] <= '9';
@@ -89,20 +92,33 @@ std::string ratio_text(const std::optional<stats::Estimate>& ratio) {
                      ratio->interval->high, decimals);
 }
 
+std::string started_text(const nlohmann::json& run) {
+  constexpr std::int64_t end_of_year_9999 = 253'402'300'799;
+  const auto found = run.find("started_unix_seconds");
+  if (found == run.end() || !found->is_number_integer()) {
+    return "";
+  }
+  const auto seconds = found->get<std::int64_t>();
+  if (seconds <= 0 || seconds > end_of_year_9999) {
+    return "";
+  }
+  return fmt::format("{:%Y-%m-%d %H:%M} UTC", fmt::gmtime(static_cast<std::time_t>(seconds)));
+}
+
 std::string run_line(const RunFile& run) {
   const nlohmann::json& document = run.document;
+  // A ruleset of the user's own has neither services nor a seed.
+  const bool ruleset = document.contains("ruleset");
+  const std::string subject = ruleset ? fmt::format("{} rules of {}", text_at(document, "/ruleset/rules"),
+                                                    text_at(document, "/ruleset/family"))
+                                      : text_at(document, "/run/workload");
   std::string line = fmt::format(
-      "{}: {}, {}, svcbench {} ({}), kernel {}, CPU {}, seed {}", without_controls(run.path), run.command,
-      text_at(document, "/run/workload"), text_at(document, "/run/svcbench_version"),
-      text_at(document, "/run/git_revision"), text_at(document, "/environment/kernel/release"),
-      text_at(document, "/environment/cpu/model"), text_at(document, "/run/seed"));
-  const nlohmann::json::json_pointer started("/run/started_unix_seconds");
-  if (document.contains(started) && document.at(started).is_number_integer() && document.at(started) > 0 &&
-      document.at(started) < 1e11) {
-    line += fmt::format(", {:%Y-%m-%d %H:%M} UTC",
-                        fmt::gmtime(static_cast<std::time_t>(document.at(started).get<std::int64_t>())));
-  }
-  return line;
+      "{}: {}, {}, svcbench {} ({}), kernel {}, CPU {}{}", without_controls(run.path), run.command, subject,
+      text_at(document, "/run/svcbench_version"), text_at(document, "/run/git_revision"),
+      text_at(document, "/environment/kernel/release"), text_at(document, "/environment/cpu/model"),
+      ruleset ? "" : ", seed " + text_at(document, "/run/seed"));
+  const std::string started = started_text(document.at("run"));
+  return started.empty() ? line : line + ", " + started;
 }
 
 }  // namespace svcbench

@@ -14,6 +14,8 @@ namespace svcbench {
 [[nodiscard]] std::string quantity(double value, const std::string& unit);
 
 // "61.1 ms [60.2, 63.0]", all three in the unit that suits the value; "[?]" where there is no interval.
+[[nodiscard]] std::string quantity(double value, const std::optional<stats::Interval>& interval,
+                                   const std::string& unit);
 [[nodiscard]] std::string quantity(const Cell& cell);
 
 // Whether one of Cell::also is a quantile in the cell's unit: "p99.9", not "packets".
@@ -21,6 +23,9 @@ namespace svcbench {
 
 // "1.07 [1.02,1.13]".
 [[nodiscard]] std::string ratio_text(const std::optional<stats::Estimate>& ratio);
+
+// When a run began, of its "run": "2026-11-23 10:51 UTC"; "" where it does not say.
+[[nodiscard]] std::string started_text(const nlohmann::json& run);
 
 // "run.json: compare of 1,000 services ..., svcbench 0.1.0 (b62a253), kernel 6.18.44, CPU AMD EPYC, seed 1,
 // 2026-11-23 10:51 UTC".

@@ -9,6 +9,7 @@
 #include "measure/analysis.h"
 #include "measure/emulation.h"
 #include "report/figures.h"
+#include "report/quantity.h"
 #include "report/text_table.h"
 #include "service/text.h"
 
@@ -111,6 +112,24 @@ std::string growth_table(const Results& results) {
                figure.line ? fmt::format("{:.3f}", figure.line->slope) : "-"});
   }
   return table.text();
+}
+
+// Of an endpoint change.
+std::string update_curves(const Results& results, Bars bars) {
+  const auto sizes = sizes_of(results);
+  CurveGroup group{.title = "change endpoints", .told = [](double ns) { return quantity(ns, "ns"); }};
+  for (const GrowthFigure& one : all_growths(results)) {
+    if (one.operation != Operation::change_endpoints) {
+      continue;
+    }
+    Curve& curve = group.curves.emplace_back(Curve{one.plane});
+    for (const std::size_t services : sizes) {
+      const UpdateCell* cell = find_update(results, one.plane, services, one.operation);
+      const auto cost = cell == nullptr ? std::nullopt : stats::median_of_blocks(cell->commit_ns);
+      curve.costs.push_back(cost ? std::optional(cost->value) : std::nullopt);
+    }
+  }
+  return render_curves(sizes, {group}, bars);
 }
 
 // ---- fills ----
@@ -221,7 +240,7 @@ std::string account_lines(const Results& results) {
 
 }  // namespace
 
-std::string render_results(const Results& results) {
+std::string render_results(const Results& results, Bars bars) {
   std::string out =
       "Update of one service where N exist: median [95 % interval]; eBPF and its bare syscall in us,\n"
       "iptables-restore of the whole table in ms, and how many times the eBPF update that is\n";
@@ -229,6 +248,9 @@ std::string render_results(const Results& results) {
   out += skipped_lines(results);
   out += "\nGrowth with N (flat: the interval lies below 0.1; linear: it reaches 0.8)\n";
   out += growth_table(results);
+  if (const std::string curves = update_curves(results, bars); !curves.empty()) {
+    out += "\n" + curves;
+  }
   out +=
       "\nFill: all N services into empty maps (single: a syscall an entry; batch: BPF_MAP_UPDATE_BATCH;\n"
       "mapped: backends through mapped memory, services in a batch; gain: over single)\n";

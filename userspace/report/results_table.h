@@ -5,9 +5,11 @@
 #include <string>
 
 #include "measure/results.h"
+#include "report/curve.h"
 
 namespace svcbench {
 
-[[nodiscard]] std::string render_results(const Results& results);
+// `bars`: of the curves.
+[[nodiscard]] std::string render_results(const Results& results, Bars bars);
 
 }  // namespace svcbench

@@ -1,13 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #include "report/text_table.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <numeric>
 #include <string_view>
 
 namespace svcbench {
+
+namespace {
+
+// Characters of UTF-8, each as wide as a letter.
+std::size_t width_of(std::string_view text) {
+  return static_cast<std::size_t>(
+      std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xC0) != 0x80; }));
+}
+
+}  // namespace
 
 void TextTable::add(std::vector<std::string> row) { rows_.push_back(std::move(row)); }
 
@@ -16,9 +24,9 @@ void TextTable::add_rule() { rows_.emplace_back(); }
 std::string TextTable::text() const {
   std::vector<std::size_t> widths;
   for (std::size_t i = 0; i < columns_.size(); ++i) {
-    std::size_t width = columns_[i].title.size();
+    std::size_t width = width_of(columns_[i].title);
     for (const auto& row : rows_) {
-      width = std::max(width, row.empty() ? 0 : row[i].size());
+      width = std::max(width, row.empty() ? 0 : width_of(row[i]));
     }
     widths.push_back(width);
   }
@@ -31,8 +39,8 @@ std::string TextTable::text() const {
     for (std::size_t i = 0; i < columns_.size(); ++i) {
       const std::string& cell = cell_of(i);
       text += i == 0 ? "" : gap;
-      text += columns_[i].align == Align::left ? fmt::format("{:<{}}", cell, widths[i])
-                                               : fmt::format("{:>{}}", cell, widths[i]);
+      const std::string room(widths[i] - width_of(cell), ' ');
+      text += columns_[i].align == Align::left ? cell + room : room + cell;
     }
     text.erase(text.find_last_not_of(' ') + 1);
     out += text + "\n";

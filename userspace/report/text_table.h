@@ -8,7 +8,7 @@
 namespace svcbench {
 
 // Every column as wide as its widest cell; between them two spaces, or one where two would make a line
-// longer than 100 columns. Cells are ASCII or count as such.
+// longer than 100 columns. Cells are UTF-8, of characters as wide as a letter.
 class TextTable {
  public:
   enum class Align { left, right };

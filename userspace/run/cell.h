@@ -17,8 +17,8 @@ struct Cell {
   // the number of services, then what sets it apart: "path/ebpf-xdp/1000/new/last/UDP". Of
   // [A-Za-z0-9._+:-] and '/' alone, whatever the file says.
   std::string id;
-  // "sync", "update", "fill", "path", "throughput", "program", "state", "chapter", "floor", "connect",
-  // "churn", "instrument", "growth".
+  // "sync", "update", "fill", "path", "throughput", "program", "state", "chapter", "ruleset", "floor",
+  // "connect", "churn", "instrument", "growth".
   std::string scenario;
   std::string plane;         // as the file names it: text that nobody has checked
   std::size_t services = 0;  // 0: it belongs to no size

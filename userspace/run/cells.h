@@ -16,6 +16,7 @@ using Cells = std::vector<Cell>;
 void add_compare_cells(const Field& document, Cells& cells);  // also path, nftables, ipvs
 void add_ebpf_cells(const Field& document, Cells& cells);
 void add_chapter_cells(const Field& document, Cells& cells);
+void add_ruleset_cells(const Field& document, Cells& cells);
 void add_connect_cells(const Field& document, Cells& cells);
 void add_churn_cells(const Field& document, Cells& cells);
 

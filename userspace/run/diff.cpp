@@ -6,6 +6,8 @@
 #include <unordered_map>
 #include <unordered_set>
 
+#include "measure/compare_run.h"
+#include "measure/connect_run.h"
 #include "measure/emulation.h"
 #include "service/text.h"
 #include "stats/change.h"
@@ -35,6 +37,8 @@ constexpr std::array musts{
     Place{"seed", "/run/seed"},
     Place{"shape of the services", "/run/shape"},
     Place{"packets of a volley", "/run/packets"},
+    Place{"rules of the ruleset", "/ruleset/rules"},
+    Place{"bytes of the ruleset", "/ruleset/bytes"},
     Place{"choice of backends", "/run/ebpf/select", "random"},
     Place{"delivery", "/run/ebpf/forward", "dnat"},
 };
@@ -180,7 +184,8 @@ std::optional<double> change_of_machine(const std::vector<Changed>& figures) {
 }  // namespace
 
 bool is_control(const Cell& cell) {
-  constexpr std::array planes{"null", "sink", "redirect-xdp", "redirect-tc", "plain"};
+  constexpr std::array<std::string_view, 5> planes{
+      instrument_null, instrument_sink, instrument_redirect_xdp, instrument_redirect_tc, connect_plain};
   const bool plane = std::find(planes.begin(), planes.end(), cell.plane) != planes.end();
   const bool empty = cell.scenario == "program" && cell.what.starts_with("empty");
   return (plane && (cell.scenario == "path" || cell.scenario == "connect")) || empty ||

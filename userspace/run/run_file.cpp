@@ -16,6 +16,7 @@
 #include "report/compare_json.h"
 #include "report/connect_report.h"
 #include "report/results_json.h"
+#include "report/ruleset_json.h"
 #include "report/verify_json.h"
 #include "run/cells.h"
 #include "service/text.h"
@@ -31,7 +32,8 @@ constexpr std::string_view remedy = "give the file that --json of a measuring co
 
 struct Kind {
   std::string_view command;
-  int newest;  // schema version
+  const char* part;  // that tells it from the command's other kinds; "": none is asked for
+  int newest;        // schema version
   void (*add)(const Field& document, Cells& cells);
 };
 
@@ -39,15 +41,16 @@ void add_none(const Field&, Cells&) {}
 
 // verify: behaviours are no figures; they stay in the document.
 constexpr std::array kinds{
-    Kind{"compare", compare_schema_version, add_compare_cells},
-    Kind{"path", compare_schema_version, add_compare_cells},
-    Kind{"nftables", compare_schema_version, add_compare_cells},
-    Kind{"ipvs", compare_schema_version, add_compare_cells},
-    Kind{"ebpf", result_schema_version, add_ebpf_cells},
-    Kind{"iptables", chapter_schema_version, add_chapter_cells},
-    Kind{"connect", connect_schema_version, add_connect_cells},
-    Kind{"churn", churn_schema_version, add_churn_cells},
-    Kind{"verify", verify_schema_version, add_none},
+    Kind{"compare", "", compare_schema_version, add_compare_cells},
+    Kind{"path", "", compare_schema_version, add_compare_cells},
+    Kind{"nftables", "", compare_schema_version, add_compare_cells},
+    Kind{"ipvs", "", compare_schema_version, add_compare_cells},
+    Kind{"ebpf", "", result_schema_version, add_ebpf_cells},
+    Kind{"iptables", "ruleset", ruleset_schema_version, add_ruleset_cells},
+    Kind{"iptables", "", chapter_schema_version, add_chapter_cells},
+    Kind{"connect", "", connect_schema_version, add_connect_cells},
+    Kind{"churn", "", churn_schema_version, add_churn_cells},
+    Kind{"verify", "", verify_schema_version, add_none},
 };
 
 Result<json> parse_json(std::string_view text, const std::string& name) {
@@ -61,6 +64,17 @@ Result<json> parse_json(std::string_view text, const std::string& name) {
   }
 }
 
+// Version 1 of a ruleset's result said what it says of its run without a "run".
+void complete_ruleset(json& document) {
+  if (!document.is_object() || document.contains("run") || !document.contains("ruleset")) {
+    return;
+  }
+  json& run = document["run"] = json::object();
+  for (const char* name : {"command", "rounds", "budget_seconds"}) {
+    run[name] = document.value(name, json());
+  }
+}
+
 Result<const Kind*> kind_of(const json& document, const std::string& name) {
   const auto object = [&](const char* key) {
     return document.is_object() && document.contains(key) && document[key].is_object();
@@ -70,8 +84,9 @@ Result<const Kind*> kind_of(const json& document, const std::string& name) {
     return usage_error("{}: not a run of svcbench; {}", name, remedy);
   }
   const auto& command = run["command"].get_ref<const std::string&>();
-  const auto* const kind =
-      std::find_if(kinds.begin(), kinds.end(), [&](const Kind& one) { return one.command == command; });
+  const auto* const kind = std::find_if(kinds.begin(), kinds.end(), [&](const Kind& one) {
+    return one.command == command && (*one.part == '\0' || document.contains(one.part));
+  });
   if (kind == kinds.end()) {
     return usage_error(
         "{}: a run of `{}`, which this svcbench does not know: read it with the one that made it", name,
@@ -120,6 +135,7 @@ Result<RunFile> run_of(json document, const std::string& source) {
   const std::string name = printable(source);
   RunFile file;
   file.path = source;
+  complete_ruleset(document);
   SVCB_TAKE(kind, kind_of(document, name));
   SVCB_TAKE(version, version_of(document, *kind, name));
   file.document = std::move(document);

@@ -16,7 +16,7 @@ struct RunFile {
   std::string path;     // as it was given
   std::string command;  // that made it: "compare", "path", "nftables", "ipvs", "ebpf", "iptables", ...
   int schema_version = 0;
-  nlohmann::json document{};  // whole; "run" and "environment" are objects
+  nlohmann::json document{};  // whole; "run" and "environment" are objects, also where a version had none
   std::vector<Cell> cells{};  // in the document's order; none of a cell that was left out
 
   // Null where it has none.

@@ -471,6 +471,7 @@ void add_program_chart(const PageRun& run, json& blocks) {
         "1/k, "
         "miss none. A part is the difference of two medians (a negative one, noise, is drawn as none); the "
         "whole is what was measured. It is not the path of a packet: no NIC, no skb, no routing."},
+       {"first", "program"},
        {"x", {{"title", ""}}},
        {"y", {{"title", "ns a packet"}, {"unit", "ns"}}},
        {"categories", std::move(categories)},

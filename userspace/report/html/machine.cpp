@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 // The machine that a run was made on, and how to repeat the run.
-#include <fmt/chrono.h>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <cmath>
-#include <ctime>
 
 #include "report/html/page_run.h"
+#include "report/quantity.h"
 #include "service/text.h"
 
 namespace svcbench::html {
@@ -48,14 +48,10 @@ std::string one_line(std::string text) {
   return text;
 }
 
-std::string joined(const std::vector<std::string>& parts) {
-  std::string out;
-  for (const std::string& part : parts) {
-    if (!part.empty()) {
-      out += (out.empty() ? "" : ", ") + part;
-    }
-  }
-  return out;
+// Those that say something.
+std::string joined(std::vector<std::string> parts) {
+  std::erase(parts, "");
+  return fmt::format("{}", fmt::join(parts, ", "));
 }
 
 std::string processor(const json& environment) {
@@ -91,18 +87,6 @@ std::string versions(const json& environment) {
   return joined(parts);
 }
 
-std::string started(const json& run) {
-  const json::json_pointer where("/started_unix_seconds");
-  if (!run.contains(where) || !run[where].is_number_integer()) {
-    return "";
-  }
-  const auto seconds = run[where].get<std::int64_t>();
-  if (seconds < 0 || seconds > 253'402'300'799) {  // the year 9999
-    return "";
-  }
-  return fmt::format("{:%Y-%m-%d %H:%M} UTC", fmt::gmtime(static_cast<std::time_t>(seconds)));
-}
-
 json facts_of(const PageRun& page_run) {
   const json& document = page_run.file().document;
   const json& environment = document["environment"];
@@ -116,8 +100,11 @@ json facts_of(const PageRun& page_run) {
       facts.push_back(json::array({name, value}));
     }
   };
-  add("Measured", joined({started(run), seconds ? fmt::format("{} s", std::lround(*seconds)) : ""}));
+  add("Measured", joined({started_text(run), seconds ? fmt::format("{} s", std::lround(*seconds)) : ""}));
   add("Services", at(run, "/workload"));
+  const std::string rules = at(document, "/ruleset/rules");
+  add("Ruleset",
+      rules.empty() ? "" : fmt::format("{} rules of {}", rules, at(document, "/ruleset/family")));
   add("Processor", processor(environment));
   add("Memory", memory(environment));
   add("Kernel", joined({at(environment, "/kernel/release"), at(environment, "/kernel/machine")}));
@@ -150,8 +137,10 @@ json commands_of(const PageRun& page_run) {
   const std::size_t arguments = line.find(fmt::format(" {}", page_run.file().command));
   const std::string again =
       arguments == std::string::npos ? line : "sudo ./svcbench" + line.substr(arguments);
-  commands.push_back(again +
-                     (seed.empty() || again.find("--seed") != std::string::npos ? "" : " --seed " + seed));
+  if (!again.empty()) {
+    commands.push_back(
+        again + (seed.empty() || again.find("--seed") != std::string::npos ? "" : " --seed " + seed));
+  }
   return commands;
 }
 
@@ -218,7 +207,7 @@ json machine_json(const PageRun& run) {
   json everything = json::array();
   flatten(environment, "", everything);
   const json& about = run.file().document["run"];
-  std::string day = started(about);
+  std::string day = started_text(about);
   day = day.substr(0, day.find(' '));
   const std::string& path = run.file().path;
   return {{"file", path.substr(path.rfind('/') + 1)},  // folders are nobody's business

@@ -81,6 +81,7 @@ json sections_of(const std::vector<PageRun>& runs) {
       {"figure-4-1", "Loading the whole table", "Fig. 4.1",
        "What iptables needs to put a table of N Services in place, beside what the book measured."},
       [&](json& blocks) { add_chapter_figure(runs, blocks); });
+  sections.add({"ruleset", "Loading a ruleset of one's own", "Ruleset", ""}, of_each(add_ruleset));
   sections.add({"table-4-2", "Table 4.2, measured", "Table 4.2",
                 "The book cites this comparison; here is every cell of it that this kernel can run."},
                of_each(add_chapter_table, add_borrowed));
@@ -93,6 +94,10 @@ json sections_of(const std::vector<PageRun>& runs) {
       {"latency", "Not only the median", "Latency",
        "Most packets are alike; the slowest one in a thousand is another story, and mostly the machine's."},
       of_each(add_percentile_charts));
+  sections.add({"throughput", "How many packets a second", "Throughput", ""},
+               of_each(add_throughput_chart));
+  sections.add({"sync", "What an installation is made of", "Sync", ""},
+               of_each(add_sync_chart, add_fill_chart));
   sections.add({"program", "What the eBPF program itself takes", "Program", ""},
                of_each(add_program_chart));
   sections.add({"behaviour", "Whether it behaves as a Service does", "Behaviour", ""},

@@ -7,6 +7,7 @@
 #include <array>
 #include <set>
 
+#include "measure/compare_run.h"
 #include "run/cells.h"
 #include "stats/growth.h"
 #include "stats/verdict.h"
@@ -44,8 +45,8 @@ const Look* look_of(std::string_view plane) {
 
 // What the wire is measured with: no plane to choose.
 bool is_instrument(std::string_view plane) {
-  constexpr std::array<std::string_view, 5> names{"sink", "redirect-xdp", "redirect-tc", "route-xdp",
-                                                  "route-tc"};
+  constexpr std::array names{instrument_sink, instrument_redirect_xdp, instrument_redirect_tc,
+                             instrument_route_xdp, instrument_route_tc};
   return std::find(names.begin(), names.end(), plane) != names.end();
 }
 
@@ -58,11 +59,6 @@ bool is_of(const Cell& cell, const std::vector<std::string_view>& scenarios) {
 
 std::vector<std::string> PageRun::planes(const std::vector<std::string_view>& scenarios) const {
   std::vector<std::string> names;
-  const auto add = [&](const std::string& name) {
-    if (std::find(names.begin(), names.end(), name) == names.end()) {
-      names.push_back(name);
-    }
-  };
   const auto listed = file_->document.find("planes");
   std::vector<std::string> order;
   if (listed != file_->document.end() && listed->is_array()) {
@@ -80,12 +76,12 @@ std::vector<std::string> PageRun::planes(const std::vector<std::string_view>& sc
   }
   for (const std::string& name : order) {
     if (seen.contains(name)) {
-      add(name);
+      add_unique(names, name);
     }
   }
   for (const Cell& cell : file_->cells) {
     if (is_of(cell, scenarios)) {
-      add(cell.plane);
+      add_unique(names, cell.plane);
     }
   }
   return names;
@@ -126,12 +122,15 @@ std::vector<std::string> PageRun::ways(std::string_view plane) const {
     if (cell.scenario != "update" || !cell.id.starts_with(stem)) {
       continue;
     }
-    std::string way = cell.id.size() > stem.size() ? cell.id.substr(stem.size() + 1) : "";
-    if (std::find(ways.begin(), ways.end(), way) == ways.end()) {
-      ways.push_back(std::move(way));
-    }
+    add_unique(ways, cell.id.size() > stem.size() ? cell.id.substr(stem.size() + 1) : "");
   }
   return ways;
+}
+
+void add_unique(std::vector<std::string>& names, std::string name) {
+  if (std::find(names.begin(), names.end(), name) == names.end()) {
+    names.push_back(std::move(name));
+  }
 }
 
 std::string cell_id(std::string_view scenario, std::string_view plane, std::size_t services,

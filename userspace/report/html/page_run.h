@@ -54,6 +54,9 @@ class PageRun {
   std::string* wrong_;
 };
 
+// At the end, unless it is there already.
+void add_unique(std::vector<std::string>& names, std::string name);
+
 // "path/ebpf-xdp/1000/new/last/UDP"; without `rest` where it is empty.
 [[nodiscard]] std::string cell_id(std::string_view scenario, std::string_view plane, std::size_t services,
                                   std::string_view rest);
@@ -71,6 +74,9 @@ void add_chapter_figure(const std::vector<PageRun>& runs, nlohmann::json& blocks
 void add_growth_charts(const PageRun& run, nlohmann::json& blocks);
 void add_percentile_charts(const PageRun& run, nlohmann::json& blocks);
 void add_program_chart(const PageRun& run, nlohmann::json& blocks);
+void add_sync_chart(const PageRun& run, nlohmann::json& blocks);
+void add_fill_chart(const PageRun& run, nlohmann::json& blocks);
+void add_throughput_chart(const PageRun& run, nlohmann::json& blocks);
 
 void add_chapter_table(const PageRun& run, nlohmann::json& blocks);  // Table 4.2
 void add_crossings(const PageRun& run, nlohmann::json& blocks);
@@ -78,6 +84,7 @@ void add_behaviours(const PageRun& run, nlohmann::json& blocks);
 void add_churn(const PageRun& run, nlohmann::json& blocks);
 void add_connects(const PageRun& run, nlohmann::json& blocks);
 void add_borrowed(const PageRun& run, nlohmann::json& blocks);
+void add_ruleset(const PageRun& run, nlohmann::json& blocks);  // of iptables --ruleset
 
 // The machine, how to repeat the run, and what was left out.
 [[nodiscard]] nlohmann::json machine_json(const PageRun& run);

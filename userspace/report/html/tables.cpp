@@ -3,6 +3,7 @@
 // instead of the figure, `beside` it in a lighter hand, `note` under it, `mood` (good, bad, none), `to`
 // (what it links to); null where there is nothing.
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <cmath>
@@ -11,6 +12,7 @@
 #include "plane/registry.h"
 #include "report/html/page_run.h"
 #include "report/json_parts.h"
+#include "run/cells.h"
 #include "service/text.h"
 
 namespace svcbench::html {
@@ -229,6 +231,8 @@ class ChapterTable {
     row(
         "entries for 1,000 new flows", [&](const std::string& plane) { return state(plane, "conntrack"); },
         [&](const std::string& plane) { return loan_.entries(plane, services_); });
+    row("own flows per 1,000 new flows",
+        [&](const std::string& plane) { return state(plane, "flow-table"); });
     group("Kernel requirement", "the book: iptables universal; IPVS a module; eBPF a recent kernel");
     row("needs", needs, needs);
     group("Memory", "not in the book");
@@ -332,12 +336,6 @@ std::string course_text(const Field& one, bool other_side) {
   return course.ends_with("throughout") ? fmt::format("{} at every N", word) : "inconclusive";
 }
 
-void add_unique(std::vector<std::string>& names, const std::string& name) {
-  if (std::find(names.begin(), names.end(), name) == names.end()) {
-    names.push_back(name);
-  }
-}
-
 void add_crossing_table(const PageRun& run, const std::string& what, const std::vector<Field>& crossings,
                         json& blocks) {
   std::vector<std::string> planes;
@@ -388,22 +386,14 @@ struct Behaviour {
   std::vector<std::string> not_offered{};
 };
 
-std::string joined(const std::vector<std::string>& names) {
-  std::string out;
-  for (const std::string& name : names) {
-    out += (out.empty() ? "" : ", ") + name;
-  }
-  return out;
-}
-
 json behaviour_cell(const Behaviour& one) {
   if (!one.failed.empty()) {
-    return {{"text", "✕ fails"}, {"mood", "bad"}, {"note", joined(one.failed)}};
+    return {{"text", "✕ fails"}, {"mood", "bad"}, {"note", fmt::format("{}", fmt::join(one.failed, ", "))}};
   }
   if (!one.passed.empty()) {
     json out{{"text", "✓ passes"}, {"mood", "good"}};
     if (!one.not_offered.empty()) {
-      out["note"] = "not offered: " + joined(one.not_offered);
+      out["note"] = fmt::format("not offered: {}", fmt::join(one.not_offered, ", "));
     }
     return out;
   }
@@ -601,6 +591,47 @@ void add_churn(const PageRun& run, json& blocks) {
         "Service no longer, or not yet, has. Half changed: at an address that is nobody's backend."},
        {"head",
         {"phase", "packets", "sent", "wrong", "half changed", "damaged", "lost", "delayed", "p50", "p99"}},
+       {"rows", std::move(rows)},
+       {"after", std::move(after)}});
+}
+
+void add_ruleset(const PageRun& run, json& blocks) {
+  const Field ruleset = run.document().at("ruleset");
+  if (ruleset.is_null()) {
+    return;
+  }
+  json rows = json::array();
+  json after = json::array();
+  for (const Field& one : run.document().at("loads").elements()) {
+    const std::string load = one.at("load").text();
+    const std::string missing = one.at("missing").text_if_any();
+    const Cell* cell = run.find(
+        fmt::format("ruleset/{}/{}", id_part("iptables-" + one.at("backend").text()), id_part(load)));
+    if (cell == nullptr) {
+      if (load == "first") {
+        after.push_back(fmt::format("{} was not measured: {}", one.at("label").text(), missing));
+      }
+      continue;
+    }
+    const auto part = [&](const char* name) {
+      const auto found = cell->also.find(name);
+      return found == cell->also.end()
+                 ? json()
+                 : json{{"value", found->second}, {"low", json()}, {"high", json()}, {"unit", "ns"}};
+    };
+    rows.push_back({one.at("label").text(), load == "first" ? "first load" : load, linked(run, cell),
+                    part("tool_user_ns"), part("tool_system_ns"), grouped(cell->samples)});
+  }
+  blocks.push_back(
+      {{"id", fmt::format("ruleset-{}", run.index())},
+       {"run", run.index()},
+       {"title", fmt::format("{} rules of {}, {} chains", grouped(ruleset.at("rules").count()),
+                             ruleset.at("family").text(), grouped(ruleset.at("chains").count()))},
+       {"caption",
+        "iptables-restore of the whole ruleset, launch to exit: medians with 95 % intervals. First load: "
+        "into "
+        "a network namespace without rules; reload: over itself, where it is in place."},
+       {"head", {"back end", "load", "time", "user", "system", "loads"}},
        {"rows", std::move(rows)},
        {"after", std::move(after)}});
 }
