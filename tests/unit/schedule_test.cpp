@@ -141,6 +141,9 @@ TEST_CASE("wide cells are visited again while there is time, narrow ones are not
   CHECK(narrow_runs == 0);
   CHECK(wide_runs == 2);
   CHECK(hopeless_runs == 5);  // two rounds of two, three of one: seven seconds
+  CHECK(progress.dones ==
+        std::vector<std::size_t>{0, 1, 2, 3, 4, 5, 6});  // a line for each first would flood
+  CHECK(progress.totals == std::vector<std::size_t>{2, 2, 4, 4, 5, 6, 7});
   const auto none = repeat_wide(steps, 0.05, 0.5, 1, clock, progress);
   REQUIRE(none);
   CHECK(hopeless_runs == 5);
