@@ -47,8 +47,7 @@ Result<int> run(const ConnectInput& input) {
     SVCB_CHECK(json->write(to_json(results).dump(1) + "\n"));
   }
   if (!json || !json->is_standard_output()) {
-    fmt::print("{}{}",
-               run_header(results.environment, results.run, results.seconds, made.description, made.notes),
+    fmt::print("{}{}", run_header(results.environment, results.run, results.seconds, made.description),
                render_connects(results));
   }
   return 0;

@@ -6,6 +6,7 @@
 #include "cli/command.h"
 #include "cli/export_input.h"
 #include "cli/input.h"
+#include "cli/resumable_output.h"
 #include "cli/run_info.h"
 #include "measure/compare_analysis.h"
 #include "measure/compare_run.h"
@@ -33,13 +34,14 @@ struct EbpfInput {
   WorkloadInput workload{};
   CapacityInput capacity{};
   RunInput run{.rounds = EbpfRunOptions{}.rounds, .budget_seconds = 60};
+  std::string resume{};  // path, or empty
   ExportInput exports{};
   std::string iptables{};
 };
 
 // What the path takes with this data plane in it, beside plain forwarding and the instrument's own cost.
 Result<CompareResults> measure_paths(const EbpfInput& input, const WorkloadInput::Made& made,
-                                     const std::vector<std::size_t>& sweep, Clock& clock,
+                                     const std::vector<std::size_t>& sweep, Journal* journal, Clock& clock,
                                      Progress& progress) {
   const bool udp = input.workload.protocol != "tcp";
   std::vector<PathKind> kinds;
@@ -57,12 +59,13 @@ Result<CompareResults> measure_paths(const EbpfInput& input, const WorkloadInput
                                .rounds = std::min(input.run.rounds, path_rounds),
                                .budget_seconds = input.run.budget_seconds / 2,
                                .services_capacity = input.capacity.services,
-                               .backends_capacity = input.capacity.backends};
+                               .backends_capacity = input.capacity.backends,
+                               .journal = journal};
   return run_compare(made.workload, options, clock, progress);
 }
 
 Result<int> run(const EbpfInput& input) {
-  SVCB_TAKE(json, open_output(input.run.json));
+  SVCB_TAKE(output, ResumableOutput::open(input.run.json, input.resume));
   SVCB_TAKE(exports, input.exports.open());
   SVCB_TAKE(made, input.workload.make());
   SVCB_TAKE(sweep, input.workload.sweep(made.workload.services().size()));
@@ -70,6 +73,13 @@ Result<int> run(const EbpfInput& input) {
   SVCB_TAKE(iptables, find_iptables(input.iptables.empty() ? std::nullopt : std::optional(input.iptables)));
 
   const Surroundings surroundings;
+  nlohmann::json about =
+      describe_run("ebpf", input.workload, sweep, made, input.run.rounds, input.run.budget_seconds);
+  about["iptables"] = {
+      {"label", iptables.label}, {"backend", iptables.backend}, {"program", iptables.restore}};
+  nlohmann::json identity = identity_of(about, surroundings.environment());
+  identity["iptables"] = iptables.label;
+  SVCB_CHECK(output.keep(std::move(identity)));
   SVCB_CHECK(enter_private_namespaces());
   const auto progress = make_progress(input.run.quiet, surroundings.warnings());
   const EbpfRunOptions options{.sweep = sweep,
@@ -78,21 +88,28 @@ Result<int> run(const EbpfInput& input) {
                                .budget_seconds = input.run.budget_seconds,
                                .services_capacity = input.capacity.services,
                                .backends_capacity = input.capacity.backends,
-                               .iptables = iptables};
+                               .iptables = iptables,
+                               .journal = output.journal()};
   MonotonicClock clock;
-  SVCB_TAKE(results, run_ebpf(made.workload, options, clock, *progress));
-  SVCB_TAKE(paths, measure_paths(input, made, sweep, clock, *progress));
+  auto measured = run_ebpf(made.workload, options, clock, *progress);
+  if (!measured) {
+    return tl::unexpected(output.told(std::move(measured).error()));
+  }
+  auto on_wire = measure_paths(input, made, sweep, output.journal(), clock, *progress);
+  if (!on_wire) {
+    return tl::unexpected(output.told(std::move(on_wire).error()));
+  }
+  Results results = std::move(*measured);
+  const CompareResults paths = std::move(*on_wire);
   results.environment = surroundings.finished();
-  results.run =
-      describe_run("ebpf", input.workload, sweep, made, input.run.rounds, input.run.budget_seconds);
-  results.run["iptables"] = {
-      {"label", iptables.label}, {"backend", iptables.backend}, {"program", iptables.restore}};
+  output.note_restored(about["notes"]);
+  results.run = std::move(about);
   for (Verdict& verdict : judge(paths)) {
     results.verdicts.push_back(std::move(verdict));
   }
   withhold_absolute(results.verdicts, emulation_of(surroundings.environment()));
   results.seconds += paths.seconds;
-  if (json || !exports.empty()) {
+  if (output.wanted() || !exports.empty()) {
     nlohmann::json out = to_json(results);
     const nlohmann::json path = to_json(paths);
     for (const char* part : {"paths", "instrument"}) {
@@ -100,16 +117,13 @@ Result<int> run(const EbpfInput& input) {
     }
     out["path_growth"] = path["growth"];
     out["path_notes"] = path["notes"];
-    if (json) {
-      SVCB_CHECK(json->write(out.dump(1) + "\n"));
-    }
+    SVCB_CHECK(output.write(out));
     SVCB_CHECK(exports.write(out));
   }
-  if (!(json && json->is_standard_output()) && !exports.use_standard_output()) {
+  if (!output.is_standard_output() && !exports.use_standard_output()) {
     fmt::print("{}", run_header(results.environment, results.run, results.seconds,
                                 fmt::format("{}; beside them {} with the chapter's three rules a service",
-                                            made.description, iptables.label),
-                                made.notes));
+                                            made.description, iptables.label)));
     fmt::print("{}\n{}{}", render_results(results), render_paths(paths),
                verdict_text(results.verdicts, wants_colour()));
   }
@@ -123,6 +137,7 @@ Action configure_ebpf(CLI::App& app) {
   input->workload.add_options(app);
   input->capacity.add_options(app);
   input->run.add_options(app);
+  add_resume_option(app, input->resume);
   input->exports.add_options(app);
   app.add_option("--budget", input->run.budget_seconds,
                  "Seconds to aim at: dear cells get fewer repeats, or are skipped")

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #include "cli/ruleset.h"
 
-#include <chrono>
+#include <functional>
 #include <nlohmann/json.hpp>
 #include <optional>
 
+#include "cli/resumable_output.h"
 #include "cli/run_info.h"
 #include "measure/ruleset.h"
 #include "report/figures.h"
@@ -74,7 +75,7 @@ std::string table_text(const std::vector<RulesetLoads>& all) {
 }
 
 nlohmann::json to_json(const Ruleset& ruleset, const std::vector<RulesetLoads>& all,
-                       const nlohmann::json& environment, const RunInput& run) {
+                       const nlohmann::json& environment, const RunInput& run, nlohmann::json notes) {
   nlohmann::json tables = nlohmann::json::array();
   for (const RulesetTable& table : ruleset.tables) {
     tables.push_back({{"name", table.name}, {"rules", table.rules}, {"chains", table.chains}});
@@ -102,26 +103,52 @@ nlohmann::json to_json(const Ruleset& ruleset, const std::vector<RulesetLoads>& 
             {"chains", ruleset.chains()},
             {"bytes", ruleset.text.size()},
             {"tables", std::move(tables)}}},
-          {"loads", std::move(loads)}};
+          {"loads", std::move(loads)},
+          {"notes", std::move(notes)}};
+}
+
+// What two parts of one run must have in common.
+nlohmann::json identity(const Ruleset& ruleset, const std::vector<IptablesBackend>& backends,
+                        const nlohmann::json& environment, const RunInput& run) {
+  nlohmann::json out = identity_of(describe_command("iptables --ruleset", 0), environment);
+  out["rounds"] = run.rounds;
+  // Both parts are of one revision: its hash is the same in both.
+  out["ruleset"] = fmt::format("{} rules, hash {:016x}", grouped(ruleset.rules()),
+                               std::hash<std::string>{}(ruleset.text));
+  for (const IptablesBackend& backend : backends) {
+    out["iptables"].push_back(backend.label);
+  }
+  return out;
 }
 
 }  // namespace
 
-Result<int> time_ruleset(const std::string& file, const RunInput& run) {
-  SVCB_TAKE(json, open_output(run.json));
+Result<int> time_ruleset(const std::string& file, const RunInput& run, const std::string& resume) {
+  SVCB_TAKE(output, ResumableOutput::open(run.json, resume));
   SVCB_TAKE(ruleset, read_ruleset(file));
   SVCB_CHECK(require_privileges());
   const Surroundings surroundings;
-  SVCB_CHECK(enter_private_namespaces());
   SVCB_TAKE(backends, installed_backends());
+  SVCB_CHECK(output.keep(identity(ruleset, backends, surroundings.environment(), run)));
+  SVCB_CHECK(enter_private_namespaces());
   MonotonicClock clock;
-  SVCB_TAKE(loads, run_ruleset(ruleset, backends,
-                               {.rounds = run.rounds, .budget_seconds = run.budget_seconds}, clock));
-  if (json) {
-    SVCB_CHECK(json->write(to_json(ruleset, loads, surroundings.finished(), run).dump(1) + "\n"));
+  auto measured = run_ruleset(
+      ruleset, backends,
+      {.rounds = run.rounds, .budget_seconds = run.budget_seconds, .journal = output.journal()}, clock);
+  if (!measured) {
+    return tl::unexpected(output.told(std::move(measured).error()));
   }
-  if (!json || !json->is_standard_output()) {
-    fmt::print("{}\n{}", wrapped(described(ruleset), 0), table_text(loads));
+  nlohmann::json notes = nlohmann::json::array();
+  output.note_restored(notes);
+  if (output.wanted()) {
+    SVCB_CHECK(output.write(to_json(ruleset, *measured, surroundings.finished(), run, notes)));
+  }
+  if (!output.is_standard_output()) {
+    fmt::print("{}", wrapped(described(ruleset), 0));
+    for (const nlohmann::json& note : notes) {
+      fmt::print("{}", wrapped(note.get<std::string>(), 0));
+    }
+    fmt::print("\n{}", table_text(*measured));
   }
   return 0;
 }

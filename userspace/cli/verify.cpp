@@ -100,8 +100,7 @@ Result<int> run(const VerifyInput& input) {
   if (!json || !json->is_standard_output()) {
     fmt::print("{}{}",
                run_header(results.environment, results.run, results.seconds,
-                          "Behaviour of Services: real sockets, programs of pods and outsiders, one node.",
-                          subject.notes),
+                          "Behaviour of Services: real sockets, programs of pods and outsiders, one node."),
                render_behaviours(results.planes));
   }
   return verify::exit_code(results.planes);

@@ -453,18 +453,11 @@ Status CompareRun::add_update_steps(Cell& cell) {
                                       results_.updates[remove]);
     };
     step.samples = [this, change, add, remove] {
-      nlohmann::json out = nlohmann::json::array();
-      for (const std::size_t at : {change, add, remove}) {
-        out.push_back(last_blocks(results_.updates[at]));
-      }
-      return out;
+      return last_blocks({&results_.updates[change], &results_.updates[add], &results_.updates[remove]});
     };
-    step.restore = [this, change, add, remove](const nlohmann::json& samples) -> Status {
-      std::size_t i = 0;
-      for (const std::size_t at : {change, add, remove}) {
-        SVCB_CHECK(add_blocks(results_.updates[at], samples, i++));
-      }
-      return {};
+    step.restore = [this, change, add, remove](const nlohmann::json& samples) {
+      return add_blocks({&results_.updates[change], &results_.updates[add], &results_.updates[remove]},
+                        samples);
     };
     step.spread = [this, change] { return spread_of(update_cost(results_.updates[change])); };
     step.figure = [this, change] {
@@ -756,10 +749,6 @@ Result<CompareResults> CompareRun::run() {
   fit_to_budget(steps_, options_.rounds, std::max(left, options_.budget_seconds / 4));
   if (options_.journal != nullptr) {
     SVCB_CHECK(options_.journal->plan(steps_));
-    if (const std::size_t restored = options_.journal->restored(); restored > 0) {
-      results_.notes.push_back(fmt::format(
-          "{} visits of cells are of an earlier part of this run, which was cut off", grouped(restored)));
-    }
   }
   SVCB_CHECK(run_rounds(steps_, options_.rounds, options_.seed, clock_, progress_, options_.journal));
   const double unused = repeat_share * options_.budget_seconds - seconds_between(begin, clock_.now_ns());
