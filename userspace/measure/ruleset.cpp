@@ -2,9 +2,6 @@
 #include "measure/ruleset.h"
 
 #include <algorithm>
-#include <array>
-#include <cerrno>
-#include <cstdio>
 #include <memory>
 #include <numeric>
 #include <span>
@@ -14,6 +11,7 @@
 #include "measure/visit.h"
 #include "plane/iptables_restore.h"
 #include "plane/iptables_text.h"
+#include "service/input_file.h"
 #include "service/text.h"
 #include "sys/memfd.h"
 #include "sys/net_namespace.h"
@@ -105,19 +103,6 @@ class RulesetParser {
   std::size_t number_ = 0;
   bool open_ = false;
 };
-
-Result<std::string> read_all(std::FILE* file, const std::string& name) {
-  std::string text;
-  std::array<char, 1 << 16> buffer;
-  std::size_t count = 0;
-  while ((count = std::fread(buffer.data(), 1, buffer.size(), file)) > 0) {
-    text.append(buffer.data(), count);
-  }
-  if (std::ferror(file) != 0) {
-    return usage_error("{}", with_errno("cannot read " + name, errno));
-  }
-  return text;
-}
 
 // All tables of the file, as the kernel has them, have as many rules.
 Status check_holds(const Ruleset& ruleset, const IptablesBackend& backend) {
@@ -214,16 +199,9 @@ Result<Ruleset> parse_ruleset(std::string text, const std::string& source) {
 }
 
 Result<Ruleset> read_ruleset(const std::string& path) {
-  if (path == "-") {
-    SVCB_TAKE(input, read_all(stdin, "standard input"));
-    return parse_ruleset(std::move(input), "standard input");
-  }
-  const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen(path.c_str(), "re"), std::fclose);
-  if (!file) {
-    return usage_error("{}", with_errno("cannot read " + path, errno));
-  }
-  SVCB_TAKE(text, read_all(file.get(), path));
-  return parse_ruleset(std::move(text), path);
+  const std::string name = path == "-" ? "standard input" : path;
+  SVCB_TAKE(text, read_whole(path, "cannot read " + name));
+  return parse_ruleset(std::move(text), name);
 }
 
 Result<std::vector<RulesetLoads>> run_ruleset(const Ruleset& ruleset,
