@@ -22,11 +22,13 @@ class CountingProgress final : public Progress {
     totals.push_back(total);
     lefts.push_back(left);
   }
+  void result(const StepFigure& figure) override { figures.push_back(figure.value); }
   void finished() override { ended = true; }
 
   std::vector<std::size_t> dones{};
   std::vector<std::size_t> totals{};
   std::vector<double> lefts{};
+  std::vector<double> figures{};
   bool ended = false;
 };
 
@@ -106,6 +108,19 @@ TEST_CASE("a run visits every step as often as planned, and the time left comes 
   CHECK(progress.lefts.front() == doctest::Approx(6));  // by the estimate
   CHECK(progress.lefts.back() == doctest::Approx(2));   // by experience
   CHECK(progress.ended);
+}
+
+TEST_CASE("what a step has measured goes into the progress line, where it has a figure") {
+  FakeClock clock;
+  std::vector<Step> steps{step_of(1, 3, false)};
+  steps[0].repeats = 3;
+  int visits = 0;
+  steps[0].figure = [&visits]() -> std::optional<StepFigure> {
+    return ++visits == 2 ? std::nullopt : std::optional(StepFigure{.value = 1.0 * visits, .unit = "ns"});
+  };
+  CountingProgress progress;
+  REQUIRE(run_rounds(steps, 3, 1, clock, progress));
+  CHECK(progress.figures == std::vector<double>{1, 3});
 }
 
 TEST_CASE("wide cells are visited again while there is time, narrow ones are not") {

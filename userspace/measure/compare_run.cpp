@@ -374,7 +374,7 @@ void CompareRun::add_sync_step(Cell& cell) {
   };
   step.figure = [this, index] {
     const SyncCost& cost = results_.syncs[index].repeats.back();
-    return time_text(static_cast<double>(cost.generate_ns + cost.commit_ns));
+    return StepFigure{.value = static_cast<double>(cost.generate_ns + cost.commit_ns), .unit = "ns"};
   };
   step.spread = [this, index] { return spread_of(sync_cost(results_.syncs[index])); };
   steps_.push_back(std::move(step));
@@ -462,7 +462,7 @@ Status CompareRun::add_update_steps(Cell& cell) {
     step.spread = [this, change] { return spread_of(update_cost(results_.updates[change])); };
     step.figure = [this, change] {
       const auto median = stats::median_of(results_.updates[change].commit_ns.back());
-      return median ? time_text(median->value) : "";
+      return median ? std::optional(StepFigure{.value = median->value, .unit = "ns"}) : std::nullopt;
     };
     steps_.push_back(std::move(step));
   }
@@ -520,10 +520,9 @@ void CompareRun::add_path_steps(PathStand& stand, const std::string& plane, std:
     };
     step.spread = [this, index] { return spread_of(path_p50(results_.paths[index])); };
     step.figure = [this, last] {
-      const double p50 = last->latency.quantile(0.5).value_or(0);
-      return "p50 " + (options_.told_in.name == "ns"
-                           ? time_text(p50)
-                           : fmt::format("{:.0f} {}", p50 / options_.told_in.ns, options_.told_in.name));
+      return StepFigure{.word = "p50",
+                        .value = last->latency.quantile(0.5).value_or(0) / options_.told_in.ns,
+                        .unit = options_.told_in.name};
     };
     steps_.push_back(std::move(step));
   }

@@ -111,8 +111,8 @@ Status run_rounds(std::vector<Step>& steps, std::size_t rounds, std::uint64_t se
       if (journal != nullptr) {
         SVCB_CHECK(journal->add(step));
       }
-      if (step.figure) {
-        progress.result(step.figure());
+      if (const auto figure = step.figure ? step.figure() : std::nullopt) {
+        progress.result(*figure);
       }
       spent[i] += seconds_between(start, clock.now_ns());
       ++repeated[i];

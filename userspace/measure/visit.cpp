@@ -223,13 +223,4 @@ Result<std::vector<SyncCost>> sync_costs_of(const json& samples) {
   return costs;
 }
 
-std::string time_text(double ns) {
-  if (ns < 1e3) {
-    return fmt::format("{:.0f} ns", ns);
-  }
-  return ns < 1e6   ? fmt::format("{:.3g} us", ns / 1e3)
-         : ns < 1e9 ? fmt::format("{:.3g} ms", ns / 1e6)
-                    : fmt::format("{:.3g} s", ns / 1e9);
-}
-
 }  // namespace svcbench

@@ -45,7 +45,4 @@ struct PathVisit {
 [[nodiscard]] nlohmann::json to_json(const std::vector<SyncCost>& costs);
 [[nodiscard]] Result<std::vector<SyncCost>> sync_costs_of(const nlohmann::json& samples);
 
-// "1.38 us", for a progress line.
-[[nodiscard]] std::string time_text(double ns);
-
 }  // namespace svcbench
