@@ -113,7 +113,9 @@ Result<int> run(const CompareInput& input) {
   SVCB_CHECK(output.keep(std::move(identity)));
   SVCB_CHECK(enter_private_namespaces());
   const auto progress = make_progress(input.run.quiet, surroundings.warnings());
-  const CompareOptions options{.planes = planes_beside_the_floor(input.planes),
+  progress->phase("which planes can run here");
+  SVCB_TAKE(planes, probe_planes(planes_beside_the_floor(input.planes)));
+  const CompareOptions options{.planes = std::move(planes),
                                .scenarios = chosen_scenarios(input.scenarios),
                                .sweep = sweep,
                                .kinds = input.every_kind ? all_kinds() : usual_kinds(),

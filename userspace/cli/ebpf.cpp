@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 // svcbench ebpf: the main job.
 
+#include <array>
 #include <memory>
 
 #include "cli/command.h"
@@ -12,7 +13,7 @@
 #include "measure/compare_run.h"
 #include "measure/ebpf_run.h"
 #include "measure/emulation.h"
-#include "plane/registry.h"
+#include "plane/probed.h"
 #include "report/compare_json.h"
 #include "report/compare_table.h"
 #include "report/figures.h"
@@ -50,7 +51,8 @@ Result<CompareResults> measure_paths(const EbpfInput& input, const WorkloadInput
       kinds.push_back({flow, position, udp ? Protocol::udp : Protocol::tcp});
     }
   }
-  const CompareOptions options{.planes = {find_plane("ebpf-xdp"), find_plane("ebpf-tc")},
+  SVCB_TAKE(planes, probe_planes(std::array{find_plane("ebpf-xdp"), find_plane("ebpf-tc")}));
+  const CompareOptions options{.planes = std::move(planes),
                                .scenarios = {.sync = false, .update = false, .path = true, .state = false},
                                .sweep = sweep,
                                .kinds = std::move(kinds),

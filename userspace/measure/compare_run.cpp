@@ -64,14 +64,6 @@ std::optional<double> spread_of(const std::optional<stats::Estimate>& estimate) 
   return (estimate->interval->high - estimate->interval->low) / 2 / estimate->value;
 }
 
-// A node without devices, but with a loopback: IPVS takes no real server where no address is local.
-Result<NetNamespace> bare_node() {
-  SVCB_TAKE(place, NetNamespace::create());
-  SVCB_TAKE(visit, place.enter());
-  SVCB_CHECK(bring_up_loopback());
-  return place;
-}
-
 // One plane at one size.
 struct Cell {
   const PlaneRow* row = nullptr;
@@ -150,7 +142,7 @@ class CompareRun {
 Status CompareRun::choose_planes() {
   const Scenarios& wanted = options_.scenarios;
   const bool wire_only = wanted.path && !wanted.sync && !wanted.update && !wanted.state;
-  for (const PlaneRow* row : options_.planes) {
+  for (const auto& [row, not_here] : options_.planes) {
     if (wanted.path && !row->off_wire.empty()) {
       const std::string why = fmt::format("its path is not measured: {}", row->off_wire);
       if (wire_only) {
@@ -159,11 +151,8 @@ Status CompareRun::choose_planes() {
       }
       results_.notes.push_back(fmt::format("{}: {}", row->name, why));
     }
-    SVCB_TAKE(scratch, bare_node());
-    SVCB_TAKE(visit, scratch.enter());
-    if (const Status usable = row->probe(); !usable) {
-      SVCB_CHECK(check_interrupted());
-      results_.missing.push_back({std::string(row->name), usable.error().message});
+    if (!not_here.empty()) {
+      results_.missing.push_back({std::string(row->name), not_here});
       continue;
     }
     results_.planes.emplace_back(row->name);
@@ -253,7 +242,7 @@ PlaneSite CompareRun::site() const {
 }
 
 Result<std::unique_ptr<InNamespace>> CompareRun::plane_aside(const Cell& cell) const {
-  SVCB_TAKE(place, bare_node());
+  SVCB_TAKE(place, namespace_with_loopback());
   SVCB_TAKE(visit, place.enter());
   SVCB_TAKE(plane, cell.row->make(site()));
   return std::make_unique<InNamespace>(std::move(place), std::move(plane));
@@ -353,7 +342,7 @@ void CompareRun::add_sync_step(Cell& cell) {
   step.fewest = affordable_repeats(step.seconds);
   step.run = [this, &cell, index](std::size_t repeat) -> Status {
     const auto wanted = services(cell.services);
-    SVCB_TAKE(place, bare_node());
+    SVCB_TAKE(place, namespace_with_loopback());
     SVCB_TAKE(visit, place.enter());
     SVCB_TAKE(plane, cell.row->make(site()));
     SVCB_CHECK(plane->install(wanted));
@@ -402,7 +391,7 @@ void CompareRun::add_sync_checks() {
     step.fewest = fewest_repeats;
     step.droppable = true;
     step.run = [this, &row = *cell->row, count = cell->services, index](std::size_t) -> Status {
-      SVCB_TAKE(place, bare_node());
+      SVCB_TAKE(place, namespace_with_loopback());
       SVCB_TAKE(visit, place.enter());
       SVCB_TAKE(plane, row.make(site()));
       return add_sync_round(results_.sync_checks[index], [&] { return plane->install(services(count)); });
