@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 #include <sys/utsname.h>
 
+#include <array>
 #include <vector>
 
 #include "measure/compare_analysis.h"
@@ -20,14 +21,14 @@ CompareResults without_live_frames(const Scenarios& scenarios) {
   const std::vector<Family> families{Family::ipv4};
   const std::vector<Protocol> protocols{Protocol::tcp, Protocol::udp};
   const Workload workload = must(Workload::generate(20, 2, families, 1, protocols));
-  const CompareOptions options{
-      .planes = {find_plane("null"), find_plane("iptables-nft"), find_plane("ebpf-tc")},
-      .scenarios = scenarios,
-      .sweep = {10, 20},
-      .kinds = usual_kinds(),
-      .rounds = 1,
-      .budget_seconds = 30,
-      .live_frames = [] { return Status(failure("no live frames here")); }};
+  const CompareOptions options{.planes = must(probe_planes(std::array{
+                                   find_plane("null"), find_plane("iptables-nft"), find_plane("ebpf-tc")})),
+                               .scenarios = scenarios,
+                               .sweep = {10, 20},
+                               .kinds = usual_kinds(),
+                               .rounds = 1,
+                               .budget_seconds = 30,
+                               .live_frames = [] { return Status(failure("no live frames here")); }};
   MonotonicClock clock;
   const auto progress = make_progress(true);
   CompareResults results = must(run_compare(workload, options, clock, *progress));

@@ -92,7 +92,7 @@ TEST_CASE("direct return: what is too large comes back as an error, and bulk pas
     return;
   }
   in_private_namespaces([] {
-    const std::vector<const PlaneRow*> rows{find_plane("ebpf-xdp-dsr"), find_plane("ebpf-tc-dsr")};
+    const std::vector<ProbedPlane> rows{{find_plane("ebpf-xdp-dsr"), {}}, {find_plane("ebpf-tc-dsr"), {}}};
     verify::VerifyOptions options;
     for (const verify::Case* one : verify::cases()) {
       for (const char* wanted : {"right-backend", "reply-source", "node-port", "no-endpoints", "bulk",

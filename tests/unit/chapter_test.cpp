@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <filesystem>
 #include <limits>
 #include <sstream>
 
@@ -98,6 +99,9 @@ struct Bench {
   FakeTool nft{};
   ChapterRunOptions options{.sweep = {100, 1000, 10'000}, .seed = 3, .rounds = 6, .budget_seconds = 1000};
   std::vector<std::string> order{};  // of what was asked of which tool
+  std::size_t fail_at =
+      std::numeric_limits<std::size_t>::max();  // so many executions, and the run is cut off
+  std::size_t executions = 0;
 
   ChapterSubject subject(const std::string& name, FakeTool& tool) {
     return {name,
@@ -117,6 +121,9 @@ struct Bench {
     const auto workload = Workload::generate(options.sweep.back(), 1, {Family::ipv4}, 1);
     SilentProgress progress;
     const auto nothing = [this]() -> Result<SyncCost> {
+      if (executions++ == fail_at) {
+        return failure("cut off");
+      }
       clock.pass(ms);
       return SyncCost{.commit_ns = static_cast<std::int64_t>(ms)};
     };
@@ -205,6 +212,44 @@ TEST_CASE("chapter run: figures, growth and verdict of a linear cost") {
   CHECK(crossings[1].measured->course == stats::Course::becomes_cheaper);
   CHECK(*crossings[1].measured->services == doctest::Approx((600.0 - 7) / 3));
   CHECK_FALSE(crossings[1].predicted);
+}
+
+TEST_CASE("chapter run: one that was cut off gives what it would have given") {
+  std::string folder = (std::filesystem::temp_directory_path() / "svcb-chapter-XXXXXX").string();
+  REQUIRE(mkdtemp(folder.data()) != nullptr);
+  const std::string file = folder + "/run.json";
+  const nlohmann::json identity{{"seed", 3}};
+  Bench whole;
+  const auto expected = whole.run();
+  REQUIRE(expected);
+  {
+    auto journal = Journal::begin(file, identity);
+    REQUIRE(journal);
+    Bench first;
+    first.options.journal = &*journal;
+    first.fail_at = 3 * 3 + 1;  // in the fourth round's visit
+    const auto cut_off = first.run();
+    REQUIRE_FALSE(cut_off);
+    CHECK(journal->kept() > 3 * 19);  // 16 loads and 3 floors in each of three rounds
+    CHECK(journal->kept() < 4 * 19);
+  }
+  auto journal = Journal::resume(file, identity);
+  REQUIRE(journal);
+  Bench second;
+  second.options.journal = &*journal;
+  second.options.budget_seconds = 20;  // would measure less by itself: the first part's plan holds
+  const auto results = second.run();
+  REQUIRE_MESSAGE(results, results.error().message);
+  CHECK(journal->restored() > 3 * 19);
+  CHECK(journal->kept() == 6 * 19);
+  CHECK(second.legacy.made < whole.legacy.made);
+  const auto without_seconds = [](const ChapterResults& of) {
+    nlohmann::json json = chapter_json(of);
+    json.erase("seconds");
+    return json;
+  };
+  CHECK(without_seconds(*results) == without_seconds(*expected));
+  std::filesystem::remove_all(folder);
 }
 
 TEST_CASE("chapter run: a crossing beyond the sweep is a prediction, in services") {

@@ -44,7 +44,7 @@ class Variable {
 std::string header_of(const char* emulated) {
   nlohmann::json environment{{"kernel", {{"release", "6.12.1"}}}, {"cpu", {{"model", "Test"}}}};
   environment["emulated"] = emulated == nullptr ? nlohmann::json() : nlohmann::json(emulated);
-  return run_header(environment, {{"seed", 1}}, 2, "subject", {});
+  return run_header(environment, {{"seed", 1}}, 2, "subject");
 }
 
 // One size and eBPF alone, at 8 us.
@@ -100,7 +100,7 @@ TEST_CASE("a header begins with what of an emulated run counts") {
   CHECK(header_of("icount").find("1 ns is half a guest instruction") != std::string::npos);
   CHECK(header_of("kvm").starts_with("VIRTUAL (qemu KVM)"));
   CHECK(header_of("bochs").starts_with("EMULATED (bochs): ratios"));
-  CHECK(run_header({{"kernel", {{"release", "6.1"}}}, {"cpu", {{"model", "x"}}}}, {{"seed", 1}}, 1, "s", {})
+  CHECK(run_header({{"kernel", {{"release", "6.1"}}}, {"cpu", {{"model", "x"}}}}, {{"seed", 1}}, 1, "s")
             .starts_with("svcbench "));
 }
 

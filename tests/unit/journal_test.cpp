@@ -123,9 +123,8 @@ TEST_CASE("journal: what was measured is not measured again, and comes first") {
 TEST_CASE("journal: cut off again and again, in the middle of a line too") {
   const Folder folder;
   cut_off(folder);
-  for (const std::size_t size : {std::filesystem::file_size(folder.part()) - 3}) {
-    std::filesystem::resize_file(folder.part(), size);  // the fourth visit is lost
-  }
+  std::filesystem::resize_file(folder.part(), std::filesystem::file_size(folder.part()) - 3);
+  // The fourth visit is lost.
   {
     auto journal = Journal::resume(folder.run(), identity);
     REQUIRE(journal);
@@ -176,6 +175,46 @@ TEST_CASE("journal: another run's, none, and damaged ones are refused by name") 
   refused(identity, "no journal of this version");
 }
 
+TEST_CASE("journal: a run of two parts, cut off in the second") {
+  const Folder folder;
+  {
+    auto journal = Journal::begin(folder.run(), identity);
+    REQUIRE(journal);
+    CHECK_FALSE(journal->planned("kept"));
+    Work first(3);
+    REQUIRE(first.go(*journal));
+  }
+  for (const std::size_t before : {0U, 4U}) {  // at its start, and in its fifth visit
+    auto journal = Journal::resume(folder.run(), identity);
+    REQUIRE(journal);
+    CHECK(journal->kept() == 3 + before);
+    CHECK(journal->planned("kept") == true);
+    CHECK(journal->planned("never") == false);
+    Work first(5);
+    REQUIRE(first.go(*journal));
+    CHECK(first.runs == 0);
+    CHECK(first.kept == std::vector<double>{0, 1, 2});
+    Work work(before == 0 ? 10 : 7);
+    work.steps[0].label = "second";
+    work.steps.pop_back();
+    work.fail_at = before == 0 ? 4 : 1000;
+    CHECK(work.go(*journal).has_value() == (before == 4));
+    CHECK(work.runs == (before == 0 ? 4 : 6));
+    CHECK(journal->restored() == 3 + before);
+  }
+}
+
+TEST_CASE("journal: two steps of one name would be restored from each other") {
+  const Folder folder;
+  auto journal = Journal::begin(folder.run(), identity);
+  REQUIRE(journal);
+  Work work(2);
+  work.steps[1].label = work.steps[0].label;
+  const Status status = work.go(*journal);
+  REQUIRE_FALSE(status);
+  CHECK(status.error().message.find("two cells of this run are called \"kept\"") != std::string::npos);
+}
+
 TEST_CASE("visits go into a journal and come back as they were") {
   PathVisit visit{.sent = 3, .packets_per_second = 1.5e6};
   visit.latency.add_bucket(7, 2);
@@ -208,10 +247,41 @@ TEST_CASE("visits go into a journal and come back as they were") {
   update.commit_ns = {{1}, {2, 3}};
   update.stage_ns = {{4}, {5, 6}};
   UpdateCell other;
-  REQUIRE(add_blocks(other, nlohmann::json::array({last_blocks(update)}), 0));
+  REQUIRE(add_blocks({&other}, last_blocks({&update})));
   CHECK(other.commit_ns == Blocks{{2, 3}});
   CHECK(other.stage_ns == Blocks{{5, 6}});
-  CHECK_FALSE(add_blocks(other, nlohmann::json::array(), 0));
+  CHECK_FALSE(add_blocks({&other}, nlohmann::json::array()));
+
+  ProgramCell program;
+  program.packets_per_sample = 4096;
+  program.ns_per_packet = {{9}, {0.1, 1.0 / 3}};
+  program.kernel_ns = {9, 1};
+  ProgramCell run;
+  REQUIRE(add_run(run, nlohmann::json::parse(last_run(program).dump())));
+  CHECK(run.ns_per_packet == Blocks{{0.1, 1.0 / 3}});
+  CHECK(run.kernel_ns == std::vector<double>{1});
+  CHECK(run.packets_per_sample == 4096);
+  CHECK_FALSE(add_run(run, {{"ns_per_packet", {1}}}));
+
+  AccountCheck check;
+  double value = 0;
+  for (const auto& [name, member] : AccountCheck::rounds) {
+    (check.*member).push_back(++value);
+  }
+  AccountCheck round;
+  REQUIRE(add_round(round, last_round(check)));
+  for (const auto& [name, member] : AccountCheck::rounds) {
+    CHECK_MESSAGE(round.*member == check.*member, name);
+  }
+  CHECK_FALSE(add_round(round, {{"own_empty_ns", 1}}));
+  check.not_offered = "too coarse";
+  REQUIRE(add_round(round, last_round(check)));
+  CHECK(round.not_offered == "too coarse");
+
+  const auto costs = sync_costs_of(to_json(std::vector{cost, cost}));
+  REQUIRE(costs);
+  CHECK(to_json(*costs) == to_json(std::vector{cost, cost}));
+  CHECK_FALSE(sync_costs_of(nlohmann::json::array()));
 }
 
 }  // namespace svcbench::test

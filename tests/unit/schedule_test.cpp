@@ -22,11 +22,13 @@ class CountingProgress final : public Progress {
     totals.push_back(total);
     lefts.push_back(left);
   }
+  void result(const StepFigure& figure) override { figures.push_back(figure.value); }
   void finished() override { ended = true; }
 
   std::vector<std::size_t> dones{};
   std::vector<std::size_t> totals{};
   std::vector<double> lefts{};
+  std::vector<double> figures{};
   bool ended = false;
 };
 
@@ -108,6 +110,19 @@ TEST_CASE("a run visits every step as often as planned, and the time left comes 
   CHECK(progress.ended);
 }
 
+TEST_CASE("what a step has measured goes into the progress line, where it has a figure") {
+  FakeClock clock;
+  std::vector<Step> steps{step_of(1, 3, false)};
+  steps[0].repeats = 3;
+  int visits = 0;
+  steps[0].figure = [&visits]() -> std::optional<StepFigure> {
+    return ++visits == 2 ? std::nullopt : std::optional(StepFigure{.value = 1.0 * visits, .unit = "ns"});
+  };
+  CountingProgress progress;
+  REQUIRE(run_rounds(steps, 3, 1, clock, progress));
+  CHECK(progress.figures == std::vector<double>{1, 3});
+}
+
 TEST_CASE("wide cells are visited again while there is time, narrow ones are not") {
   FakeClock clock;
   int narrow_runs = 0;
@@ -141,6 +156,9 @@ TEST_CASE("wide cells are visited again while there is time, narrow ones are not
   CHECK(narrow_runs == 0);
   CHECK(wide_runs == 2);
   CHECK(hopeless_runs == 5);  // two rounds of two, three of one: seven seconds
+  CHECK(progress.dones ==
+        std::vector<std::size_t>{0, 1, 2, 3, 4, 5, 6});  // a line for each first would flood
+  CHECK(progress.totals == std::vector<std::size_t>{2, 2, 4, 4, 5, 6, 7});
   const auto none = repeat_wide(steps, 0.05, 0.5, 1, clock, progress);
   REQUIRE(none);
   CHECK(hopeless_runs == 5);

@@ -69,8 +69,7 @@ Result<int> run(const ChurnInput& input) {
     SVCB_CHECK(json->write(churn_json(results, verdict).dump(1) + "\n"));
   }
   if (!json || !json->is_standard_output()) {
-    fmt::print("{}{}",
-               run_header(results.environment, results.run, results.seconds, made.description, made.notes),
+    fmt::print("{}{}", run_header(results.environment, results.run, results.seconds, made.description),
                render_churn(results, verdict, wants_colour()));
   }
   return exit_code(std::span(&verdict, 1));

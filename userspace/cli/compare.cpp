@@ -7,6 +7,7 @@
 #include "cli/export_input.h"
 #include "cli/input.h"
 #include "cli/plane_choice.h"
+#include "cli/resumable_output.h"
 #include "cli/run_info.h"
 #include "measure/borrow.h"
 #include "measure/compare_analysis.h"
@@ -90,42 +91,8 @@ Result<std::optional<CompareResults>> lender(const CompareInput& input,
   return other;
 }
 
-// What two parts of one run must have in common, by the names that an Error tells.
-nlohmann::json identity_of(const CompareInput& input, const nlohmann::json& environment,
-                           const WorkloadInput::Made& made, const std::vector<std::size_t>& sweep) {
-  return {{"command", input.command},
-          {"revision", describe_command(input.command, input.workload.seed).at("git_revision")},
-          {"kernel", environment.at("kernel").at("release")},
-          {"CPU", environment.at("cpu").at("model")},
-          {"services", made.description},
-          {"sweep", sweep},
-          {"seed", input.workload.seed},
-          {"rounds", input.run.rounds},
-          {"packets", input.packets},
-          {"planes", input.planes},
-          {"scenarios", input.scenarios},
-          {"ebpf", input.balancer.describe()}};
-}
-
-// Beside the result's file. None: there is no such file.
-Result<std::optional<Journal>> journal_of(const CompareInput& input, const nlohmann::json& environment,
-                                          const WorkloadInput::Made& made,
-                                          const std::vector<std::size_t>& sweep) {
-  const std::string& path = input.resume.empty() ? input.run.json : input.resume;
-  if (path.empty() || path == "-") {
-    return std::nullopt;
-  }
-  nlohmann::json identity = identity_of(input, environment, made, sweep);
-  SVCB_TAKE(journal, input.resume.empty() ? Journal::begin(path, std::move(identity))
-                                          : Journal::resume(path, identity));
-  return std::optional(std::move(journal));
-}
-
 Result<int> run(const CompareInput& input) {
-  if (!input.resume.empty() && !input.run.json.empty()) {
-    return usage_error("--resume {} goes on writing to that file: leave --json out", input.resume);
-  }
-  SVCB_TAKE(json, open_output(input.resume.empty() ? input.run.json : input.resume));
+  SVCB_TAKE(output, ResumableOutput::open(input.run.json, input.resume));
   SVCB_TAKE(exports, input.exports.open());
   SVCB_CHECK(check_on_wire(input, chosen_scenarios(input.scenarios)));
   SVCB_TAKE(ebpf, input.balancer.choice());
@@ -135,10 +102,21 @@ Result<int> run(const CompareInput& input) {
   SVCB_CHECK(require_privileges());
 
   const Surroundings surroundings;
-  SVCB_TAKE(journal, journal_of(input, surroundings.environment(), made, sweep));
+  nlohmann::json about =
+      describe_run(input.command, input.workload, sweep, made, input.run.rounds, input.run.budget_seconds);
+  about["packets"] = input.packets;
+  about["ebpf"] = input.balancer.describe();
+  nlohmann::json identity = identity_of(about, surroundings.environment());
+  identity.update({{"packets", input.packets},
+                   {"planes", input.planes},
+                   {"scenarios", input.scenarios},
+                   {"ebpf", about["ebpf"]}});
+  SVCB_CHECK(output.keep(std::move(identity)));
   SVCB_CHECK(enter_private_namespaces());
   const auto progress = make_progress(input.run.quiet, surroundings.warnings());
-  const CompareOptions options{.planes = planes_beside_the_floor(input.planes),
+  progress->phase("which planes can run here");
+  SVCB_TAKE(planes, probe_planes(planes_beside_the_floor(input.planes)));
+  const CompareOptions options{.planes = std::move(planes),
                                .scenarios = chosen_scenarios(input.scenarios),
                                .sweep = sweep,
                                .kinds = input.every_kind ? all_kinds() : usual_kinds(),
@@ -151,7 +129,7 @@ Result<int> run(const CompareInput& input) {
                                .backends_capacity = input.capacity.backends,
                                .ebpf = ebpf,
                                .told_in = told_in(emulation_of(surroundings.environment())),
-                               .journal = journal ? &*journal : nullptr};
+                               .journal = output.journal()};
   // In an emulator it would take as long as the run: svcbench verify is for that.
   const std::string emulation = emulation_of(surroundings.environment());
   std::optional<BehaviourCheck> behaviours;
@@ -162,39 +140,25 @@ Result<int> run(const CompareInput& input) {
   MonotonicClock clock;
   auto measured = run_compare(made.workload, options, clock, *progress);
   if (!measured) {
-    Error error = measured.error();
-    if (journal && journal->kept() > 0) {
-      error.message +=
-          fmt::format("; {} visits are kept in {}: with --resume {} in place of --json it goes on",
-                      grouped(journal->kept()), journal->path(), json->path());
-    }
-    return tl::unexpected(std::move(error));
+    return tl::unexpected(output.told(std::move(measured).error()));
   }
   CompareResults results = std::move(*measured);
   results.behaviours = std::move(behaviours);
   results.environment = surroundings.finished();
-  results.run =
-      describe_run(input.command, input.workload, sweep, made, input.run.rounds, input.run.budget_seconds);
-  results.run["packets"] = input.packets;
-  results.run["ebpf"] = input.balancer.describe();
+  output.note_restored(about["notes"]);
+  results.run = std::move(about);
   if (other) {
     results.borrowed = borrow(*other, input.with, results);
     results.notes.push_back(describe_borrowed(*results.borrowed));
   }
   results.verdicts = judge(results);
-  if (json || !exports.empty()) {
+  if (output.wanted() || !exports.empty()) {
     const nlohmann::json document = to_json(results);
-    if (json) {
-      SVCB_CHECK(json->write(document.dump(1) + "\n"));
-      if (journal) {
-        journal->discard();
-      }
-    }
+    SVCB_CHECK(output.write(document));
     SVCB_CHECK(exports.write(document));
   }
-  if (!(json && json->is_standard_output()) && !exports.use_standard_output()) {
-    fmt::print("{}{}",
-               run_header(results.environment, results.run, results.seconds, made.description, made.notes),
+  if (!output.is_standard_output() && !exports.use_standard_output()) {
+    fmt::print("{}{}", run_header(results.environment, results.run, results.seconds, made.description),
                render_comparison(results, wants_colour(), wanted_bars(input.tables)));
   }
   return exit_code(results.verdicts);
@@ -209,10 +173,7 @@ std::shared_ptr<CompareInput> common_options(CLI::App& app, std::string command)
   input->balancer.add_options(app, true);
   input->run.add_options(app);
   input->tables.add_options(app);
-  app.add_option("--resume", input->resume,
-                 "Continue the run that was to write this file by --json, and was cut off: with the same\n"
-                 "options otherwise. What it had measured is in FILE.part")
-      ->type_name(file_value);
+  add_resume_option(app, input->resume);
   input->exports.add_options(app);
   app.add_option("--packets", input->packets, "Packets of one visit to a cell of the path")
       ->check(whole_number(100, 100'000))

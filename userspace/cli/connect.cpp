@@ -34,7 +34,8 @@ Result<int> run(const ConnectInput& input) {
   const Surroundings surroundings;
   SVCB_CHECK(enter_private_namespaces());
   const auto progress = make_progress(input.run.quiet, surroundings.warnings());
-  const ConnectOptions options{.planes = chosen_planes(input.planes, answers),
+  SVCB_TAKE(planes, probe_planes(chosen_planes(input.planes, answers)));
+  const ConnectOptions options{.planes = std::move(planes),
                                .family = input.workload.family == "ipv6" ? Family::ipv6 : Family::ipv4,
                                .counts = {.blocks = input.run.rounds},
                                .services_capacity = input.capacity.services,
@@ -47,8 +48,7 @@ Result<int> run(const ConnectInput& input) {
     SVCB_CHECK(json->write(to_json(results).dump(1) + "\n"));
   }
   if (!json || !json->is_standard_output()) {
-    fmt::print("{}{}",
-               run_header(results.environment, results.run, results.seconds, made.description, made.notes),
+    fmt::print("{}{}", run_header(results.environment, results.run, results.seconds, made.description),
                render_connects(results));
   }
   return 0;

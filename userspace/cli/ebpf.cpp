@@ -1,17 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 // svcbench ebpf: the main job.
 
+#include <array>
 #include <memory>
 
 #include "cli/command.h"
 #include "cli/export_input.h"
 #include "cli/input.h"
+#include "cli/resumable_output.h"
 #include "cli/run_info.h"
 #include "measure/compare_analysis.h"
 #include "measure/compare_run.h"
 #include "measure/ebpf_run.h"
 #include "measure/emulation.h"
-#include "plane/registry.h"
+#include "plane/probed.h"
 #include "report/compare_json.h"
 #include "report/compare_table.h"
 #include "report/figures.h"
@@ -33,6 +35,7 @@ struct EbpfInput {
   WorkloadInput workload{};
   CapacityInput capacity{};
   RunInput run{.rounds = EbpfRunOptions{}.rounds, .budget_seconds = 60};
+  std::string resume{};  // path, or empty
   ExportInput exports{};
   TableInput tables{};
   std::string iptables{};
@@ -40,7 +43,7 @@ struct EbpfInput {
 
 // What the path takes with this data plane in it, beside plain forwarding and the instrument's own cost.
 Result<CompareResults> measure_paths(const EbpfInput& input, const WorkloadInput::Made& made,
-                                     const std::vector<std::size_t>& sweep, Clock& clock,
+                                     const std::vector<std::size_t>& sweep, Journal* journal, Clock& clock,
                                      Progress& progress) {
   const bool udp = input.workload.protocol != "tcp";
   std::vector<PathKind> kinds;
@@ -49,7 +52,8 @@ Result<CompareResults> measure_paths(const EbpfInput& input, const WorkloadInput
       kinds.push_back({flow, position, udp ? Protocol::udp : Protocol::tcp});
     }
   }
-  const CompareOptions options{.planes = {find_plane("ebpf-xdp"), find_plane("ebpf-tc")},
+  SVCB_TAKE(planes, probe_planes(std::array{find_plane("ebpf-xdp"), find_plane("ebpf-tc")}));
+  const CompareOptions options{.planes = std::move(planes),
                                .scenarios = {.sync = false, .update = false, .path = true, .state = false},
                                .sweep = sweep,
                                .kinds = std::move(kinds),
@@ -58,12 +62,13 @@ Result<CompareResults> measure_paths(const EbpfInput& input, const WorkloadInput
                                .rounds = std::min(input.run.rounds, path_rounds),
                                .budget_seconds = input.run.budget_seconds / 2,
                                .services_capacity = input.capacity.services,
-                               .backends_capacity = input.capacity.backends};
+                               .backends_capacity = input.capacity.backends,
+                               .journal = journal};
   return run_compare(made.workload, options, clock, progress);
 }
 
 Result<int> run(const EbpfInput& input) {
-  SVCB_TAKE(json, open_output(input.run.json));
+  SVCB_TAKE(output, ResumableOutput::open(input.run.json, input.resume));
   SVCB_TAKE(exports, input.exports.open());
   SVCB_TAKE(made, input.workload.make());
   SVCB_TAKE(sweep, input.workload.sweep(made.workload.services().size()));
@@ -71,6 +76,13 @@ Result<int> run(const EbpfInput& input) {
   SVCB_TAKE(iptables, find_iptables(input.iptables.empty() ? std::nullopt : std::optional(input.iptables)));
 
   const Surroundings surroundings;
+  nlohmann::json about =
+      describe_run("ebpf", input.workload, sweep, made, input.run.rounds, input.run.budget_seconds);
+  about["iptables"] = {
+      {"label", iptables.label}, {"backend", iptables.backend}, {"program", iptables.restore}};
+  nlohmann::json identity = identity_of(about, surroundings.environment());
+  identity["iptables"] = iptables.label;
+  SVCB_CHECK(output.keep(std::move(identity)));
   SVCB_CHECK(enter_private_namespaces());
   const auto progress = make_progress(input.run.quiet, surroundings.warnings());
   const EbpfRunOptions options{.sweep = sweep,
@@ -79,21 +91,28 @@ Result<int> run(const EbpfInput& input) {
                                .budget_seconds = input.run.budget_seconds,
                                .services_capacity = input.capacity.services,
                                .backends_capacity = input.capacity.backends,
-                               .iptables = iptables};
+                               .iptables = iptables,
+                               .journal = output.journal()};
   MonotonicClock clock;
-  SVCB_TAKE(results, run_ebpf(made.workload, options, clock, *progress));
-  SVCB_TAKE(paths, measure_paths(input, made, sweep, clock, *progress));
+  auto measured = run_ebpf(made.workload, options, clock, *progress);
+  if (!measured) {
+    return tl::unexpected(output.told(std::move(measured).error()));
+  }
+  auto on_wire = measure_paths(input, made, sweep, output.journal(), clock, *progress);
+  if (!on_wire) {
+    return tl::unexpected(output.told(std::move(on_wire).error()));
+  }
+  Results results = std::move(*measured);
+  const CompareResults paths = std::move(*on_wire);
   results.environment = surroundings.finished();
-  results.run =
-      describe_run("ebpf", input.workload, sweep, made, input.run.rounds, input.run.budget_seconds);
-  results.run["iptables"] = {
-      {"label", iptables.label}, {"backend", iptables.backend}, {"program", iptables.restore}};
+  output.note_restored(about["notes"]);
+  results.run = std::move(about);
   for (Verdict& verdict : judge(paths)) {
     results.verdicts.push_back(std::move(verdict));
   }
   withhold_absolute(results.verdicts, emulation_of(surroundings.environment()));
   results.seconds += paths.seconds;
-  if (json || !exports.empty()) {
+  if (output.wanted() || !exports.empty()) {
     nlohmann::json out = to_json(results);
     const nlohmann::json path = to_json(paths);
     for (const char* part : {"paths", "instrument"}) {
@@ -101,16 +120,13 @@ Result<int> run(const EbpfInput& input) {
     }
     out["path_growth"] = path["growth"];
     out["path_notes"] = path["notes"];
-    if (json) {
-      SVCB_CHECK(json->write(out.dump(1) + "\n"));
-    }
+    SVCB_CHECK(output.write(out));
     SVCB_CHECK(exports.write(out));
   }
-  if (!(json && json->is_standard_output()) && !exports.use_standard_output()) {
+  if (!output.is_standard_output() && !exports.use_standard_output()) {
     fmt::print("{}", run_header(results.environment, results.run, results.seconds,
                                 fmt::format("{}; beside them {} with the chapter's three rules a service",
-                                            made.description, iptables.label),
-                                made.notes));
+                                            made.description, iptables.label)));
     const Bars bars = wanted_bars(input.tables);
     fmt::print("{}\n{}{}", render_results(results, bars), render_paths(paths, bars),
                verdict_text(results.verdicts, wants_colour()));
@@ -126,6 +142,7 @@ Action configure_ebpf(CLI::App& app) {
   input->capacity.add_options(app);
   input->run.add_options(app);
   input->tables.add_options(app);
+  add_resume_option(app, input->resume);
   input->exports.add_options(app);
   app.add_option("--budget", input->run.budget_seconds,
                  "Seconds to aim at: dear cells get fewer repeats, or are skipped")

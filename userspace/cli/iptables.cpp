@@ -6,6 +6,7 @@
 #include "cli/command.h"
 #include "cli/export_input.h"
 #include "cli/input.h"
+#include "cli/resumable_output.h"
 #include "cli/ruleset.h"
 #include "cli/run_info.h"
 #include "measure/chapter_run.h"
@@ -30,6 +31,7 @@ struct IptablesInput {
   std::string ruleset{};
   WorkloadInput workload{};
   RunInput run{.rounds = ChapterRunOptions{}.rounds, .budget_seconds = ChapterRunOptions{}.budget_seconds};
+  std::string resume{};  // path, or empty
   ExportInput exports{};
   TableInput tables{};
 };
@@ -50,6 +52,17 @@ Result<IptablesBackend> find_backend(const std::string& name) {
       "install "
       "iptables-{})",
       program, name);
+}
+
+// Of what is there, whether it works or not: "iptables-legacy 1.8.9".
+std::vector<std::string> installed_labels() {
+  std::vector<std::string> labels;
+  for (const std::string name : {"legacy", "nft"}) {
+    if (const auto programs = find_backend(name)) {
+      labels.push_back(programs->label);
+    }
+  }
+  return labels;
 }
 
 struct Found {
@@ -112,10 +125,10 @@ Status check_shape(const std::string& shape) {
 Result<int> run(IptablesInput input) {
   SVCB_TAKE(exports, input.exports.open());
   if (!input.ruleset.empty()) {
-    return time_ruleset(input.ruleset, input.run, exports);
+    return time_ruleset(input.ruleset, input.run, input.resume, exports);
   }
   SVCB_CHECK(check_shape(input.shape));
-  SVCB_TAKE(json, open_output(input.run.json));
+  SVCB_TAKE(output, ResumableOutput::open(input.run.json, input.resume));
   if (!input.workload.services && input.workload.sweep_texts.empty()) {
     input.workload.services = chapter_largest;
   }
@@ -125,30 +138,37 @@ Result<int> run(IptablesInput input) {
   SVCB_CHECK(require_privileges());
 
   const Surroundings surroundings;
+  nlohmann::json about =
+      describe_run("iptables", input.workload, sweep, made, input.run.rounds, input.run.budget_seconds);
+  about["shape"] = input.shape;
+  nlohmann::json identity = identity_of(about, surroundings.environment());
+  identity["iptables"] = installed_labels();
+  SVCB_CHECK(output.keep(std::move(identity)));
   SVCB_CHECK(enter_private_namespaces());
   SVCB_TAKE(found, find_backends());
   const auto progress = make_progress(input.run.quiet, surroundings.warnings());
   const ChapterRunOptions options{.sweep = sweep,
                                   .seed = input.workload.seed,
                                   .rounds = input.run.rounds,
-                                  .budget_seconds = input.run.budget_seconds};
+                                  .budget_seconds = input.run.budget_seconds,
+                                  .journal = output.journal()};
   MonotonicClock clock;
-  SVCB_TAKE(results, run_chapter(made.workload, std::move(found.backends), found.subjects, run_nothing,
-                                 options, clock, *progress));
+  auto measured = run_chapter(made.workload, std::move(found.backends), found.subjects, run_nothing,
+                              options, clock, *progress);
+  if (!measured) {
+    return tl::unexpected(output.told(std::move(measured).error()));
+  }
+  ChapterResults results = std::move(*measured);
   results.environment = surroundings.finished();
-  results.run =
-      describe_run("iptables", input.workload, sweep, made, input.run.rounds, input.run.budget_seconds);
-  results.run["shape"] = input.shape;
-  if (json || !exports.empty()) {
+  output.note_restored(about["notes"]);
+  results.run = std::move(about);
+  if (output.wanted() || !exports.empty()) {
     const nlohmann::json document = chapter_json(results);
-    if (json) {
-      SVCB_CHECK(json->write(document.dump(1) + "\n"));
-    }
+    SVCB_CHECK(output.write(document));
     SVCB_CHECK(exports.write(document));
   }
-  if (!(json && json->is_standard_output()) && !exports.use_standard_output()) {
-    fmt::print("{}",
-               run_header(results.environment, results.run, results.seconds, programs_of(results), {}));
+  if (!output.is_standard_output() && !exports.use_standard_output()) {
+    fmt::print("{}", run_header(results.environment, results.run, results.seconds, programs_of(results)));
     fmt::print("{}", render_chapter(results, wants_colour(), wanted_bars(input.tables)));
   }
   return exit_code(results.verdicts);
@@ -175,6 +195,7 @@ Action configure_iptables(CLI::App& app) {
       ->capture_default_str();
   input->run.add_options(app);
   input->tables.add_options(app);
+  add_resume_option(app, input->resume);
   input->exports.add_options(app);
   app.add_option("--budget", input->run.budget_seconds,
                  "Seconds to aim at: dear cells get fewer repeats, or are skipped")

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #include "cli/ruleset.h"
 
-#include <chrono>
+#include <functional>
 #include <nlohmann/json.hpp>
 #include <optional>
 
+#include "cli/resumable_output.h"
 #include "cli/run_info.h"
 #include "measure/ruleset.h"
 #include "report/figures.h"
@@ -77,32 +78,57 @@ std::string table_text(const std::vector<RulesetLoads>& all) {
 nlohmann::json describe_loads(const RunInput& input) {
   nlohmann::json run = describe_command("iptables", 0);
   run.erase("seed");
-  run.update({{"rounds", input.rounds}, {"budget_seconds", input.budget_seconds}});
+  run.update({{"rounds", input.rounds},
+              {"budget_seconds", input.budget_seconds},
+              {"notes", nlohmann::json::array()}});
   return run;
+}
+
+// What two parts of one run must have in common.
+nlohmann::json identity(const Ruleset& ruleset, const std::vector<IptablesBackend>& backends,
+                        nlohmann::json about, const nlohmann::json& environment) {
+  about["command"] = "iptables --ruleset";
+  nlohmann::json out = identity_of(about, environment);
+  // Both parts are of one revision: its hash is the same in both.
+  out["ruleset"] = fmt::format("{} rules, hash {:016x}", grouped(ruleset.rules()),
+                               std::hash<std::string>{}(ruleset.text));
+  for (const IptablesBackend& backend : backends) {
+    out["iptables"].push_back(backend.label);
+  }
+  return out;
 }
 
 }  // namespace
 
-Result<int> time_ruleset(const std::string& file, const RunInput& run, const Exports& exports) {
-  SVCB_TAKE(json, open_output(run.json));
+Result<int> time_ruleset(const std::string& file, const RunInput& run, const std::string& resume,
+                         const Exports& exports) {
+  SVCB_TAKE(output, ResumableOutput::open(run.json, resume));
   SVCB_TAKE(ruleset, read_ruleset(file));
   SVCB_CHECK(require_privileges());
   const Surroundings surroundings;
-  SVCB_CHECK(enter_private_namespaces());
   SVCB_TAKE(backends, installed_backends());
+  nlohmann::json about = describe_loads(run);
+  SVCB_CHECK(output.keep(identity(ruleset, backends, about, surroundings.environment())));
+  SVCB_CHECK(enter_private_namespaces());
   MonotonicClock clock;
-  SVCB_TAKE(loads, run_ruleset(ruleset, backends,
-                               {.rounds = run.rounds, .budget_seconds = run.budget_seconds}, clock));
-  if (json || !exports.empty()) {
-    const nlohmann::json document =
-        ruleset_json(ruleset, loads, surroundings.finished(), describe_loads(run));
-    if (json) {
-      SVCB_CHECK(json->write(document.dump(1) + "\n"));
-    }
+  auto measured = run_ruleset(
+      ruleset, backends,
+      {.rounds = run.rounds, .budget_seconds = run.budget_seconds, .journal = output.journal()}, clock);
+  if (!measured) {
+    return tl::unexpected(output.told(std::move(measured).error()));
+  }
+  output.note_restored(about["notes"]);
+  if (output.wanted() || !exports.empty()) {
+    const nlohmann::json document = ruleset_json(ruleset, *measured, surroundings.finished(), about);
+    SVCB_CHECK(output.write(document));
     SVCB_CHECK(exports.write(document));
   }
-  if (!(json && json->is_standard_output()) && !exports.use_standard_output()) {
-    fmt::print("{}\n{}", wrapped(described(ruleset), 0), table_text(loads));
+  if (!output.is_standard_output() && !exports.use_standard_output()) {
+    fmt::print("{}", wrapped(described(ruleset), 0));
+    for (const nlohmann::json& note : about["notes"]) {
+      fmt::print("{}", wrapped(note.get<std::string>(), 0));
+    }
+    fmt::print("\n{}", table_text(*measured));
   }
   return 0;
 }

@@ -104,7 +104,7 @@ nlohmann::json Surroundings::finished() const {
 }
 
 std::string run_header(const nlohmann::json& environment, const nlohmann::json& run, double seconds,
-                       const std::string& subject, const std::vector<std::string>& notes) {
+                       const std::string& subject) {
   const auto text = [](const nlohmann::json& value) {
     return value.is_string() ? value.get<std::string>() : std::string("unknown");
   };
@@ -116,8 +116,8 @@ std::string run_header(const nlohmann::json& environment, const nlohmann::json& 
                   run["seed"].get<std::uint64_t>(), std::lround(seconds)),
       0);
   out += wrapped(subject, 0);
-  for (const std::string& note : notes) {
-    out += wrapped(note, 0);
+  for (const nlohmann::json& note : run.value("notes", nlohmann::json::array())) {
+    out += wrapped(note.get<std::string>(), 0);
   }
   const nlohmann::json noise = environment.value("noise", nlohmann::json::object());
   for (const std::string_view kind : {"warnings", "meanwhile"}) {

@@ -49,9 +49,9 @@ class Surroundings {
                                           const WorkloadInput::Made& made, std::size_t rounds,
                                           double budget_seconds);
 
-// Which program, machine and work: what a reader must know before the figures. `subject` is a sentence.
+// Which program, machine and work: what a reader must know before the figures, the notes of `run` among it.
+// `subject` is a sentence.
 [[nodiscard]] std::string run_header(const nlohmann::json& environment, const nlohmann::json& run,
-                                     double seconds, const std::string& subject,
-                                     const std::vector<std::string>& notes);
+                                     double seconds, const std::string& subject);
 
 }  // namespace svcbench

@@ -91,7 +91,8 @@ Result<int> run(const VerifyInput& input) {
   const verify::VerifyOptions options{
       .cases = chosen_cases(input.cases), .cluster = subject.services, .seed = input.seed};
   const std::int64_t begin = monotonic_ns();
-  SVCB_TAKE(planes, verify::verify_planes(chosen_planes(input.planes, has_frontends), options, *progress));
+  SVCB_TAKE(probed, probe_planes(chosen_planes(input.planes, has_frontends)));
+  SVCB_TAKE(planes, verify::verify_planes(probed, options, *progress));
   results.planes = std::move(planes);
   results.seconds = static_cast<double>(monotonic_ns() - begin) / 1e9;
   if (json) {
@@ -100,8 +101,7 @@ Result<int> run(const VerifyInput& input) {
   if (!json || !json->is_standard_output()) {
     fmt::print("{}{}",
                run_header(results.environment, results.run, results.seconds,
-                          "Behaviour of Services: real sockets, programs of pods and outsiders, one node.",
-                          subject.notes),
+                          "Behaviour of Services: real sockets, programs of pods and outsiders, one node."),
                render_behaviours(results.planes));
   }
   return verify::exit_code(results.planes);

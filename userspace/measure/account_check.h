@@ -7,9 +7,11 @@
 // empty program, which holds neither.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "measure/wire/agreement.h"
@@ -31,9 +33,19 @@ struct AccountCheck {
   std::vector<double> own_program_counted{};  // the programs' own clock, while the kernel keeps its account
   std::string not_offered{};                  // why there are no rounds; empty where there are
 
+  // What a round has, by name.
+  static const std::array<std::pair<const char*, std::vector<double> AccountCheck::*>, 5> rounds;
+
   [[nodiscard]] Comparison compared() const;
   // What keeping the account adds to each run; so nothing else is measured while it is on.
   [[nodiscard]] std::optional<stats::Estimate> cost_of_account() const;
 };
+
+inline constexpr std::array<std::pair<const char*, std::vector<double> AccountCheck::*>, 5>
+    AccountCheck::rounds{{{"own_empty_ns", &AccountCheck::own_empty},
+                          {"own_program_ns", &AccountCheck::own_program},
+                          {"account_empty_ns", &AccountCheck::account_empty},
+                          {"account_program_ns", &AccountCheck::account_program},
+                          {"own_program_counted_ns", &AccountCheck::own_program_counted}}};
 
 }  // namespace svcbench

@@ -2,6 +2,7 @@
 #include "measure/chapter_run.h"
 
 #include "measure/update.h"
+#include "measure/visit.h"
 #include "plane/in_namespace.h"
 #include "plane/iptables_chapter.h"
 #include "service/text.h"
@@ -38,6 +39,14 @@ void note(ProcessSamples& samples, const SyncCost& cost) {
   samples.wall_ns.push_back(static_cast<double>(cost.commit_ns));
   samples.user_ns.push_back(ns_of_us(cost.user_us));
   samples.system_ns.push_back(ns_of_us(cost.system_us));
+}
+
+ProcessSamples block_of(const std::vector<SyncCost>& costs) {
+  ProcessSamples block;
+  for (const SyncCost& cost : costs) {
+    note(block, cost);
+  }
+  return block;
 }
 
 void note(LoadCell& cell, const SyncCost& cost) {
@@ -79,13 +88,16 @@ class ChapterRun {
  private:
   Status load(const ChapterSubject& subject);
   Status pilot(Place& place);
+  [[nodiscard]] bool too_dear(const Place& place, double predicted_seconds) const;
   void skip(Place& place, const std::string& why, double predicted_seconds);
   void add_load_steps(Place& place);
+  void add_load_step(LoadCell* cell, double seconds,
+                     const std::function<Result<SyncCost>(bool verified)>& once);
   void add_floor_steps();
   void add_floor_step(const std::string& name, const std::string& backend,
                       const std::function<Result<SyncCost>()>& once);
-  Status first_load(Place& place, bool verified);
-  Status reload(Place& place, bool verified);
+  Result<SyncCost> first_load(Place& place, bool verified);
+  Result<SyncCost> reload(Place& place, bool verified);
   Status reload_in_place(Place& place, bool verified);
   void mark_dropped();
 
@@ -123,17 +135,19 @@ Status check_holds(const DataPlane& plane, std::span<const Service> services, co
   return {};
 }
 
-Status ChapterRun::first_load(Place& place, bool verified) {
+Result<SyncCost> ChapterRun::first_load(Place& place, bool verified) {
   SVCB_TAKE(plane, place.subject->make());
   SVCB_CHECK(plane->install(place.services));
-  note(*place.first, plane->sync_cost());
-  return verified ? check_holds(*plane, place.services, place.subject->backend) : Status{};
+  const SyncCost cost = plane->sync_cost();
+  if (verified) {
+    SVCB_CHECK(check_holds(*plane, place.services, place.subject->backend));
+  }
+  return cost;
 }
 
-Status ChapterRun::reload(Place& place, bool verified) {
+Result<SyncCost> ChapterRun::reload(Place& place, bool verified) {
   SVCB_CHECK(reload_in_place(place, verified));
-  note(*place.reload, place.plane->sync_cost());
-  return {};
+  return place.plane->sync_cost();
 }
 
 // With one service changed; without services, the same table again.
@@ -146,6 +160,20 @@ Status ChapterRun::reload_in_place(Place& place, bool verified) {
 }
 
 // ---- what exists during the whole run ----
+
+std::string label_of(const LoadCell& cell) {
+  return fmt::format("{}: iptables-{}, {}", size_text(cell.services), cell.backend, to_string(cell.load));
+}
+
+// What a run that was cut off decided stays.
+bool ChapterRun::too_dear(const Place& place, double predicted_seconds) const {
+  if (options_.journal != nullptr) {
+    if (const auto planned = options_.journal->planned(label_of(*place.first))) {
+      return !*planned;
+    }
+  }
+  return predicted_seconds > options_.budget_seconds * most_of_budget;
+}
 
 void ChapterRun::skip(Place& place, const std::string& why, double predicted_seconds) {
   for (LoadCell* cell : {place.first, place.reload}) {
@@ -197,7 +225,7 @@ Status ChapterRun::load(const ChapterSubject& subject) {
     }
     const auto line = sizes.size() >= 2 ? stats::linear_fit(sizes, seconds) : std::nullopt;
     const double predicted = line ? line->predict(static_cast<double>(n)) : 0;
-    if (predicted > options_.budget_seconds * most_of_budget) {
+    if (too_dear(place, predicted)) {
       skip(place,
            fmt::format("a load and a reload would take about {:.0f} s, too much for --budget {:.0f}",
                        predicted, options_.budget_seconds),
@@ -218,19 +246,33 @@ void ChapterRun::add_load_steps(Place& place) {
   if (!place.plane) {
     return;
   }
-  const std::string label =
-      fmt::format("{}: iptables-{}", size_text(place.services.size()), place.subject->backend);
-  const auto verified = [](std::size_t repeat) { return repeat % verify_every == 0; };
   place.first_step = steps_.size();
-  steps_.push_back(
-      {label + ", first load",
-       [this, &place, verified](std::size_t repeat) { return first_load(place, verified(repeat)); },
-       place.first_seconds * first_overhead, 0, fewest_repeats, true});
+  add_load_step(place.first, place.first_seconds * first_overhead,
+                [this, &place](bool verified) { return first_load(place, verified); });
   place.reload_step = steps_.size();
-  steps_.push_back(
-      {label + ", reload",
-       [this, &place, verified](std::size_t repeat) { return reload(place, verified(repeat)); },
-       place.reload_seconds * reload_overhead, 0, fewest_repeats, true});
+  add_load_step(place.reload, place.reload_seconds * reload_overhead,
+                [this, &place](bool verified) { return reload(place, verified); });
+}
+
+void ChapterRun::add_load_step(LoadCell* cell, double seconds,
+                               const std::function<Result<SyncCost>(bool verified)>& once) {
+  const auto last = std::make_shared<SyncCost>();
+  steps_.push_back({.label = label_of(*cell),
+                    .run = [cell, once, last](std::size_t repeat) -> Status {
+                      SVCB_TAKE(cost, once(repeat % verify_every == 0));
+                      *last = cost;
+                      note(*cell, cost);
+                      return {};
+                    },
+                    .seconds = seconds,
+                    .fewest = fewest_repeats,
+                    .droppable = true,
+                    .samples = [last] { return to_json(*last); },
+                    .restore = [cell](const nlohmann::json& samples) -> Status {
+                      SVCB_TAKE(cost, sync_cost_of(samples));
+                      note(*cell, cost);
+                      return {};
+                    }});
 }
 
 void ChapterRun::add_floor_step(const std::string& name, const std::string& backend,
@@ -238,16 +280,25 @@ void ChapterRun::add_floor_step(const std::string& name, const std::string& back
   floors_.push_back(std::make_unique<FloorCell>(FloorCell{name, backend, {}}));
   FloorCell* cell = floors_.back().get();
   constexpr double seconds_a_process = 0.003;
-  steps_.push_back({name + (backend.empty() ? "" : ", iptables-" + backend),
-                    [cell, once](std::size_t) -> Status {
-                      ProcessSamples& block = cell->blocks.emplace_back();
+  const auto last = std::make_shared<std::vector<SyncCost>>();
+  steps_.push_back({.label = name + (backend.empty() ? "" : ", iptables-" + backend),
+                    .run = [cell, once, last](std::size_t) -> Status {
+                      last->clear();
                       for (std::size_t i = 0; i < floor_samples; ++i) {
                         SVCB_TAKE(cost, once());
-                        note(block, cost);
+                        last->push_back(cost);
                       }
+                      cell->blocks.push_back(block_of(*last));
                       return {};
                     },
-                    seconds_a_process* floor_samples, 0, fewest_repeats, false});
+                    .seconds = seconds_a_process * floor_samples,
+                    .fewest = fewest_repeats,
+                    .samples = [last] { return to_json(*last); },
+                    .restore = [cell](const nlohmann::json& samples) -> Status {
+                      SVCB_TAKE(costs, sync_costs_of(samples));
+                      cell->blocks.push_back(block_of(costs));
+                      return {};
+                    }});
 }
 
 void ChapterRun::add_floor_steps() {
@@ -285,8 +336,11 @@ Status ChapterRun::run() {
   add_floor_steps();
   const double spent = seconds_between(start, clock_.now_ns());
   fit_to_budget(steps_, options_.rounds, options_.budget_seconds - spent);
+  if (options_.journal != nullptr) {
+    SVCB_CHECK(options_.journal->plan(steps_));
+  }
   mark_dropped();
-  SVCB_CHECK(run_rounds(steps_, options_.rounds, options_.seed, clock_, progress_));
+  SVCB_CHECK(run_rounds(steps_, options_.rounds, options_.seed, clock_, progress_, options_.journal));
   for (const auto& place : places_) {
     if (place->plane) {
       SVCB_CHECK(place->in_place->verify_whole());

@@ -39,6 +39,8 @@ struct ChapterRunOptions {
   std::uint64_t seed = 1;
   std::size_t rounds = 20;
   double budget_seconds = 60;
+  // Gets every visit; a resumed one gives back what was measured. None: nothing is kept.
+  Journal* journal = nullptr;
 };
 
 // Needs enter_private_namespaces() before, for the subjects that are the kernel's. Fills every part of the

@@ -64,14 +64,6 @@ std::optional<double> spread_of(const std::optional<stats::Estimate>& estimate) 
   return (estimate->interval->high - estimate->interval->low) / 2 / estimate->value;
 }
 
-// A node without devices, but with a loopback: IPVS takes no real server where no address is local.
-Result<NetNamespace> bare_node() {
-  SVCB_TAKE(place, NetNamespace::create());
-  SVCB_TAKE(visit, place.enter());
-  SVCB_CHECK(bring_up_loopback());
-  return place;
-}
-
 // One plane at one size.
 struct Cell {
   const PlaneRow* row = nullptr;
@@ -150,7 +142,7 @@ class CompareRun {
 Status CompareRun::choose_planes() {
   const Scenarios& wanted = options_.scenarios;
   const bool wire_only = wanted.path && !wanted.sync && !wanted.update && !wanted.state;
-  for (const PlaneRow* row : options_.planes) {
+  for (const auto& [row, not_here] : options_.planes) {
     if (wanted.path && !row->off_wire.empty()) {
       const std::string why = fmt::format("its path is not measured: {}", row->off_wire);
       if (wire_only) {
@@ -159,11 +151,8 @@ Status CompareRun::choose_planes() {
       }
       results_.notes.push_back(fmt::format("{}: {}", row->name, why));
     }
-    SVCB_TAKE(scratch, bare_node());
-    SVCB_TAKE(visit, scratch.enter());
-    if (const Status usable = row->probe(); !usable) {
-      SVCB_CHECK(check_interrupted());
-      results_.missing.push_back({std::string(row->name), usable.error().message});
+    if (!not_here.empty()) {
+      results_.missing.push_back({std::string(row->name), not_here});
       continue;
     }
     results_.planes.emplace_back(row->name);
@@ -253,7 +242,7 @@ PlaneSite CompareRun::site() const {
 }
 
 Result<std::unique_ptr<InNamespace>> CompareRun::plane_aside(const Cell& cell) const {
-  SVCB_TAKE(place, bare_node());
+  SVCB_TAKE(place, namespace_with_loopback());
   SVCB_TAKE(visit, place.enter());
   SVCB_TAKE(plane, cell.row->make(site()));
   return std::make_unique<InNamespace>(std::move(place), std::move(plane));
@@ -353,7 +342,7 @@ void CompareRun::add_sync_step(Cell& cell) {
   step.fewest = affordable_repeats(step.seconds);
   step.run = [this, &cell, index](std::size_t repeat) -> Status {
     const auto wanted = services(cell.services);
-    SVCB_TAKE(place, bare_node());
+    SVCB_TAKE(place, namespace_with_loopback());
     SVCB_TAKE(visit, place.enter());
     SVCB_TAKE(plane, cell.row->make(site()));
     SVCB_CHECK(plane->install(wanted));
@@ -374,7 +363,7 @@ void CompareRun::add_sync_step(Cell& cell) {
   };
   step.figure = [this, index] {
     const SyncCost& cost = results_.syncs[index].repeats.back();
-    return time_text(static_cast<double>(cost.generate_ns + cost.commit_ns));
+    return StepFigure{.value = static_cast<double>(cost.generate_ns + cost.commit_ns), .unit = "ns"};
   };
   step.spread = [this, index] { return spread_of(sync_cost(results_.syncs[index])); };
   steps_.push_back(std::move(step));
@@ -402,7 +391,7 @@ void CompareRun::add_sync_checks() {
     step.fewest = fewest_repeats;
     step.droppable = true;
     step.run = [this, &row = *cell->row, count = cell->services, index](std::size_t) -> Status {
-      SVCB_TAKE(place, bare_node());
+      SVCB_TAKE(place, namespace_with_loopback());
       SVCB_TAKE(visit, place.enter());
       SVCB_TAKE(plane, row.make(site()));
       return add_sync_round(results_.sync_checks[index], [&] { return plane->install(services(count)); });
@@ -453,23 +442,16 @@ Status CompareRun::add_update_steps(Cell& cell) {
                                       results_.updates[remove]);
     };
     step.samples = [this, change, add, remove] {
-      nlohmann::json out = nlohmann::json::array();
-      for (const std::size_t at : {change, add, remove}) {
-        out.push_back(last_blocks(results_.updates[at]));
-      }
-      return out;
+      return last_blocks({&results_.updates[change], &results_.updates[add], &results_.updates[remove]});
     };
-    step.restore = [this, change, add, remove](const nlohmann::json& samples) -> Status {
-      std::size_t i = 0;
-      for (const std::size_t at : {change, add, remove}) {
-        SVCB_CHECK(add_blocks(results_.updates[at], samples, i++));
-      }
-      return {};
+    step.restore = [this, change, add, remove](const nlohmann::json& samples) {
+      return add_blocks({&results_.updates[change], &results_.updates[add], &results_.updates[remove]},
+                        samples);
     };
     step.spread = [this, change] { return spread_of(update_cost(results_.updates[change])); };
     step.figure = [this, change] {
       const auto median = stats::median_of(results_.updates[change].commit_ns.back());
-      return median ? time_text(median->value) : "";
+      return median ? std::optional(StepFigure{.value = median->value, .unit = "ns"}) : std::nullopt;
     };
     steps_.push_back(std::move(step));
   }
@@ -527,10 +509,9 @@ void CompareRun::add_path_steps(PathStand& stand, const std::string& plane, std:
     };
     step.spread = [this, index] { return spread_of(path_p50(results_.paths[index])); };
     step.figure = [this, last] {
-      const double p50 = last->latency.quantile(0.5).value_or(0);
-      return "p50 " + (options_.told_in.name == "ns"
-                           ? time_text(p50)
-                           : fmt::format("{:.0f} {}", p50 / options_.told_in.ns, options_.told_in.name));
+      return StepFigure{.word = "p50",
+                        .value = last->latency.quantile(0.5).value_or(0) / options_.told_in.ns,
+                        .unit = options_.told_in.name};
     };
     steps_.push_back(std::move(step));
   }
@@ -756,10 +737,6 @@ Result<CompareResults> CompareRun::run() {
   fit_to_budget(steps_, options_.rounds, std::max(left, options_.budget_seconds / 4));
   if (options_.journal != nullptr) {
     SVCB_CHECK(options_.journal->plan(steps_));
-    if (const std::size_t restored = options_.journal->restored(); restored > 0) {
-      results_.notes.push_back(fmt::format(
-          "{} visits of cells are of an earlier part of this run, which was cut off", grouped(restored)));
-    }
   }
   SVCB_CHECK(run_rounds(steps_, options_.rounds, options_.seed, clock_, progress_, options_.journal));
   const double unused = repeat_share * options_.budget_seconds - seconds_between(begin, clock_.now_ns());

@@ -11,7 +11,7 @@
 #include "measure/compare_results.h"
 #include "measure/emulation.h"
 #include "measure/schedule.h"
-#include "plane/registry.h"
+#include "plane/probed.h"
 #include "service/workload.h"
 #include "sys/features.h"
 
@@ -25,8 +25,7 @@ struct Scenarios {
 };
 
 struct CompareOptions {
-  std::vector<const PlaneRow*>
-      planes{};  // each once, in the registry's order; those that cannot run are named
+  std::vector<ProbedPlane> planes{};  // each once, in the registry's order; those that cannot run are named
   Scenarios scenarios{};
   std::vector<std::size_t> sweep{};  // ascending, each at most the workload's size
   std::vector<PathKind> kinds{};     // of packets, for the path

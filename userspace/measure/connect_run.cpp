@@ -8,7 +8,6 @@
 #include "measure/path.h"
 #include "plane/null_plane.h"
 #include "sys/interrupt.h"
-#include "sys/route_socket.h"
 
 namespace svcbench {
 
@@ -36,14 +35,6 @@ std::optional<Target> target(const Service* service, bool translated) {
   }
   const Endpoint& backend = service->endpoints.front();
   return Target{{backend.address, backend.port, service->frontend.protocol}, {backend}};
-}
-
-Status usable(const PlaneRow& row) {
-  SVCB_TAKE(scratch, NetNamespace::create());
-  SVCB_TAKE(visit, scratch.enter());
-  SVCB_TAKE(route, RouteSocket::open());
-  SVCB_CHECK(route.bring_up("lo"));
-  return row.probe();
 }
 
 }  // namespace
@@ -86,14 +77,14 @@ Result<ConnectResults> run_connect(std::span<const Service> services, const Conn
   };
   SVCB_CHECK(install(make_null, false));
   add(std::string(connect_plain), stands.back(), false, false);
-  for (const PlaneRow* row : options.planes) {
+  for (const auto& [row, not_here] : options.planes) {
     if (row->name == "null") {
       continue;
     }
     progress.phase(fmt::format("install: {}", row->name));
     SVCB_CHECK(check_interrupted());
-    if (const Status works = usable(*row); !works) {
-      results.missing.push_back({std::string(row->name), works.error().message});
+    if (!not_here.empty()) {
+      results.missing.push_back({std::string(row->name), not_here});
       continue;
     }
     SVCB_CHECK(install(row->make, !row->off_wire.empty()));

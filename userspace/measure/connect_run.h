@@ -10,12 +10,12 @@
 #include "measure/compare_results.h"
 #include "measure/connect.h"
 #include "measure/schedule.h"
-#include "plane/registry.h"
+#include "plane/probed.h"
 
 namespace svcbench {
 
 struct ConnectOptions {
-  std::vector<const PlaneRow*> planes{};
+  std::vector<ProbedPlane> planes{};
   Family family = Family::ipv4;
   ConnectCounts counts{};
   std::optional<std::uint32_t> services_capacity{};

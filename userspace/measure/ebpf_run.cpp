@@ -8,6 +8,7 @@
 #include "measure/program/account_round.h"
 #include "measure/program/program_bench.h"
 #include "measure/update.h"
+#include "measure/visit.h"
 #include "plane/ebpf/bare_writes.h"
 #include "plane/ebpf/ebpf_plane.h"
 #include "plane/in_namespace.h"
@@ -56,7 +57,7 @@ class EbpfRun {
   Status load_size(SizeState& size);
   Status load_iptables(SizeState& size);
   [[nodiscard]] std::string name_of(const SizeState& size, std::string_view what) const;
-  Result<double> pilot_fill(const SizeState& size, MapWrites writes);
+  [[nodiscard]] bool too_dear(const SizeState& size, double predicted_ns) const;
   [[nodiscard]] EbpfOptions ebpf_options(const SizeState& size) const;
 
   Status add_update_steps();
@@ -67,10 +68,14 @@ class EbpfRun {
   void add_program_steps(SizeState& size, Hook hook, Family family);
   void add_program_step(SizeState& size, Hook hook, Depth depth, Family family, Destination destination);
   void add_account_steps();
-  void mark_dropped();
-  void fit_budget(double already_spent);
+  void mark_dropped(std::size_t first_reload);
+  Status plan(double already_spent);
 
-  Result<double> fill_once(const SizeState& size, MapWrites writes, FillCell* cell);
+  struct Filled {
+    std::unique_ptr<EbpfPlane> plane;
+    double ns;
+  };
+  Result<Filled> fill(const SizeState& size, MapWrites writes);
 
   const Workload& workload_;
   const EbpfRunOptions& options_;
@@ -156,6 +161,19 @@ Status EbpfRun::load_size(SizeState& size) {
   return size.subjects.front().verify_whole();
 }
 
+constexpr std::string_view reload_change = "iptables-restore, change";
+
+// An interval takes six reloads of each of three operations, and more sizes want their part. What a run
+// that was cut off decided stays.
+bool EbpfRun::too_dear(const SizeState& size, double predicted_ns) const {
+  if (options_.journal != nullptr) {
+    if (const auto planned = options_.journal->planned(name_of(size, reload_change))) {
+      return !*planned;
+    }
+  }
+  return predicted_ns * 3 * fewest_repeats > options_.budget_seconds * reload_share * 1e9;
+}
+
 // Loads the chapter's table once, ascending in N, so that the cost of the next size can be foretold and
 // a size that would eat the budget is not even begun.
 Status EbpfRun::load_iptables(SizeState& size) {
@@ -169,8 +187,7 @@ Status EbpfRun::load_iptables(SizeState& size) {
     }
     const auto fit = stats::linear_fit(services, ns);
     const double predicted = fit ? fit->predict(static_cast<double>(n)) : 0;
-    // An interval takes six reloads of each of three operations, and more sizes want their part.
-    if (predicted * 3 * fewest_repeats > options_.budget_seconds * reload_share * 1e9) {
+    if (too_dear(size, predicted)) {
       size.skipped = fmt::format("one reload would take about {:.0f} s, too much for --budget {:.0f}",
                                  predicted / 1e9, options_.budget_seconds);
       size.predicted_ns = predicted;
@@ -223,22 +240,39 @@ void EbpfRun::add_update_steps(SizeState& size, UpdateSubject& subject, double s
   const auto verified = [iptables](std::size_t repeat) {
     return !iptables || repeat % iptables_verify_every == 0;
   };
-  const std::string label = name_of(size, iptables ? "iptables-restore" : subject.name() + " update");
+  const std::string what = subject.name() + " update";
   const double seconds = seconds_a_change * static_cast<double>(count);
   // Map updates are the point, and cheap: the budget does not touch them.
   const std::size_t fewest = iptables ? fewest_repeats : options_.rounds;
   auto& steps = iptables ? reload_steps_ : steps_;
   Clock& clock = clock_;
-  steps.push_back({label,
-                   [&subject, change, count, verified, &clock](std::size_t repeat) {
-                     return subject.change_block(count, verified(repeat), clock, *change);
-                   },
-                   seconds, 0, fewest, iptables});
-  steps.push_back({label,
-                   [&subject, add, remove, count, verified, &clock](std::size_t repeat) {
-                     return subject.add_remove_block(count, verified(repeat), clock, *add, *remove);
-                   },
-                   seconds * 2, 0, fewest, iptables});
+  steps.push_back(
+      {.label = name_of(size, iptables ? reload_change : what + ", change"),
+       .run =
+           [&subject, change, count, verified, &clock](std::size_t repeat) {
+             return subject.change_block(count, verified(repeat), clock, *change);
+           },
+       .seconds = seconds,
+       .fewest = fewest,
+       .droppable = iptables,
+       .samples = [change] { return last_blocks({change}); },
+       .restore = [change](const nlohmann::json& samples) { return add_blocks({change}, samples); }});
+  steps.push_back({.label = name_of(size, (iptables ? "iptables-restore" : what) + ", add and remove"),
+                   .run =
+                       [&subject, add, remove, count, verified, &clock](std::size_t repeat) {
+                         return subject.add_remove_block(count, verified(repeat), clock, *add, *remove);
+                       },
+                   .seconds = seconds * 2,
+                   .fewest = fewest,
+                   .droppable = iptables,
+                   .samples =
+                       [add, remove] {
+                         return last_blocks({add, remove});
+                       },
+                   .restore =
+                       [add, remove](const nlohmann::json& samples) {
+                         return add_blocks({add, remove}, samples);
+                       }});
   if (iptables) {
     droppable_.push_back({steps.size() - 2, seconds, change});
     droppable_.push_back({steps.size() - 1, seconds, add});
@@ -259,9 +293,9 @@ void EbpfRun::add_skipped_cells(const SizeState& size) {
   }
 }
 
-void EbpfRun::mark_dropped() {
+void EbpfRun::mark_dropped(std::size_t first_reload) {
   for (const Droppable& one : droppable_) {
-    if (reload_steps_[one.step].repeats == 0) {
+    if (steps_[first_reload + one.step].repeats == 0) {
       one.cell->skipped = fmt::format("{} reloads of {:.1f} s do not fit into --budget {:.0f}",
                                       fewest_repeats, one.seconds, options_.budget_seconds);
       one.cell->predicted_ns = one.seconds * 1e9;
@@ -271,7 +305,7 @@ void EbpfRun::mark_dropped() {
 
 // ---- fills ----
 
-Result<double> EbpfRun::fill_once(const SizeState& size, MapWrites writes, FillCell* cell) {
+Result<EbpfRun::Filled> EbpfRun::fill(const SizeState& size, MapWrites writes) {
   EbpfOptions options = ebpf_options(size);
   options.writes = writes;
   SVCB_TAKE(plane, EbpfPlane::load(options));
@@ -285,20 +319,7 @@ Result<double> EbpfRun::fill_once(const SizeState& size, MapWrites writes, FillC
                      service->frontend.text());
     }
   }
-  if (cell != nullptr) {
-    cell->batched = writes == MapWrites::single || plane->batched();
-    if (cell->ns.empty()) {
-      SVCB_TAKE(entries, plane->entries());
-      if (entries != size.services.size()) {
-        return failure("fill: {} services were to be in the maps, and there are {}", size.services.size(),
-                       entries);
-      }
-      SVCB_TAKE(bytes, plane->memory_bytes());
-      cell->map_bytes = bytes;
-    }
-    cell->ns.push_back(ns);
-  }
-  return ns;
+  return Filled{std::move(plane), ns};
 }
 
 Status EbpfRun::add_fill_steps() {
@@ -314,15 +335,28 @@ Status EbpfRun::add_fill_steps() {
         cell->backends += service.endpoints.size();
       }
       const std::int64_t start = clock_.now_ns();
-      SVCB_CHECK(fill_once(size, writes, nullptr));
+      SVCB_TAKE(pilot, fill(size, writes));
       const double seconds = seconds_between(start, clock_.now_ns());
+      SVCB_TAKE(entries, pilot.plane->entries());
+      if (entries != size.services.size()) {
+        return failure("fill: {} services were to be in the maps, and there are {}", size.services.size(),
+                       entries);
+      }
+      SVCB_TAKE(bytes, pilot.plane->memory_bytes());
+      cell->map_bytes = bytes;
+      cell->batched = writes == MapWrites::single || pilot.plane->batched();
       const auto kind = writes;
-      steps_.push_back({name_of(size, fmt::format("fill, {}", name)),
-                        [this, &size, kind, cell](std::size_t) -> Status {
-                          SVCB_CHECK(fill_once(size, kind, cell));
-                          return {};
-                        },
-                        seconds, 0, fewest_repeats, false});
+      steps_.push_back(
+          {.label = name_of(size, fmt::format("fill, {}", name)),
+           .run = [this, &size, kind, cell](std::size_t) -> Status {
+             SVCB_TAKE(filled, fill(size, kind));
+             cell->ns.push_back(filled.ns);
+             return {};
+           },
+           .seconds = seconds,
+           .fewest = fewest_repeats,
+           .samples = [cell] { return nlohmann::json(cell->ns.back()); },
+           .restore = [cell](const nlohmann::json& samples) { return add_number(cell->ns, samples); }});
     }
   }
   return {};
@@ -368,11 +402,15 @@ void EbpfRun::add_program_step(SizeState& size, Hook hook, Depth depth, Family f
   // An XDP run waits for the kernel's dispatcher, a tc run does not.
   const double seconds = hook == Hook::xdp ? 0.025 : 0.01;
   ProgramBench* bench = size.programs.get();
-  steps_.push_back({name_of(size, fmt::format("{} {}", cell->hook, cell->depth)),
-                    [bench, cell, hook, depth, family, destination](std::size_t) {
-                      return bench->measure(*cell, hook, depth, family, destination);
-                    },
-                    seconds, 0, fewest_repeats, false});
+  steps_.push_back(
+      {.label = name_of(size, fmt::format("{} {}, {}{}{}", cell->hook, cell->depth, to_string(family),
+                                          cell->destination.empty() ? "" : ", ", cell->destination)),
+       .run = [bench, cell, hook, depth, family, destination](
+                  std::size_t) { return bench->measure(*cell, hook, depth, family, destination); },
+       .seconds = seconds,
+       .fewest = fewest_repeats,
+       .samples = [cell] { return last_run(*cell); },
+       .restore = [cell](const nlohmann::json& samples) { return add_run(*cell, samples); }});
 }
 
 // The second instrument beside the programs' own clock, at the largest size.
@@ -398,22 +436,30 @@ void EbpfRun::add_account_steps() {
     }
     const double seconds = hook == Hook::xdp ? 0.1 : 0.05;
     ProgramBench* bench = size.programs.get();
-    steps_.push_back({name_of(size, fmt::format("{}, the kernel's account", check->hook)),
-                      [bench, check, hook, family](std::size_t) {
-                        return add_account_round(*check, *bench, hook, family, destination);
-                      },
-                      seconds, 0, fewest_repeats, false});
+    steps_.push_back(
+        {.label = name_of(size, fmt::format("{}, the kernel's account", check->hook)),
+         .run = [bench, check, hook, family](
+                    std::size_t) { return add_account_round(*check, *bench, hook, family, destination); },
+         .seconds = seconds,
+         .fewest = fewest_repeats,
+         .samples = [check] { return last_round(*check); },
+         .restore = [check](const nlohmann::json& samples) { return add_round(*check, samples); }});
   }
 }
 
 // ---- the run ----
 
-void EbpfRun::fit_budget(double already_spent) {
+Status EbpfRun::plan(double already_spent) {
   const double reloads = options_.budget_seconds * reload_share;
   fit_to_budget(reload_steps_, options_.rounds, reloads);
   fit_to_budget(steps_, options_.rounds, options_.budget_seconds - reloads - already_spent);
-  mark_dropped();
+  const std::size_t first_reload = steps_.size();
   std::move(reload_steps_.begin(), reload_steps_.end(), std::back_inserter(steps_));
+  if (options_.journal != nullptr) {
+    SVCB_CHECK(options_.journal->plan(steps_));
+  }
+  mark_dropped(first_reload);
+  return {};
 }
 
 Result<Results> EbpfRun::run() {
@@ -424,8 +470,8 @@ Result<Results> EbpfRun::run() {
   SVCB_CHECK(add_fill_steps());
   SVCB_CHECK(add_program_steps());
   add_account_steps();
-  fit_budget(seconds_between(start, clock_.now_ns()));
-  SVCB_CHECK(run_rounds(steps_, options_.rounds, options_.seed, clock_, progress_));
+  SVCB_CHECK(plan(seconds_between(start, clock_.now_ns())));
+  SVCB_CHECK(run_rounds(steps_, options_.rounds, options_.seed, clock_, progress_, options_.journal));
   for (SizeState& size : sizes_) {
     for (UpdateSubject& subject : size.subjects) {
       SVCB_CHECK(subject.verify_whole());

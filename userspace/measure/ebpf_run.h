@@ -22,6 +22,8 @@ struct EbpfRunOptions {
   std::optional<std::uint32_t> services_capacity{};
   std::optional<std::uint32_t> backends_capacity{};
   IptablesBackend iptables{};
+  // Gets every visit; a resumed one gives back what was measured. None: nothing is kept.
+  Journal* journal = nullptr;
 };
 
 // Runs in the calling process's network namespace and in new ones: call enter_private_namespaces() before.

@@ -84,29 +84,39 @@ Result<Journal> Journal::resume(const std::string& path, const json& identity) {
   }
   for (std::size_t i = 1; i < lines.size(); ++i) {
     const json& line = lines[i];
-    if (line.contains("repeats")) {
-      journal.repeats_ = line.at("repeats");
+    if (line.contains("repeats") && line.at("repeats").is_object()) {
+      for (const auto& [label, repeats] : line.at("repeats").items()) {
+        if (repeats.is_number_unsigned()) {
+          journal.repeats_[label] = repeats.get<std::size_t>();
+        }
+      }
     } else if (line.contains("step") && line.at("step").is_string() && line.contains("samples")) {
       journal.old_[line.at("step").get<std::string>()].push_back(line.at("samples"));
+      ++journal.kept_;
     }
   }
   return journal;
 }
 
 Status Journal::plan(std::vector<Step>& steps) {
-  if (!repeats_.is_object()) {
-    json repeats = json::object();
-    for (const Step& step : steps) {
-      repeats[step.label] = step.repeats;
+  json repeats = json::object();
+  bool begun = false;
+  for (const Step& step : steps) {
+    if (repeats.contains(step.label)) {
+      return failure("two cells of this run are called \"{}\": this is a defect of svcbench", step.label);
     }
+    repeats[step.label] = step.repeats;
+    begun = begun || repeats_.contains(step.label);
+  }
+  if (!begun) {
     return append({{"repeats", std::move(repeats)}});
   }
   for (Step& step : steps) {
-    const json planned = repeats_.value(step.label, json());
-    if (!planned.is_number_unsigned()) {
+    const auto planned = repeats_.find(step.label);
+    if (planned == repeats_.end()) {
       return failure("{} knows nothing of \"{}\": start the run anew", path_, step.label);
     }
-    step.repeats = planned.get<std::size_t>();
+    step.repeats = planned->second;
     if (!step.restore) {
       continue;
     }
@@ -117,9 +127,13 @@ Status Journal::plan(std::vector<Step>& steps) {
       ++done_[step.label];
       ++restored_;
     }
+    old_.erase(step.label);
   }
-  old_.clear();
   return {};
+}
+
+std::optional<bool> Journal::planned(const std::string& label) const {
+  return repeats_.empty() ? std::nullopt : std::optional(repeats_.contains(label));
 }
 
 std::size_t Journal::done(const std::string& label) const {
@@ -131,12 +145,12 @@ Status Journal::add(const Step& step) {
   if (!step.samples) {
     return {};
   }
-  ++added_;
+  ++kept_;
   return append({{"step", step.label}, {"samples", step.samples()}});
 }
 
 Journal::~Journal() {
-  if (file_.valid() && kept() == 0 && old_.empty()) {
+  if (file_.valid() && kept() == 0) {
     discard();
   }
 }

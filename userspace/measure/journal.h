@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -29,9 +30,13 @@ class Journal {
   // The one that a run left which was cut off. Error, usage: there is none, or it is another run's.
   static Result<Journal> resume(const std::string& path, const nlohmann::json& identity);
 
-  // Once, when it is known what will be run: a new journal takes the steps' repeats down; a resumed one
-  // gives them back, and lets each step restore what was measured.
+  // Once for each part of the run, when it is known what will be run, every step under a label of its own:
+  // a new part's repeats are taken down; one that had begun gets them back, and lets each step restore what
+  // was measured.
   Status plan(std::vector<Step>& steps);
+  // Whether the run that was cut off had planned a step of this label, for what a pilot would decide anew.
+  // None: it had planned nothing yet, or this journal is a new one.
+  [[nodiscard]] std::optional<bool> planned(const std::string& label) const;
   // Visits of the step that are there already.
   [[nodiscard]] std::size_t done(const std::string& label) const;
   [[nodiscard]] std::size_t restored() const { return restored_; }
@@ -41,7 +46,7 @@ class Journal {
   Status add(const Step& step);
 
   // Visits that it holds.
-  [[nodiscard]] std::size_t kept() const { return restored_ + added_; }
+  [[nodiscard]] std::size_t kept() const { return kept_; }
   [[nodiscard]] const std::string& path() const { return path_; }
 
   // The result is written: nothing is left to continue. One that holds no visit goes with this object.
@@ -59,11 +64,11 @@ class Journal {
 
   std::string path_;
   Fd file_;
-  nlohmann::json repeats_{};                                // of a resumed one, by label
+  std::map<std::string, std::size_t> repeats_{};            // of a resumed one, by label
   std::map<std::string, std::vector<nlohmann::json>> old_;  // visits by label, until they are restored
   std::map<std::string, std::size_t> done_;
   std::size_t restored_ = 0;
-  std::size_t added_ = 0;
+  std::size_t kept_ = 0;
   std::chrono::steady_clock::time_point synced_{};
 };
 

@@ -2,15 +2,16 @@
 #include "measure/ruleset.h"
 
 #include <algorithm>
-#include <array>
-#include <cerrno>
-#include <cstdio>
 #include <memory>
 #include <numeric>
 #include <span>
+#include <utility>
 
+#include "measure/schedule.h"
+#include "measure/visit.h"
 #include "plane/iptables_restore.h"
 #include "plane/iptables_text.h"
+#include "service/input_file.h"
 #include "service/text.h"
 #include "sys/memfd.h"
 #include "sys/net_namespace.h"
@@ -103,19 +104,6 @@ class RulesetParser {
   bool open_ = false;
 };
 
-Result<std::string> read_all(std::FILE* file, const std::string& name) {
-  std::string text;
-  std::array<char, 1 << 16> buffer;
-  std::size_t count = 0;
-  while ((count = std::fread(buffer.data(), 1, buffer.size(), file)) > 0) {
-    text.append(buffer.data(), count);
-  }
-  if (std::ferror(file) != 0) {
-    return usage_error("{}", with_errno("cannot read " + name, errno));
-  }
-  return text;
-}
-
 // All tables of the file, as the kernel has them, have as many rules.
 Status check_holds(const Ruleset& ruleset, const IptablesBackend& backend) {
   for (const RulesetTable& table : ruleset.tables) {
@@ -129,27 +117,62 @@ Status check_holds(const Ruleset& ruleset, const IptablesBackend& backend) {
   return {};
 }
 
-Status load(const Ruleset& ruleset, const Fd& input, RulesetLoads& loads) {
-  SVCB_TAKE(program, restore_program(loads.backend, ruleset.family));
+Result<SyncCost> load(const Ruleset& ruleset, const Fd& input, const IptablesBackend& backend) {
+  SVCB_TAKE(program, restore_program(backend, ruleset.family));
   SVCB_TAKE(result,
             run_restore(program, input, {.arguments = {"-w", "5"}, .what = "ruleset " + ruleset.source}));
-  loads.wall_ns.push_back(static_cast<double>(result.wall_ns));
-  loads.user_ns.push_back(static_cast<double>(result.user_us) * 1e3);
-  loads.system_ns.push_back(static_cast<double>(result.system_us) * 1e3);
-  return {};
+  return SyncCost{.commit_ns = result.wall_ns,
+                  .user_us = result.user_us,
+                  .system_us = result.system_us,
+                  .tools = 1,
+                  .input_bytes = ruleset.text.size()};
 }
 
 // One back end's first load and reload.
-Status visit(const Ruleset& ruleset, const Fd& input, std::span<RulesetLoads> pair, bool verified) {
+Result<std::vector<SyncCost>> visit(const Ruleset& ruleset, const Fd& input, const IptablesBackend& backend,
+                                    bool verified) {
   SVCB_TAKE(place, NetNamespace::create());
   SVCB_TAKE(inside, place.enter());
-  for (RulesetLoads& loads : pair) {
-    SVCB_CHECK(load(ruleset, input, loads));
+  std::vector<SyncCost> costs;
+  for (std::size_t i = 0; i < 2; ++i) {
+    SVCB_TAKE(cost, load(ruleset, input, backend));
+    costs.push_back(cost);
     if (verified) {
-      SVCB_CHECK(check_holds(ruleset, loads.backend));
+      SVCB_CHECK(check_holds(ruleset, backend));
     }
   }
-  return {};
+  return costs;
+}
+
+void note(std::span<RulesetLoads> pair, const std::vector<SyncCost>& costs) {
+  for (std::size_t i = 0; i < pair.size(); ++i) {
+    pair[i].wall_ns.push_back(static_cast<double>(costs[i].commit_ns));
+    pair[i].user_ns.push_back(static_cast<double>(costs[i].user_us) * 1e3);
+    pair[i].system_ns.push_back(static_cast<double>(costs[i].system_us) * 1e3);
+  }
+}
+
+// One back end's rounds.
+Step step_of(const Ruleset& ruleset, const Fd& input, std::span<RulesetLoads> pair, std::size_t rounds) {
+  const auto last = std::make_shared<std::vector<SyncCost>>();
+  const auto seen = std::make_shared<bool>(false);  // by this process
+  return {.label = pair.front().backend.label,
+          .run = [&ruleset, &input, pair, last, seen](std::size_t) -> Status {
+            SVCB_TAKE(costs, visit(ruleset, input, pair.front().backend, !std::exchange(*seen, true)));
+            *last = std::move(costs);
+            note(pair, *last);
+            return {};
+          },
+          .repeats = rounds,
+          .samples = [last] { return to_json(*last); },
+          .restore = [pair](const nlohmann::json& samples) -> Status {
+            SVCB_TAKE(costs, sync_costs_of(samples));
+            if (costs.size() != pair.size()) {
+              return failure("what was kept of it is not a load and a reload");
+            }
+            note(pair, costs);
+            return {};
+          }};
 }
 
 }  // namespace
@@ -176,16 +199,9 @@ Result<Ruleset> parse_ruleset(std::string text, const std::string& source) {
 }
 
 Result<Ruleset> read_ruleset(const std::string& path) {
-  if (path == "-") {
-    SVCB_TAKE(input, read_all(stdin, "standard input"));
-    return parse_ruleset(std::move(input), "standard input");
-  }
-  const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen(path.c_str(), "re"), std::fclose);
-  if (!file) {
-    return usage_error("{}", with_errno("cannot read " + path, errno));
-  }
-  SVCB_TAKE(text, read_all(file.get(), path));
-  return parse_ruleset(std::move(text), path);
+  const std::string name = path == "-" ? "standard input" : path;
+  SVCB_TAKE(text, read_whole(path, "cannot read " + name));
+  return parse_ruleset(std::move(text), name);
 }
 
 Result<std::vector<RulesetLoads>> run_ruleset(const Ruleset& ruleset,
@@ -197,6 +213,13 @@ Result<std::vector<RulesetLoads>> run_ruleset(const Ruleset& ruleset,
     loads.push_back({.backend = backend, .first = true});
     loads.push_back({.backend = backend, .first = false});
   }
+  std::vector<Step> steps;
+  for (std::size_t i = 0; i < loads.size(); i += 2) {
+    steps.push_back(step_of(ruleset, input, std::span(loads).subspan(i, 2), options.rounds));
+  }
+  if (options.journal != nullptr) {
+    SVCB_CHECK(options.journal->plan(steps));
+  }
   const std::int64_t start = clock.now_ns();
   const auto budget_ns = static_cast<std::int64_t>(options.budget_seconds * 1e9);
   for (std::size_t round = 0; round < options.rounds; ++round) {
@@ -204,12 +227,17 @@ Result<std::vector<RulesetLoads>> run_ruleset(const Ruleset& ruleset,
       break;
     }
     for (std::size_t i = 0; i < loads.size(); i += 2) {
-      if (!loads[i].missing.empty()) {
+      const Step& step = steps[i / 2];
+      const bool kept = options.journal != nullptr && round < options.journal->done(step.label);
+      if (kept || !loads[i].missing.empty()) {
         continue;
       }
-      const auto taken = visit(ruleset, input, std::span(loads).subspan(i, 2), round == 0);
+      const Status taken = step.run(round);
       if (!taken && (round > 0 || taken.error().kind == Error::Kind::interrupted)) {
         return tl::unexpected(taken.error());
+      }
+      if (taken && options.journal != nullptr) {
+        SVCB_CHECK(options.journal->add(step));
       }
       if (!taken) {
         loads[i] = {.backend = loads[i].backend, .first = true, .missing = taken.error().message};

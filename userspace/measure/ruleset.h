@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "measure/clock.h"
+#include "measure/journal.h"
 #include "svcbench/result.h"
 #include "svcbench/service.h"
 #include "sys/iptables_backend.h"
@@ -51,6 +52,8 @@ struct RulesetLoads {
 struct RulesetRunOptions {
   std::size_t rounds = 20;
   double budget_seconds = 60;  // a round that begins ends; at least one does
+  // Gets every visit; a resumed one gives back what was measured. None: nothing is kept.
+  Journal* journal = nullptr;
 };
 
 // Loads the ruleset with each back end in turn, `rounds` times: into a network namespace of its own, and

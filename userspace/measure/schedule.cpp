@@ -111,8 +111,8 @@ Status run_rounds(std::vector<Step>& steps, std::size_t rounds, std::uint64_t se
       if (journal != nullptr) {
         SVCB_CHECK(journal->add(step));
       }
-      if (step.figure) {
-        progress.result(step.figure());
+      if (const auto figure = step.figure ? step.figure() : std::nullopt) {
+        progress.result(*figure);
       }
       spent[i] += seconds_between(start, clock.now_ns());
       ++repeated[i];
@@ -137,6 +137,7 @@ Result<std::vector<std::string>> repeat_wide(std::vector<Step>& steps, double wi
   };
   Random random(seed);
   const std::int64_t begin = clock.now_ns();
+  std::size_t done = 0;
   for (std::size_t again = 0;; ++again) {
     std::vector<Step*> round;
     double cost = 0;
@@ -155,8 +156,9 @@ Result<std::vector<std::string>> repeat_wide(std::vector<Step>& steps, double wi
     for (std::size_t i = 0; i < round.size(); ++i) {
       SVCB_CHECK(check_interrupted());
       Step& step = *round[i];
-      progress.step(step.label + " (once more: its interval is wide)", i, round.size(),
+      progress.step(step.label + " (once more: its interval is wide)", done, done + round.size() - i,
                     std::max(0.0, seconds - seconds_between(begin, clock.now_ns())));
+      ++done;
       SVCB_CHECK(step.run(step.repeats + again));
       if (journal != nullptr) {
         SVCB_CHECK(journal->add(step));

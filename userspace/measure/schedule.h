@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "measure/clock.h"
@@ -15,6 +16,13 @@
 #include "svcbench/result.h"
 
 namespace svcbench {
+
+// What a repeat measured, for the progress line.
+struct StepFigure {
+  std::string_view word{};  // before it: "p50"
+  double value = 0;
+  std::string_view unit{};
+};
 
 // Something that is measured once in every round it takes part in.
 struct Step {
@@ -31,7 +39,7 @@ struct Step {
   // Half the interval of what all repeats together gave, as a share of the figure; none: it has no
   // interval. Empty: never repeated beyond its repeats.
   std::function<std::optional<double>()> spread{};
-  std::function<std::string()> figure{};  // the last repeat's, in a word or two, for the progress line
+  std::function<std::optional<StepFigure>()> figure{};  // the last repeat's
 };
 
 // Fits repeats to a budget: every step gets `rounds`; while the sum is over `budget_seconds`, the dearest
@@ -50,7 +58,7 @@ class Progress {
   // Step `done` of `total` is about to run; seconds_left is the sum of what the rest took so far.
   virtual void step(const std::string& label, std::size_t done, std::size_t total, double seconds_left) = 0;
   // What the step that was told last has measured.
-  virtual void result(const std::string& /*figure*/) {}
+  virtual void result(const StepFigure& /*figure*/) {}
   virtual void finished() = 0;
 };
 

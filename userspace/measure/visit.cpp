@@ -121,36 +121,106 @@ Result<SyncCost> sync_cost_of(const json& samples) {
   return whole ? Result<SyncCost>(cost) : tl::unexpected(damaged().error());
 }
 
-json last_blocks(const UpdateCell& cell) {
+json last_blocks(std::initializer_list<const UpdateCell*> cells) {
   const auto last = [](const Blocks& blocks) {
     return blocks.empty() ? std::vector<double>{} : blocks.back();
   };
-  return {{"commit_ns", last(cell.commit_ns)}, {"stage_ns", last(cell.stage_ns)}};
+  json out = json::array();
+  for (const UpdateCell* cell : cells) {
+    out.push_back({{"commit_ns", last(cell->commit_ns)}, {"stage_ns", last(cell->stage_ns)}});
+  }
+  return out;
 }
 
-Status add_blocks(UpdateCell& cell, const json& samples, std::size_t index) {
-  if (!samples.is_array() || index >= samples.size() || !samples[index].is_object()) {
+Status add_blocks(std::initializer_list<UpdateCell*> cells, const json& samples) {
+  if (!samples.is_array() || samples.size() != cells.size()) {
     return damaged();
   }
-  const auto commit = block_of(samples[index].value("commit_ns", json()));
-  const auto stage = block_of(samples[index].value("stage_ns", json()));
-  if (!commit || !stage || commit->empty()) {
-    return damaged();
-  }
-  cell.commit_ns.push_back(*commit);
-  if (!stage->empty()) {
-    cell.stage_ns.push_back(*stage);
+  auto visit = samples.begin();
+  for (UpdateCell* cell : cells) {
+    const json& blocks = *visit++;
+    const auto commit = blocks.is_object() ? block_of(blocks.value("commit_ns", json())) : std::nullopt;
+    const auto stage = blocks.is_object() ? block_of(blocks.value("stage_ns", json())) : std::nullopt;
+    if (!commit || !stage || commit->empty()) {
+      return damaged();
+    }
+    cell->commit_ns.push_back(*commit);
+    if (!stage->empty()) {
+      cell->stage_ns.push_back(*stage);
+    }
   }
   return {};
 }
 
-std::string time_text(double ns) {
-  if (ns < 1e3) {
-    return fmt::format("{:.0f} ns", ns);
+Status add_number(std::vector<double>& numbers, const json& samples) {
+  if (!samples.is_number()) {
+    return damaged();
   }
-  return ns < 1e6   ? fmt::format("{:.3g} us", ns / 1e3)
-         : ns < 1e9 ? fmt::format("{:.3g} ms", ns / 1e6)
-                    : fmt::format("{:.3g} s", ns / 1e9);
+  numbers.push_back(samples.get<double>());
+  return {};
+}
+
+json last_run(const ProgramCell& cell) {
+  return {{"packets_per_sample", cell.packets_per_sample},
+          {"ns_per_packet", cell.ns_per_packet.back()},
+          {"kernel_ns", cell.kernel_ns.back()}};
+}
+
+Status add_run(ProgramCell& cell, const json& samples) {
+  const auto block = samples.is_object() ? block_of(samples.value("ns_per_packet", json())) : std::nullopt;
+  if (!block || block->empty() || !samples.value("kernel_ns", json()).is_number() ||
+      !samples.value("packets_per_sample", json()).is_number_unsigned()) {
+    return damaged();
+  }
+  cell.packets_per_sample = samples.at("packets_per_sample").get<std::size_t>();
+  cell.ns_per_packet.push_back(*block);
+  cell.kernel_ns.push_back(samples.at("kernel_ns").get<double>());
+  return {};
+}
+
+json last_round(const AccountCheck& check) {
+  if (!check.not_offered.empty()) {
+    return {{"not_offered", check.not_offered}};
+  }
+  json out = json::object();
+  for (const auto& [name, member] : AccountCheck::rounds) {
+    out[name] = (check.*member).back();
+  }
+  return out;
+}
+
+Status add_round(AccountCheck& check, const json& samples) {
+  if (samples.is_object() && samples.contains("not_offered") && samples.at("not_offered").is_string()) {
+    check.not_offered = samples.at("not_offered").get<std::string>();
+    return {};
+  }
+  for (const auto& [name, member] : AccountCheck::rounds) {
+    if (!samples.is_object() || !samples.value(name, json()).is_number()) {
+      return damaged();
+    }
+    (check.*member).push_back(samples.at(name).get<double>());
+  }
+  return {};
+}
+
+json to_json(const std::vector<SyncCost>& costs) {
+  json out = json::array();
+  for (const SyncCost& cost : costs) {
+    out.push_back(to_json(cost));
+  }
+  return out;
+}
+
+Result<std::vector<SyncCost>> sync_costs_of(const json& samples) {
+  std::vector<SyncCost> costs;
+  if (!samples.is_array() || samples.empty()) {
+    return tl::unexpected(damaged().error());
+  }
+  for (const json& one : samples) {
+    SVCB_TAKE(cost, sync_cost_of(one));
+    costs.push_back(cost);
+  }
+  return costs;
 }
 
 }  // namespace svcbench

@@ -3,9 +3,11 @@
 #pragma once
 
 #include <cstdint>
+#include <initializer_list>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "measure/compare_results.h"
 
@@ -24,12 +26,23 @@ struct PathVisit {
 [[nodiscard]] nlohmann::json to_json(const SyncCost& cost);
 [[nodiscard]] Result<SyncCost> sync_cost_of(const nlohmann::json& samples);
 
-// The blocks of an update cell's last visit: {"commit_ns": [...], "stage_ns": [...]}.
-[[nodiscard]] nlohmann::json last_blocks(const UpdateCell& cell);
-// Those at `index` of an array of them.
-[[nodiscard]] Status add_blocks(UpdateCell& cell, const nlohmann::json& samples, std::size_t index);
+// The blocks of the last visit to cells that are visited together: an array of {"commit_ns": [...],
+// "stage_ns": [...]}, in their order.
+[[nodiscard]] nlohmann::json last_blocks(std::initializer_list<const UpdateCell*> cells);
+[[nodiscard]] Status add_blocks(std::initializer_list<UpdateCell*> cells, const nlohmann::json& samples);
 
-// "1.38 us", for a progress line.
-[[nodiscard]] std::string time_text(double ns);
+[[nodiscard]] Status add_number(std::vector<double>& numbers, const nlohmann::json& samples);
+
+// One BPF_PROG_TEST_RUN: {"ns_per_packet": [...], "kernel_ns": n}.
+[[nodiscard]] nlohmann::json last_run(const ProgramCell& cell);
+[[nodiscard]] Status add_run(ProgramCell& cell, const nlohmann::json& samples);
+
+// One round, by the names of AccountCheck::rounds; or why there are none.
+[[nodiscard]] nlohmann::json last_round(const AccountCheck& check);
+[[nodiscard]] Status add_round(AccountCheck& check, const nlohmann::json& samples);
+
+// Loads of one visit.
+[[nodiscard]] nlohmann::json to_json(const std::vector<SyncCost>& costs);
+[[nodiscard]] Result<std::vector<SyncCost>> sync_costs_of(const nlohmann::json& samples);
 
 }  // namespace svcbench

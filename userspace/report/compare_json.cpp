@@ -2,6 +2,7 @@
 #include "report/compare_json.h"
 
 #include "measure/compare_analysis.h"
+#include "measure/visit.h"
 #include "report/borrowed_report.h"
 #include "report/json_parts.h"
 
@@ -18,17 +19,8 @@ json sync_json(const SyncCell& cell) {
     out["predicted_ns"] = or_null(cell.predicted_ns);
     return out;
   }
-  json repeats = json::array();
-  for (const SyncCost& cost : cell.repeats) {
-    repeats.push_back({{"generate_ns", cost.generate_ns},
-                       {"commit_ns", cost.commit_ns},
-                       {"user_us", cost.user_us},
-                       {"system_us", cost.system_us},
-                       {"tools", cost.tools},
-                       {"input_bytes", cost.input_bytes}});
-  }
   out["p50_ns"] = estimate_json(sync_cost(cell));
-  out["repeats"] = std::move(repeats);
+  out["repeats"] = to_json(cell.repeats);
   return out;
 }
 

@@ -4,13 +4,10 @@
 #include <fmt/format.h>
 
 #include <array>
-#include <cerrno>
 #include <cmath>
-#include <filesystem>
-#include <fstream>
-#include <iterator>
 
 #include "report/compare_json.h"
+#include "service/input_file.h"
 #include "service/text.h"
 
 namespace svcbench {
@@ -19,7 +16,6 @@ namespace {
 
 using nlohmann::json;
 
-constexpr std::uintmax_t most_bytes = 512U << 20U;
 constexpr double most_services = 1e7;
 constexpr double most_ns = 1e15;  // eleven days
 constexpr double most_bytes_of_memory = 1e15;
@@ -241,22 +237,11 @@ Status check_is_comparison(const json& document, std::string_view source) {
   return {};
 }
 
-Result<json> parse_json(std::string_view text, std::string_view source) {
-  try {
-    return json::parse(text);
-  } catch (const json::parse_error& error) {
-    return usage_error("--with {}: not JSON at byte {}; {}", source, grouped(error.byte), remedy);
-  } catch (const json::exception&) {
-    // The one other exception of parse(): a number that no double holds, 1e999.
-    return usage_error("--with {}: a number in it is out of range; {}", source, remedy);
-  }
-}
-
 }  // namespace
 
 Result<CompareResults> parse_comparison(std::string_view text_read, std::string_view source) {
   const std::string name = printable(source);
-  SVCB_TAKE(document, parse_json(text_read, name));
+  SVCB_TAKE(document, parse_json(text_read, "--with " + name, remedy));
   SVCB_CHECK(check_is_comparison(document, name));
   const Place top{document, name};
   CompareResults results;
@@ -281,25 +266,7 @@ Result<CompareResults> parse_comparison(std::string_view text_read, std::string_
 }
 
 Result<CompareResults> read_comparison(const std::string& path) {
-  const std::string name = printable(path);
-  std::error_code error;
-  const auto status = std::filesystem::status(path, error);
-  if (!std::filesystem::exists(status)) {
-    return usage_error("--with {}: {}", name, error ? error.message() : std::string("no such file"));
-  }
-  if (!std::filesystem::is_regular_file(status)) {
-    return usage_error("--with {}: not a file; {}", name, remedy);
-  }
-  if (std::filesystem::file_size(path, error) > most_bytes || error) {
-    return usage_error("--with {}: larger than {} MiB, which no result is", name, most_bytes >> 20U);
-  }
-  errno = 0;
-  std::ifstream file(path, std::ios::binary);
-  const std::string content((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
-  if (!file.is_open() || file.bad()) {
-    return tl::unexpected(
-        Error{Error::Kind::usage, with_errno(fmt::format("--with {}", name), errno != 0 ? errno : EIO)});
-  }
+  SVCB_TAKE(content, read_result(path, "--with " + printable(path), remedy));
   return parse_comparison(content, path);
 }
 

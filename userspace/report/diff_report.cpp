@@ -25,7 +25,9 @@ constexpr std::string_view method =
     "compared "
     "(Benjamini and Hochberg, 5 %), tells one. Both know the scatter inside the two runs alone; what a "
     "machine does differently from one hour to the next comes on top: compare two runs of the same program "
-    "to see how much that is.";
+    "to see how much that is. Tails are not compared: a p90 or p99 is of all samples of a run together, "
+    "and "
+    "has no interval over its repeats.";
 
 std::string join(const std::vector<std::string>& items) {
   return fmt::format("{}", fmt::join(items, ", "));

@@ -8,6 +8,7 @@
 #include <cstdio>
 #include <utility>
 
+#include "report/quantity.h"
 #include "report/text_table.h"
 
 namespace svcbench {
@@ -15,6 +16,11 @@ namespace svcbench {
 namespace {
 
 using std::chrono::steady_clock;
+
+std::string text_of(const StepFigure& figure) {
+  return fmt::format("{}{}{}", figure.word, figure.word.empty() ? "" : " ",
+                     quantity(figure.value, std::string(figure.unit)));
+}
 
 class TerminalProgress final : public Progress {
  public:
@@ -30,7 +36,7 @@ class TerminalProgress final : public Progress {
                      label, last_.empty() ? "" : fmt::format(" (last: {})", last_)));
     shown_ = now;
   }
-  void result(const std::string& figure) override { last_ = figure; }
+  void result(const StepFigure& figure) override { last_ = text_of(figure); }
   void finished() override { clear(); }
 
  private:
@@ -64,7 +70,7 @@ class PlainProgress final : public Progress {
                label, last_.empty() ? "" : fmt::format(" (last: {})", last_));
     shown_ = now;
   }
-  void result(const std::string& figure) override { last_ = figure; }
+  void result(const StepFigure& figure) override { last_ = text_of(figure); }
   void finished() override {}
 
  private:
@@ -86,7 +92,7 @@ class WarningProgress final : public Progress {
     warn();
     inner_->step(label, done, total, seconds_left);
   }
-  void result(const std::string& figure) override { inner_->result(figure); }
+  void result(const StepFigure& figure) override { inner_->result(figure); }
   void finished() override { inner_->finished(); }
 
  private:

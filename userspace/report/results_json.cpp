@@ -69,11 +69,9 @@ json account_json(const AccountCheck& check) {
   out["account_ns"] = estimate_json(comparison.second);
   out["account_floor_ns"] = estimate_json(stats::median_of(check.account_empty));
   out["cost_of_account_ns"] = estimate_json(check.cost_of_account());
-  out["rounds"] = {{"own_empty_ns", check.own_empty},
-                   {"own_program_ns", check.own_program},
-                   {"account_empty_ns", check.account_empty},
-                   {"account_program_ns", check.account_program},
-                   {"own_program_counted_ns", check.own_program_counted}};
+  for (const auto& [name, member] : AccountCheck::rounds) {
+    out["rounds"][name] = check.*member;
+  }
   return out;
 }
 

@@ -6,6 +6,7 @@
 #include <iterator>
 #include <map>
 #include <sstream>
+#include <string_view>
 #include <vector>
 
 #include "report/text_table.h"
@@ -57,27 +58,49 @@ std::string shape_of(const std::string& evidence) {
   return shape;
 }
 
+// A line for each reason. What no plane offers for one reason shares its line; of what fails, each plane
+// has seen something else.
 class Legend {
  public:
-  // The number of a line on these results of a plane, which have one outcome, of `all` that there are.
-  // Cells of one plane that say the same share a line.
-  std::size_t add(const PlaneResult& plane, std::string_view word,
-                  const std::vector<const CaseResult*>& some, std::size_t all) {
-    const std::string where = some.size() == all && all > 1 ? "all variants" : variants_text(some);
-    const std::string head = fmt::format("{}: {} ({})", plane.plane, word, where);
-    const auto [known, is_new] =
-        lines_.try_emplace(head + shape_of(some.front()->evidence), lines_.size() + 1);
+  // The number of the line on these results of a plane, which have one outcome, of `all` that there are.
+  std::size_t add(const PlaneResult& plane, Outcome outcome, const std::vector<const CaseResult*>& some,
+                  std::size_t all) {
+    const std::string variants = some.size() == all && all > 1 ? "all variants" : variants_text(some);
+    const std::string& evidence = some.front()->evidence;
+    const bool fails = outcome == Outcome::failed;
+    const std::string key =
+        fails ? fmt::format("{}: {}: {}", plane.plane, variants, shape_of(evidence)) : evidence;
+    const auto [known, is_new] = numbers_.try_emplace(key, lines_.size() + 1);
     if (is_new) {
-      text_ += fmt::format("{:>3}  ", known->second) +
-               wrapped(fmt::format("{}: {}", head, some.front()->evidence), 5).substr(5);
+      lines_.push_back({fails ? "fails" : "not offered", evidence, {}});
+    }
+    auto& planes = lines_[known->second - 1].planes[variants];
+    if (std::find(planes.begin(), planes.end(), plane.plane) == planes.end()) {
+      planes.push_back(plane.plane);
     }
     return known->second;
   }
-  [[nodiscard]] const std::string& text() const { return text_; }
+  [[nodiscard]] std::string text() const {
+    std::string text;
+    for (std::size_t i = 0; i < lines_.size(); ++i) {
+      std::string where;
+      for (const auto& [variants, planes] : lines_[i].planes) {
+        where += fmt::format("{}{} ({})", where.empty() ? "" : "; ", fmt::join(planes, ", "), variants);
+      }
+      text += fmt::format("{:>3}  ", i + 1) +
+              wrapped(fmt::format("{}: {}: {}", where, lines_[i].word, lines_[i].evidence), 5).substr(5);
+    }
+    return text;
+  }
 
  private:
-  std::map<std::string, std::size_t> lines_{};
-  std::string text_{};
+  struct Line {
+    std::string_view word;
+    std::string evidence;
+    std::map<std::string, std::vector<std::string>> planes;  // by variants
+  };
+  std::map<std::string, std::size_t> numbers_{};
+  std::vector<Line> lines_{};
 };
 
 std::string cell_text(const PlaneResult& plane, const Case& which, Legend& legend) {
@@ -85,12 +108,12 @@ std::string cell_text(const PlaneResult& plane, const Case& which, Legend& legen
   const auto failed = with(results, Outcome::failed);
   const auto lacking = with(results, Outcome::not_offered);
   if (!failed.empty()) {
-    return fmt::format("FAIL {}", legend.add(plane, "fails", failed, results.size()));
+    return fmt::format("FAIL {}", legend.add(plane, Outcome::failed, failed, results.size()));
   }
   if (lacking.empty()) {
     return results.empty() ? "-" : "pass";
   }
-  const std::size_t line = legend.add(plane, "not offered", lacking, results.size());
+  const std::size_t line = legend.add(plane, Outcome::not_offered, lacking, results.size());
   return lacking.size() == results.size() ? fmt::format("n/o {}", line) : fmt::format("part {}", line);
 }
 

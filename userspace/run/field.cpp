@@ -14,6 +14,11 @@ namespace {
 constexpr double most = 1e18;  // ns: thirty years; bytes: an exabyte
 constexpr double most_services = 1e9;
 
+std::optional<double> number_in(const nlohmann::json& value) {
+  const double number = value.is_number() ? value.get<double>() : NAN;
+  return std::isfinite(number) && std::abs(number) <= most ? std::optional(number) : std::nullopt;
+}
+
 }  // namespace
 
 void Field::expected(std::string_view what) const {
@@ -31,12 +36,11 @@ Field Field::at(const char* key) const {
 }
 
 double Field::number() const {
-  const double number = value_->is_number() ? value_->get<double>() : NAN;
-  if (!std::isfinite(number) || std::abs(number) > most) {
+  const auto number = number_in(*value_);
+  if (!number) {
     expected("a number");
-    return 0;
   }
-  return number;
+  return number.value_or(0);
 }
 
 std::optional<double> Field::number_if_any() const {
@@ -62,18 +66,24 @@ std::string Field::text() const {
 
 std::string Field::text_if_any() const { return is_null() ? std::string() : text(); }
 
-std::vector<Field> Field::elements() const {
-  std::vector<Field> all;
+const nlohmann::json& Field::array() const {
+  static const nlohmann::json none = nlohmann::json::array();
   if (is_null()) {
-    return all;
+    return none;
   }
   if (!value_->is_array()) {
     expected("an array");
-    return all;
+    return none;
   }
-  all.reserve(value_->size());
-  for (std::size_t i = 0; i < value_->size(); ++i) {
-    all.emplace_back((*value_)[i], fmt::format("{}[{}]", where_, i), *wrong_);
+  return *value_;
+}
+
+std::vector<Field> Field::elements() const {
+  std::vector<Field> all;
+  const nlohmann::json& values = array();
+  all.reserve(values.size());
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    all.emplace_back(values[i], fmt::format("{}[{}]", where_, i), *wrong_);
   }
   return all;
 }
@@ -81,21 +91,15 @@ std::vector<Field> Field::elements() const {
 // Not by elements(): a run has tens of thousands of samples, and none needs its place as text.
 std::vector<double> Field::numbers() const {
   std::vector<double> all;
-  if (is_null()) {
-    return all;
-  }
-  if (!value_->is_array()) {
-    expected("an array");
-    return all;
-  }
-  all.reserve(value_->size());
-  for (const nlohmann::json& one : *value_) {
-    const double number = one.is_number() ? one.get<double>() : NAN;
-    if (!std::isfinite(number) || std::abs(number) > most) {
+  const nlohmann::json& values = array();
+  all.reserve(values.size());
+  for (const nlohmann::json& one : values) {
+    const auto number = number_in(one);
+    if (!number) {
       expected("numbers");
       return {};
     }
-    all.push_back(number);
+    all.push_back(*number);
   }
   return all;
 }

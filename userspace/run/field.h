@@ -36,6 +36,7 @@ class Field {
 
  private:
   void expected(std::string_view what) const;
+  [[nodiscard]] const nlohmann::json& array() const;  // null: an empty one
 
   const nlohmann::json* value_;
   std::string where_;

@@ -3,12 +3,7 @@
 
 #include <algorithm>
 #include <array>
-#include <cerrno>
 #include <cmath>
-#include <filesystem>
-#include <fstream>
-#include <iostream>
-#include <iterator>
 #include <unordered_set>
 
 #include "report/chapter_json.h"
@@ -19,6 +14,7 @@
 #include "report/ruleset_json.h"
 #include "report/verify_json.h"
 #include "run/cells.h"
+#include "service/input_file.h"
 #include "service/text.h"
 
 namespace svcbench {
@@ -27,7 +23,6 @@ namespace {
 
 using nlohmann::json;
 
-constexpr std::uintmax_t most_bytes = 512U << 20U;
 constexpr std::string_view remedy = "give the file that --json of a measuring command wrote";
 
 struct Kind {
@@ -52,17 +47,6 @@ constexpr std::array kinds{
     Kind{"churn", "", churn_schema_version, add_churn_cells},
     Kind{"verify", "", verify_schema_version, add_none},
 };
-
-Result<json> parse_json(std::string_view text, const std::string& name) {
-  try {
-    return json::parse(text);
-  } catch (const json::parse_error& error) {
-    return usage_error("{}: not JSON at byte {}; {}", name, grouped(error.byte), remedy);
-  } catch (const json::exception&) {
-    // The one other exception of parse(): a number that no double holds, 1e999.
-    return usage_error("{}: a number in it is out of range; {}", name, remedy);
-  }
-}
 
 // Version 1 of a ruleset's result said what it says of its run without a "run".
 void complete_ruleset(json& document) {
@@ -127,7 +111,7 @@ const Cell* RunFile::find(std::string_view id) const {
 }
 
 Result<RunFile> parse_run(std::string_view text, const std::string& source) {
-  SVCB_TAKE(document, parse_json(text, printable(source)));
+  SVCB_TAKE(document, parse_json(text, printable(source), remedy));
   return run_of(std::move(document), source);
 }
 
@@ -155,28 +139,9 @@ Result<RunFile> run_of(json document, const std::string& source) {
 }
 
 Result<RunFile> read_run(const std::string& path) {
-  const std::string name = printable(path);
-  if (path == "-") {
-    const std::string text((std::istreambuf_iterator<char>(std::cin)), std::istreambuf_iterator<char>());
-    return parse_run(text, "standard input");
-  }
-  std::error_code error;
-  const auto status = std::filesystem::status(path, error);
-  if (!std::filesystem::exists(status)) {
-    return usage_error("{}: {}", name, error ? error.message() : std::string("no such file"));
-  }
-  if (!std::filesystem::is_regular_file(status)) {
-    return usage_error("{}: not a file; {}", name, remedy);
-  }
-  if (std::filesystem::file_size(path, error) > most_bytes || error) {
-    return usage_error("{}: larger than {} MiB, which no run is", name, most_bytes >> 20U);
-  }
-  std::ifstream file(path, std::ios::binary);
-  if (!file) {
-    return usage_error("{}: {}", name, std::strerror(errno));
-  }
-  const std::string text((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
-  return parse_run(text, path);
+  const std::string name = path == "-" ? "standard input" : path;
+  SVCB_TAKE(text, read_result(path, printable(name), remedy));
+  return parse_run(text, name);
 }
 
 }  // namespace svcbench

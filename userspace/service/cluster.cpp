@@ -5,9 +5,7 @@
 
 #include <algorithm>
 #include <array>
-#include <cerrno>
 #include <charconv>
-#include <cstdio>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -15,6 +13,7 @@
 #include <unordered_map>
 #include <utility>
 
+#include "service/input_file.h"
 #include "service/json_field.h"
 #include "service/text.h"
 #include "svcbench/abi.h"
@@ -36,15 +35,16 @@ bool looks_like_yaml(std::string_view text) {
                      [&](std::string_view opening) { return text.starts_with(opening); });
 }
 
-tl::unexpected<Error> not_json(std::string_view text, std::size_t byte, std::string_view source) {
+tl::unexpected<Error> not_json_in_line(std::string_view text, std::size_t byte, std::string_view source,
+                                       std::string_view what_to_do) {
   // The parser counts the end of the text as one more byte.
   if (byte > text.size()) {
     return usage_error("{}: the JSON breaks off at byte {}, its last; {}", source, grouped(text.size()),
-                       remedy);
+                       what_to_do);
   }
   const auto line = 1 + std::count(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(byte), '\n');
   return usage_error("{}: not JSON at byte {}, in line {}; {}", source, grouped(byte),
-                     grouped(static_cast<std::uint64_t>(line)), remedy);
+                     grouped(static_cast<std::uint64_t>(line)), what_to_do);
 }
 
 Result<json> parse_text(std::string_view text, std::string_view source) {
@@ -57,16 +57,9 @@ Result<json> parse_text(std::string_view text, std::string_view source) {
   }
   // The parser would take a NUL for the end, and not see what follows.
   if (const std::size_t nul = text.find('\0'); nul != std::string_view::npos) {
-    return not_json(text, nul + 1, source);
+    return not_json_in_line(text, nul + 1, source, remedy);
   }
-  try {
-    return json::parse(text);
-  } catch (const json::parse_error& error) {
-    return not_json(text, error.byte, source);
-  } catch (const json::exception&) {
-    // The one other exception of parse(): a number that no double holds, 1e999.
-    return usage_error("{}: a number in it is out of range; {}", source, remedy);
-  }
+  return parse_json(text, source, remedy, not_json_in_line);
 }
 
 // ---- names and addresses ----
@@ -632,20 +625,6 @@ class Parser {
   ClusterServices result_;
 };
 
-Result<std::string> read_all(std::FILE* file, const std::string& name) {
-  std::string text;
-  std::array<char, 1 << 16> buffer;
-  std::size_t count = 0;
-  while ((count = std::fread(buffer.data(), 1, buffer.size(), file)) > 0) {
-    text.append(buffer.data(), count);
-  }
-  if (std::ferror(file) != 0) {
-    const int error = errno;
-    return usage_error("{}", with_errno("cannot read " + name, error));
-  }
-  return text;
-}
-
 }  // namespace
 
 Result<ClusterServices> parse_cluster(std::string_view json, std::string_view source_name,
@@ -655,17 +634,9 @@ Result<ClusterServices> parse_cluster(std::string_view json, std::string_view so
 }
 
 Result<ClusterServices> read_cluster(const std::string& path, const ClusterOptions& options) {
-  if (path == "-") {
-    SVCB_TAKE(input, read_all(stdin, "standard input"));
-    return parse_cluster(input, "standard input", options);
-  }
-  const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen(path.c_str(), "re"), std::fclose);
-  if (!file) {
-    const int error = errno;
-    return usage_error("{}", with_errno("cannot read " + path, error));
-  }
-  SVCB_TAKE(text, read_all(file.get(), path));
-  return parse_cluster(text, path, options);
+  const std::string name = path == "-" ? "standard input" : path;
+  SVCB_TAKE(text, read_whole(path, "cannot read " + name));
+  return parse_cluster(text, name, options);
 }
 
 }  // namespace svcbench

@@ -180,4 +180,11 @@ Status bring_up_loopback() {
   return route.bring_up("lo");
 }
 
+Result<NetNamespace> namespace_with_loopback() {
+  SVCB_TAKE(place, NetNamespace::create());
+  SVCB_TAKE(visit, place.enter());
+  SVCB_CHECK(bring_up_loopback());
+  return place;
+}
+
 }  // namespace svcbench

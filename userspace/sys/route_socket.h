@@ -66,4 +66,8 @@ class RouteSocket {
 // Of the calling thread's network namespace.
 Status bring_up_loopback();
 
+// A network namespace without devices, but with a loopback that is up: IPVS takes no real server where no
+// address is local.
+[[nodiscard]] Result<NetNamespace> namespace_with_loopback();
+
 }  // namespace svcbench

@@ -43,26 +43,26 @@ std::vector<FailedBehaviour> failures_of(std::span<const PlaneResult> planes) {
 
 }  // namespace
 
-Result<BehaviourCheck> look_at(std::span<const PlaneRow* const> rows, std::uint64_t seed,
+Result<BehaviourCheck> look_at(std::span<const ProbedPlane> planes, std::uint64_t seed,
                                const EbpfChoice& ebpf, Progress& progress) {
   const VerifyOptions options{.cases = quick_cases(ebpf.affinity), .seed = seed, .ebpf = ebpf};
   BehaviourCheck check;
   for (const Case* one : options.cases) {
     check.behaviours.emplace_back(one->title);
   }
-  const auto planes = verify_planes(rows, options, progress);
-  if (!planes) {
-    if (planes.error().kind == Error::Kind::interrupted) {
-      return tl::unexpected(planes.error());
+  const auto seen = verify_planes(planes, options, progress);
+  if (!seen) {
+    if (seen.error().kind == Error::Kind::interrupted) {
+      return tl::unexpected(seen.error());
     }
-    check.not_done = planes.error().message;
+    check.not_done = seen.error().message;
   } else {
-    for (const PlaneResult& plane : *planes) {
+    for (const PlaneResult& plane : *seen) {
       if (!plane.cases.empty()) {
         check.planes.push_back(plane.plane);
       }
     }
-    check.failed = failures_of(*planes);
+    check.failed = failures_of(*seen);
   }
   return check;
 }

@@ -15,9 +15,9 @@ namespace svcbench::verify {
 // Every service has affinity: then flows of one client are not spread.
 [[nodiscard]] std::vector<const Case*> quick_cases(bool affinity);
 
-// Runs them over `rows`, in namespaces of their own. A machine where that cannot be done is no error: the
+// Runs them over `planes`, in namespaces of their own. A machine where that cannot be done is no error: the
 // check says why. Error: interrupted.
-[[nodiscard]] Result<BehaviourCheck> look_at(std::span<const PlaneRow* const> rows, std::uint64_t seed,
+[[nodiscard]] Result<BehaviourCheck> look_at(std::span<const ProbedPlane> planes, std::uint64_t seed,
                                              const EbpfChoice& ebpf, Progress& progress);
 
 }  // namespace svcbench::verify

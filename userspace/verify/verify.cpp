@@ -110,15 +110,6 @@ Result<CaseResult> run_task(std::span<const Lack> lacks, const Task& task, const
   return result;
 }
 
-// In a namespace that is thrown away: probing loads rules.
-Status probe(const PlaneRow& row) {
-  SVCB_TAKE(place, NetNamespace::create());
-  SVCB_TAKE(visit, place.enter());
-  SVCB_TAKE(route, RouteSocket::open());
-  SVCB_CHECK(route.bring_up("lo"));
-  return row.probe();
-}
-
 Result<Delivery> delivery_of(const PlaneRow& row, const EbpfChoice& ebpf) {
   SVCB_TAKE(place, NetNamespace::create());
   SVCB_TAKE(visit, place.enter());
@@ -165,18 +156,16 @@ Result<std::vector<CaseResult>> verify_plane(const PlaneRow& row, const VerifyOp
   return results;
 }
 
-Result<std::vector<PlaneResult>> verify_planes(std::span<const PlaneRow* const> rows,
+Result<std::vector<PlaneResult>> verify_planes(std::span<const ProbedPlane> planes,
                                                const VerifyOptions& options, Progress& progress) {
   std::vector<PlaneResult> results;
-  for (const PlaneRow* row : rows) {
+  for (const auto& [row, not_here] : planes) {
     SVCB_CHECK(check_interrupted());
     if (row->delivery == Delivery::direct) {
       continue;
     }
-    PlaneResult result{.plane = std::string(row->name)};
-    if (const Status here = probe(*row); !here) {
-      SVCB_CHECK(check_interrupted());
-      result.not_here = here.error().message;
+    PlaneResult result{.plane = std::string(row->name), .not_here = not_here};
+    if (!not_here.empty()) {
       results.push_back(std::move(result));
       continue;
     }

@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "measure/schedule.h"
-#include "plane/registry.h"
+#include "plane/probed.h"
 #include "svcbench/result.h"
 #include "svcbench/service.h"
 #include "verify/cases.h"
@@ -59,8 +59,8 @@ struct VerifyResults {
   std::vector<PlaneResult> planes{};
 };
 
-// Those of `rows` that have frontends, in their order. A plane that cannot run here is a result too.
-[[nodiscard]] Result<std::vector<PlaneResult>> verify_planes(std::span<const PlaneRow* const> rows,
+// Those of `planes` that have frontends, in their order. A plane that cannot run here is a result too.
+[[nodiscard]] Result<std::vector<PlaneResult>> verify_planes(std::span<const ProbedPlane> planes,
                                                              const VerifyOptions& options,
                                                              Progress& progress);
 
