@@ -570,8 +570,6 @@ int wire_client(struct xdp_md *ctx) {
       checksum_holds(&packet))
     COUNT(replies_as_vip);
   ns = now - ((__u64)packet.mark->sent_high << 32 | packet.mark->sent_low);
-  if (ns > counts.reply_max_ns)
-    counts.reply_max_ns = ns;
   add_latency(ns, SVCB_WIRE_BUCKETS);
   return XDP_DROP;
 }

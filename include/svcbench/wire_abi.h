@@ -104,7 +104,6 @@ struct svcb_wire_counts {
   __u64 replies_as_vip; /* of those: from the address that the client had dialled */
   __u64 total_ns;       /* of the timed ones */
   __u64 max_ns;
-  __u64 reply_max_ns;  /* of answers, from the sink's end to the client's */
   __u64 first_sent_ns; /* bpf_ktime_get_ns() */
   __u64 last_right_ns;
   __u64 witnessed; /* by wire_witness: of this run, wherever and however they came out */
