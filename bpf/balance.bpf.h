@@ -53,21 +53,26 @@ static __always_inline bool svcb_in_nodeport_range(__be16 port) {
   return host >= nodeport_first && host <= nodeport_last;
 }
 
-/* Reads a service's word until its tag says that it is this frontend's. SVCB_TRANSLATED: *word holds. */
+/* Reads a service's word until its tag says that it is this frontend's. SVCB_TRANSLATED: *word holds. What
+ * is not found is looked for once more: the kernel replaces an entry by putting the new one before its
+ * chain and then taking the old one out, and a lookup that is in between on its way meets neither. */
 #define SVCB_READ_SERVICE(map, frontend, expected_tag, word)                            \
   ({                                                                                    \
     enum svcb_outcome read_outcome = SVCB_CONTENDED;                                    \
     _Pragma("unroll") for (int look = 0; look < SVCB_LOOKS; look++) {                   \
       const volatile struct svcb_service *service = bpf_map_lookup_elem(map, frontend); \
       if (!service) {                                                                   \
+        if (read_outcome == SVCB_NO_SERVICE)                                            \
+          break;                                                                        \
         read_outcome = SVCB_NO_SERVICE;                                                 \
-        break;                                                                          \
+        continue;                                                                       \
       }                                                                                 \
       *(word) = service->word;                                                          \
       if (svcb_service_tag(*(word)) == (expected_tag)) {                                \
         read_outcome = SVCB_TRANSLATED;                                                 \
         break;                                                                          \
       }                                                                                 \
+      read_outcome = SVCB_CONTENDED;                                                    \
     }                                                                                   \
     read_outcome;                                                                       \
   })

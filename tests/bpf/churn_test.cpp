@@ -281,6 +281,9 @@ TEST_CASE("churn: no packet is wrong or half-changed under the eBPF planes, and 
         ChurnOptions options = small(plane);
         options.make = find_plane(plane)->make;
         const ChurnResults results = churned(options, 40, family);
+        for (const std::string& example : results.examples) {
+          MESSAGE(options.plane << ": " << example);
+        }
         CHECK(results.count(Fate::wrong) == 0);
         CHECK(results.count(Fate::half_changed) == 0);
         CHECK(results.count(Fate::damaged) == 0);

@@ -9,7 +9,9 @@
 #include <doctest/doctest.h>
 
 #include <array>
+#include <atomic>
 #include <boost/math/distributions/chi_squared.hpp>
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <initializer_list>
@@ -18,6 +20,7 @@
 #include <set>
 #include <string>
 #include <string_view>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -161,6 +164,40 @@ void check_untouched(const std::vector<UntouchedCase>& cases) {
 Bytes like_ports() { return {0x30, 0x39, 0x00, 0x50, 0x30, 0x39, 0x00, 0x50}; }
 
 // ---- the reference itself ----
+
+// The kernel's hash map puts the new element at the head of its chain, then takes the old one out: a lookup
+// that had passed the head by then meets neither.
+TEST_CASE("a service is found while its entry, and those of its chain, are replaced") {
+  PlaneFixture plane;
+  std::vector<std::pair<std::uint16_t, std::uint64_t>> services;  // port, word
+  std::vector<Bytes> frames;
+  const FamilyCase& family = families.front();
+  for (std::uint16_t port = 80; port < 80 + PlaneFixture::max_services; ++port) {
+    services.emplace_back(port, plane.add_service(family.service, port, protocol_udp, family.backends));
+    frames.push_back((ip(family.client, family.service) / transport(protocol_udp, 4321, port)).bytes());
+  }
+  std::atomic<bool> stop = false;
+  std::thread updates([&] {
+    while (!stop) {
+      for (const auto& [port, word] : services) {
+        plane.set_service(family.service, port, protocol_udp, word);
+      }
+    }
+  });
+  std::size_t missed = 0;
+  std::size_t packets = 0;
+  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(3);
+  while (std::chrono::steady_clock::now() < end) {
+    for (const Bytes& frame : frames) {
+      missed += plane.run(Hook::tc, frame).outcome == SVCB_NO_SERVICE ? 1 : 0;
+      ++packets;
+    }
+  }
+  stop = true;
+  updates.join();
+  MESSAGE(missed << " of " << packets << " packets met no service");
+  CHECK(missed == 0);
+}
 
 TEST_CASE("the reference agrees with published checksums") {
   // RFC 1071, section 3: the sum is ddf2.
