@@ -16,7 +16,7 @@ static __always_inline bool OF(svcb_way_back)(const struct OF(svcb_flow) * reply
 
 /* A packet that was wrapped for this endpoint, without its wrapping. False: not to be delivered. */
 static __always_inline bool OF(svcb_deliver)(struct __sk_buff *skb, struct OF(svcb_end) * end) {
-  struct OF(svcb_flow) from, to, reply = {};
+  struct OF(svcb_flow) from, to, reply;
   __u8 tcp_flags;
   __be16 *port;
 
@@ -31,11 +31,7 @@ static __always_inline bool OF(svcb_deliver)(struct __sk_buff *skb, struct OF(sv
   to = from;
   SVCB_SET(to.to.address, end->endpoint);
   to.to.port = *port;
-  SVCB_SET(reply.to.address, from.source);
-  reply.to.port = from.source_port;
-  reply.to.protocol = from.to.protocol;
-  SVCB_SET(reply.source, end->endpoint);
-  reply.source_port = *port;
+  reply = OF(svcb_reverse)(&to);
   if (bpf_map_update_elem(&OF(replies), &reply, &from.to, BPF_ANY))
     return false;
   return OF(svcb_tc_rewrite)(skb, &from, &to) == SVCB_TRANSLATED;

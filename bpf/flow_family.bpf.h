@@ -1,17 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* The flow table of one family (flow.bpf.h tells what it does). No include guard: included for each. */
 
-static __always_inline struct OF(svcb_flow) OF(svcb_reverse)(const struct OF(svcb_flow) * flow) {
-  struct OF(svcb_flow) other = {};
-
-  SVCB_SET(other.to.address, flow->source);
-  other.to.port = flow->source_port;
-  other.to.protocol = flow->to.protocol;
-  SVCB_SET(other.source, flow->to.address);
-  other.source_port = flow->to.port;
-  return other;
-}
-
 static __always_inline __u32 OF(svcb_flow_tag)(const struct OF(svcb_flow) * flow) {
   return OF(svcb_flow_hash)(flow) ^ 0x5bd1e995;
 }

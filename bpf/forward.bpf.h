@@ -80,29 +80,27 @@ static __always_inline long svcb_route(void *ctx, __u32 device, void *data, void
   return result;
 }
 
-/* What a packet may have that is wrapped, if the whole may have `mtu`. */
+/* What the sender's packet may have, if what leaves may have `mtu`. */
 static __always_inline __u32 svcb_room(__u32 mtu, bool ipv6) {
-  return mtu - (ipv6 ? sizeof(struct ipv6hdr) : sizeof(struct iphdr));
+  return settings.dsr ? mtu - (ipv6 ? sizeof(struct ipv6hdr) : sizeof(struct iphdr)) : mtu;
 }
 
 /* Turns a packet that is too large for its route into an error to its sender. False: it is unusable. */
 static __always_inline bool svcb_xdp_too_big(struct xdp_md *ctx, bool ipv6, __u32 mtu) {
-  if (settings.dsr)
-    return svcb_xdp_unwrap(ctx, ipv6) &&
-           svcb_xdp_complain(ctx, ipv6, SVCB_COMPLAIN_SIZE, svcb_room(mtu, ipv6));
-  if (!svcb_xdp_complain(ctx, ipv6, SVCB_COMPLAIN_SIZE, mtu))
+  if ((settings.dsr && !svcb_xdp_unwrap(ctx, ipv6)) ||
+      !svcb_xdp_complain(ctx, ipv6, SVCB_COMPLAIN_SIZE, svcb_room(mtu, ipv6)))
     return false;
-  svcb_xdp_icmp(ctx, ipv6);
+  if (settings.tracking)
+    svcb_xdp_icmp(ctx, ipv6);
   return true;
 }
 
 static __always_inline bool svcb_tc_too_big(struct __sk_buff *skb, bool ipv6, __u32 mtu) {
-  if (settings.dsr)
-    return svcb_tc_unwrap(skb, ipv6) &&
-           svcb_tc_complain(skb, ipv6, SVCB_COMPLAIN_SIZE, svcb_room(mtu, ipv6));
-  if (!svcb_tc_complain(skb, ipv6, SVCB_COMPLAIN_SIZE, mtu))
+  if ((settings.dsr && !svcb_tc_unwrap(skb, ipv6)) ||
+      !svcb_tc_complain(skb, ipv6, SVCB_COMPLAIN_SIZE, svcb_room(mtu, ipv6)))
     return false;
-  svcb_tc_icmp(skb, ipv6);
+  if (settings.tracking)
+    svcb_tc_icmp(skb, ipv6);
   return true;
 }
 

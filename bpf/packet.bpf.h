@@ -135,4 +135,11 @@ static __always_inline enum svcb_outcome svcb_parse6(void *data, void *data_end,
   return SVCB_TRANSLATED;
 }
 
+#define SVCB_FAMILY 4
+#include "reverse_family.bpf.h"
+#undef SVCB_FAMILY
+#define SVCB_FAMILY 6
+#include "reverse_family.bpf.h"
+#undef SVCB_FAMILY
+
 #endif

@@ -88,7 +88,6 @@ class ChapterRun {
  private:
   Status load(const ChapterSubject& subject);
   Status pilot(Place& place);
-  [[nodiscard]] bool too_dear(const Place& place, double predicted_seconds) const;
   void skip(Place& place, const std::string& why, double predicted_seconds);
   void add_load_steps(Place& place);
   void add_load_step(LoadCell* cell, double seconds,
@@ -165,16 +164,6 @@ std::string label_of(const LoadCell& cell) {
   return fmt::format("{}: iptables-{}, {}", size_text(cell.services), cell.backend, to_string(cell.load));
 }
 
-// What a run that was cut off decided stays.
-bool ChapterRun::too_dear(const Place& place, double predicted_seconds) const {
-  if (options_.journal != nullptr) {
-    if (const auto planned = options_.journal->planned(label_of(*place.first))) {
-      return !*planned;
-    }
-  }
-  return predicted_seconds > options_.budget_seconds * most_of_budget;
-}
-
 void ChapterRun::skip(Place& place, const std::string& why, double predicted_seconds) {
   for (LoadCell* cell : {place.first, place.reload}) {
     cell->skipped = why;
@@ -225,7 +214,8 @@ Status ChapterRun::load(const ChapterSubject& subject) {
     }
     const auto line = sizes.size() >= 2 ? stats::linear_fit(sizes, seconds) : std::nullopt;
     const double predicted = line ? line->predict(static_cast<double>(n)) : 0;
-    if (too_dear(place, predicted)) {
+    if (is_left_out(options_.journal, label_of(*place.first),
+                    predicted > options_.budget_seconds * most_of_budget)) {
       skip(place,
            fmt::format("a load and a reload would take about {:.0f} s, too much for --budget {:.0f}",
                        predicted, options_.budget_seconds),

@@ -163,15 +163,10 @@ Status EbpfRun::load_size(SizeState& size) {
 
 constexpr std::string_view reload_change = "iptables-restore, change";
 
-// An interval takes six reloads of each of three operations, and more sizes want their part. What a run
-// that was cut off decided stays.
+// An interval takes six reloads of each of three operations, and more sizes want their part.
 bool EbpfRun::too_dear(const SizeState& size, double predicted_ns) const {
-  if (options_.journal != nullptr) {
-    if (const auto planned = options_.journal->planned(name_of(size, reload_change))) {
-      return !*planned;
-    }
-  }
-  return predicted_ns * 3 * fewest_repeats > options_.budget_seconds * reload_share * 1e9;
+  return is_left_out(options_.journal, name_of(size, reload_change),
+                     predicted_ns * 3 * fewest_repeats > options_.budget_seconds * reload_share * 1e9);
 }
 
 // Loads the chapter's table once, ascending in N, so that the cost of the next size can be foretold and

@@ -175,4 +175,9 @@ Status Journal::append(const json& line) {
   return {};
 }
 
+bool is_left_out(const Journal* journal, const std::string& label, bool too_dear) {
+  const auto planned = journal != nullptr ? journal->planned(label) : std::nullopt;
+  return planned ? !*planned : too_dear;
+}
+
 }  // namespace svcbench

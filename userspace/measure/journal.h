@@ -72,4 +72,7 @@ class Journal {
   std::chrono::steady_clock::time_point synced_{};
 };
 
+// Whether a step is left out: as the run that was cut off decided, or, where it had not, as a pilot says.
+[[nodiscard]] bool is_left_out(const Journal* journal, const std::string& label, bool too_dear);
+
 }  // namespace svcbench

@@ -11,16 +11,14 @@
 #include "direct_return.skel.h"
 #include "plane/ebpf/abi_traits.h"
 #include "svcbench/direct_return_abi.h"
+#include "sys/tc_attach.h"
 
 namespace svcbench::verify {
 
 namespace {
 
 Status attach_to(unsigned device, bpf_tc_attach_point point, const bpf_program* program) {
-  LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = static_cast<int>(device), .attach_point = point);
-  LIBBPF_OPTS(bpf_tc_opts, options, .prog_fd = bpf_program__fd(program), .handle = 1, .priority = 1);
-  int error = bpf_tc_hook_create(&hook);
-  error = error == 0 || error == -EEXIST ? bpf_tc_attach(&hook, &options) : error;
+  const int error = attach_tc(device, point, program);
   return error == 0 ? Status()
                     : failure("verify: attach {} at the backends' end: {}", bpf_program__name(program),
                               std::strerror(-error));

@@ -15,6 +15,7 @@
 
 #include "sys/features.h"
 #include "sys/interrupt.h"
+#include "sys/tc_attach.h"
 #include "wire.skel.h"
 
 namespace svcbench {
@@ -196,18 +197,11 @@ void Wire::set_redirect(const Testbed& testbed, std::uint64_t delay_ns) {
 
 Status Wire::attach_redirect(const Testbed& testbed, Hook hook) {
   SVCB_TAKE(visit, testbed.node().enter());
-  const auto device = static_cast<int>(testbed.ingress());
-  int error = 0;
-  if (hook == Hook::xdp) {
-    error = bpf_xdp_attach(device, bpf_program__fd(skeleton_->progs.wire_redirect_xdp), XDP_FLAGS_DRV_MODE,
-                           nullptr);
-  } else {
-    LIBBPF_OPTS(bpf_tc_hook, place, .ifindex = device, .attach_point = BPF_TC_INGRESS);
-    LIBBPF_OPTS(bpf_tc_opts, program, .prog_fd = bpf_program__fd(skeleton_->progs.wire_redirect_tc),
-                .flags = BPF_TC_F_REPLACE, .handle = 1, .priority = 1);
-    error = bpf_tc_hook_create(&place);
-    error = error == 0 || error == -EEXIST ? bpf_tc_attach(&place, &program) : error;
-  }
+  const int error =
+      hook == Hook::xdp
+          ? bpf_xdp_attach(static_cast<int>(testbed.ingress()),
+                           bpf_program__fd(skeleton_->progs.wire_redirect_xdp), XDP_FLAGS_DRV_MODE, nullptr)
+          : attach_tc(testbed.ingress(), BPF_TC_INGRESS, skeleton_->progs.wire_redirect_tc, true);
   return error == 0 ? Status()
                     : failure("the wire: attach a redirecting program: {}", std::strerror(-error));
 }

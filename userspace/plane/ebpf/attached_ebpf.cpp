@@ -10,6 +10,7 @@
 #include <ctime>
 
 #include "plane.skel.h"
+#include "sys/tc_attach.h"
 
 namespace svcbench {
 
@@ -141,18 +142,11 @@ Result<std::optional<FlowTable>> AttachedEbpf::flow_table() const {
 }
 
 Status AttachedEbpf::attach(unsigned index) {
-  const auto device = static_cast<int>(index);
   const plane_bpf& skeleton = plane_->skeleton();
-  int error = 0;
-  if (hook_ == EbpfHook::xdp) {
-    error = bpf_xdp_attach(device, bpf_program__fd(skeleton.progs.svcb_xdp), XDP_FLAGS_DRV_MODE, nullptr);
-  } else {
-    LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = device, .attach_point = BPF_TC_INGRESS);
-    LIBBPF_OPTS(bpf_tc_opts, program, .prog_fd = bpf_program__fd(skeleton.progs.svcb_tc), .handle = 1,
-                .priority = 1);
-    error = bpf_tc_hook_create(&hook);
-    error = error == 0 || error == -EEXIST ? bpf_tc_attach(&hook, &program) : error;
-  }
+  const int error = hook_ == EbpfHook::xdp
+                        ? bpf_xdp_attach(static_cast<int>(index), bpf_program__fd(skeleton.progs.svcb_xdp),
+                                         XDP_FLAGS_DRV_MODE, nullptr)
+                        : attach_tc(index, BPF_TC_INGRESS, skeleton.progs.svcb_tc);
   if (error != 0) {
     return failure("eBPF: attach the {} program to the node's device: {}",
                    hook_ == EbpfHook::xdp ? "XDP" : "tc", std::strerror(-error));

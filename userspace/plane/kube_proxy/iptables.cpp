@@ -157,10 +157,7 @@ Status KubeProxyIptables::commit() {
       SVCB_CHECK(load(family));
     }
   }
-  const Stopwatch ending;
-  SVCB_CHECK(stale_flows_.end());
-  cost_.commit_ns += ending.ns();
-  return {};
+  return stale_flows_.end(cost_);
 }
 
 std::span<const std::string_view> KubeProxyIptables::ways() const {

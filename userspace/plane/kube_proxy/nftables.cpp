@@ -324,10 +324,7 @@ Status KubeProxyNftables::commit() {
   table(staged.family).touched = true;
   SVCB_CHECK(load(staged.input, staged.bytes, true));
   apply(std::move(staged));
-  const Stopwatch ending;
-  SVCB_CHECK(stale_flows_.end());
-  cost_.commit_ns += ending.ns();
-  return {};
+  return stale_flows_.end(cost_);
 }
 
 void KubeProxyNftables::apply(Staged staged) {

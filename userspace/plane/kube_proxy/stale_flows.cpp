@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "sys/conntrack.h"
+#include "sys/stopwatch.h"
 
 namespace svcbench::kube_proxy {
 
@@ -18,7 +19,8 @@ void StaleFlows::note(const Change& change) {
   }
 }
 
-Status StaleFlows::end() {
+Status StaleFlows::end(SyncCost& cost) {
+  const Stopwatch ending;
   for (const Service& service : std::exchange(changed_, {})) {
     const Frontend& frontend = service.frontend;
     const auto is_stale = [&](const TrackedFlow& flow) {
@@ -30,6 +32,7 @@ Status StaleFlows::end() {
     };
     SVCB_CHECK(forget_flows(frontend.address.family, frontend.protocol, is_stale));
   }
+  cost.commit_ns += ending.ns();
   return {};
 }
 

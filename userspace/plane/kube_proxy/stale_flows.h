@@ -15,8 +15,8 @@ namespace svcbench::kube_proxy {
 class StaleFlows {
  public:
   void note(const Change& change);
-  // Those of the changes since the last time. In the node's network namespace.
-  Status end();
+  // Those of the changes since the last time, in the node's network namespace; a part of the commit's cost.
+  Status end(SyncCost& cost);
 
  private:
   std::vector<Service> changed_{};  // as they are now; a removed one has no endpoints
