@@ -161,7 +161,8 @@ Action configure_render(CLI::App& app) {
       "Services of a real cluster: the output of\nkubectl get services,endpointslices -A -o json\n"
       "(- reads standard input)");
   cluster->type_name(file_value);
-  app.add_option("--node", workload.node, "The cluster's node that this is, for Local traffic policies")
+  app.add_option("--node", workload.node,
+                 "Which of the cluster's nodes this one stands for, where a traffic policy is Local")
       ->needs(cluster);
   app.add_option("--services", workload.services,
                  "Number of generated services (with --cluster: in its shape)")
