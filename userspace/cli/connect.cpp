@@ -64,14 +64,14 @@ Action configure_connect(CLI::App& app) {
   app.add_option("--planes", input->planes,
                  "Only these, e.g. iptables-nft,ebpf-sock (default: all that can run here)")
       ->delimiter(',')
-      ->check(CLI::IsMember(plane_names(answers)));
+      ->check(one_of(plane_names(answers)));
   input->run.add_options(app);
   app.footer(
       "A plane at the socket translates inside connect(), the others the first packet of a flow. Both are\n"
       "timed here with real sockets, one after the other and in turn, beside a plain connect() to a\n"
       "backend's own address. Clients dial the last service; every connection is checked at the backend.\n"
       "\n"
-      "Example:\n"
+      "More examples:\n"
       "  sudo ./svcbench connect --services 1000 --planes iptables-nft,nftables,ebpf-sock");
   return [input] { return run(*input); };
 }

@@ -188,9 +188,8 @@ Result<int> run(const RenderInput& input) {
 Action configure_render(CLI::App& app) {
   auto input = std::make_shared<RenderInput>();
   WorkloadInput& workload = input->workload;
-  app.add_option("plane", input->plane,
-                 "iptables-legacy, iptables-nft, nftables, ipvs, ebpf-xdp or ebpf-tc")
-      ->type_name("NAME:{iptables-legacy,iptables-nft,nftables,ipvs,ebpf-xdp,ebpf-tc}")
+  app.add_option("plane", input->plane, "The plane whose rules, sets or maps are printed")
+      ->check(one_of({"iptables-legacy", "iptables-nft", "nftables", "ipvs", "ebpf-xdp", "ebpf-tc"}))
       ->required();
   auto* const cluster = app.add_option(
       "--cluster", workload.cluster,
@@ -213,17 +212,17 @@ Action configure_render(CLI::App& app) {
       ->check(whole_number(1, SVCB_MAX_ENDPOINTS))
       ->capture_default_str();
   app.add_option("--protocol", workload.protocol, "Protocol of generated services: tcp, udp or mixed")
-      ->check(CLI::IsMember({"tcp", "udp", "mixed"}))
+      ->check(one_of({"tcp", "udp", "mixed"}))
       ->capture_default_str();
   app.add_option("--seed", workload.seed, "The same seed gives the same services")
       ->check(whole_number(0, UINT64_MAX))
       ->capture_default_str();
   app.add_option("--family", input->family,
                  "Print this address family's text: ipv4 or ipv6 (dual: generate both)")
-      ->check(CLI::IsMember({"ipv4", "ipv6", "dual"}));
+      ->check(one_of({"ipv4", "ipv6", "dual"}));
   app.add_option("--shape", input->shape,
                  "Of the iptables planes: kube-proxy's rules, or the chapter's three a service")
-      ->check(CLI::IsMember({"kube-proxy", "chapter"}))
+      ->check(one_of({"kube-proxy", "chapter"}))
       ->capture_default_str();
   app.add_option("--part", input->part,
                  "One input alone, as its tool takes it.\niptables: jumps, rules. ipvs: address, ipset, "
@@ -251,7 +250,7 @@ Action configure_render(CLI::App& app) {
   app.add_flag("--nfacct", input->nfacct,
                "iptables: with kube-proxy's counters, as on kernels with xt_nfacct (1.32 and later)");
   app.footer(
-      "Examples:\n"
+      "More examples:\n"
       "  ./svcbench render nftables --cluster services.json | sudo nft -f -\n"
       "  ./svcbench render iptables-nft --services 100 --part rules | grep -c '^-A KUBE-SEP'\n"
       "  ./svcbench render ipvs --cluster services.json --part ipvsadm | sudo ipvsadm -R");

@@ -200,8 +200,9 @@ std::string program_tables(const Results& results) {
   const auto sizes = sizes_of(results);
   for (const Family family : families_of(results)) {
     for (const std::string hook : {"xdp", "tc"}) {
-      out += fmt::format("\nProgram {} a packet, {}, {} (BPF_PROG_TEST_RUN; not the path a packet takes)\n",
-                         program_unit(results).name, hook, to_string(family));
+      out += fmt::format(
+          "\nProgram {} a packet, {}, {} (BPF_PROG_TEST_RUN: no flow table, no forwarding, not a path)\n",
+          program_unit(results).name, hook, to_string(family));
       out += program_table(results, hook, family);
       const ProgramCell* dnat = find_program(results, hook, "dnat", family, "uniform", sizes.back());
       const ProgramCell* bare = find_program(results, hook, "bare", family, "uniform", sizes.back());
