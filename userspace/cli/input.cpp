@@ -248,8 +248,14 @@ void RunInput::add_options(CLI::App& app) {
   app.add_flag("--quiet", quiet, "No progress on standard error");
 }
 
+void TableInput::add_full_option(CLI::App& app) {
+  app.add_flag("--full", full, "Print every table, second instrument and note, not the answer alone");
+}
+
 void TableInput::add_options(CLI::App& app) {
-  app.add_flag("--ascii", ascii, "Curves of digits, as where the locale has no UTF-8, in place of bars");
+  add_full_option(app);
+  app.add_flag("--ascii", ascii,
+               "With --full: curves of digits, as where the locale has no UTF-8, in place of bars");
 }
 
 Result<std::optional<OutputFile>> open_output(const std::string& path) {
