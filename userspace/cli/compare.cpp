@@ -15,7 +15,6 @@
 #include "measure/emulation.h"
 #include "report/compare_json.h"
 #include "report/compare_reader.h"
-#include "report/compare_table.h"
 #include "report/progress_line.h"
 #include "service/text.h"
 #include "sys/capabilities.h"
@@ -152,14 +151,12 @@ Result<int> run(const CompareInput& input) {
     results.notes.push_back(describe_borrowed(*results.borrowed));
   }
   results.verdicts = judge(results);
-  if (output.wanted() || !exports.empty()) {
-    const nlohmann::json document = to_json(results);
-    SVCB_CHECK(output.write(document));
-    SVCB_CHECK(exports.write(document));
-  }
+  const nlohmann::json document = to_json(results);
+  SVCB_CHECK(output.write(document));
+  SVCB_CHECK(exports.write(document));
   if (!output.is_standard_output() && !exports.use_standard_output()) {
-    fmt::print("{}{}", run_header(results.environment, results.run, results.seconds, made.description),
-               render_comparison(results, wants_colour(), wanted_bars(input.tables)));
+    SVCB_TAKE(text, printed(document, input.tables));
+    fmt::print("{}", text);
   }
   return exit_code(results.verdicts);
 }

@@ -251,9 +251,15 @@ void RunInput::add_options(CLI::App& app) {
   app.add_flag("--quiet", quiet, "No progress on standard error");
 }
 
+void TableInput::add_full_option(CLI::App& app) {
+  app.add_flag("--full", full, "Print every table, second instrument and note, not the answer alone");
+}
+
 void TableInput::add_options(CLI::App& app) {
-  app.add_flag("--ascii", ascii,
-               "Draw curves with digits, not with bars (as is done where the locale has no UTF-8)");
+  add_full_option(app);
+  app.add_flag(
+      "--ascii", ascii,
+      "With --full: draw curves with digits, not with bars (as is done where the locale has no UTF-8)");
 }
 
 Result<std::optional<OutputFile>> open_output(const std::string& path) {

@@ -30,6 +30,7 @@ struct VerifyInput {
   std::string node{};
   std::uint64_t seed = 1;
   std::string json{};
+  TableInput tables{};
   bool quiet = false;
 };
 
@@ -95,14 +96,13 @@ Result<int> run(const VerifyInput& input) {
   SVCB_TAKE(planes, verify::verify_planes(probed, options, *progress));
   results.planes = std::move(planes);
   results.seconds = static_cast<double>(monotonic_ns() - begin) / 1e9;
+  const nlohmann::json document = to_json(results);
   if (json) {
-    SVCB_CHECK(json->write(to_json(results).dump(1) + "\n"));
+    SVCB_CHECK(json->write(document.dump(1) + "\n"));
   }
   if (!json || !json->is_standard_output()) {
-    fmt::print("{}{}",
-               run_header(results.environment, results.run, results.seconds,
-                          "Behaviour of Services: real sockets, programs of pods and outsiders, one node."),
-               render_behaviours(results.planes));
+    SVCB_TAKE(text, printed(document, input.tables, render_behaviours(results.planes)));
+    fmt::print("{}", text);
   }
   return verify::exit_code(results.planes);
 }
@@ -143,6 +143,7 @@ Action configure_verify(CLI::App& app) {
   app.add_option("--json", input->json,
                  "Write every case, its evidence and the environment here (- is standard output)")
       ->type_name(file_value);
+  input->tables.add_full_option(app);
   app.add_flag("--quiet", input->quiet, "No progress on standard error");
   app.footer(footer());
   return [input] { return run(*input); };
