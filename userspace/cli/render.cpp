@@ -246,7 +246,7 @@ Action configure_render(CLI::App& app) {
       ->delimiter(',');
   app.add_option("--localhost-nodeports", input->localhost_node_ports,
                  "iptables: whether NodePorts are at 127.0.0.0/8 as well: on or off")
-      ->check(CLI::IsMember({"on", "off"}))
+      ->check(one_of({"on", "off"}))
       ->capture_default_str();
   app.add_flag("--nfacct", input->nfacct,
                "iptables: with kube-proxy's counters, as on kernels with xt_nfacct (1.32 and later)");
