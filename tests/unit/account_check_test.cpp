@@ -7,7 +7,7 @@
 
 #include "measure/account_check.h"
 #include "report/results_json.h"
-#include "report/results_table.h"
+#include "shown.h"
 
 namespace svcbench {
 namespace {
@@ -44,15 +44,12 @@ TEST_CASE("account check: a line a hook says whether they agree, the floor, and 
   results.account_checks = {check_of(101), check_of(120), {}};
   results.account_checks[1].hook = "xdp";
   results.account_checks[2].not_offered = "the kernel keeps none";
-  std::string text = render_results(results, Bars::digits);
-  for (char& character : text) {
-    character = character == '\n' ? ' ' : character;
-  }
-  CHECK(text.find(
-            "bpf_stats), tc, lookup + DNAT over an empty program, uniform, 5,000 services: agree: the "
-            "program's own clock says 102.50 ns [100.00, 105.00], the kernel's account 103.50 ns "
-            "[101.00, 106.00]. Its floor is 32.5 [30.0,35.0] ns a run (an empty program); keeping it adds "
-            "60.0 [60.0,60.0] ns to each run.") != std::string::npos);
+  const std::string text = test::full_line(to_json(results), "ebpf");
+  CHECK(
+      text.find("bpf_stats), tc, lookup + DNAT over an empty program, uniform, 5,000 services: agree: the "
+                "program's own clock says 102.50 ns [100.00, 105.00], the kernel's account 103.50 ns "
+                "[101.00, 106.00]. Its floor is 32.5 ns [30, 35] a run (an empty program); keeping it adds "
+                "60 ns [60, 60] to each run.") != std::string::npos);
   CHECK(text.find("5,000 services: disagree: the program's own clock says") != std::string::npos);
   CHECK(text.find("not offered: the kernel keeps none") != std::string::npos);
 

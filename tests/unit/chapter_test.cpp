@@ -11,7 +11,7 @@
 #include "fake_plane.h"
 #include "measure/chapter_run.h"
 #include "report/chapter_json.h"
-#include "report/chapter_table.h"
+#include "shown.h"
 
 namespace svcbench::test {
 namespace {
@@ -263,8 +263,7 @@ TEST_CASE("chapter run: a crossing beyond the sweep is a prediction, in services
   REQUIRE(crossing.predicted);
   CHECK(crossing.predicted->services == doctest::Approx(39'993.0 / 3));
   CHECK_FALSE(crossing.predicted->becomes_dearer);
-  std::string text = render_chapter(*results, false, Bars::digits);
-  std::replace(text.begin(), text.end(), '\n', ' ');
+  const std::string text = test::full_line(chapter_json(*results), "iptables");
   CHECK(text.find("predicted from the two lines, not measured: cheaper at about 13,331 services") !=
         std::string::npos);
 }
@@ -281,9 +280,9 @@ TEST_CASE("chapter run: too dear a size is not begun, and is told with what it w
   CHECK(skipped->tool.wall_ns.empty());
   CHECK(*skipped->predicted_ns > 1e9);
   CHECK(results->verdicts[0].outcome == Outcome::holds);  // from the three sizes that were measured
-  const std::string text = render_chapter(*results, false, Bars::digits);
+  const std::string text = test::full_text(chapter_json(*results), "iptables");
   CHECK(text.find("(about 2") != std::string::npos);
-  const std::string why = "iptables-nft, 100,000 services: skipped: a load and a reload would take about";
+  const std::string why = "iptables-nft, 100,000 services: left out: a load and a reload would take about";
   REQUIRE(text.find(why) != std::string::npos);
   CHECK(text.find(why) == text.rfind(why));  // once for both loads
   CHECK(chapter_json(*results)["loads"].back()["skipped"].is_string());
@@ -430,13 +429,15 @@ TEST_CASE("chapter: tables for people, JSON for machines") {
   auto results = bench.run();
   REQUIRE(results);
   results->backends[1].missing = "iptables-nft-restore is not there";
-  const std::string text = render_chapter(*results, false, Bars::digits);
-  CHECK(text.find("  10,000  30,007  reload             632     302 [302,302]     0.48 x\n") !=
+  const std::string text = test::full_text(chapter_json(*results), "iptables");
+  CHECK(text.find("  10,000  30,007  reload        632 ms  302 ms [302, 302]  0.477 x\n") !=
         std::string::npos);
   CHECK(text.find("iptables-nft: not measured: iptables-nft-restore is not there\n") != std::string::npos);
-  CHECK(text.find("legacy: a reload costs 1.99 [1.99,1.99] times the first load (10,000 services).\n") !=
-        std::string::npos);
-  CHECK(text.find("nft ms") == std::string::npos);
+  CHECK(
+      text.find(
+          "iptables-legacy: a reload takes 1.99 times [1.99, 1.99] the first load (10,000 services).\n") !=
+      std::string::npos);
+  CHECK(text.find("  nft  ") == std::string::npos);
   std::istringstream lines(text);
   for (std::string line; std::getline(lines, line);) {
     CHECK_MESSAGE(line.size() <= 100, line);

@@ -11,8 +11,10 @@
 #include "measure/compare_analysis.h"
 #include "measure/compare_run.h"
 #include "report/compare_json.h"
-#include "report/compare_table.h"
+#include "report/full.h"
+#include "report/quantity.h"
 #include "report/figures.h"
+#include "shown.h"
 #include "svcbench/wire_abi.h"
 
 namespace svcbench {
@@ -411,35 +413,38 @@ void check_width(const std::string& text) {
 }
 
 TEST_CASE("comparison table: every part, no line over 100 columns") {
-  const std::string text = render_comparison(full_results(), false, Bars::digits);
+  const std::string text = test::full_text(to_json(full_results()));
   check_width(text);
   for (const char* part :
        {"Sync: ", "Update of one service", "Path, wire to wire", "Growth with N",
-        "Table 4.2, measured at 10,000 services", "lookup grows", "kernel memory", "user memory",
-        "123.5 MiB", "iptables-legacy, partial", "redirect-xdp", "one reading of its clock takes 23 ns",
-        "established, missing TCP", "ebpf-tc: 14.2 [14.2,14.2] times a tc program that only redirects",
+        "Table 4.2, measured at 10,000 services", "Data-path lookup", "in the kernel",
+        "in user space, peak", "123.5 MiB", "iptables-legacy, partial", "redirect-xdp",
+        "one reading of its clock takes 23 ns", "established, missing TCP",
+        "ebpf-tc takes 14.2 times [14.2, 14.2] a tc program that only redirects",
         "Curves over N: a bar at each of 3 sizes", "change endpoints (usual way)  1 ",
         "new flow, last UDP  1 ", "Claim: iptables looks a service up by a linear scan"}) {
     CHECK_MESSAGE(holds_text(text, part), part);
   }
   CHECK_FALSE(holds_text(text, "\x1b"));
-  CHECK(holds_text(render_comparison(full_results(), true, Bars::digits), "\x1b[1;32mholds\x1b[0m"));
+  CHECK(
+      holds_text(render_full(test::run_of_command(to_json(full_results()), "compare"), true, Bars::digits),
+                 "\x1b[1;32mholds\x1b[0m"));
 }
 
 TEST_CASE("comparison table: a plane that fails a behaviour is marked, and the reader told why") {
   CompareResults results = full_results();
-  CHECK_FALSE(holds_text(render_comparison(results, false, Bars::digits), "Behaviours"));
+  CHECK_FALSE(holds_text(test::full_text(to_json(results)), "were tried with real sockets"));
   results.behaviours =
       BehaviourCheck{.behaviours = {"reply comes from the VIP", "a flow keeps its backend"}};
-  CHECK(holds_text(render_comparison(results, false, Bars::digits), "no plane fails one"));
-  CHECK_FALSE(holds_text(render_comparison(results, false, Bars::digits), "[1]"));
+  CHECK(holds_text(test::full_text(to_json(results)), "no plane fails one"));
+  CHECK_FALSE(holds_text(test::full_text(to_json(results)), "[1]"));
   const std::string first = results.planes.front();
   const std::string last = results.planes.back();
   results.behaviours->failed = {
       {first, "reply comes from the VIP", "TCP IPv4, UDP IPv4", "10.0.0.1:1 was answered from elsewhere"},
       {first, "a flow keeps its backend", "UDP IPv6", "it went from a to b"},
       {last, "a flow keeps its backend", "TCP IPv4", "it broke"}};
-  const std::string text = render_comparison(results, false, Bars::digits);
+  const std::string text = test::full_text(to_json(results));
   check_width(text);
   CHECK_FALSE(holds_text(text, "no plane fails one"));
   const std::string table = text.substr(text.find("Table 4.2"));
@@ -453,8 +458,8 @@ TEST_CASE("comparison table: a plane that fails a behaviour is marked, and the r
   CHECK(json["failed"][1]["variants"] == "UDP IPv6");
   CHECK(json["not_done"].is_null());
   results.behaviours->not_done = "no namespaces here";
-  CHECK(holds_text(render_comparison(results, false, Bars::digits),
-                   "Behaviours were not looked at: no namespaces here"));
+  CHECK(holds_text(test::full_text(to_json(results)),
+                   "What the planes do was not looked at: no namespaces here"));
 }
 
 TEST_CASE("comparison table: wide intervals do not make it wider than 100 columns") {
@@ -473,14 +478,16 @@ TEST_CASE("comparison table: wide intervals do not make it wider than 100 column
     cell.repeats.back().commit_ns = 45'678'901'234;
   }
   results.verdicts = judge(results);
-  check_width(render_comparison(results, false, Bars::digits));
+  check_width(test::full_text(to_json(results)));
 }
 
 TEST_CASE("figures: three digits that mean something, whatever the sign and the interval") {
-  CHECK(figure(stats::Estimate{-12.125, stats::Interval{-310.4, 0.5}, 8}, 1) == "-12.1 [-310,0.5]");
-  CHECK(figure(stats::Estimate{1.844, stats::Interval{1.8, 123'456}, 8}, 1) == "1.84 [1.80,123456]");
-  CHECK(figure(stats::Estimate{0.031, std::nullopt, 2}, 1) == "0.031 [?]");
-  CHECK(figure_with_unit(stats::Estimate{9950, stats::Interval{9850, 10'049}, 8}) == "9.95 us [9.85,10.0]");
+  CHECK(quantity(-12.125, stats::Interval{-310.4, 0.5}, "ns") == "-12.1 ns [-310, 0.5]");
+  CHECK(quantity(1.844, stats::Interval{1.8, 123'456}, "ns") == "1.84 ns [1.80, 123,456]");
+  CHECK(quantity(0.031, std::nullopt, "ns") == "0.031 ns [?]");
+  CHECK(quantity(9950, stats::Interval{9850, 10'049}, "ns") == "9.95 us [9.85, 10.0]");
+  CHECK(quantity(0.0861, stats::Interval{-0.00002, 0.1234}, "exponent") == "0.086 [0.000, 0.123]");
+  CHECK(quantity(15'720.1, "x") == "15,720 x");
 }
 
 TEST_CASE("comparison table: what was left out is named, with its reason") {
@@ -491,10 +498,10 @@ TEST_CASE("comparison table: what was left out is named, with its reason") {
   cell.skipped = "installing 10,000 services is predicted to take 99 s";
   cell.predicted_ns = 99e9;
   results.notes = {"Two instruments disagree."};
-  const std::string text = render_comparison(results, false, Bars::digits);
-  CHECK(holds_text(text, "Not measured: ipvs: this kernel has no ip_vs module: modprobe ip_vs\n"));
+  const std::string text = test::full_text(to_json(results));
+  CHECK(holds_text(text, "ipvs: not measured: this kernel has no ip_vs module: modprobe ip_vs\n"));
   CHECK(holds_text(text,
-                   "Left out: iptables-legacy, 10,000 services: installing 10,000 services is predicted"));
+                   "iptables-legacy, 10,000 services: left out: installing 10,000 services is predicted"));
   CHECK(holds_text(text, "Two instruments disagree.\n"));
   check_width(text);
 }
@@ -502,7 +509,7 @@ TEST_CASE("comparison table: what was left out is named, with its reason") {
 TEST_CASE("comparison table: one plane, one size, one scenario") {
   CompareResults results = with_planes({"ebpf-tc"});
   results.paths.push_back(path_cell("ebpf-tc", 10, 1500));
-  const std::string text = render_comparison(results, false, Bars::digits);
+  const std::string text = test::full_text(to_json(results));
   CHECK(holds_text(text, "Path, wire to wire"));
   for (const char* part : {"Sync", "Update", "Growth", "Table 4.2"}) {
     CHECK_FALSE_MESSAGE(holds_text(text, part), part);

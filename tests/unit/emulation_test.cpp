@@ -5,11 +5,11 @@
 #include <cstdlib>
 #include <nlohmann/json.hpp>
 
-#include "cli/run_info.h"
 #include "measure/compare_analysis.h"
 #include "measure/emulation.h"
-#include "report/compare_table.h"
-#include "report/path_unit.h"
+#include "report/compare_json.h"
+#include "report/full.h"
+#include "shown.h"
 #include "sys/environment.h"
 
 namespace svcbench {
@@ -44,7 +44,8 @@ class Variable {
 std::string header_of(const char* emulated) {
   nlohmann::json environment{{"kernel", {{"release", "6.12.1"}}}, {"cpu", {{"model", "Test"}}}};
   environment["emulated"] = emulated == nullptr ? nlohmann::json() : nlohmann::json(emulated);
-  return run_header(environment, {{"seed", 1}}, 2, "subject");
+  return full_heading(
+      test::run_of_command({{"schema_version", 1}, {"environment", environment}}, "compare"));
 }
 
 // One size and eBPF alone, at 8 us.
@@ -100,32 +101,14 @@ TEST_CASE("a header begins with what of an emulated run counts") {
   CHECK(header_of("icount").find("1 ns is half a guest instruction") != std::string::npos);
   CHECK(header_of("kvm").starts_with("VIRTUAL (qemu KVM)"));
   CHECK(header_of("bochs").starts_with("EMULATED (bochs): ratios"));
-  CHECK(run_header({{"kernel", {{"release", "6.1"}}}, {"cpu", {{"model", "x"}}}}, {{"seed", 1}}, 1, "s")
-            .starts_with("svcbench "));
 }
 
 TEST_CASE("path figures are instructions where the clock counts those") {
-  const stats::Estimate estimate{8100, stats::Interval{7000, 9000}, 6};
-  CHECK(PathUnit::of("").with_unit(estimate) == "8.10 us [7.00,9.00]");
-  CHECK(PathUnit::of("tcg").figure(estimate) == "8.10 [7.00,9.00]");
-  CHECK(PathUnit::of("icount").with_unit(estimate) == "4050 instr [3500,4500]");
-  CHECK(PathUnit::of("icount").number(300.0) == "150");
-  CHECK(PathUnit::of("icount").with_unit(std::nullopt) == "-");
-  const stats::Estimate fine{5.68, stats::Interval{5.62, 5.73}, 6};
-  CHECK(PathUnit::of("").fine(fine) == "5.68 ns [5.62,5.73]");
-  CHECK(PathUnit::of("").fine(stats::Estimate{12'345, stats::Interval{12'000, 12'500}, 6}) ==
-        "12.3 us [12.0,12.5]");
-  CHECK(PathUnit::of("icount").fine(fine) == "2.84 instr [2.81,2.87]");
-  CHECK(PathUnit::of("").fine(std::nullopt) == "-");
-  CHECK(PathUnit::of("").whole_fine(23.4) == "23 ns");
-  CHECK(PathUnit::of("icount").whole_fine(46.8) == "23 instr");
-
-  const std::string text = render_comparison(ebpf_at_8_us("icount"), false, Bars::digits);
-  CHECK(text.find("p50 instr") != std::string::npos);
-  CHECK(text.find("4000 instr [4000,4000]") != std::string::npos);
-  CHECK(text.find("8.00") == std::string::npos);
-  CHECK(render_comparison(ebpf_at_8_us("tcg"), false, Bars::digits).find("8.00 us [8.00,8.00]") !=
-        std::string::npos);
+  const std::string text = test::full_text(to_json(ebpf_at_8_us("icount")));
+  CHECK(text.find("p50") != std::string::npos);
+  CHECK(text.find("4,000 instr [4,000, 4,000]") != std::string::npos);
+  CHECK(text.find("8 us") == std::string::npos);
+  CHECK(test::full_text(to_json(ebpf_at_8_us("tcg"))).find("8 us [8, 8]") != std::string::npos);
 }
 
 TEST_CASE("where the clock counts instructions nothing of the path is told in time") {
@@ -148,11 +131,11 @@ TEST_CASE("where the clock counts instructions nothing of the path is told in ti
   const auto rendered = [&](const char* emulated) {
     results.environment["emulated"] = emulated;
     results.verdicts = judge(results);
-    return render_comparison(results, false, Bars::digits);
+    return test::full_text(to_json(results));
   };
   const std::string instructions = rendered("icount");
   for (const char* part :
-       {"5.00 instr [5.00,5.00]", "clock takes 23 instr;", "the wire says 5000 instr [5000, 5000]",
+       {"5 instr [5, 5]", "clock takes 23 instr;", "the wire says 5000 instr [5000, 5000]",
         "new flow, last UDP: 5.0 instr a further service [5.0, 5.0]", "1500.0 instr [1500.0, 1500.0]",
         "these are path instr"}) {
     CHECK_MESSAGE(instructions.find(part) != std::string::npos, part);
@@ -162,7 +145,7 @@ TEST_CASE("where the clock counts instructions nothing of the path is told in ti
   }
   const std::string time = rendered("tcg");
   for (const char* part :
-       {"10.0 ns [10.0,10.0]", "clock takes 46 ns;", "the wire says 10.00 us [10.00, 10.00]",
+       {"10 ns [10, 10]", "clock takes 46 ns;", "the wire says 10.00 us [10.00, 10.00]",
         "10.0 ns a further service [10.0, 10.0]", "3000.0 ns [3000.0, 3000.0]", "these are path us"}) {
     CHECK_MESSAGE(time.find(part) != std::string::npos, part);
   }

@@ -12,9 +12,9 @@
 #include "report/output_file.h"
 #include "report/progress_line.h"
 #include "report/results_json.h"
-#include "report/results_table.h"
 #include "report/text_table.h"
 #include "service/text.h"
+#include "shown.h"
 
 namespace svcbench {
 namespace {
@@ -92,13 +92,12 @@ TEST_CASE("durations") {
 }
 
 TEST_CASE("the tables say what was measured, what was skipped, and both verdicts") {
-  const std::string text =
-      render_results(small_results(), Bars::digits) + verdict_text(small_results().verdicts, false);
+  const std::string text = test::full_text(to_json(small_results()), "ebpf");
   // p50 2,100 ns in blocks of 2,000 / 2,100 / 2,200; p99 is absent below 100 samples; 20 ms / 2.1 us.
-  CHECK(text.find("2.10 [2.10,2.10]    -  2.20  1.00    307  20.0 [20.0,20.0]  9,524 x") !=
+  CHECK(text.find("2.10 us [2.10, 2.10]    -  2.20 us  1 us    307  20 ms [20, 20]  9,524 x") !=
         std::string::npos);
-  CHECK(text.find("(about 80)") != std::string::npos);
-  CHECK(text.find("iptables-nft, 1,000 services: skipped: too dear\n") != std::string::npos);
+  CHECK(text.find("(about 80 ms)") != std::string::npos);
+  CHECK(text.find("iptables-nft, 1,000 services: left out: too dear\n") != std::string::npos);
   CHECK(text.find("Claim: water is wet\n  holds: it is\n    looked\n") != std::string::npos);
   CHECK(text.find("to settle it: a visit") != std::string::npos);
   std::istringstream lines(text);
@@ -112,14 +111,14 @@ TEST_CASE("the tables say what was measured, what was skipped, and both verdicts
 
 TEST_CASE("an endpoint change has a curve a plane, from three sizes on") {
   Results results = small_results();
-  CHECK(render_results(results, Bars::digits).find("Curves") == std::string::npos);
+  CHECK(test::full_text(to_json(results), "ebpf").find("Curves") == std::string::npos);
   for (UpdateCell cell : small_results().updates) {
     if (cell.services == 1000) {
       cell.services = 10'000;
       results.updates.push_back(std::move(cell));
     }
   }
-  const std::string text = render_results(results, Bars::digits);
+  const std::string text = test::full_text(to_json(results), "ebpf");
   CHECK(text.find("change endpoints  1 1 us, 8 20 ms  N = 100  N = 10,000\n"
                   "ebpf              111              2.10 us     2.10 us\n"
                   "bare              111                 1 us        1 us\n"

@@ -7,7 +7,7 @@
 
 #include "measure/sync_check.h"
 #include "report/compare_json.h"
-#include "report/compare_table.h"
+#include "shown.h"
 #include "sys/child_process.h"
 
 namespace svcbench {
@@ -83,10 +83,7 @@ TEST_CASE("sync check: a line a plane says whether the instruments agree") {
   results.sync_checks[1].plane = "iptables-nft";
   results.sync_checks[2].plane = "iptables-legacy";
   results.sync_checks[2].not_offered = "no perf here";
-  std::string text = render_comparison(results, false, Bars::digits);
-  for (char& character : text) {
-    character = character == '\n' ? ' ' : character;
-  }
+  const std::string text = test::full_line(to_json(results));
   CHECK(
       text.find("nftables, sync of 1,000 services over a no-op child: wall time: agree: our stopwatch says "
                 "50.25 ms [50.00, 50.50], perf's records 50.45 ms [50.20, 50.70] (1.004 x [1.004, 1.004] "

@@ -31,6 +31,7 @@ struct ChurnInput {
   std::uint64_t packets = 50'000;
   bool find_rate = false;
   std::string json{};
+  TableInput tables{};
   bool quiet = false;
 };
 
@@ -65,12 +66,13 @@ Result<int> run(const ChurnInput& input) {
   const std::size_t size = made.workload.services().size();
   results.run = describe_run("churn", input.workload, {size}, made, 1, input.seconds);
   const Verdict verdict = judge_churn(results);
+  const nlohmann::json document = churn_json(results, verdict);
   if (json) {
-    SVCB_CHECK(json->write(churn_json(results, verdict).dump(1) + "\n"));
+    SVCB_CHECK(json->write(document.dump(1) + "\n"));
   }
   if (!json || !json->is_standard_output()) {
-    fmt::print("{}{}", run_header(results.environment, results.run, results.seconds, made.description),
-               render_churn(results, verdict, wants_colour()));
+    SVCB_TAKE(text, printed(document, input.tables, render_churn(results, verdict, wants_colour())));
+    fmt::print("{}", text);
   }
   return exit_code(std::span(&verdict, 1));
 }
@@ -83,7 +85,7 @@ Action configure_churn(CLI::App& app) {
   app.add_option("--plane", input->plane,
                  "The plane: " + fmt::format("{}", fmt::join(plane_names(translates_packets), ", ")))
       ->required()
-      ->check(CLI::IsMember(plane_names(translates_packets)));
+      ->check(one_of(plane_names(translates_packets)));
   app.add_option("--rate", input->rate, "Changes a second, e.g. 1000 or 0.5")
       ->required()
       ->check(CLI::Range(0.001, 1e6));
@@ -103,6 +105,7 @@ Action configure_churn(CLI::App& app) {
   app.add_option("--json", input->json,
                  "Write every change, the latencies and the environment here (- is standard output)")
       ->type_name(file_value);
+  input->tables.add_full_option(app);
   app.add_flag("--quiet", input->quiet, "No progress on standard error");
   app.footer(
       "Endpoints and services are added, changed and removed by the plane's own way of updating, while\n"
@@ -119,8 +122,7 @@ Action configure_churn(CLI::App& app) {
       "\n"
       "Exit codes: 0 no packet was wrong or half-changed; 3 one was; 4 too little was seen to tell.\n"
       "\n"
-      "Examples:\n"
-      "  sudo ./svcbench churn --plane ebpf-xdp --rate 1000 --services 5000\n"
+      "More examples:\n"
       "  sudo ./svcbench churn --plane nftables --rate 2 --services 1000 --find-rate");
   return [input] { return run(*input); };
 }

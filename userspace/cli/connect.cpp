@@ -22,6 +22,7 @@ struct ConnectInput {
   CapacityInput capacity{};
   std::vector<std::string> planes{};
   RunInput run{};
+  TableInput tables{};
 };
 
 // A reply by another way is no answer to the socket that asked.
@@ -44,12 +45,13 @@ Result<int> run(const ConnectInput& input) {
   SVCB_TAKE(results, run_connect(made.workload.services(), options, clock, *progress));
   results.environment = surroundings.finished();
   results.run = describe_run("connect", input.workload, {results.services}, made, input.run.rounds, 0);
+  const nlohmann::json document = to_json(results);
   if (json) {
-    SVCB_CHECK(json->write(to_json(results).dump(1) + "\n"));
+    SVCB_CHECK(json->write(document.dump(1) + "\n"));
   }
   if (!json || !json->is_standard_output()) {
-    fmt::print("{}{}", run_header(results.environment, results.run, results.seconds, made.description),
-               render_connects(results));
+    SVCB_TAKE(text, printed(document, input.tables));
+    fmt::print("{}", text);
   }
   return 0;
 }
@@ -64,14 +66,15 @@ Action configure_connect(CLI::App& app) {
   app.add_option("--planes", input->planes,
                  "Only these, e.g. iptables-nft,ebpf-sock (default: all that can run here)")
       ->delimiter(',')
-      ->check(CLI::IsMember(plane_names(answers)));
+      ->check(one_of(plane_names(answers)));
   input->run.add_options(app);
+  input->tables.add_full_option(app);
   app.footer(
       "A plane at the socket translates inside connect(), the others the first packet of a flow. Both are\n"
       "timed here with real sockets, one after the other and in turn, beside a plain connect() to a\n"
       "backend's own address. Clients dial the last service; every connection is checked at the backend.\n"
       "\n"
-      "Example:\n"
+      "More examples:\n"
       "  sudo ./svcbench connect --services 1000 --planes iptables-nft,nftables,ebpf-sock");
   return [input] { return run(*input); };
 }

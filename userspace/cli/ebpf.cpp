@@ -15,11 +15,8 @@
 #include "measure/emulation.h"
 #include "plane/probed.h"
 #include "report/compare_json.h"
-#include "report/compare_table.h"
-#include "report/figures.h"
 #include "report/progress_line.h"
 #include "report/results_json.h"
-#include "report/results_table.h"
 #include "sys/capabilities.h"
 #include "sys/iptables_backend.h"
 #include "sys/sandbox.h"
@@ -112,24 +109,18 @@ Result<int> run(const EbpfInput& input) {
   }
   withhold_absolute(results.verdicts, emulation_of(surroundings.environment()));
   results.seconds += paths.seconds;
-  if (output.wanted() || !exports.empty()) {
-    nlohmann::json out = to_json(results);
-    const nlohmann::json path = to_json(paths);
-    for (const char* part : {"paths", "instrument"}) {
-      out[part] = path[part];
-    }
-    out["path_growth"] = path["growth"];
-    out["path_notes"] = path["notes"];
-    SVCB_CHECK(output.write(out));
-    SVCB_CHECK(exports.write(out));
+  nlohmann::json out = to_json(results);
+  const nlohmann::json path = to_json(paths);
+  for (const char* part : {"paths", "instrument"}) {
+    out[part] = path[part];
   }
+  out["path_growth"] = path["growth"];
+  out["path_notes"] = path["notes"];
+  SVCB_CHECK(output.write(out));
+  SVCB_CHECK(exports.write(out));
   if (!output.is_standard_output() && !exports.use_standard_output()) {
-    fmt::print("{}", run_header(results.environment, results.run, results.seconds,
-                                fmt::format("{}; beside them {} with the chapter's three rules a service",
-                                            made.description, iptables.label)));
-    const Bars bars = wanted_bars(input.tables);
-    fmt::print("{}\n{}{}", render_results(results, bars), render_paths(paths, bars),
-               verdict_text(results.verdicts, wants_colour()));
+    SVCB_TAKE(text, printed(out, input.tables));
+    fmt::print("{}", text);
   }
   return exit_code(results.verdicts);
 }
@@ -161,8 +152,7 @@ Action configure_ebpf(CLI::App& app) {
       "  verdicts: do updates stay flat in N, is the path, and is a lookup 2-5 us, as program and as "
       "path.\n"
       "\n"
-      "Examples:\n"
-      "  sudo ./svcbench ebpf --services 5000\n"
+      "More examples:\n"
       "  sudo ./svcbench ebpf --services 100000 --sweep 1000,10000 --json run.json\n"
       "  kubectl get services,endpointslices -A -o json | sudo ./svcbench ebpf --cluster - --services "
       "5000");

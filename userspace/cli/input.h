@@ -80,11 +80,13 @@ struct RunInput {
   void add_options(CLI::App& app);
 };
 
-// Of every command whose tables are over a sweep of N.
+// Of every command that prints a result.
 struct TableInput {
   bool ascii = false;
+  bool full = false;
 
-  void add_options(CLI::App& app);
+  void add_options(CLI::App& app);      // of those whose tables are over a sweep of N
+  void add_full_option(CLI::App& app);  // of the others
 };
 
 // Before anything is measured. None: no path was given.

@@ -11,7 +11,6 @@
 #include "cli/run_info.h"
 #include "measure/chapter_run.h"
 #include "report/chapter_json.h"
-#include "report/chapter_table.h"
 #include "report/progress_line.h"
 #include "report/text_table.h"
 #include "service/text.h"
@@ -99,18 +98,6 @@ Result<Found> find_backends() {
   return found;
 }
 
-// "iptables-legacy 1.8.9; iptables-nft 1.8.9, which plain iptables-restore is".
-std::string programs_of(const ChapterResults& results) {
-  std::string programs;
-  for (const ChapterBackend& backend : results.backends) {
-    if (backend.missing.empty()) {
-      programs += (programs.empty() ? "" : "; ") + backend.label +
-                  (backend.is_default ? ", which plain iptables-restore is" : "");
-    }
-  }
-  return programs;
-}
-
 Status check_shape(const std::string& shape) {
   if (shape == "kube-proxy") {
     return usage_error(
@@ -125,7 +112,7 @@ Status check_shape(const std::string& shape) {
 Result<int> run(IptablesInput input) {
   SVCB_TAKE(exports, input.exports.open());
   if (!input.ruleset.empty()) {
-    return time_ruleset(input.ruleset, input.run, input.resume, exports);
+    return time_ruleset(input.ruleset, input.run, input.resume, exports, input.tables);
   }
   SVCB_CHECK(check_shape(input.shape));
   SVCB_TAKE(output, ResumableOutput::open(input.run.json, input.resume));
@@ -162,14 +149,12 @@ Result<int> run(IptablesInput input) {
   results.environment = surroundings.finished();
   output.note_restored(about["notes"]);
   results.run = std::move(about);
-  if (output.wanted() || !exports.empty()) {
-    const nlohmann::json document = chapter_json(results);
-    SVCB_CHECK(output.write(document));
-    SVCB_CHECK(exports.write(document));
-  }
+  const nlohmann::json document = chapter_json(results);
+  SVCB_CHECK(output.write(document));
+  SVCB_CHECK(exports.write(document));
   if (!output.is_standard_output() && !exports.use_standard_output()) {
-    fmt::print("{}", run_header(results.environment, results.run, results.seconds, programs_of(results)));
-    fmt::print("{}", render_chapter(results, wants_colour(), wanted_bars(input.tables)));
+    SVCB_TAKE(text, printed(document, input.tables));
+    fmt::print("{}", text);
   }
   return exit_code(results.verdicts);
 }
@@ -179,7 +164,7 @@ Result<int> run(IptablesInput input) {
 Action configure_iptables(CLI::App& app) {
   auto input = std::make_shared<IptablesInput>();
   app.add_option("--shape", input->shape, "What the table looks like: the chapter's three rules a service")
-      ->check(CLI::IsMember({"chapter", "kube-proxy"}))
+      ->check(one_of({"chapter", "kube-proxy"}))
       ->capture_default_str();
   app.add_option("--ruleset", input->ruleset,
                  "Time this ruleset instead, which iptables-save printed (- reads standard input)")
@@ -208,8 +193,7 @@ Action configure_iptables(CLI::App& app) {
       "  time beside the chapter's Table 4.1. Ends with a verdict: does sync grow linearly with the "
       "rules.\n"
       "\n"
-      "Examples:\n"
-      "  sudo ./svcbench iptables --shape chapter\n"
+      "More examples:\n"
       "  sudo iptables-save | sudo ./svcbench iptables --ruleset -\n"
       "  sudo ./svcbench iptables --shape chapter --services 30000 --budget 300 --json table41.json");
   return [input] { return run(*input); };

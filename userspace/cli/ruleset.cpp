@@ -8,12 +8,9 @@
 #include "cli/resumable_output.h"
 #include "cli/run_info.h"
 #include "measure/ruleset.h"
-#include "report/figures.h"
 #include "report/output_file.h"
 #include "report/ruleset_json.h"
-#include "report/text_table.h"
 #include "service/text.h"
-#include "stats/quantile.h"
 #include "sys/capabilities.h"
 #include "sys/child_process.h"
 #include "sys/sandbox.h"
@@ -36,42 +33,6 @@ Result<std::vector<IptablesBackend>> installed_backends() {
     backends.push_back(std::move(plain));
   }
   return backends;
-}
-
-std::string described(const Ruleset& ruleset) {
-  std::string tables;
-  for (const RulesetTable& table : ruleset.tables) {
-    tables += fmt::format("{}{} {}", tables.empty() ? "" : ", ", table.name, grouped(table.rules));
-  }
-  return fmt::format("{}: {} rules of {} ({}), {} chains, {} bytes", ruleset.source,
-                     grouped(ruleset.rules()), to_string(ruleset.family), tables, grouped(ruleset.chains()),
-                     grouped(ruleset.text.size()));
-}
-
-std::string table_text(const std::vector<RulesetLoads>& all) {
-  constexpr double ms = 1e6;
-  using Align = TextTable::Align;
-  TextTable table({{"back end", Align::left},
-                   {"load", Align::left},
-                   {"wall ms [95 %]", Align::right},
-                   {"user ms", Align::right},
-                   {"system ms", Align::right},
-                   {"loads", Align::right}});
-  for (const RulesetLoads& loads : all) {
-    if (!loads.missing.empty()) {
-      continue;
-    }
-    table.add({loads.first ? loads.backend.label : "", loads.first ? "first load" : "reload",
-               figure(stats::median_of(loads.wall_ns), ms), figure(stats::median_of(loads.user_ns), ms),
-               figure(stats::median_of(loads.system_ns), ms), std::to_string(loads.wall_ns.size())});
-  }
-  std::string text = table.text();
-  for (const RulesetLoads& loads : all) {
-    if (loads.first && !loads.missing.empty()) {
-      text += "\n" + wrapped(fmt::format("Not measured: {}", loads.missing), 0);
-    }
-  }
-  return text;
 }
 
 // It is the same work in the same order at every seed.
@@ -101,7 +62,7 @@ nlohmann::json identity(const Ruleset& ruleset, const std::vector<IptablesBacken
 }  // namespace
 
 Result<int> time_ruleset(const std::string& file, const RunInput& run, const std::string& resume,
-                         const Exports& exports) {
+                         const Exports& exports, const TableInput& tables) {
   SVCB_TAKE(output, ResumableOutput::open(run.json, resume));
   SVCB_TAKE(ruleset, read_ruleset(file));
   SVCB_CHECK(require_privileges());
@@ -118,17 +79,12 @@ Result<int> time_ruleset(const std::string& file, const RunInput& run, const std
     return tl::unexpected(output.told(std::move(measured).error()));
   }
   output.note_restored(about["notes"]);
-  if (output.wanted() || !exports.empty()) {
-    const nlohmann::json document = ruleset_json(ruleset, *measured, surroundings.finished(), about);
-    SVCB_CHECK(output.write(document));
-    SVCB_CHECK(exports.write(document));
-  }
+  const nlohmann::json document = ruleset_json(ruleset, *measured, surroundings.finished(), about);
+  SVCB_CHECK(output.write(document));
+  SVCB_CHECK(exports.write(document));
   if (!output.is_standard_output() && !exports.use_standard_output()) {
-    fmt::print("{}", wrapped(described(ruleset), 0));
-    for (const nlohmann::json& note : about["notes"]) {
-      fmt::print("{}", wrapped(note.get<std::string>(), 0));
-    }
-    fmt::print("\n{}", table_text(*measured));
+    SVCB_TAKE(text, printed(document, tables));
+    fmt::print("{}", text);
   }
   return 0;
 }

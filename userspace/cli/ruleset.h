@@ -13,6 +13,7 @@ namespace svcbench {
 // Times the ruleset in `file` ("-" is standard input) on every iptables back end that works here, and
 // prints it; the value is the exit code. `resume`: see ResumableOutput.
 [[nodiscard]] Result<int> time_ruleset(const std::string& file, const RunInput& run,
-                                       const std::string& resume, const Exports& exports);
+                                       const std::string& resume, const Exports& exports,
+                                       const TableInput& tables);
 
 }  // namespace svcbench

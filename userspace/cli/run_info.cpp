@@ -7,13 +7,12 @@
 #include <algorithm>
 #include <chrono>
 #include <clocale>
-#include <cmath>
 #include <cstdlib>
 #include <fstream>
 #include <iterator>
 
-#include "measure/emulation.h"
-#include "report/text_table.h"
+#include "report/full.h"
+#include "report/screen.h"
 #include "revision.h"
 #include "sys/environment.h"
 
@@ -103,29 +102,16 @@ nlohmann::json Surroundings::finished() const {
   return out;
 }
 
-std::string run_header(const nlohmann::json& environment, const nlohmann::json& run, double seconds,
-                       const std::string& subject) {
-  const auto text = [](const nlohmann::json& value) {
-    return value.is_string() ? value.get<std::string>() : std::string("unknown");
-  };
-  const std::string mark = emulation_line(emulation_of(environment));
-  std::string out = mark.empty() ? "" : wrapped(mark, 0);
-  out += wrapped(
-      fmt::format("svcbench {} ({}), kernel {}, CPU {}, seed {}, {} s", SVCBENCH_VERSION, SVCBENCH_REVISION,
-                  text(environment["kernel"]["release"]), text(environment["cpu"]["model"]),
-                  run["seed"].get<std::uint64_t>(), std::lround(seconds)),
-      0);
-  out += wrapped(subject, 0);
-  for (const nlohmann::json& note : run.value("notes", nlohmann::json::array())) {
-    out += wrapped(note.get<std::string>(), 0);
-  }
-  const nlohmann::json noise = environment.value("noise", nlohmann::json::object());
-  for (const std::string_view kind : {"warnings", "meanwhile"}) {
-    for (const nlohmann::json& sentence : noise.value(kind, nlohmann::json::array())) {
-      out += wrapped(sentence.get<std::string>(), 0);
-    }
-  }
-  return out + "\n";
+Result<std::string> printed(const nlohmann::json& document, const TableInput& input) {
+  SVCB_TAKE(run, run_of(document, "this run"));
+  return input.full ? render_full(run, wants_colour(), wanted_bars(input))
+                    : render_screen(run, wants_colour());
+}
+
+Result<std::string> printed(const nlohmann::json& document, const TableInput& input,
+                            const std::string& everything) {
+  SVCB_TAKE(run, run_of(document, "this run"));
+  return input.full ? full_heading(run) + everything : render_screen(run, wants_colour());
 }
 
 }  // namespace svcbench

@@ -49,9 +49,11 @@ class Surroundings {
                                           const WorkloadInput::Made& made, std::size_t rounds,
                                           double budget_seconds);
 
-// Which program, machine and work: what a reader must know before the figures, the notes of `run` among it.
-// `subject` is a sentence.
-[[nodiscard]] std::string run_header(const nlohmann::json& environment, const nlohmann::json& run,
-                                     double seconds, const std::string& subject);
+// What a command prints of its result: the answer on one screen, or with --full everything.
+[[nodiscard]] Result<std::string> printed(const nlohmann::json& document, const TableInput& input);
+
+// The same where `everything`, below its heading, is not made of the document alone.
+[[nodiscard]] Result<std::string> printed(const nlohmann::json& document, const TableInput& input,
+                                          const std::string& everything);
 
 }  // namespace svcbench

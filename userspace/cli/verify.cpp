@@ -30,6 +30,7 @@ struct VerifyInput {
   std::string node{};
   std::uint64_t seed = 1;
   std::string json{};
+  TableInput tables{};
   bool quiet = false;
 };
 
@@ -95,14 +96,13 @@ Result<int> run(const VerifyInput& input) {
   SVCB_TAKE(planes, verify::verify_planes(probed, options, *progress));
   results.planes = std::move(planes);
   results.seconds = static_cast<double>(monotonic_ns() - begin) / 1e9;
+  const nlohmann::json document = to_json(results);
   if (json) {
-    SVCB_CHECK(json->write(to_json(results).dump(1) + "\n"));
+    SVCB_CHECK(json->write(document.dump(1) + "\n"));
   }
   if (!json || !json->is_standard_output()) {
-    fmt::print("{}{}",
-               run_header(results.environment, results.run, results.seconds,
-                          "Behaviour of Services: real sockets, programs of pods and outsiders, one node."),
-               render_behaviours(results.planes));
+    SVCB_TAKE(text, printed(document, input.tables, render_behaviours(results.planes)));
+    fmt::print("{}", text);
   }
   return verify::exit_code(results.planes);
 }
@@ -116,8 +116,7 @@ std::string footer() {
   }
   return text +
          "\nExit codes: 0 every behaviour is there or not offered, 3 one fails.\n\n"
-         "Examples:\n"
-         "  sudo ./svcbench verify\n"
+         "More examples:\n"
          "  sudo ./svcbench verify --plane nftables,ebpf-tc --cases hairpin,masquerade\n"
          "  kubectl get services,endpointslices -A -o json | sudo ./svcbench verify --cluster -";
 }
@@ -129,10 +128,10 @@ Action configure_verify(CLI::App& app) {
   app.add_option("--plane,--planes", input->planes,
                  "Only these, e.g. iptables-nft,ebpf-tc (default: all that can run here)")
       ->delimiter(',')
-      ->check(CLI::IsMember(plane_names(has_frontends)));
+      ->check(one_of(plane_names(has_frontends)));
   app.add_option("--cases", input->cases, "Only these behaviours, e.g. spread,hairpin (default: all)")
       ->delimiter(',')
-      ->check(CLI::IsMember(case_names()));
+      ->check(one_of(case_names()));
   app.add_option("--cluster", input->cluster,
                  "Services of a real cluster, installed too and dialled: the output of\n"
                  "kubectl get services,endpointslices -A -o json (- reads standard input)")
@@ -144,6 +143,7 @@ Action configure_verify(CLI::App& app) {
   app.add_option("--json", input->json,
                  "Write every case, its evidence and the environment here (- is standard output)")
       ->type_name(file_value);
+  input->tables.add_full_option(app);
   app.add_flag("--quiet", input->quiet, "No progress on standard error");
   app.footer(footer());
   return [input] { return run(*input); };

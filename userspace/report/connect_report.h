@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-// What connect() costs, for a person and for a program.
+// What connect() costs, as JSON.
 #pragma once
 
 #include <nlohmann/json.hpp>
-#include <string>
 
 #include "measure/connect_run.h"
 
@@ -11,7 +10,6 @@ namespace svcbench {
 
 inline constexpr int connect_schema_version = 1;
 
-[[nodiscard]] std::string render_connects(const ConnectResults& results);
 // With every sample.
 [[nodiscard]] nlohmann::json to_json(const ConnectResults& results);
 

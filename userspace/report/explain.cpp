@@ -69,10 +69,7 @@ std::string drift_text(const Cell& cell, const std::optional<DriftFigure>& drift
 std::string beside_text(const Cell& cell) {
   std::string text;
   for (const auto& [name, value] : cell.also) {
-    const std::string unit = name.ends_with("_ns")                ? "ns"
-                             : name.ends_with("_bytes")           ? "bytes"
-                             : is_quantile(name) || name == "max" ? cell.unit
-                                                                  : "";
+    const std::string unit = unit_of_part(cell, name);
     text += fmt::format("{}{} {}", text.empty() ? "" : ", ", name,
                         unit.empty() ? fmt::format("{:.10g}", value) : quantity(value, unit));
   }

@@ -12,21 +12,21 @@ namespace svcbench {
 
 namespace {
 
-std::string painted(const Verdict& verdict, bool colour) {
-  if (!colour) {
-    return verdict.summary;
-  }
-  const char* code = verdict.outcome == Outcome::holds           ? "32"
-                     : verdict.outcome == Outcome::does_not_hold ? "31"
-                                                                 : "33";
-  const std::string outcome(to_string(verdict.outcome));
-  if (!verdict.summary.starts_with(outcome)) {
-    return verdict.summary;
-  }
-  return fmt::format("\x1b[1;{}m{}\x1b[0m{}", code, outcome, verdict.summary.substr(outcome.size()));
+// The summary with its outcome, which it starts with, in colour.
+std::string painted_summary(const Verdict& verdict, bool colour) {
+  const std::string_view outcome = to_string(verdict.outcome);
+  return verdict.summary.starts_with(outcome)
+             ? painted(verdict.outcome, colour) + verdict.summary.substr(outcome.size())
+             : verdict.summary;
 }
 
 }  // namespace
+
+std::string painted(Outcome outcome, bool colour) {
+  const int code = outcome == Outcome::holds ? 32 : outcome == Outcome::does_not_hold ? 31 : 33;
+  return colour ? fmt::format("\x1b[1;{}m{}\x1b[0m", code, to_string(outcome))
+                : std::string(to_string(outcome));
+}
 
 int decimals_of(double value) {
   const double size = std::abs(value);
@@ -37,54 +37,11 @@ std::string number(const std::optional<double>& ns, double unit) {
   return ns ? fmt::format("{:.{}f}", *ns / unit, decimals_of(*ns / unit)) : "-";
 }
 
-std::string figure(const std::optional<stats::Estimate>& estimate, double unit) {
-  if (!estimate) {
-    return "-";
-  }
-  const int decimals = decimals_of(estimate->value / unit);
-  if (!estimate->interval) {
-    return fmt::format("{:.{}f} [?]", estimate->value / unit, decimals);
-  }
-  // A bound far above the value has no more digits that mean something than it has by itself.
-  const auto bound = [&](double ns) {
-    return fmt::format("{:.{}f}", ns / unit, std::min(decimals, decimals_of(ns / unit)));
-  };
-  return fmt::format("{:.{}f} [{},{}]", estimate->value / unit, decimals, bound(estimate->interval->low),
-                     bound(estimate->interval->high));
-}
-
-std::string figure_with_unit(const std::optional<stats::Estimate>& ns) {
-  if (!ns) {
-    return "-";
-  }
-  const bool micro = ns->value < 1e6;
-  const double unit = micro ? 1e3 : ns->value < 1e9 ? 1e6 : 1e9;
-  const char* name = micro ? "us" : ns->value < 1e9 ? "ms" : "s";
-  const std::string text = figure(ns, unit);
-  const std::size_t space = text.find(' ');
-  return fmt::format("{} {}{}", text.substr(0, space), name, text.substr(space));
-}
-
-std::string mib_text(double bytes) { return fmt::format("{:.1f} MiB", bytes / (1024 * 1024)); }
-
-std::string exponent_figure(const std::optional<stats::Growth>& growth) {
-  if (!growth) {
-    return "-";
-  }
-  // A slope of -1e-17 is 0.000, not -0.000.
-  const auto clean = [](double value) { return std::abs(value) < 0.0005 ? 0.0 : value; };
-  if (!growth->interval) {
-    return fmt::format("{:.3f} [?]", clean(growth->exponent));
-  }
-  return fmt::format("{:.3f} [{:.3f}, {:.3f}]", clean(growth->exponent), clean(growth->interval->low),
-                     clean(growth->interval->high));
-}
-
 std::string verdict_text(const std::vector<Verdict>& verdicts, bool colour) {
   std::string out;
   for (const Verdict& verdict : verdicts) {
     out += fmt::format("\nClaim: {}\n", verdict.claim);
-    out += wrapped(painted(verdict, colour), 2);
+    out += wrapped(painted_summary(verdict, colour), 2);
     for (const std::string& line : verdict.evidence) {
       out += wrapped(line, 4);
     }

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #include "report/progress_line.h"
 
+#include <sys/ioctl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <cstdio>
@@ -40,8 +42,16 @@ class TerminalProgress final : public Progress {
   void finished() override { clear(); }
 
  private:
+  // A line that the terminal broke could not be replaced.
+  static std::size_t width() {
+    constexpr std::size_t most = 98;
+    winsize size{};
+    return ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 1
+               ? std::min<std::size_t>(most, size.ws_col - 1U)
+               : most;
+  }
   void show(const std::string& text) {
-    fmt::print(stderr, "\r\x1b[K{:.98}", text);
+    fmt::print(stderr, "\r\x1b[K{:.{}}", text, width());
     static_cast<void>(std::fflush(stderr));
     dirty_ = true;
   }

@@ -4,6 +4,7 @@
 #include <fmt/chrono.h>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "report/escape.h"
@@ -38,9 +39,19 @@ Scale scale_of(double value, const std::string& unit) {
 
 std::string digits(double scaled, int decimals) {
   const double whole = std::round(scaled);
-  return whole == scaled && std::abs(whole) < 1e15 && whole >= 0
-             ? grouped(static_cast<std::uint64_t>(whole))
-             : fmt::format("{:.{}f}", scaled, decimals);
+  if ((whole == scaled || decimals == 0) && whole >= 0 && whole < 1e15) {
+    return grouped(static_cast<std::uint64_t>(whole));
+  }
+  std::string text = fmt::format("{:.{}f}", scaled, decimals);
+  if (text.find_first_not_of("-0.") == text.npos) {
+    text.erase(0, text.find_first_not_of('-'));  // -1e-17 is 0.000, not -0.000
+  }
+  return text;
+}
+
+// An exponent is compared with 0.1 and 0.8: three decimals say on which side it lies.
+int decimals_for(double scaled, const std::string& unit) {
+  return unit == "exponent" ? 3 : decimals_of(scaled);
 }
 
 std::string text_at(const nlohmann::json& document, const char* pointer) {
@@ -59,24 +70,34 @@ std::string text_at(const nlohmann::json& document, const char* pointer) {
 std::string quantity(double value, const std::string& unit) {
   const Scale scale = scale_of(value, unit);
   const double scaled = value / scale.one;
-  return fmt::format("{}{}{}", digits(scaled, decimals_of(scaled)), scale.name.empty() ? "" : " ",
+  return fmt::format("{}{}{}", digits(scaled, decimals_for(scaled, unit)), scale.name.empty() ? "" : " ",
                      scale.name);
 }
 
 std::string quantity(double value, const std::optional<stats::Interval>& interval,
                      const std::string& unit) {
   const Scale scale = scale_of(value, unit);
-  const int decimals = decimals_of(value / scale.one);
+  const int decimals = decimals_for(value / scale.one, unit);
+  // A bound far above the value has no more digits that mean something than it has by itself.
+  const auto bound = [&](double end) {
+    const double scaled = end / scale.one;
+    return digits(scaled, std::min(decimals, decimals_for(scaled, unit)));
+  };
   return quantity(value, unit) +
-         (interval ? fmt::format(" [{}, {}]", digits(interval->low / scale.one, decimals),
-                                 digits(interval->high / scale.one, decimals))
-                   : " [?]");
+         (interval ? fmt::format(" [{}, {}]", bound(interval->low), bound(interval->high)) : " [?]");
 }
 
 std::string quantity(const Cell& cell) { return quantity(cell.value, cell.interval, cell.unit); }
 
 bool is_quantile(std::string_view name) {
   return name.size() > 1 && name[0] == 'p' && name[1] >= '0' && name[1] <= '9';
+}
+
+std::string unit_of_part(const Cell& cell, std::string_view name) {
+  return name.ends_with("_ns")                ? "ns"
+         : name.ends_with("_bytes")           ? "bytes"
+         : is_quantile(name) || name == "max" ? cell.unit
+                                              : "";
 }
 
 std::string ratio_text(const std::optional<stats::Estimate>& ratio) {

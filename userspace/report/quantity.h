@@ -21,6 +21,9 @@ namespace svcbench {
 // Whether one of Cell::also is a quantile in the cell's unit: "p99.9", not "packets".
 [[nodiscard]] bool is_quantile(std::string_view name);
 
+// The unit of a part that stands beside a cell's value (Cell::also), as its name says; "": a plain number.
+[[nodiscard]] std::string unit_of_part(const Cell& cell, std::string_view name);
+
 // "1.07 [1.02,1.13]".
 [[nodiscard]] std::string ratio_text(const std::optional<stats::Estimate>& ratio);
 

@@ -6,9 +6,11 @@
 #include <algorithm>
 #include <cmath>
 
+#include "measure/emulation.h"
+#include "report/checks_text.h"
 #include "report/html/page_run.h"
+#include "report/left_out.h"
 #include "report/quantity.h"
-#include "service/text.h"
 
 namespace svcbench::html {
 
@@ -156,46 +158,11 @@ void flatten(const json& value, const std::string& name, json& out) {
   }
 }
 
-void add_texts(const Field& list, json& out) {
-  for (const Field& one : list.elements()) {
-    out.push_back(one.text_if_any());
-  }
-}
-
-// What of the machine may have disturbed the run, and what did. Runs of before it was looked at have none.
-json noise_of(const PageRun& run) {
-  const Field noise = run.document().at("environment").at("noise");
-  json out = json::array();
-  add_texts(noise.at("warnings"), out);
-  add_texts(noise.at("meanwhile"), out);
-  return out;
-}
-
 json left_out_of(const PageRun& run) {
-  const Field document = run.document();
-  json out = json::array();
-  for (const Field& missing : document.at("missing").elements()) {
-    out.push_back(fmt::format("{}: {}", label_of(missing.at("plane").text()), missing.at("why").text()));
+  std::vector<std::string> out = left_out_lines(run);
+  for (const auto& part : {second_instrument_lines(run), note_lines(run), work_notes(run)}) {
+    out.insert(out.end(), part.begin(), part.end());
   }
-  for (const char* name : {"syncs", "updates", "loads"}) {
-    for (const Field& cell : document.at(name).elements()) {
-      const std::string why = cell.at("skipped").text_if_any();
-      if (!why.empty()) {
-        const std::string plane = cell.at("plane").text_if_any();
-        out.push_back(fmt::format("{}, {} Services: {}",
-                                  label_of(plane.empty() ? "iptables-" + cell.at("backend").text() : plane),
-                                  grouped(cell.at("services").count()), why));
-      }
-    }
-  }
-  for (const Field& check : document.at("agreements").elements()) {
-    out.push_back(fmt::format("second instrument (round trips of real sockets), {}: {}",
-                              label_of(check.at("plane").text()), check.at("summary").text()));
-  }
-  for (const char* name : {"notes", "path_notes"}) {
-    add_texts(document.at(name), out);
-  }
-  add_texts(document.at("run").at("notes"), out);
   return out;
 }
 
@@ -219,7 +186,7 @@ json machine_json(const PageRun& run) {
           {"workload", at(about, "/workload")},
           {"facts", facts_of(run)},
           {"commands", commands_of(run)},
-          {"noise", noise_of(run)},
+          {"noise", noise_lines(run)},
           {"left_out", left_out_of(run)},
           {"everything", std::move(everything)}};
 }

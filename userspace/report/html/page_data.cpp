@@ -80,11 +80,16 @@ json sections_of(const std::vector<PageRun>& runs) {
   sections.add(
       {"figure-4-1", "Loading the whole table", "Fig. 4.1",
        "What iptables needs to put a table of N Services in place, beside what the book measured."},
-      [&](json& blocks) { add_chapter_figure(runs, blocks); });
+      [&](json& blocks) {
+        add_chapter_figure(runs, blocks);
+        for (const PageRun& run : runs) {
+          add_table41(run, blocks);
+        }
+      });
   sections.add({"ruleset", "Loading a ruleset of one's own", "Ruleset", ""}, of_each(add_ruleset));
   sections.add({"table-4-2", "Table 4.2, measured", "Table 4.2",
                 "The book cites this comparison; here is every cell of it that this kernel can run."},
-               of_each(add_chapter_table, add_borrowed));
+               of_each(add_table42, add_scaled));
   sections.add(
       {"growth", "How the cost grows with the number of Services", "Growth",
        "Points are medians, bars their 95 % intervals; dotted lines are fits of cost ~ N^b. Flat: the "

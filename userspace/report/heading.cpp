@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include "report/heading.h"
+
+#include <fmt/format.h>
+
+#include <cmath>
+
+#include "measure/emulation.h"
+#include "service/text.h"
+
+namespace svcbench {
+
+namespace {
+
+// "iptables-legacy 1.8.9; iptables-nft 1.8.9, which plain iptables-restore is".
+std::string programs_of(const Field& backends) {
+  std::string programs;
+  for (const Field& backend : backends.elements()) {
+    if (backend.at("missing").is_null()) {
+      programs += (programs.empty() ? "" : "; ") + backend.at("label").text() +
+                  (backend.at("is_default").json() == true ? ", which plain iptables-restore is" : "");
+    }
+  }
+  return programs;
+}
+
+// "rules.txt: 570 rules of IPv4 (filter 12, nat 558), 216 chains, 81,015 bytes".
+std::string ruleset_text(const Field& ruleset) {
+  std::string tables;
+  for (const Field& table : ruleset.at("tables").elements()) {
+    tables += fmt::format("{}{} {}", tables.empty() ? "" : ", ", table.at("name").text(),
+                          grouped(table.at("rules").count()));
+  }
+  return fmt::format("{}: {} rules of {} ({}), {} chains, {} bytes", ruleset.at("file").text_if_any(),
+                     grouped(ruleset.at("rules").count()), ruleset.at("family").text(), tables,
+                     grouped(ruleset.at("chains").count()), grouped(ruleset.at("bytes").count()));
+}
+
+std::string subject_of(const RunView& run) {
+  const Field document = run.document();
+  const std::string workload = document.at("run").at("workload").text_if_any();
+  const std::string& command = run.file().command;
+  if (command == "verify") {
+    return "Behaviour of Services: real sockets, programs of pods and outsiders, one node.";
+  }
+  if (command == "ebpf") {
+    return fmt::format("{}; beside them {} with the chapter's three rules a service", workload,
+                       document.at("run").at("iptables").at("label").text_if_any());
+  }
+  if (const Field ruleset = document.at("ruleset"); !ruleset.is_null()) {
+    return ruleset_text(ruleset);
+  }
+  if (const std::string programs = programs_of(document.at("backends")); !programs.empty()) {
+    return programs;
+  }
+  return workload;
+}
+
+std::string text_or_unknown(const Field& field) {
+  return field.json().is_string() ? field.json().get<std::string>() : "unknown";
+}
+
+}  // namespace
+
+std::vector<std::string> heading_lines(const RunView& run) {
+  const Field document = run.document();
+  const Field about = document.at("run");
+  std::vector<std::string> out;
+  if (const std::string mark = emulation_line(run.emulation()); !mark.empty()) {
+    out.push_back(mark);
+  }
+  const auto seconds = document.at("seconds").number_if_any();
+  out.push_back(fmt::format("svcbench {} ({}), kernel {}, CPU {}{}{}",
+                            text_or_unknown(about.at("svcbench_version")),
+                            text_or_unknown(about.at("git_revision")),
+                            text_or_unknown(document.at("environment").at("kernel").at("release")),
+                            text_or_unknown(document.at("environment").at("cpu").at("model")),
+                            about.at("seed").is_null() ? "" : ", seed " + about.at("seed").json().dump(),
+                            seconds ? fmt::format(", {} s", std::lround(*seconds)) : ""));
+  if (std::string subject = subject_of(run); !subject.empty()) {
+    out.push_back(std::move(subject));
+  }
+  return out;
+}
+
+}  // namespace svcbench

@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+// A run as the makers of tables, screens and charts see it, and what they share.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "run/field.h"
+#include "run/run_file.h"
+#include "stats/verdict.h"
+
+namespace svcbench {
+
+// Refers to the file and to `wrong`, which outlive it.
+class RunView {
+ public:
+  RunView(const RunFile& file, std::string& wrong) : file_(&file), wrong_(&wrong) {}
+
+  [[nodiscard]] const RunFile& file() const { return *file_; }
+  [[nodiscard]] Field document() const { return {file_->document, file_->path, *wrong_}; }
+  [[nodiscard]] const Cell* find(const std::string& id) const { return file_->find(id); }
+  // What emulated the machine; "" where it is one.
+  [[nodiscard]] std::string emulation() const;
+  [[nodiscard]] ToldIn told() const;
+  // "ns", or "instructions" where an emulator's clock counts those; and ns in it.
+  [[nodiscard]] std::string path_unit() const { return told().name == "ns" ? "ns" : "instructions"; }
+  [[nodiscard]] std::optional<stats::Estimate> as_told(std::optional<stats::Estimate> ns) const;
+
+  [[nodiscard]] std::vector<Verdict> verdicts() const;
+
+  // Planes with a cell of one of these scenarios, in the document's order; not the instrument's own
+  // targets.
+  [[nodiscard]] std::vector<std::string> planes(const std::vector<std::string_view>& scenarios) const;
+  // Ascending.
+  [[nodiscard]] std::vector<std::size_t> sizes(const std::vector<std::string_view>& scenarios) const;
+  // "path/PLANE/N/REST" at each N where there is one, ascending.
+  [[nodiscard]] std::vector<const Cell*> over_sizes(std::string_view scenario, std::string_view plane,
+                                                    std::string_view rest) const;
+  // "UDP", unless no path has that: then "TCP".
+  [[nodiscard]] std::string_view protocol() const;
+  // The ways in which a plane was changed, in the run's order; {""} where it has one.
+  [[nodiscard]] std::vector<std::string> ways(std::string_view plane) const;
+
+ private:
+  const RunFile* file_;
+  std::string* wrong_;
+};
+
+// At the end, unless it is there already.
+void add_unique(std::vector<std::string>& names, std::string name);
+
+// "path/ebpf-xdp/1000/new/last/UDP"; without `rest` where it is empty.
+[[nodiscard]] std::string cell_id(std::string_view scenario, std::string_view plane, std::size_t services,
+                                  std::string_view rest);
+[[nodiscard]] std::string growth_id(std::string_view plane, std::string_view what);
+// "flat", "growing", "linear", "undecided".
+[[nodiscard]] std::string_view trend_of(const Cell& growth);
+// What the wire is measured with: no plane to choose.
+[[nodiscard]] bool is_instrument(std::string_view plane);
+
+}  // namespace svcbench

@@ -1,0 +1,408 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include "report/table42.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <functional>
+
+#include "plane/registry.h"
+#include "report/tables.h"
+#include "service/text.h"
+
+namespace svcbench {
+
+namespace {
+
+// "0.45"; never "-0.00".
+std::string exponent(double value) {
+  const std::string text = fmt::format("{:.2f}", value);
+  return text == "-0.00" ? "0.00" : text;
+}
+
+Entry trend_entry(const Cell* growth) {
+  if (growth == nullptr) {
+    return {};
+  }
+  const std::string interval = growth->interval ? fmt::format(" [{}, {}]", exponent(growth->interval->low),
+                                                              exponent(growth->interval->high))
+                                                : " [too few rounds]";
+  return {.id = growth->id,
+          .text = std::string(trend_of(*growth)),
+          .beside = fmt::format("N^{}{}", exponent(growth->value), interval)};
+}
+
+// Without its folders, which are nobody's business.
+std::string file_name(const std::string& path) { return path.substr(path.rfind('/') + 1); }
+
+// ---- scaled columns ----
+
+// What another run lent: planes that this kernel lacks.
+class Loan {
+ public:
+  explicit Loan(const RunView& run) : protocol_(run.protocol()) {
+    for (const Field& one : run.document().at("borrowed").elements()) {
+      lent_ = one;
+    }
+  }
+
+  [[nodiscard]] const std::optional<Field>& document() const { return lent_; }
+  [[nodiscard]] std::vector<std::string> planes() const {
+    std::vector<std::string> names;
+    if (lent_) {
+      for (const Field& plane : lent_->at("planes").elements()) {
+        names.push_back(plane.text());
+      }
+    }
+    return names;
+  }
+  // "6.12.57, tcg".
+  [[nodiscard]] std::string source() const {
+    const std::string emulated = lent_->at("source").at("emulated").text_if_any();
+    return fmt::format("{}{}{}", lent_->at("source").at("kernel").text_if_any(),
+                       emulated.empty() ? "" : ", ", emulated);
+  }
+  [[nodiscard]] Entry path(const std::string& plane, std::size_t services, std::string_view flow,
+                           std::string_view position) const {
+    return entry("cells", plane, services, [&](const Field& one) { return is_path(one, flow, position); });
+  }
+  [[nodiscard]] Entry change(const std::string& plane, std::size_t services) const {
+    return entry("cells", plane, services, is_change);
+  }
+  [[nodiscard]] Entry entries(const std::string& plane, std::size_t services) const {
+    return count(plane, services, "conntrack_entries_per_1000_new_flows", "entries");
+  }
+  [[nodiscard]] Entry user_memory(const std::string& plane, std::size_t services) const {
+    return count(plane, services, "user_peak_bytes", "bytes");
+  }
+  // Of the lending run itself.
+  [[nodiscard]] Entry path_trend(const std::string& plane) const {
+    return trend(plane, [&](const Field& one) { return is_path(one, "new flow", "last"); });
+  }
+  [[nodiscard]] Entry change_trend(const std::string& plane) const { return trend(plane, is_change); }
+
+ private:
+  using Is = std::function<bool(const Field&)>;
+
+  static bool is_change(const Field& one) {
+    return one.at("operation").text_if_any() == "change endpoints";
+  }
+  [[nodiscard]] bool is_path(const Field& one, std::string_view flow, std::string_view position) const {
+    return one.at("flow").text_if_any() == flow && one.at("position").text_if_any() == position &&
+           one.at("protocol").text_if_any() == protocol_;
+  }
+  [[nodiscard]] std::vector<Field> list(const char* name) const {
+    return lent_ ? lent_->at(name).elements() : std::vector<Field>();
+  }
+  [[nodiscard]] Entry entry(const char* name, const std::string& plane, std::size_t services,
+                            const Is& is) const {
+    for (const Field& one : list(name)) {
+      const auto ns = one.at("scaled_ns").estimate();
+      if (one.at("plane").text() == plane && one.at("services").count() == services && is(one) && ns) {
+        return figure_entry(ns, "ns");
+      }
+    }
+    return {};
+  }
+  [[nodiscard]] Entry count(const std::string& plane, std::size_t services, const char* key,
+                            const std::string& unit) const {
+    for (const Field& one : list("counts")) {
+      const auto value = one.at(key).number_if_any();
+      if (one.at("plane").text() == plane && one.at("services").count() == services && value) {
+        return number_entry(value, unit);
+      }
+    }
+    return {};
+  }
+  [[nodiscard]] Entry trend(const std::string& plane, const Is& is) const {
+    for (const Field& one : list("growth")) {
+      if (one.at("plane").text() == plane && is(one)) {
+        return {.text = one.at("trend").text(), .beside = "N^" + exponent(one.at("exponent").number())};
+      }
+    }
+    return {};
+  }
+
+  std::string protocol_;
+  std::optional<Field> lent_{};
+};
+
+// ---- what planes were seen to do before they were timed ----
+
+// Of a comparison: "looked_at", "planes", "failed", "not_done"; null where there was no such look.
+Field quick_look(const RunView& run) { return run.document().at("behaviours"); }
+
+std::vector<std::string> failing_planes(const RunView& run) {
+  std::vector<std::string> planes;
+  for (const Field& one : quick_look(run).at("failed").elements()) {
+    add_unique(planes, one.at("plane").text());
+  }
+  return planes;
+}
+
+std::string failed_behaviours(const RunView& run, const std::string& plane) {
+  std::string out;
+  for (const Field& one : quick_look(run).at("failed").elements()) {
+    if (one.at("plane").text() == plane) {
+      out += (out.empty() ? "" : ", ") + one.at("behaviour").text();
+    }
+  }
+  return out;
+}
+
+std::string mark_of(const RunView& run, const std::string& plane) {
+  const auto planes = failing_planes(run);
+  const auto found = std::find(planes.begin(), planes.end(), plane);
+  return found == planes.end() ? "" : fmt::format(" [{}]", found - planes.begin() + 1);
+}
+
+std::string looked_at_line(const RunView& run) {
+  std::string tried;
+  for (const Field& one : quick_look(run).at("looked_at").elements()) {
+    tried += (tried.empty() ? "" : ", ") + one.text();
+  }
+  const std::string not_done = quick_look(run).at("not_done").text_if_any();
+  if (!not_done.empty()) {
+    return "What the planes do was not looked at: " + not_done;
+  }
+  if (tried.empty()) {
+    return "";
+  }
+  return fmt::format("Before they were timed, the planes were tried with real sockets: {}{}.", tried,
+                     quick_look(run).at("failed").elements().empty() ? "; no plane fails one" : "");
+}
+
+// ---- the table ----
+
+class Table42 {
+ public:
+  explicit Table42(const RunView& run)
+      : run_(run), loan_(run), planes_(run.planes({"path", "update", "sync"})) {
+    const auto sizes = run.sizes({"path", "update", "sync"});
+    services_ = sizes.empty() ? 0 : sizes.back();
+    lent_ = loan_.planes();
+    planes_.insert(planes_.end(), lent_.begin(), lent_.end());
+    // Rows of one array: the registry's order, whoever measured them. A name that it does not know is last.
+    std::stable_sort(planes_.begin(), planes_.end(), [](const std::string& a, const std::string& b) {
+      const auto place = [](const std::string& plane) {
+        const PlaneRow* row = find_plane(plane);
+        return row == nullptr ? planes().size() : static_cast<std::size_t>(row - planes().data());
+      };
+      return place(a) < place(b);
+    });
+  }
+
+  [[nodiscard]] bool is_comparison() const { return planes_.size() > 1 && services_ > 0; }
+
+  Section section() {
+    section_.id = "table-4-2";
+    section_.title = fmt::format("Table 4.2, measured at {} services", grouped(services_));
+    section_.caption =
+        "Medians with 95 % intervals; packets from wire to wire through a node's veth devices.";
+    section_.columns = {{.title = "", .left = true}};
+    for (const std::string& plane : planes_) {
+      const std::string failed = failed_behaviours(run_, plane);
+      section_.columns.push_back({.title = plane,
+                                  .left = true,
+                                  .plane = true,
+                                  .mark = is_lent(plane) ? " (scaled)" : mark_of(run_, plane),
+                                  .note = is_lent(plane)   ? "scaled from " + loan_.source()
+                                          : failed.empty() ? ""
+                                                           : "fails: " + failed});
+    }
+    add_rows();
+    add_after();
+    return std::move(section_);
+  }
+
+ private:
+  using Make = std::function<Entry(const std::string& plane)>;
+
+  void group(std::string name, std::string book) {
+    group_ = Row{.group = std::move(name), .book = "the book: " + std::move(book)};
+  }
+
+  // Left out where no plane has anything.
+  void row(std::string title, std::string brief, const Make& own, const Make& lent) {
+    Row row{.entries = {Entry::words(std::move(title))}, .brief = std::move(brief)};
+    bool any = false;
+    for (const std::string& plane : planes_) {
+      Entry entry = is_lent(plane) ? lent(plane) : own(plane);
+      if (is_lent(plane) && !entry.is_empty()) {
+        entry.to = "scaled";
+      }
+      any = any || !entry.is_empty();
+      row.entries.push_back(std::move(entry));
+    }
+    if (any) {
+      if (group_) {
+        section_.rows.push_back(*std::exchange(group_, std::nullopt));
+      }
+      section_.rows.push_back(std::move(row));
+    }
+  }
+
+  void add_rows() {
+    const Make none = [](const std::string&) { return Entry{}; };
+    const auto path = [this](std::string_view flow, std::string_view position) -> Make {
+      return [this, flow, position](const std::string& plane) {
+        return Entry::of(run_.find(
+            cell_id("path", plane, services_, fmt::format("{}/{}/{}", flow, position, run_.protocol()))));
+      };
+    };
+    const auto lent_path = [this](std::string_view flow, std::string_view position) -> Make {
+      return [this, flow, position](const std::string& plane) {
+        return loan_.path(plane, services_, flow, position);
+      };
+    };
+    const auto state = [this](std::string_view what) -> Make {
+      return [this, what](const std::string& plane) {
+        return Entry::of(run_.find(cell_id("state", plane, services_, what)));
+      };
+    };
+    group("Data-path lookup", "iptables linear scan, O(n); IPVS hash, O(1); eBPF hash map, O(1)");
+    row(
+        "grows with N", "cost|with N",
+        [this](const std::string& plane) {
+          return trend_entry(
+              run_.find(growth_id(plane, fmt::format("new flow, last {}", run_.protocol()))));
+        },
+        [this](const std::string& plane) { return loan_.path_trend(plane); });
+    group("Lookup latency", "iptables grows with Services; IPVS constant; eBPF about 2-5 us");
+    row("first packet, last Service", "first packet to|last service", path("new", "last"),
+        lent_path("new flow", "last"));
+    row("first packet, random Service", "", path("new", "random"), lent_path("new flow", "random"));
+    row("later packets, random Service", "later packets|of a flow", path("established", "random"),
+        lent_path("established flow", "random"));
+    group("Sync on change", "iptables full-table reload; IPVS incremental; eBPF map update, flat");
+    row(
+        "endpoints of one Service", "endpoint change|of one service",
+        [this](const std::string& plane) { return change(plane, 0); },
+        [this](const std::string& plane) { return loan_.change(plane, services_); });
+    row(
+        "grows with N", "cost|with N", [this](const std::string& plane) { return change_trend(plane); },
+        [this](const std::string& plane) { return loan_.change_trend(plane); });
+    row(
+        "the same, by the whole table", "", [this](const std::string& plane) { return change(plane, 1); },
+        none);
+    row(
+        "all N from nothing", "",
+        [this](const std::string& plane) {
+          return Entry::of(run_.find(cell_id("sync", plane, services_, "")));
+        },
+        none);
+    group("Connection tracking", "iptables yes; IPVS yes; eBPF reducible, supports DSR");
+    row("entries for 1,000 new flows", "tracked of|1,000 flows", state("conntrack"),
+        [this](const std::string& plane) { return loan_.entries(plane, services_); });
+    row("own flows per 1,000 new flows", "", state("flow-table"), none);
+    group("Kernel requirement", "iptables universal; IPVS a module; eBPF a recent kernel");
+    const Make needs = [](const std::string& plane) {
+      const PlaneRow* row = find_plane(plane);
+      return row == nullptr ? Entry{} : Entry::words(std::string(row->requires_kernel));
+    };
+    row("needs", "", needs, needs);
+    group("Memory", "does not say");
+    row("in the kernel", "kernel|memory", state("kernel-memory"), none);
+    row("in user space, peak", "", state("user-memory"),
+        [this](const std::string& plane) { return loan_.user_memory(plane, services_); });
+  }
+
+  void add_after() {
+    section_.after = failed_lines(run_);
+    if (const std::string looked = looked_at_line(run_); !looked.empty()) {
+      section_.after.push_back(looked);
+    }
+  }
+
+  [[nodiscard]] bool is_lent(const std::string& plane) const {
+    return std::find(lent_.begin(), lent_.end(), plane) != lent_.end();
+  }
+  [[nodiscard]] std::optional<std::string> way(const std::string& plane, std::size_t which) const {
+    const auto ways = run_.ways(plane);
+    return which < ways.size() ? std::optional(ways[which]) : std::nullopt;
+  }
+  [[nodiscard]] Entry change(const std::string& plane, std::size_t which) const {
+    const auto chosen = way(plane, which);
+    if (!chosen) {
+      return {};
+    }
+    Entry out = Entry::of(
+        run_.find(cell_id("update", plane, services_, chosen->empty() ? "change" : "change/" + *chosen)));
+    if (!out.is_empty()) {
+      out.note = *chosen;
+    }
+    return out;
+  }
+  [[nodiscard]] Entry change_trend(const std::string& plane) const {
+    const auto chosen = way(plane, 0);
+    if (!chosen) {
+      return {};
+    }
+    return trend_entry(
+        run_.find(growth_id(plane, chosen->empty() ? std::string("change endpoints")
+                                                   : fmt::format("change endpoints ({})", *chosen))));
+  }
+
+  const RunView& run_;
+  Loan loan_;
+  std::vector<std::string> planes_;
+  std::vector<std::string> lent_{};
+  std::size_t services_ = 0;
+  std::optional<Row> group_{};
+  Section section_{};
+};
+
+}  // namespace
+
+std::optional<Section> table42(const RunView& run) {
+  Table42 table(run);
+  return table.is_comparison() ? std::optional(table.section()) : std::nullopt;
+}
+
+std::vector<std::string> failed_lines(const RunView& run) {
+  const auto planes = failing_planes(run);
+  std::vector<std::string> lines;
+  for (const Field& one : quick_look(run).at("failed").elements()) {
+    const std::string plane = one.at("plane").text();
+    lines.push_back(fmt::format("[{}] {} does less than the others: it fails \"{}\" ({}): {}",
+                                std::find(planes.begin(), planes.end(), plane) - planes.begin() + 1, plane,
+                                one.at("behaviour").text(), one.at("variants").text_if_any(),
+                                one.at("evidence").text_if_any()));
+  }
+  return lines;
+}
+
+std::optional<Section> scaled_figures(const RunView& run) {
+  const Loan loan(run);
+  if (!loan.document()) {
+    return std::nullopt;
+  }
+  const Field source = loan.document()->at("source");
+  Section out{.id = "scaled",
+              .title = "Figures scaled from another run",
+              .caption = fmt::format(
+                  "From {} (kernel {}): the ratio to a plane that both runs measured, there, times what "
+                  "that plane costs here. Not measured on this machine.",
+                  file_name(source.at("file").text_if_any()), loan.source()),
+              .folded = true};
+  out.columns = {{"plane", true}, {"services"}, {"what", true}, {"estimate"}, {"by way of", true}};
+  for (const Field& one : loan.document()->at("cells").elements()) {
+    std::string what = one.at("flow").text_if_any();
+    what = what.empty() ? one.at("operation").text_if_any()
+                        : fmt::format("{}, {} {}", what, one.at("position").text_if_any(),
+                                      one.at("protocol").text_if_any());
+    std::string vias;
+    for (const Field& via : one.at("via").elements()) {
+      const auto ratio = via.at("ratio").estimate();
+      vias += fmt::format("{}{:.2f} x {}", vias.empty() ? "" : "; ", ratio ? ratio->value : 0,
+                          via.at("plane").text());
+    }
+    const auto ns = one.at("scaled_ns").estimate();
+    out.add({Entry::words(one.at("plane").text()), Entry::words(grouped(one.at("services").count())),
+             Entry::words(what.empty() ? "sync" : what), figure_entry(ns, "ns"), Entry::words(vias)});
+  }
+  return out;
+}
+
+}  // namespace svcbench

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+// What the tables of all commands are made with.
+#include "report/tables.h"
+
+#include <fmt/format.h>
+
+#include "report/quantity.h"
+#include "stats/rounds.h"
+
+namespace svcbench {
+
+std::vector<std::size_t> some_of(const std::vector<std::size_t>& sizes, std::size_t most) {
+  if (sizes.size() <= most || most < 2) {
+    return sizes;
+  }
+  std::vector<std::size_t> some;
+  for (std::size_t i = 0; i < most; ++i) {
+    some.push_back(sizes[i * (sizes.size() - 1) / (most - 1)]);
+  }
+  return some;
+}
+
+std::optional<stats::Estimate> ratio_of(const Cell* over, const Cell* under) {
+  return over == nullptr || under == nullptr ? std::nullopt
+                                             : stats::ratio_by_round(over->values, under->values);
+}
+
+Entry figure_entry(const std::optional<stats::Estimate>& estimate, std::string unit) {
+  if (!estimate) {
+    return {};
+  }
+  return {.figure = Entry::Figure{
+              .value = estimate->value, .interval = estimate->interval, .unit = std::move(unit)}};
+}
+
+Entry ratio_entry(const std::optional<stats::Estimate>& ratio) { return figure_entry(ratio, "x"); }
+
+Entry number_entry(const std::optional<double>& value, std::string unit) {
+  if (!value) {
+    return {};
+  }
+  return {.figure = Entry::Figure{.value = *value, .unit = std::move(unit), .exact = true}};
+}
+
+Entry predicted_entry(const Field& cell) {
+  const auto ns = cell.at("predicted_ns").number_if_any();
+  return Entry::words(ns ? fmt::format("(about {})", quantity(*ns, "ns")) : "(left out)");
+}
+
+}  // namespace svcbench

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+// The tables of every command, each as data. None, or one without rows: the run has nothing for it.
+#pragma once
+
+#include <vector>
+
+#include "report/run_view.h"
+#include "report/section.h"
+
+namespace svcbench {
+
+// ---- compare, path, nftables, ipvs ----
+
+[[nodiscard]] Section sync_table(const RunView& run);
+[[nodiscard]] Section update_table(const RunView& run);
+[[nodiscard]] Section path_table(const RunView& run);
+[[nodiscard]] Section throughput_table(const RunView& run);
+// How costs grow with N: "growth" or "path_growth" of the document.
+[[nodiscard]] Section growth_table(const RunView& run, const char* growths);
+// One for each kind of cost: from which N on a plane is costlier than another.
+[[nodiscard]] std::vector<Section> crossing_tables(const RunView& run);
+// The same, each plane beside each: for a page, which has the room.
+[[nodiscard]] std::vector<Section> crossing_matrices(const RunView& run);
+// Every kind of packet at the largest N, beside plain forwarding.
+[[nodiscard]] Section path_answer(const RunView& run);
+
+// ---- ebpf ----
+
+// The main job's answer: a map update beside a reload of iptables' whole table, a lookup, a packet.
+[[nodiscard]] Section main_job_table(const RunView& run);
+[[nodiscard]] Section map_update_table(const RunView& run);
+[[nodiscard]] Section fill_table(const RunView& run);
+[[nodiscard]] std::vector<Section> program_tables(const RunView& run);  // a hook and family each
+
+// ---- iptables ----
+
+[[nodiscard]] Section table41(const RunView& run);
+[[nodiscard]] Section load_parts_table(const RunView& run);
+[[nodiscard]] Section floor_table(const RunView& run);
+[[nodiscard]] Section load_growth_table(const RunView& run);
+[[nodiscard]] Section ruleset_table(const RunView& run);
+
+// ---- connect, churn, verify ----
+
+[[nodiscard]] Section connect_table(const RunView& run);
+[[nodiscard]] Section churn_table(const RunView& run);
+[[nodiscard]] Section behaviour_counts(const RunView& run);  // a line a plane
+
+// What a plane was seen to do wrong, a line a behaviour: "ebpf-tc fails hairpin (IPv4 TCP): ...".
+[[nodiscard]] std::vector<std::string> failed_cases(const RunView& run);
+
+// ---- what they share ----
+
+// At most `most` of them, an even choice with the first and the last.
+[[nodiscard]] std::vector<std::size_t> some_of(const std::vector<std::size_t>& sizes, std::size_t most);
+// "3.42 x [3.31, 3.50]": what one costs in multiples of the other, by repeats of the same rounds.
+[[nodiscard]] std::optional<stats::Estimate> ratio_of(const Cell* over, const Cell* under);
+[[nodiscard]] Entry ratio_entry(const std::optional<stats::Estimate>& ratio);
+// A figure that is no cell.
+[[nodiscard]] Entry figure_entry(const std::optional<stats::Estimate>& estimate, std::string unit);
+[[nodiscard]] Entry number_entry(const std::optional<double>& value, std::string unit);
+// "(about 5.1 s)" of a cell that was left out: what smaller sizes let expect.
+[[nodiscard]] Entry predicted_entry(const Field& cell);
+
+}  // namespace svcbench
