@@ -19,7 +19,7 @@
   }
 
 /* rewind: and the instrument. bare: a hash lookup in place of a packet. lookup: parse and balance.
- * dnat: the whole data plane. */
+ * dnat: lookup and rewrite, without the flow table and without forwarding. */
 #define SVCB_BENCH(section, hook, context, pass, family)                                        \
   SEC(section)                                                                                  \
   int bench_##hook##_rewind##family(struct context *ctx) {                                      \

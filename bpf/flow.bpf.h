@@ -16,9 +16,8 @@
 #ifndef SVCB_FLOW_BPF_H
 #define SVCB_FLOW_BPF_H
 
-/* Backends of one service that a flow's is looked for among, after a change. Flows beyond it get another:
- * the verifier's limit on the length of a loop, and kernel 5.15 has no bpf_loop. */
-#define SVCB_SCANNED 1024
+/* Of the cells of a service, that its 16-bit ranks can tell apart, until none is left. */
+#define SVCB_HALVINGS 17
 #define SVCB_NOWHERE 0xFFFFFFFFU
 
 #define SVCB_PORT_TRIES 8

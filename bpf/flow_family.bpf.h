@@ -26,28 +26,45 @@ static __always_inline bool OF(svcb_is_backend)(const struct OF(svcb_backend) * 
 }
 
 /* The index of the service's backend at this address, terminating ones included; SVCB_NOWHERE: it has none
- * there, or has it beyond the SVCB_SCANNED that are looked at. A function by itself, verified once. */
+ * there. Found by halving, as abi.h tells: in as many steps as its service's number has bits, whichever that
+ * is. A function by itself, verified once. */
 __noinline __u32 OF(svcb_where)(__u64 word, const struct OF(svcb_frontend) * at) {
   __u32 first = svcb_service_first(word) + settings.maglev;
-  __u32 end = svcb_service_flags(word) & SVCB_SERVICE_TERMINATING ? SVCB_SCANNED : svcb_service_count(word);
-  struct OF(svcb_frontend) wanted;
+  __u32 count = svcb_service_count(word), low = 0, index;
+  struct OF(svcb_backend) wanted = {}, *cell;
 
   if (!at)
     return SVCB_NOWHERE;
-  wanted = *at;
-  for (__u32 i = 0; i < SVCB_SCANNED; i++) {
-    __u32 index = first + i;
-    struct OF(svcb_backend) * backend;
+  SVCB_SET(wanted.address, at->address);
+  wanted.port = at->port;
+  if (svcb_service_flags(word) & SVCB_SERVICE_TERMINATING) {
+    index = first + count;
+    cell = bpf_map_lookup_elem(&OF(backends), &index);
+    if (!cell)
+      return SVCB_NOWHERE;
+    count = *(__u32 *)&cell->address;
+  }
+  for (__u32 step = 0; step < SVCB_HALVINGS; step++) {
+    __u32 half = count / 2;
 
-    if (i >= end)
+    if (!count)
       break;
-    backend = bpf_map_lookup_elem(&OF(backends), &index);
-    if (!backend)
+    index = first + low + half;
+    cell = bpf_map_lookup_elem(&OF(backends), &index);
+    if (!cell)
       break;
-    if (OF(svcb_is_backend)(backend, &wanted))
+    index = first + cell->rank;
+    cell = bpf_map_lookup_elem(&OF(backends), &index);
+    if (!cell)
+      break;
+    if (OF(svcb_is_backend)(cell, at))
       return index;
-    if (backend->flags & SVCB_BACKEND_LAST)
-      break;
+    if (OF(svcb_precedes)(cell, &wanted)) {
+      low += half + 1;
+      count -= half + 1;
+    } else {
+      count = half;
+    }
   }
   return SVCB_NOWHERE;
 }

@@ -69,6 +69,11 @@ struct svcb_wire_counts counts;
 __u32 focus;
 static __u64 next_sent_ns;
 
+/* Packets of this volley that are on their way no more, though nobody saw them arrive; and how often that
+ * was found by waiting in vain. */
+__s64 forgone;
+__u32 vain_waits;
+
 /* How long wire_redirect_tc and wire_redirect_xdp hold a packet, and where they send it. */
 __u64 delay_ns;
 __u32 redirect_to;
@@ -146,6 +151,44 @@ static __always_inline void keep_gap(void) {
     bpf_loop(MOST_WAITS, is_over, &end, 0);
 }
 
+/* Packets, and answers, that have left and have not arrived. */
+static __always_inline __s64 under_way(void) {
+  volatile struct svcb_wire_counts *now = &counts;
+
+  return now->sent - now->right - now->wrong_backend - now->wrong_source - now->bad_checksum -
+         now->witnessed - now->refused + now->answered - now->replies;
+}
+
+/* A packet that is not there by then is lost, if its CPU was not kept from it; where many are, nobody waits
+ * for the next one. */
+#define PATIENCE_NS 5000000
+#define MOST_VAIN_WAITS 40
+#define MOST_LOOKS (1U << 20)
+
+static long has_room(__u32 reading, void *end) {
+  return under_way() - forgone <= (__s64)run.most_under_way || bpf_ktime_get_ns() >= *(__u64 *)end;
+}
+
+/* Until at most run.most_under_way packets are on their way: whoever has found the node's device idle
+ * empties its queue from then on, and where that is another CPU, this one would be ahead of it; packets
+ * would wait in the queue, or find it full. Where it is this CPU, all that left has arrived before. */
+static __always_inline void keep_room(void) {
+  __s64 missing = under_way();
+  __u64 end;
+
+  if (missing < forgone)
+    forgone = missing; /* late, not lost */
+  if (missing - forgone <= (__s64)run.most_under_way || vain_waits >= MOST_VAIN_WAITS)
+    return;
+  end = bpf_ktime_get_ns() + PATIENCE_NS;
+  bpf_loop(MOST_LOOKS, has_room, &end, 0);
+  missing = under_way();
+  if (missing - forgone > (__s64)run.most_under_way) {
+    forgone = missing;
+    vain_waits++;
+  }
+}
+
 /* The packet's entry, not seen yet; null where packets are not recorded. */
 static __always_inline struct svcb_wire_record *new_record(__u32 sequence, __u32 target, __u32 flow) {
   struct svcb_wire_record *record;
@@ -198,6 +241,7 @@ int wire_gen(struct xdp_md *ctx) {
   if (!target || data + SVCB_WIRE_FRAME > data_end)
     return XDP_DROP;
   record = new_record(sequence, index, flow);
+  keep_room();
   keep_gap();
   protocol = target->protocol;
   __builtin_memcpy(eth->h_dest, run.gateway_mac, sizeof(eth->h_dest));

@@ -2,12 +2,14 @@
 // argv -> command -> exit code.
 #include <bpf/libbpf.h>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
 
+#include "cli/nearest.h"
 #include "cli/program.h"
 #include "service/text.h"
 #include "sys/interrupt.h"
@@ -34,34 +36,25 @@ int report(const Error& error) {
   return error.kind == Error::Kind::usage ? exit_usage : exit_failure;
 }
 
-// "ebpf, maps, probe, list".
-std::string command_names() {
-  std::string names;
-  for (const Command& command : commands()) {
-    names += (names.empty() ? "" : ", ") + std::string(command.name);
-  }
-  return names;
-}
-
 // The first word must be a command or an option; CLI11 says less about one that is neither.
-Status check_command(int argc, char** argv) {
-  if (argc < 2) {
-    return usage_error("give a command: {} (svcbench --help shows how)", command_names());
+Status check_command(std::string_view word) {
+  if (word.starts_with("-") || find_command(word) != nullptr) {
+    return {};
   }
-  const std::string_view word = argv[1];
-  const auto all = commands();
-  if (!word.starts_with("-") &&
-      std::none_of(all.begin(), all.end(), [&](const Command& command) { return command.name == word; })) {
-    return usage_error("there is no command '{}': there are {} (svcbench --help shows how)",
-                       printable(word), command_names());
-  }
-  return {};
+  const auto names = command_names();
+  return usage_error("there is no command '{}'{} There are {}; svcbench --help says what each answers.",
+                     printable(word), nearest(word, names) ? did_you_mean(word, names) : ".",
+                     fmt::join(names, ", "));
 }
 
 int run(int argc, char** argv) {
   const CommandLine line = make_command_line();
   CLI::App& app = *line.app;
-  if (const Status status = check_command(argc, argv); !status) {
+  if (argc < 2) {
+    fmt::print(stderr, "{}", app.help());
+    return exit_usage;
+  }
+  if (const Status status = check_command(argv[1]); !status) {
     return report(status.error());
   }
   try {
@@ -69,7 +62,7 @@ int run(int argc, char** argv) {
   } catch (const CLI::Success& asked) {  // --help, --version
     return app.exit(asked);
   } catch (const CLI::ParseError& error) {
-    fmt::print(stderr, "svcbench: {} (svcbench --help shows how)\n", error.what());
+    fmt::print(stderr, "svcbench: {}\n", refusal(app, error));
     return exit_usage;
   }
   const Result<int> result = (*line.chosen)();

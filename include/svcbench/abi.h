@@ -41,8 +41,10 @@ struct svcb_frontend6 {
  *   bits 43-63  tag      a hash of the frontend
  *
  * From `first` on stand: its Maglev table, where the programs select by one (svcb_settings.maglev entries);
- * its backends; with SVCB_SERVICE_TERMINATING those that only keep the flows they have, the last of which
- * bears SVCB_BACKEND_LAST.
+ * its backends; with SVCB_SERVICE_TERMINATING a cell that is no backend, whose address is the number of
+ * cells after the table, itself one, and those that only keep the flows they have. Of the cells after the
+ * table each tells in `rank` where one of them stands: the i-th cell where that of place i in ascending
+ * order (svcb_precedes) does. So a backend is found among any number by halving, and none changes places.
  *
  * One word, because an update must be seen whole or not at all, and the kernel copies a map value without
  * a lock that a reader could share. The tag, because the kernel's preallocated hash hands the element of a
@@ -64,16 +66,14 @@ struct svcb_service {
 struct svcb_backend4 {
   __be32 address;
   __be16 port;
-  __u16 flags; /* SVCB_BACKEND_* */
+  __u16 rank; /* counted from the first cell after the Maglev table */
 };
 
 struct svcb_backend6 {
   __be32 address[4];
   __be16 port;
-  __u16 flags;
+  __u16 rank;
 };
-
-#define SVCB_BACKEND_LAST 1U
 
 /* The addresses and ports of a packet. */
 struct svcb_flow4 {
@@ -185,6 +185,22 @@ static inline __u64 svcb_tag6(const struct svcb_frontend6* f) {
   __u64 rest = ((__u64)f->port << 16) | f->protocol;
 
   return (high * SVCB_MIX_2 + low * SVCB_MIX_3 + rest * SVCB_MIX_1) >> (64 - SVCB_TAG_BITS);
+}
+
+/* The order of backends: of their bytes as numbers, whatever these mean. */
+static inline int svcb_precedes4(const struct svcb_backend4* a, const struct svcb_backend4* b) {
+  return (((__u64)a->address << 16) | a->port) < (((__u64)b->address << 16) | b->port);
+}
+
+static inline int svcb_precedes6(const struct svcb_backend6* a, const struct svcb_backend6* b) {
+  __u64 high_a = ((__u64)a->address[0] << 32) | a->address[1];
+  __u64 high_b = ((__u64)b->address[0] << 32) | b->address[1];
+  __u64 low_a = ((__u64)a->address[2] << 32) | a->address[3];
+  __u64 low_b = ((__u64)b->address[2] << 32) | b->address[3];
+
+  if (high_a != high_b)
+    return high_a < high_b;
+  return low_a != low_b ? low_a < low_b : a->port < b->port;
 }
 
 static inline __u64 svcb_service_word(__u32 first, __u32 count, __u64 tag) {

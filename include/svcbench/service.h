@@ -16,10 +16,11 @@
 namespace svcbench {
 
 enum class Family : std::uint8_t { ipv4, ipv6 };
-enum class Protocol : std::uint8_t { tcp = 6, udp = 17 };  // values: IANA protocol numbers
+// Values: IANA's protocol numbers. SCTP is read of clusters and rendered, never measured.
+enum class Protocol : std::uint8_t { tcp = 6, udp = 17, sctp = 132 };
 
 [[nodiscard]] std::string_view to_string(Family family);      // "IPv4", "IPv6"
-[[nodiscard]] std::string_view to_string(Protocol protocol);  // "TCP", "UDP"
+[[nodiscard]] std::string_view to_string(Protocol protocol);  // "TCP", "UDP", "SCTP"
 
 // An IPv4 or IPv6 address. Bytes in network order; an IPv4 address uses the first four, the rest are zero.
 struct Address {
@@ -79,6 +80,13 @@ struct Service {
   std::vector<Endpoint> cluster_endpoints{};
   std::uint32_t affinity_seconds = 0;    // timeout of the ClientIP session affinity; 0: there is none
   std::vector<std::uint16_t> weights{};  // one for each of `endpoints`, at least 1; empty: all are equal
+
+  // What only kube-proxy's rules depend on.
+  // Who may use a load balancer's address, as ranges of its family ("203.0.113.0/25"). Empty: everyone.
+  std::vector<std::string> source_ranges{};
+  std::uint16_t health_check_port = 0;  // where a load balancer asks the node for its endpoints; 0: nowhere
+  std::uint32_t counted_endpoints = 0;  // that the cluster has for the port, ready or not; 0: those above
+  std::vector<Endpoint> own_endpoints{};  // of those that it has, ready or not, this node's pods
 
   bool operator==(const Service&) const = default;
 };

@@ -66,7 +66,9 @@ struct svcb_wire_run {
   __u32 mixed;
   __u32 first_open; /* flow numbers of the open flows */
   __u32 open_flows;
-  __u64 gap_ns; /* packets leave at least so far apart; 0: as fast as they can */
+  __u64 gap_ns;         /* packets leave at least so far apart; 0: as fast as they can */
+  __u32 most_under_way; /* none leaves while more than that have not arrived */
+  __u32 pad;
 };
 
 /* Source ports of a client: from SVCB_WIRE_FIRST_PORT on, a power of two of them. */

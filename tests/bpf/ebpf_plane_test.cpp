@@ -107,6 +107,46 @@ TEST_CASE("ranges are used again, many times over, and never one that is in use"
   CHECK(sorted(plane->read_all().value()) == sorted(expected));
 }
 
+TEST_CASE("a change that the kernel refuses gives its room back") {
+  const Workload workload = dual_stack(10);
+  // Room for three more ranges a family.
+  const MapCapacity capacity = MapCapacity::for_services(workload.services(), 16, 24);
+  auto plane = EbpfPlane::load({.capacity = capacity, .programs = false}).value();
+  REQUIRE(plane->install(workload.services()));
+  for (const std::size_t place : {0U, 1U}) {  // one of each family
+    // Taken away behind the plane's back.
+    const Service& gone = workload.services()[place];
+    if (gone.frontend.address.family == Family::ipv4) {
+      const auto key = to_abi<Ipv4Abi>(gone.frontend);
+      REQUIRE(plane->ipv4().services().remove(&key));
+    } else {
+      const auto key = to_abi<Ipv6Abi>(gone.frontend);
+      REQUIRE(plane->ipv6().services().remove(&key));
+    }
+    for (std::uint64_t serial = 0; serial < 20; ++serial) {
+      const Status change = apply(*plane, Operation::change_endpoints, workload.changed(gone, serial));
+      REQUIRE_FALSE(change);
+      CAPTURE(change.error().message);
+      CHECK(change.error().message.find("is full") == std::string::npos);
+    }
+    const Service& other = workload.services()[place + 2];
+    CHECK(apply(*plane, Operation::change_endpoints, workload.changed(other, 1)));
+  }
+}
+
+TEST_CASE("weights that no word could count are told apart as far as its cells allow") {
+  Service service{.frontend = {Address::from_ipv4(0x0A600001), 80, Protocol::tcp}};
+  for (const std::uint32_t last : {1U, 2U, 3U}) {
+    service.endpoints.push_back({Address::from_ipv4(0x0A800000 + last), 80});
+  }
+  service.weights = {65'535, 65'534, 1};
+  const auto plane = loaded(std::span(&service, 1));
+  REQUIRE(plane->install(std::span(&service, 1)));
+  const Service held = *plane->find(service.frontend).value();
+  CHECK(held.endpoints == service.endpoints);
+  CHECK(held.weights == std::vector<std::uint16_t>{2046, 2045, 1});
+}
+
 TEST_CASE("adding what is there, changing and removing what is not: errors, and nothing changes") {
   const Workload workload = dual_stack(10);
   const auto plane = loaded(workload.services());

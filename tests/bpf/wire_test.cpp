@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 // The instrument: what it counts is what went through the node, what it times takes so long, and what goes
 // wrong in the node becomes an Error that says so. In namespaces of its own. Needs root.
+#include <arpa/inet.h>
 #include <bpf/bpf.h>
 #include <doctest/doctest.h>
 #include <netinet/in.h>
+#include <sys/socket.h>
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <boost/math/distributions/chi_squared.hpp>
 #include <chrono>
 #include <cmath>
@@ -92,6 +95,20 @@ Arrivals send(Wire& wire, const PathStand& stand, const Volley& volley) {
   return must(wire.send(stand.testbed(), volley));
 }
 
+// What `attempt` sends, once more where the node's ingress queue lost some of it: on a busy machine the CPU
+// that empties it may be kept from it for longer than the generator waits.
+Arrivals undisturbed(const PathStand& stand, const std::function<Arrivals()>& attempt) {
+  const auto visit = must(stand.testbed().node().enter());
+  for (int tries = 1;; ++tries) {
+    const NetCounters before = loss_counters();
+    Arrivals arrivals = attempt();
+    if (tries == 5 || !moved(before, loss_counters()).contains("vn rx_dropped")) {
+      return arrivals;
+    }
+    MESSAGE("again: the ingress queue overran");
+  }
+}
+
 bool says(const Error& error, const std::string& part) {
   return error.message.find(part) != std::string::npos;
 }
@@ -155,6 +172,62 @@ TEST_CASE("wire: through every plane every packet comes out right, and the count
   });
 }
 
+namespace {
+
+// A socket of the client's that says something to the node now and then, on another CPU than the packets'.
+void talk(const NetNamespace& client, const std::atomic<bool>& over) {
+  const auto cpu = must(Pinned::off_last_cpu());
+  const auto visit = must(client.enter());
+  const Fd socket(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  REQUIRE(socket.valid());
+  sockaddr_in node{};
+  node.sin_family = AF_INET;
+  node.sin_port = htons(9);
+  REQUIRE(inet_pton(AF_INET, "169.254.73.1", &node.sin_addr) == 1);
+  while (!over) {
+    (void)::sendto(socket.get(), "x", 1, 0, reinterpret_cast<const sockaddr*>(&node), sizeof node);
+    std::this_thread::sleep_for(std::chrono::microseconds(20));
+  }
+}
+
+}  // namespace
+
+// Whoever finds the node's device idle empties its queue from then on: where that is another CPU, the
+// generator is ahead of it, and had overrun the queue.
+TEST_CASE("wire: packets wait for a node that works on another CPU") {
+  if (!test::may_program_the_kernel()) {
+    return;
+  }
+  std::size_t volleys = 0;
+  std::size_t whole = 0;
+  for_each_plane([&](const PlaneRow& row) {
+    const Workload workload = services_of(Family::ipv4);
+    const auto wire = new_wire();
+    const auto targets = must(PathTargets::add(*wire, workload.services(), workload, Family::ipv4, 1));
+    const auto stand = must(PathStand::with_plane(*wire, row.make, {}, workload.services()));
+    const auto range = targets.of(Position::random, Protocol::udp, stand->delivery());
+    REQUIRE(range);
+    std::atomic<bool> over{false};
+    std::thread stranger([&] { talk(stand->testbed().client(), over); });
+    for (std::uint32_t volley = 0; volley < 10; ++volley) {
+      for (const std::uint32_t batch : {1U, 64U}) {
+        const auto arrivals = send(*wire, *stand,
+                                   {.targets = *range,
+                                    .first_flow = (2 * volley + batch % 2) * 1000,
+                                    .flows = 1000,
+                                    .packets = 1000,
+                                    .batch = batch});
+        ++volleys;
+        whole += arrivals.counts.right == 1000 ? 1 : 0;
+      }
+    }
+    over = true;
+    stranger.join();
+  });
+  // One in five was not, before the generator waited. A CPU that others keep busy may still be late once.
+  CHECK_MESSAGE(20 * (volleys - whole) <= volleys, whole << " of " << volleys << " volleys came out whole");
+}
+
 TEST_CASE("wire: planes deliver as the registry says") {
   if (!test::may_program_the_kernel()) {
     return;
@@ -182,8 +255,9 @@ TEST_CASE("wire: answers come back to the client, as from the VIP") {
         CAPTURE(to_string(protocol));
         const auto range = targets.of(Position::random, protocol, stand->delivery());
         REQUIRE(range);
-        const auto arrivals =
-            send(*wire, *stand, {.targets = *range, .flows = 500, .packets = 500, .answered = true});
+        const auto arrivals = undisturbed(*stand, [&] {
+          return send(*wire, *stand, {.targets = *range, .flows = 500, .packets = 500, .answered = true});
+        });
         check_exact(arrivals, 500, true);
         CHECK(arrivals.counts.replies_as_vip == 500);
         CHECK(arrivals.replies.count() == 500);
@@ -237,8 +311,9 @@ TEST_CASE("wire: direct server return is taken for no other delivery, nor anothe
         CHECK(measured(*stand, targets, {FlowKind::fresh, Position::random, Protocol::tcp}, 200));
         const auto range = targets.of(Position::random, Protocol::tcp, other);
         REQUIRE(range);
-        const auto sent =
-            send(*wire, *stand, {.targets = *range, .first_flow = 1000, .flows = 100, .packets = 100});
+        const auto sent = undisturbed(*stand, [&] {
+          return send(*wire, *stand, {.targets = *range, .first_flow = 1000, .flows = 100, .packets = 100});
+        });
         CHECK(sent.counts.right == 0);
         CHECK(sent.counts.wrong_backend == 100);
       }
@@ -346,7 +421,8 @@ TEST_CASE("wire: one packet in three at a wrong backend is noticed") {
     const bool wrapped = stand->delivery() == Delivery::wrapped;
     const auto range =
         must(wire->add_targets(std::array{Target{service.frontend, service.endpoints, wrapped}}));
-    const auto arrivals = send(*wire, *stand, {.targets = range, .flows = 300, .packets = 300});
+    const auto arrivals = undisturbed(
+        *stand, [&] { return send(*wire, *stand, {.targets = range, .flows = 300, .packets = 300}); });
     CHECK(arrivals.counts.right + arrivals.counts.wrong_backend == 300);
     CHECK(arrivals.counts.wrong_backend > 30);
     CHECK(arrivals.counts.wrong_backend < 200);
@@ -448,8 +524,9 @@ TEST_CASE("wire: damaged and masqueraded packets are counted as such") {
       CHECK(measured(*stand, targets, kind, 100));
       add_nft(stand->testbed().node(), chain, rule);
       const auto range = targets.of(kind.position, kind.protocol, Delivery::direct);
-      const auto sent =
-          send(*wire, *stand, {.targets = *range, .first_flow = 1000, .flows = 100, .packets = 100});
+      const auto sent = undisturbed(*stand, [&] {
+        return send(*wire, *stand, {.targets = *range, .first_flow = 1000, .flows = 100, .packets = 100});
+      });
       look(sent);
     });
   };
@@ -615,10 +692,12 @@ TEST_CASE("wire: each plane spreads new flows evenly over a service's endpoints"
     for (const Service& service : {workload.services()[0], workload.services()[1]}) {  // UDP, TCP
       CAPTURE(to_string(service.frontend.protocol));
       const bool wrapped = stand->delivery() == Delivery::wrapped;
-      const auto range =
-          must(wire->add_targets(std::array{Target{service.frontend, service.endpoints, wrapped}}));
       constexpr std::uint32_t flows = 3000;
-      const auto arrivals = send(*wire, *stand, {.targets = range, .flows = flows, .packets = flows});
+      TargetRange range;  // a new one a try: it counts from the start
+      const auto arrivals = undisturbed(*stand, [&] {
+        range = must(wire->add_targets(std::array{Target{service.frontend, service.endpoints, wrapped}}));
+        return send(*wire, *stand, {.targets = range, .flows = flows, .packets = flows});
+      });
       check_exact(arrivals, flows, false);
       const double expected = flows / static_cast<double>(service.endpoints.size());
       double statistic = 0;

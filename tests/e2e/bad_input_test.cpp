@@ -43,8 +43,32 @@ TEST_CASE("wrong words") {
   check_refused(svcbench({"compare", "--services", "5", "--select", "affinity", "--forward", "dsr"}), 2,
                 "nothing is remembered");
   check_refused(svcbench({"maps"}), 2, "--cluster");
-  check_refused(svcbench({"cilium"}), 2, "cilium");
-  check_refused(svcbench({}), 2, "ebpf, compare, path, verify, churn, connect, nftables, ipvs, iptables");
+  check_refused(svcbench({"cilium"}), 2, "There are ebpf, compare, path, verify");
+}
+
+TEST_CASE("a wrong word is told with the one that was meant") {
+  check_refused(svcbench({"comapre"}), 2, "did you mean compare?");
+  check_refused(svcbench({"ebpf", "--servces", "5"}), 2,
+                "there is no option --servces; did you mean --services?");
+  check_refused(svcbench({"ebpf", "--servces=5"}), 2, "did you mean --services?");
+  check_refused(svcbench({"churn", "--plan", "ebpf-xdp"}), 2,
+                "did you mean --plane?");  // and not: it is missing
+  check_refused(svcbench({"ebpf", "--services", "5", "now"}), 2, "'now' is one word too many");
+  check_refused(svcbench({"compare", "--services", "5", "--planes", "nftables,ebpf-xpd"}), 2,
+                "did you mean ebpf-xdp?");
+  check_refused(svcbench({"compare", "--services", "5", "--scenarios", "patch"}), 2, "did you mean path?");
+  check_refused(svcbench({"verify", "--cases", "masqerade"}), 2, "did you mean masquerade?");
+  check_refused(svcbench({"render", "nft", "--services", "1"}), 2, "did you mean nftables?");
+  check_refused(svcbench({"--versoin"}), 2, "did you mean --version?");
+}
+
+TEST_CASE("without a word: the question, an example, and every command by its question") {
+  const Ran ran = svcbench({});
+  CHECK(ran.status == 2);
+  CHECK(ran.out.empty());
+  CHECK(ran.err.starts_with("What does a Kubernetes Service cost on this machine"));
+  CHECK(ran.err.find("\n\n  sudo ./svcbench ebpf --services 5000\n\n") < ran.err.find("Usage:"));
+  CHECK(ran.err.find("Do packets go wrong while Services change?") != std::string::npos);
 }
 
 TEST_CASE("an output that cannot be written is told before anything is measured") {

@@ -15,6 +15,8 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <functional>
+#include <map>
 #include <stdexcept>
 
 #include "plane.skel.h"
@@ -150,6 +152,34 @@ std::string_view to_string(svcb_outcome outcome) {
   return names.at(outcome);
 }
 
+namespace {
+
+// In the next free cells, with the places that they have in ascending order (abi.h). The first one's index.
+template <typename Cell>
+std::uint32_t put_backends(bpf_map* map, std::uint32_t& next, const std::vector<Backend>& backends,
+                           int (*precedes)(const Cell*, const Cell*)) {
+  std::vector<Cell> cells;
+  std::multimap<Cell, std::uint16_t, std::function<bool(const Cell&, const Cell&)>> ascending(
+      [precedes](const Cell& a, const Cell& b) { return precedes(&a, &b) != 0; });
+  for (const Backend& backend : backends) {
+    Cell cell{};
+    std::memcpy(&cell.address, address_bytes(backend.address).data(), sizeof(cell.address));
+    cell.port = htons(backend.port);
+    ascending.emplace(cell, static_cast<std::uint16_t>(cells.size()));
+    cells.push_back(cell);
+  }
+  const std::uint32_t first = next;
+  auto place = ascending.begin();
+  for (Cell& cell : cells) {
+    cell.rank = (place++)->second;
+    update(map, &next, &cell);
+    ++next;
+  }
+  return first;
+}
+
+}  // namespace
+
 void PlaneFixture::Destroy::operator()(plane_bpf* skeleton) const { plane_bpf::destroy(skeleton); }
 
 PlaneFixture::PlaneFixture(bool tracking) : skeleton_(plane_bpf::open()) {
@@ -189,24 +219,16 @@ PlaneFixture::~PlaneFixture() = default;
 std::uint64_t PlaneFixture::add_service(std::string_view address, std::uint16_t port, std::uint8_t protocol,
                                         const std::vector<Backend>& backends) {
   const bool ipv6 = address_bytes(address).size() == 16;
-  std::uint32_t& next = ipv6 ? next_backend6_ : next_backend4_;
-  const std::uint32_t first = next;
-
-  for (const Backend& backend : backends) {
-    const Bytes bytes = address_bytes(backend.address);
-    if (ipv6) {
-      svcb_backend6 value{};
-      std::memcpy(value.address, bytes.data(), sizeof(value.address));
-      value.port = htons(backend.port);
-      update(skeleton_->maps.backends6, &next, &value);
-    } else {
-      const svcb_backend4 value{
-          .address = from_bytes<__be32>(bytes), .port = htons(backend.port), .flags = 0};
-      update(skeleton_->maps.backends4, &next, &value);
-    }
-    next++;
+  const std::uint64_t tagged = tag(address, port, protocol);
+  std::uint32_t first = 0;
+  if (ipv6) {
+    first =
+        put_backends<svcb_backend6>(skeleton_->maps.backends6, next_backend6_, backends, svcb_precedes6);
+  } else {
+    first =
+        put_backends<svcb_backend4>(skeleton_->maps.backends4, next_backend4_, backends, svcb_precedes4);
   }
-  const std::uint64_t word = svcb_service_word(first, next - first, tag(address, port, protocol));
+  const std::uint64_t word = svcb_service_word(first, static_cast<std::uint32_t>(backends.size()), tagged);
   set_service(address, port, protocol, word);
   return word;
 }

@@ -275,7 +275,7 @@ TEST_CASE("external IPs and the load balancer's addresses are frontends with the
   json odd = with(exposed(), "/status/loadBalancer/ingress/0", {{"hostname", "lb.example"}});
   odd = with(odd, "/status/loadBalancer/ingress/1/ipMode", "Proxy");
   odd = with(odd, "/spec/externalIPs/0", "2001:db8::1");
-  odd = with(odd, "/spec/loadBalancerSourceRanges", {"198.51.100.0/24"});
+  odd = with(odd, "/spec/loadBalancerSourceRanges", {"198.51.100.0/24", "all"});
   const auto cluster = parse_cluster(list({odd, slice()}), "f");
   CHECK(details(cluster) == Lines(expected.begin(), expected.begin() + 2));
   REQUIRE(cluster);
@@ -284,7 +284,8 @@ TEST_CASE("external IPs and the load balancer's addresses are frontends with the
             {"default/web", "ExternalIP of a family that it has no cluster IP of"},
             {"default/web", "load balancer without an address: it has a host name"},
             {"default/web", "load balancer with ipMode Proxy: packets come by way of it"},
-            {"default/web", "loadBalancerSourceRanges: not read, the load balancer is open to all"}});
+            {"default/web",
+             "loadBalancerSourceRanges: \"all\" is not a range of addresses such as 10.244.0.0/16"}});
   CHECK(error({with(exposed(), "/spec/externalIPs/0", "x"), slice()}) ==
         "f: Service default/web: spec.externalIPs[0]: \"x\" is neither an IPv4 nor an IPv6 address");
 }

@@ -22,9 +22,6 @@ using Lines = std::vector<std::string>;
 using Services = std::vector<Service>;
 using Sync = IptablesRules::Sync;
 
-const std::string cidr4 = "10.0.0.0/8";
-const std::string cidr6 = "fd00::/8";
-
 Service service(std::string name, const std::string& address, std::uint16_t port, Lines endpoints,
                 Protocol protocol = Protocol::tcp) {
   Service result;
@@ -56,7 +53,7 @@ Services many(std::uint32_t count, std::uint32_t endpoints) {
 }
 
 std::string full_input(const Services& services, Family family = Family::ipv4) {
-  IptablesRules rules(family, family == Family::ipv4 ? cidr4 : cidr6);
+  IptablesRules rules(family, PlaneSite{});
   const auto replaced = rules.replace(services);
   REQUIRE_MESSAGE(replaced, replaced.error().message);
   return rules.restore_input(Sync::full);
@@ -159,6 +156,8 @@ TEST_CASE("kube-proxy iptables: the filter table's base") {
 :KUBE-FORWARD - [0:0]
 :KUBE-NODEPORTS - [0:0]
 :KUBE-PROXY-FIREWALL - [0:0]
+:KUBE-FIREWALL - [0:0]
+-A KUBE-FIREWALL -m comment --comment "block incoming localnet connections" -d 127.0.0.0/8 ! -s 127.0.0.0/8 -m conntrack ! --ctstate RELATED,ESTABLISHED,DNAT -j DROP
 -A KUBE-FORWARD -m conntrack --ctstate INVALID -j DROP
 -A KUBE-FORWARD -m comment --comment "kubernetes forwarding rules" -m mark --mark 0x4000/0x4000 -j ACCEPT
 -A KUBE-FORWARD -m comment --comment "kubernetes forwarding conntrack rule" -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT
@@ -186,7 +185,7 @@ TEST_CASE("kube-proxy iptables: a NodePort and a ClusterIP of one port share its
           "KUBE-EXT-4SW47YFZTEDKD3PK"});
 
   node_port.endpoints.pop_back();
-  IptablesRules rules(Family::ipv4, cidr4);
+  IptablesRules rules(Family::ipv4, PlaneSite{});
   const auto other = rules.replace(Services{svc4(), node_port});
   REQUIRE(!other);
   CHECK(other.error().message.find("different endpoints") != std::string::npos);
@@ -234,15 +233,15 @@ TEST_CASE("kube-proxy iptables: IPv6") {
 TEST_CASE("kube-proxy iptables: 5 + S(2 + 3E) rules, as kube-proxy's own metric counts them") {
   for (const auto& [s, e] : {std::pair{0U, 0U}, {1U, 1U}, {10U, 10U}, {100U, 3U}, {1000U, 10U}}) {
     const auto services = many(s, e);
-    IptablesRules rules(Family::ipv4, cidr4);
+    IptablesRules rules(Family::ipv4, PlaneSite{});
     REQUIRE(rules.replace(services));
     const std::size_t expected = 5 + s * (2 + 3 * e);
-    CHECK(rules.counts() == RuleCounts{s, expected, 3});
+    CHECK(rules.counts() == RuleCounts{s, expected, 4});
     const auto input = rules.restore_input(Sync::full);
     CHECK(nat_rules(input).size() == expected);
     CHECK(lines_with(input, ":KUBE-S").size() == 2 + s * (1 + e));  // KUBE-SERVICES in two tables
   }
-  IptablesRules rules(Family::ipv4, cidr4);
+  IptablesRules rules(Family::ipv4, PlaneSite{});
   REQUIRE(rules.replace(many(10, 10)));
   CHECK(rules.counts().nat == 325);
 }
@@ -282,7 +281,7 @@ TEST_CASE("kube-proxy iptables: above 1,000 endpoints comments are left out of t
 TEST_CASE("kube-proxy iptables: the order is that of the services given") {
   auto services = many(5, 1);
   std::reverse(services.begin(), services.end());
-  IptablesRules rules(Family::ipv4, cidr4);
+  IptablesRules rules(Family::ipv4, PlaneSite{});
   REQUIRE(rules.replace(services));
   const auto order = [&] {
     std::string names;
@@ -305,7 +304,7 @@ TEST_CASE("kube-proxy iptables: the order is that of the services given") {
 
 TEST_CASE("kube-proxy iptables: a partial sync has every portal, and the chains of what changed") {
   auto services = many(20, 3);
-  IptablesRules rules(Family::ipv4, cidr4);
+  IptablesRules rules(Family::ipv4, PlaneSite{});
   REQUIRE(rules.replace(services));
   // The kernel knows nothing yet: everything.
   CHECK(rules.restore_input(Sync::partial) == rules.restore_input(Sync::full));
@@ -340,7 +339,7 @@ TEST_CASE("kube-proxy iptables: partial and full syncs end where a fresh install
     services.insert(services.begin() + 3, services[4]);
     services[3].frontend = {Address::from_ipv4(0), 30004, Protocol::tcp};  // NodePort, of what comes next
     services.push_back(service("ns/none:p", "172.30.0.1", 80, {}));
-    IptablesRules rules(Family::ipv4, cidr4);
+    IptablesRules rules(Family::ipv4, PlaneSite{});
     REQUIRE(rules.replace(services));
     Tables tables;
     tables.restore(rules.restore_input(sync));
@@ -474,10 +473,10 @@ TEST_CASE("kube-proxy iptables: a Local policy, external addresses and the node'
               R"( -m comment --comment "shop/edge:http -> 10.244.1.1:8080" -m statistic --mode random --probability 0.3333333333 -j )" +
               sep("10.244.1.1"),
           "-A KUBE-SVC-" + id +
-              R"( -m comment --comment "shop/edge:http -> 10.244.2.1:8080" -m statistic --mode random --probability 0.5000000000 -j )" +
-              sep("10.244.2.1"),
-          "-A KUBE-SVC-" + id + R"( -m comment --comment "shop/edge:http -> 10.244.1.2:8080" -j )" +
+              R"( -m comment --comment "shop/edge:http -> 10.244.1.2:8080" -m statistic --mode random --probability 0.5000000000 -j )" +
               sep("10.244.1.2"),
+          "-A KUBE-SVC-" + id + R"( -m comment --comment "shop/edge:http -> 10.244.2.1:8080" -j )" +
+              sep("10.244.2.1"),
           "-A KUBE-SVL-" + id +
               R"( -m comment --comment "shop/edge:http -> 10.244.1.1:8080" -m statistic --mode random --probability 0.5000000000 -j )" +
               sep("10.244.1.1"),
@@ -548,7 +547,7 @@ TEST_CASE("kube-proxy iptables: every policy is counted and read back, on each n
       CAPTURE(node);
       const auto services = policies(node, family);
       const auto input = full_input(services, family);
-      IptablesRules rules(family, family == Family::ipv4 ? cidr4 : cidr6);
+      IptablesRules rules(family, PlaneSite{});
       REQUIRE(rules.replace(services));
       CHECK(rules.counts() == RuleCounts{services.size(), nat_rules(input).size(),
                                          lines_with(table_of(input, "filter"), "-A ").size()});
@@ -570,7 +569,7 @@ TEST_CASE("kube-proxy iptables: every policy is counted and read back, on each n
 TEST_CASE("kube-proxy iptables: changes of policy, affinity and addresses end where a fresh install does") {
   for (const Sync sync : {Sync::partial, Sync::full}) {
     auto services = policies("node-a", Family::ipv4);
-    IptablesRules rules(Family::ipv4, cidr4);
+    IptablesRules rules(Family::ipv4, PlaneSite{});
     REQUIRE(rules.replace(services));
     Tables tables;
     tables.restore(rules.restore_input(sync));
@@ -643,7 +642,7 @@ TEST_CASE("kube-proxy iptables: what is written is read back") {
   REQUIRE_MESSAGE(saved, saved.error().message);
   CHECK(saved->services == services);
   CHECK(saved->nat == 5 + 20 * 11 + 8 + 3);
-  CHECK(saved->filter == 3 + 2);
+  CHECK(saved->filter == 4 + 2);
 }
 
 TEST_CASE("kube-proxy iptables: every part of a service's rules is looked at") {
@@ -717,7 +716,7 @@ TEST_CASE("kube-proxy iptables: every part of a policy's rules is looked at") {
 }
 
 TEST_CASE("kube-proxy iptables: what cannot be told apart or written is refused") {
-  IptablesRules rules(Family::ipv4, cidr4);
+  IptablesRules rules(Family::ipv4, PlaneSite{});
   const auto refused = [&](const Services& services) {
     const auto replaced = rules.replace(services);
     REQUIRE(!replaced);
@@ -743,7 +742,7 @@ TEST_CASE("kube-proxy iptables: what cannot be told apart or written is refused"
   other = svc4();
   other.name = "ns4/other:p80";
   CHECK(!rules.apply({Operation::change_endpoints, other}));
-  CHECK(rules.counts() == RuleCounts{1, 5 + 2 + 6, 3});
+  CHECK(rules.counts() == RuleCounts{1, 5 + 2 + 6, 4});
 }
 
 TEST_CASE("kube-proxy iptables plane: ways, and what of a service it programs") {

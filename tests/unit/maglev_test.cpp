@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <numeric>
 
 #include "stats/random.h"
@@ -44,8 +45,9 @@ TEST_CASE("maglev: the paper's Table 1, before and after B1 is removed") {
   const MaglevPermutation b0{.offset = 3, .skip = 4};
   const MaglevPermutation b1{.offset = 0, .skip = 2};
   const MaglevPermutation b2{.offset = 3, .skip = 1};
-  CHECK(populate_maglev(std::array{b0, b1, b2}, 7) == std::vector<std::uint32_t>{1, 0, 1, 0, 2, 2, 0});
-  CHECK(populate_maglev(std::array{b0, b2}, 7) == std::vector<std::uint32_t>{0, 0, 0, 0, 1, 1, 1});
+  CHECK(populate_maglev(std::array{b0, b1, b2}, 7).value() ==
+        std::vector<std::uint32_t>{1, 0, 1, 0, 2, 2, 0});
+  CHECK(populate_maglev(std::array{b0, b2}, 7).value() == std::vector<std::uint32_t>{0, 0, 0, 0, 1, 1, 1});
 }
 
 TEST_CASE("maglev: primes") {
@@ -60,29 +62,79 @@ TEST_CASE("maglev: primes") {
 TEST_CASE("maglev: every entry has a backend, and shares differ by one at most") {
   for (const std::size_t backends : {1, 2, 3, 5, 100, 509}) {
     CAPTURE(backends);
-    const auto table = maglev_table(names(backends), {}, 509);
+    const auto table = maglev_table(names(backends), {}, 509).value();
     REQUIRE(table.size() == 509);
     const auto counts = shares(table, backends);
     const auto [least, most] = std::minmax_element(counts.begin(), counts.end());
     CHECK(*most - *least <= 1);
   }
-  CHECK(maglev_table({}, {}, 509).empty());
+  CHECK(maglev_table({}, {}, 509).value().empty());
 }
 
 TEST_CASE("maglev: a weight is a share") {
   const std::vector<std::uint16_t> weights{1, 2, 3};
-  const auto counts = shares(maglev_table(names(3), weights, 6007), 3);
+  const auto counts = shares(maglev_table(names(3), weights, 6007).value(), 3);
   CHECK(counts[0] == doctest::Approx(1001).epsilon(0.002));
   CHECK(counts[1] == doctest::Approx(2002).epsilon(0.002));
   CHECK(counts[2] == doctest::Approx(3003).epsilon(0.002));
+}
+
+TEST_CASE("maglev: every share is within one entry of its weight's, whatever the weights") {
+  Random random(11);
+  const auto any_weights = [&random](std::size_t count) {
+    std::vector<std::uint16_t> weights(count);
+    std::generate(weights.begin(), weights.end(),
+                  [&] { return static_cast<std::uint16_t>(random() % (random() % 3 == 0 ? 65'536 : 5)); });
+    weights.front() = static_cast<std::uint16_t>(1 + random() % 65'535);
+    return weights;
+  };
+  std::vector<std::vector<std::uint16_t>> cases{{600, 600},       {100, 100, 100}, {65'535, 1},
+                                                {65'535, 65'534}, {0, 1},          {65'535},
+                                                {1, 2, 3, 1000},  {509, 508},      {7, 0, 7, 0}};
+  for (const std::size_t count : {2, 3, 10, 100, 600}) {
+    cases.push_back(any_weights(count));
+  }
+  for (const auto& weights : cases) {
+    for (const std::uint32_t size : {2U, 251U, 509U, 16'381U}) {
+      CAPTURE(weights);
+      CAPTURE(size);
+      const auto table = maglev_table(names(weights.size()), weights, size).value();
+      const auto counts = shares(table, weights.size());
+      const double sum = std::accumulate(weights.begin(), weights.end(), 0.0);
+      for (std::size_t i = 0; i < weights.size(); ++i) {
+        const double exact = size * weights[i] / sum;
+        CHECK(std::abs(static_cast<double>(counts[i]) - exact) < 1);
+      }
+    }
+  }
+}
+
+TEST_CASE("maglev: weights that are all alike change nothing, and without any there is no table") {
+  const std::vector<std::uint16_t> alike(20, 65'535);
+  CHECK(maglev_table(names(20), alike, 509).value() == maglev_table(names(20), {}, 509).value());
+  const std::vector<std::uint16_t> none(3, 0);
+  CHECK(maglev_table(names(3), none, 509).error().message ==
+        "a Maglev table needs a backend with a weight above zero");
+}
+
+TEST_CASE("maglev: the loss of a weighted backend moves few of the others' entries") {
+  const auto all = names(30);
+  std::vector<std::uint16_t> weights(30);
+  for (std::size_t i = 0; i < weights.size(); ++i) {
+    weights[i] = static_cast<std::uint16_t>(1 + 97 * i);
+  }
+  const std::span<const std::uint16_t> all_weights(weights);
+  const auto before = maglev_table(all, weights, 16'381).value();
+  const auto after = maglev_table(std::span(all).first(29), all_weights.first(29), 16'381).value();
+  CHECK(moved(before, after, 29) < 16'381 / 20);
 }
 
 TEST_CASE("maglev: the order in which backends are told does not matter") {
   const auto told = names(20);
   auto turned = told;
   std::reverse(turned.begin(), turned.end());
-  const auto table = maglev_table(told, {}, 509);
-  auto other = maglev_table(turned, {}, 509);
+  const auto table = maglev_table(told, {}, 509).value();
+  auto other = maglev_table(turned, {}, 509).value();
   for (std::uint32_t& entry : other) {
     entry = 19 - entry;
   }
@@ -94,8 +146,8 @@ TEST_CASE("maglev: the order in which backends are told does not matter") {
 TEST_CASE("maglev: the loss of a backend moves its own entries, and few others") {
   const auto disruption = [](std::size_t backends, std::uint32_t size) {
     const auto all = names(backends);
-    const auto before = maglev_table(all, {}, size);
-    const auto after = maglev_table(std::span(all).first(backends - 1), {}, size);
+    const auto before = maglev_table(all, {}, size).value();
+    const auto after = maglev_table(std::span(all).first(backends - 1), {}, size).value();
     return static_cast<double>(moved(before, after, static_cast<std::uint32_t>(backends - 1))) / size;
   };
   const double usual = disruption(1000, 65'537);

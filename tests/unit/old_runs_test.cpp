@@ -204,6 +204,7 @@ TEST_CASE("explain: the instrument's own cost, drift, and what of the machine to
                                                            {"/cpu/hypervisor", true},
                                                            {"/clocksource", "hpet"},
                                                            {"/bpf/jit_enable", 0},
+                                                           {"/rcu/expedited", 1},
                                                            {"/load_average/0", 7},
                                                            {"/emulated", "tcg"}}) {
     CAPTURE(pointer);
@@ -211,6 +212,9 @@ TEST_CASE("explain: the instrument's own cost, drift, and what of the machine to
     noisy[nlohmann::json::json_pointer(pointer)] = value;
     CHECK(doubts_about(noisy).size() == 1);
   }
+  nlohmann::json normal = quiet;
+  normal["rcu"] = {{"expedited", 1}, {"normal", 1}};  // the kernel's own order: normal is asked for first
+  CHECK(doubts_about(normal).empty());
 }
 
 }  // namespace

@@ -224,7 +224,8 @@ TEST_CASE("hostile text stays text in the manual page and in shells") {
   ProgramText program;
   program.summary = ".so /etc/passwd\n'br\nback\\slash";
   program.commands = {{.name = "do",
-                       .summary = "it's `x` $(x) \\",
+                       .question = "it's `x` $(x) \\",
+                       .example = ".so /etc/passwd",
                        .options = {{.flags = {"--it"},
                                     .name = "",
                                     .summary = "[a]: it's $(touch x)",

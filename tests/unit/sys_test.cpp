@@ -306,6 +306,7 @@ TEST_CASE("environment: a fake machine, told as it is") {
              "processor\t: 0\nmodel name\t: Test CPU\nflags\t\t: fpu hypervisor sse\n\n"
              "processor\t: 1\nmodel name\t: Test CPU\nflags\t\t: fpu hypervisor sse\n");
   root.write("proc/sys/net/core/bpf_jit_enable", "1\n");
+  root.write("sys/kernel/rcu_expedited", "1\n");
   root.write("proc/loadavg", "0.50 0.25 0.10 1/100 1234\n");
   root.write("proc/meminfo", "MemTotal:       16000 kB\n");
   root.write("proc/uptime", "12.5 20.0\n");
@@ -329,6 +330,8 @@ TEST_CASE("environment: a fake machine, told as it is") {
   CHECK(told["cpu"]["vulnerabilities"]["meltdown"] == "Mitigation: PTI");
   CHECK(told["bpf"]["jit_enable"] == 1);
   CHECK(told["bpf"]["jit_harden"].is_null());
+  CHECK(told["rcu"]["expedited"] == 1);
+  CHECK(told["rcu"]["normal"].is_null());
   CHECK(told["clocksource"] == "tsc");
   CHECK(told["load_average"] == nlohmann::json{0.5, 0.25, 0.1});
   CHECK(told["memory_total_kib"] == 16000);

@@ -85,7 +85,7 @@ Action configure_churn(CLI::App& app) {
   app.add_option("--plane", input->plane,
                  "The plane: " + fmt::format("{}", fmt::join(plane_names(translates_packets), ", ")))
       ->required()
-      ->check(CLI::IsMember(plane_names(translates_packets)));
+      ->check(one_of(plane_names(translates_packets)));
   app.add_option("--rate", input->rate, "Changes a second, e.g. 1000 or 0.5")
       ->required()
       ->check(CLI::Range(0.001, 1e6));
@@ -122,8 +122,7 @@ Action configure_churn(CLI::App& app) {
       "\n"
       "Exit codes: 0 no packet was wrong or half-changed; 3 one was; 4 too little was seen to tell.\n"
       "\n"
-      "Examples:\n"
-      "  sudo ./svcbench churn --plane ebpf-xdp --rate 1000 --services 5000\n"
+      "More examples:\n"
       "  sudo ./svcbench churn --plane nftables --rate 2 --services 1000 --find-rate");
   return [input] { return run(*input); };
 }

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <array>
 #include <charconv>
 
 #include "cli/command.h"
+#include "cli/nearest.h"
 #include "report/text_table.h"
 #include "service/text.h"
 
@@ -11,36 +14,72 @@ namespace svcbench {
 
 std::span<const Command> commands() {
   static constexpr std::array<Command, 19> table{{
-      {"ebpf", "measure eBPF map updates and lookups over a sweep of N, beside iptables-restore",
-       configure_ebpf},
-      {"compare", "measure all data planes side by side: sync, update, path, state; Table 4.2, measured",
-       configure_compare},
-      {"path", "a packet from wire to wire through one plane", configure_path},
-      {"verify", "whether every data plane behaves as Kubernetes Services do, with real sockets",
+      {"ebpf", "Do eBPF's updates and packets stay at one cost as Services grow in number?",
+       "sudo ./svcbench ebpf --services 5000", configure_ebpf},
+      {"compare", "What do all data planes cost here, side by side, and which claims hold?",
+       "sudo ./svcbench compare --services 1000", configure_compare},
+      {"path", "How long is a packet on its way through one data plane?",
+       "sudo ./svcbench path --plane nftables --services 1000", configure_path},
+      {"verify", "Does each data plane behave as a Kubernetes Service must?", "sudo ./svcbench verify",
        configure_verify},
-      {"churn", "services change at a rate while packets flow: wrong, half-changed, lost, delayed",
-       configure_churn},
-      {"connect", "what connect() and a first datagram take, by every plane", configure_connect},
-      {"nftables", "kube-proxy's nftables mode in depth", configure_nftables},
-      {"ipvs", "kube-proxy's IPVS mode in depth", configure_ipvs},
-      {"iptables", "measure iptables-restore of the whole table beside the chapter's Table 4.1",
-       configure_iptables},
-      {"report", "finished runs as one page: verdicts, curves, tables, evidence", configure_report},
-      {"maps", "load a cluster's services into the eBPF maps and print what the kernel then holds",
-       configure_maps},
-      {"render", "print what a plane would program: rules, sets, maps, as its tools take them",
-       configure_render},
-      {"diff", "what changed from one run to another, figure by figure; for CI too", configure_diff},
-      {"export", "a finished run as CSV, Markdown or Prometheus' text format", configure_export},
-      {"explain", "how a figure of a finished run was made, and what could make it wrong",
-       configure_explain},
-      {"probe", "say what this machine can measure, and how to get what is missing", configure_probe},
-      {"list", "name the data planes and the scenarios", configure_list},
-      {"completions", "print a script that completes command lines in bash, zsh or fish",
+      {"churn", "Do packets go wrong while Services change?",
+       "sudo ./svcbench churn --plane ebpf-xdp --rate 1000 --services 5000", configure_churn},
+      {"connect", "How long does a client wait in connect(), and for a first reply?",
+       "sudo ./svcbench connect --services 1000", configure_connect},
+      {"nftables", "What does kube-proxy's nftables mode cost, in every part?",
+       "sudo ./svcbench nftables --services 1000", configure_nftables},
+      {"ipvs", "What does kube-proxy's IPVS mode cost, in every part?",
+       "sudo ./svcbench ipvs --services 1000", configure_ipvs},
+      {"iptables", "How long does iptables take to load its whole table, as in Table 4.1?",
+       "sudo ./svcbench iptables --shape chapter", configure_iptables},
+      {"report", "How do I look at finished runs in a browser?",
+       "./svcbench report run.json -o report.html", configure_report},
+      {"maps", "What do the eBPF maps hold, once a cluster's Services are loaded?",
+       "sudo ./svcbench maps --cluster cluster.json", configure_maps},
+      {"render", "Which rules, sets or maps does a data plane make of Services?",
+       "./svcbench render nftables --services 3", configure_render},
+      {"diff", "What changed from one run to another?", "./svcbench diff old.json new.json",
+       configure_diff},
+      {"export", "How do I get a run's figures as CSV, Markdown or for Prometheus?",
+       "./svcbench export run.json --csv -o run.csv", configure_export},
+      {"explain", "How was a figure of a finished run made, and what could make it wrong?",
+       "./svcbench explain run.json", configure_explain},
+      {"probe", "What can this machine measure, and how do I get what is missing?", "sudo ./svcbench probe",
+       configure_probe},
+      {"list", "Which data planes and which kinds of measurement are there?", "./svcbench list",
+       configure_list},
+      {"completions", "How does my shell complete svcbench's command lines?", "./svcbench completions bash",
        configure_completions},
-      {"man", "print the manual page", configure_man},
+      {"man", "Where is the manual page?", "./svcbench man", configure_man},
   }};
   return table;
+}
+
+const Command* find_command(std::string_view name) {
+  const auto all = commands();
+  const auto row =
+      std::find_if(all.begin(), all.end(), [&](const Command& command) { return command.name == name; });
+  return row == all.end() ? nullptr : &*row;
+}
+
+std::vector<std::string> command_names() {
+  std::vector<std::string> names;
+  for (const Command& command : commands()) {
+    names.emplace_back(command.name);
+  }
+  return names;
+}
+
+CLI::Validator one_of(std::vector<std::string> names) {
+  const std::string all = fmt::format("{{{}}}", fmt::join(names, ","));
+  return {[names = std::move(names)](const std::string& word) {
+            if (std::find(names.begin(), names.end(), word) != names.end()) {
+              return std::string();
+            }
+            return fmt::format("'{}' is none of {}{}", printable(word), fmt::join(names, ", "),
+                               did_you_mean(word, names));
+          },
+          all};
 }
 
 CLI::Validator whole_number(std::uint64_t low, std::uint64_t high) {

@@ -186,9 +186,7 @@ Action one_plane(CLI::App& app, const std::string& plane) {
   auto input = common_options(app, plane);
   input->planes = {plane};
   app.footer(
-      fmt::format("Measures sync, update, path and state of {} in depth, beside plain forwarding.\n\n"
-                  "Example:\n  sudo ./svcbench {} --services 1000",
-                  plane, plane));
+      fmt::format("Measures sync, update, path and state of {} in depth, beside plain forwarding.", plane));
   return [input] { return run(*input); };
 }
 
@@ -200,10 +198,10 @@ Action configure_compare(CLI::App& app) {
                  "Only these, e.g. iptables-nft,ebpf-tc (default: all that can run here, without the\n"
                  "variants -maglev and -dsr of the eBPF planes)")
       ->delimiter(',')
-      ->check(CLI::IsMember(plane_names(any)));
+      ->check(one_of(plane_names(any)));
   app.add_option("--scenarios", input->scenarios, "Only these of sync, update, path, state")
       ->delimiter(',')
-      ->check(CLI::IsMember({"sync", "update", "path", "state"}));
+      ->check(one_of({"sync", "update", "path", "state"}));
   app.add_option("--with", input->with,
                  "The --json of a comparison under another kernel, which lends the planes that this kernel "
                  "lacks:\nscaled by way of the planes that both runs measure, and marked")
@@ -220,8 +218,7 @@ Action configure_compare(CLI::App& app) {
       "Before that a few behaviours are looked at: a plane that fails one is marked (verify tries all).\n"
       "Ends with the chapter's Table 4.2, measured, and verdicts on its claims.\n"
       "\n"
-      "Examples:\n"
-      "  sudo ./svcbench compare --services 1000\n"
+      "More examples:\n"
       "  sudo ./svcbench compare --services 5000 --planes iptables-nft,nftables,ebpf-tc --budget 10m");
   return [input] { return run(*input); };
 }
@@ -234,13 +231,13 @@ Action configure_path(CLI::App& app) {
                  "The plane: " + fmt::format("{}", fmt::join(plane_names(any), ", ")))
       ->delimiter(',')
       ->required()
-      ->check(CLI::IsMember(plane_names(any)));
+      ->check(one_of(plane_names(any)));
   app.footer(
       "The instrument alone: every kind of packet through one plane, beside plain forwarding and the\n"
       "instrument's own cost (its clock, an empty sink, programs that only redirect or route).\n"
       "\n"
-      "Example:\n"
-      "  sudo ./svcbench path --plane iptables-nft --services 1000");
+      "More examples:\n"
+      "  sudo ./svcbench path --plane ebpf-xdp,ebpf-xdp-maglev,ebpf-xdp-dsr --services 1000");
   return [input] { return run(*input); };
 }
 

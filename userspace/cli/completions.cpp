@@ -177,7 +177,7 @@ std::string zsh_option(const OptionText& option, std::size_t positionals) {
 std::string zsh_commands(const ProgramText& program) {
   std::string out;
   for (const CommandText& command : program.commands) {
-    out += fmt::format("        {}\n", zsh_quoted(command.name + ":" + zsh_explanation(command.summary)));
+    out += fmt::format("        {}\n", zsh_quoted(command.name + ":" + zsh_explanation(command.question)));
   }
   return out;
 }
@@ -305,7 +305,7 @@ std::string fish_completion(const ProgramText& program) {
   }
   for (const CommandText& command : program.commands) {
     out += fmt::format("complete -c svcbench -n {} -a {} -d {}\n", fish_quoted(no_command), command.name,
-                       fish_quoted(on_one_line(command.summary)));
+                       fish_quoted(on_one_line(command.question)));
   }
   for (const CommandText& command : program.commands) {
     for (const OptionText& option : command.options) {

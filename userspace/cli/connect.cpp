@@ -66,7 +66,7 @@ Action configure_connect(CLI::App& app) {
   app.add_option("--planes", input->planes,
                  "Only these, e.g. iptables-nft,ebpf-sock (default: all that can run here)")
       ->delimiter(',')
-      ->check(CLI::IsMember(plane_names(answers)));
+      ->check(one_of(plane_names(answers)));
   input->run.add_options(app);
   input->tables.add_full_option(app);
   app.footer(
@@ -74,7 +74,7 @@ Action configure_connect(CLI::App& app) {
       "timed here with real sockets, one after the other and in turn, beside a plain connect() to a\n"
       "backend's own address. Clients dial the last service; every connection is checked at the backend.\n"
       "\n"
-      "Example:\n"
+      "More examples:\n"
       "  sudo ./svcbench connect --services 1000 --planes iptables-nft,nftables,ebpf-sock");
   return [input] { return run(*input); };
 }

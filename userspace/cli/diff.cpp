@@ -96,8 +96,7 @@ Action configure_diff(CLI::App& app) {
       "Exit codes: 0 nothing is slower beyond the limit (or none was given), 2 the runs cannot be\n"
       "compared, 3 something is slower beyond it.\n"
       "\n"
-      "Examples:\n"
-      "  svcbench diff old.json new.json\n"
+      "More examples:\n"
       "  svcbench diff old.json new.json --fail-if-slower 5% --markdown > comment.md");
   return [input] { return run(*input); };
 }

@@ -152,8 +152,7 @@ Action configure_ebpf(CLI::App& app) {
       "  verdicts: do updates stay flat in N, is the path, and is a lookup 2-5 us, as program and as "
       "path.\n"
       "\n"
-      "Examples:\n"
-      "  sudo ./svcbench ebpf --services 5000\n"
+      "More examples:\n"
       "  sudo ./svcbench ebpf --services 100000 --sweep 1000,10000 --json run.json\n"
       "  kubectl get services,endpointslices -A -o json | sudo ./svcbench ebpf --cluster - --services "
       "5000");

@@ -4,6 +4,7 @@
 
 #include "cli/command.h"
 #include "cli/input.h"
+#include "cli/nearest.h"
 #include "report/explain.h"
 #include "service/text.h"
 
@@ -20,15 +21,19 @@ struct ExplainInput {
 };
 
 tl::unexpected<Error> no_such_cell(const RunFile& run, const std::string& wanted) {
-  std::vector<std::string> near;
+  std::vector<std::string> ids;
+  std::vector<std::string> holding;  // those that `wanted` is a part of
   for (const Cell& cell : run.cells) {
-    if (cell.id.find(wanted) != std::string::npos && near.size() < most_suggested) {
-      near.push_back(cell.id);
+    ids.push_back(cell.id);
+    if (cell.id.find(wanted) != std::string::npos && holding.size() < most_suggested) {
+      holding.push_back(cell.id);
     }
   }
-  return usage_error(
-      "{} has no figure {}{}: `svcbench explain {}` lists all", printable(run.path), printable(wanted),
-      near.empty() ? "" : fmt::format(" (it has {}, ...)", fmt::join(near, ", ")), printable(run.path));
+  return usage_error("{} has no figure {}{}; `svcbench explain {}` lists all", printable(run.path),
+                     printable(wanted),
+                     holding.empty() ? did_you_mean(wanted, ids)
+                                     : fmt::format(" (it has {}, ...)", fmt::join(holding, ", ")),
+                     printable(run.path));
 }
 
 Result<int> run(const ExplainInput& input) {
@@ -67,8 +72,7 @@ Action configure_explain(CLI::App& app) {
       "spread and their drift over the run, what the instrument itself costs, what a second instrument\n"
       "says, and what could make it wrong. Measures nothing, and needs no rights.\n"
       "\n"
-      "Examples:\n"
-      "  svcbench explain run.json\n"
+      "More examples:\n"
       "  svcbench explain run.json path/ebpf-xdp/1000/new/last/UDP\n"
       "  svcbench explain run.json path/ebpf-xdp/1000/new/last/UDP --json -");
   return [input] { return run(*input); };

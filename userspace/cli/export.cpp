@@ -97,8 +97,7 @@ Action configure_export(CLI::App& app) {
       "iptables\n"
       "take the same formats as options with a file each.\n"
       "\n"
-      "Examples:\n"
-      "  svcbench export run.json --csv -o run.csv\n"
+      "More examples:\n"
       "  svcbench export run.json --markdown | gh pr comment --body-file -\n"
       "  svcbench export run.json --prometheus -o /var/lib/node_exporter/svcbench.prom");
   return [input] { return run(*input); };

@@ -44,10 +44,10 @@ void WorkloadInput::add_options(CLI::App& app) {
       ->check(whole_number(1, SVCB_MAX_ENDPOINTS))
       ->capture_default_str();
   app.add_option("--family", family, "Address family of generated services: ipv4, ipv6 or dual")
-      ->check(CLI::IsMember({"ipv4", "ipv6", "dual"}))
+      ->check(one_of({"ipv4", "ipv6", "dual"}))
       ->capture_default_str();
   app.add_option("--protocol", protocol, "Protocol of generated services: tcp, udp, or mixed (in turn)")
-      ->check(CLI::IsMember({"tcp", "udp", "mixed"}))
+      ->check(one_of({"tcp", "udp", "mixed"}))
       ->capture_default_str();
   app.add_option("--sweep", sweep_texts, "Sizes to measure, e.g. 100,1000,5000 (default: up to --services)")
       ->delimiter(',')
@@ -188,7 +188,7 @@ void BalancerInput::add_options(CLI::App& app, bool forwards) {
   app.add_option("--select", select,
                  "How the eBPF planes choose a new flow's backend: random (a hash of the flow), maglev (a\n"
                  "Maglev table a service), affinity (every service has ClientIP affinity)")
-      ->check(CLI::IsMember({"random", "maglev", "affinity"}))
+      ->check(one_of({"random", "maglev", "affinity"}))
       ->capture_default_str();
   app.add_option("--table-size", table_size,
                  "Entries of a Maglev table, a prime, e.g. 251, 509, 1021, 16381")
@@ -199,7 +199,7 @@ void BalancerInput::add_options(CLI::App& app, bool forwards) {
            "--forward", forward,
            "How the eBPF planes send packets on: dnat, or dsr (direct server return: in IP-in-IP, no\n"
            "flow is remembered, backends reply to clients themselves)")
-        ->check(CLI::IsMember({"dnat", "dsr"}))
+        ->check(one_of({"dnat", "dsr"}))
         ->capture_default_str();
   }
   app.add_option("--flows-capacity", flows_capacity,

@@ -164,7 +164,7 @@ Result<int> run(IptablesInput input) {
 Action configure_iptables(CLI::App& app) {
   auto input = std::make_shared<IptablesInput>();
   app.add_option("--shape", input->shape, "What the table looks like: the chapter's three rules a service")
-      ->check(CLI::IsMember({"chapter", "kube-proxy"}))
+      ->check(one_of({"chapter", "kube-proxy"}))
       ->capture_default_str();
   app.add_option("--ruleset", input->ruleset,
                  "Time this ruleset instead, which iptables-save printed (- reads standard input)")
@@ -193,8 +193,7 @@ Action configure_iptables(CLI::App& app) {
       "  time beside the chapter's Table 4.1. Ends with a verdict: does sync grow linearly with the "
       "rules.\n"
       "\n"
-      "Examples:\n"
-      "  sudo ./svcbench iptables --shape chapter\n"
+      "More examples:\n"
       "  sudo iptables-save | sudo ./svcbench iptables --ruleset -\n"
       "  sudo ./svcbench iptables --shape chapter --services 30000 --budget 300 --json table41.json");
   return [input] { return run(*input); };

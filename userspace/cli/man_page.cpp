@@ -94,7 +94,7 @@ std::string sentence(std::string text) {
   while (!text.empty() && (text.back() == '\n' || text.back() == ' ')) {
     text.pop_back();
   }
-  return text.ends_with(".") ? text : text + ".";
+  return text.ends_with(".") || text.ends_with("?") ? text : text + ".";
 }
 
 std::string option_entry(const OptionText& option) {
@@ -123,8 +123,8 @@ std::string option_entry(const OptionText& option) {
 }
 
 std::string command_section(const CommandText& command) {
-  std::string out =
-      fmt::format(".SS \"svcbench {}\"\n{}", escaped(command.name), paragraph(sentence(command.summary)));
+  std::string out = fmt::format(".SS \"svcbench {}\"\n{}{}.PP\n", escaped(command.name),
+                                paragraph(sentence(command.question)), verbatim("  " + command.example));
   for (const OptionText& option : command.options) {
     out += option_entry(option);
   }
@@ -162,7 +162,8 @@ std::string man_page(const ProgramText& program, std::string_view version, std::
       ".SH NAME\nsvcbench \\- measure what a Kubernetes Service costs on this machine\n"
       ".SH SYNOPSIS\n.B svcbench\n.I command\n.RI [ option ...]\n.SH DESCRIPTION\n{}",
       date.empty() ? "\"\"" : date, version, paragraph(sentence(program.summary)));
-  out += "Commands that measure need root: their examples say\n.BR sudo (8).\n";
+  out += verbatim("  " + program.example);
+  out += ".PP\nCommands that measure need root: their examples say\n.BR sudo (8).\n";
   out += ".SH OPTIONS\n";
   for (const OptionText& option : program.options) {
     out += option_entry(option);

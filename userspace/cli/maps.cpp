@@ -143,7 +143,8 @@ Action configure_maps(CLI::App& app) {
   app.add_option("--json", input->json, "Write the same as JSON here (- is standard output)")
       ->type_name(file_value);
   app.footer(
-      "Example:\n  kubectl get services,endpointslices -A -o json | sudo ./svcbench maps --cluster -");
+      "More examples:\n  kubectl get services,endpointslices -A -o json | sudo ./svcbench maps --cluster "
+      "-");
   return [input] { return run(*input); };
 }
 

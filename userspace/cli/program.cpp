@@ -12,7 +12,9 @@
 #include <sstream>
 #include <tl/expected.hpp>
 
+#include "cli/nearest.h"
 #include "revision.h"
+#include "service/text.h"
 
 namespace svcbench {
 
@@ -119,19 +121,33 @@ std::string version_text() {
 
 namespace {
 
+// The example that a command's help, or the program's own, starts with.
+std::string_view example_of(const CLI::App& app) {
+  const Command* command = find_command(app.get_name());
+  return command == nullptr ? commands().front().example : command->example;
+}
+
+// Help starts with the question that is answered, and an example: how to type it comes after that.
+class QuestionFirst : public CLI::Formatter {
+ public:
+  std::string make_description(const CLI::App* app) const override {
+    return fmt::format("{}\n\n  {}\n\n", app->get_description(), example_of(*app));
+  }
+};
+
 void add_commands(CLI::App& app, const std::shared_ptr<Action>& chosen) {
+  app.formatter(std::make_shared<QuestionFirst>());
   app.name("svcbench");
   app.set_version_flag("--version", version_text());
   app.require_subcommand(1);
   app.footer(
-      "The main job:\n"
-      "  sudo ./svcbench ebpf --services 5000\n"
+      "`svcbench COMMAND --help` tells what a command does, and gives more examples.\n"
       "\n"
       "Exit codes: 0 done, and every claim holds; 1 failure; 2 wrong usage or input; 3 a claim does not "
       "hold;\n"
       "4 a claim could not be decided; 130, 143 interrupted.");
   for (const Command& command : commands()) {
-    CLI::App* sub = app.add_subcommand(std::string(command.name), std::string(command.summary));
+    CLI::App* sub = app.add_subcommand(std::string(command.name), std::string(command.question));
     sub->callback([chosen, action = command.configure(*sub)] { *chosen = action; });
   }
 }
@@ -140,24 +156,49 @@ void add_commands(CLI::App& app, const std::shared_ptr<Action>& chosen) {
 
 CommandLine make_command_line() {
   auto app = std::make_unique<CLI::App>(
-      "svcbench measures what a Kubernetes Service costs on this machine under iptables, nftables,\n"
-      "IPVS and eBPF, and how that cost grows with the number of Services. Everything happens in\n"
-      "private network namespaces.");
+      "What does a Kubernetes Service cost on this machine under iptables, nftables, IPVS and eBPF, and\n"
+      "how does the cost grow with the number of Services? svcbench measures it in network namespaces of\n"
+      "its own, and leaves the machine as it was.");
   auto chosen = std::make_shared<Action>();
   add_commands(*app, chosen);
   return {.app = std::move(app), .chosen = std::move(chosen)};
+}
+
+std::string refusal(const CLI::App& app, const CLI::ParseError& error) {
+  const auto chosen = app.get_subcommands();  // those on the command line
+  const CLI::App& place = chosen.empty() ? app : *chosen.front();
+  const std::string help =
+      chosen.empty() ? "svcbench --help" : fmt::format("svcbench {} --help", place.get_name());
+  const auto unknown = place.remaining();
+  if (unknown.empty()) {
+    return fmt::format("{} ({} shows how)", error.what(), help);
+  }
+  const auto option =
+      std::find_if(unknown.begin(), unknown.end(), [](const auto& word) { return word.starts_with("-"); });
+  if (option == unknown.end()) {
+    return fmt::format("'{}' is one word too many ({} shows how)", printable(unknown.front()), help);
+  }
+  std::vector<std::string> known;
+  for (const OptionText& text : describe_options(place)) {
+    known.insert(known.end(), text.flags.begin(), text.flags.end());
+  }
+  const std::string word = option->substr(0, option->find('='));
+  return fmt::format("there is no option {}{} ({} shows all)", printable(word), did_you_mean(word, known),
+                     help);
 }
 
 ProgramText describe_program() {
   const CommandLine line = make_command_line();
   const CLI::App& app = *line.app;
   ProgramText text{.summary = app.get_description(),
+                   .example = std::string(example_of(app)),
                    .options = describe_options(app),
                    .commands = {},
                    .notes = app.get_footer()};
   for (const CLI::App* sub : app.get_subcommands([](const CLI::App*) { return true; })) {
     text.commands.push_back({.name = sub->get_name(),
-                             .summary = sub->get_description(),
+                             .question = sub->get_description(),
+                             .example = std::string(example_of(*sub)),
                              .options = describe_options(*sub),
                              .notes = sub->get_footer()});
   }

@@ -19,6 +19,10 @@ struct CommandLine {
 
 [[nodiscard]] CommandLine make_command_line();
 
+// The sentence for command lines that CLI11 refuses; an option that is unknown is told before one that is
+// missing, which it was perhaps meant to be.
+[[nodiscard]] std::string refusal(const CLI::App& app, const CLI::ParseError& error);
+
 // What --version prints: the program, and what it is made of.
 [[nodiscard]] std::string version_text();
 
@@ -39,13 +43,15 @@ struct OptionText {
 
 struct CommandText {
   std::string name;
-  std::string summary;
+  std::string question;
+  std::string example;
   std::vector<OptionText> options;
   std::string notes;  // what stands below the options, in lines
 };
 
 struct ProgramText {
   std::string summary;
+  std::string example;
   std::vector<OptionText> options;  // of the program itself
   std::vector<CommandText> commands;
   std::string notes;

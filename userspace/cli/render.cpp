@@ -8,6 +8,7 @@
 #include "cli/command.h"
 #include "cli/input.h"
 #include "plane/kube_proxy/ipvs_text.h"
+#include "service/address_range.h"
 #include "service/cluster.h"
 #include "service/text.h"
 #include "service/workload.h"
@@ -24,6 +25,11 @@ struct RenderInput {
   std::string family{};
   std::vector<std::string> node_addresses{};
   std::vector<std::string> cluster_cidrs{};
+  std::vector<std::string> service_cidrs{};
+  std::vector<std::string> node_port_addresses{};
+  std::string zone{};
+  std::string localhost_node_ports = "on";
+  bool nfacct = false;
   WorkloadInput workload{};
 };
 
@@ -31,22 +37,44 @@ struct RenderInput {
 struct Rendered {
   std::vector<Service> services{};
   std::vector<std::string> notes{};
+  std::vector<std::string> service_cidrs{};
 };
+
+// What is rendered of SCTP and of source ranges is kube-proxy's.
+bool is_kube_proxys(const RenderInput& input) { return !input.plane.starts_with("ebpf"); }
 
 Result<Rendered> services_of(const RenderInput& input) {
   const WorkloadInput& workload = input.workload;
   // All of a cluster's own frontends; what is generated in its shape are ClusterIPs.
   if (!workload.cluster.empty() && !workload.services) {
-    SVCB_TAKE(cluster, read_cluster(workload.cluster,
-                                    {.max_endpoints = workload.max_endpoints, .node = workload.node}));
+    SVCB_TAKE(cluster, read_cluster(workload.cluster, {.max_endpoints = workload.max_endpoints,
+                                                       .node = workload.node,
+                                                       .zone = input.zone,
+                                                       .sctp = is_kube_proxys(input),
+                                                       .may_be_empty = is_kube_proxys(input)}));
     std::vector<std::string> notes = describe_skipped(cluster.skipped);
     notes.insert(notes.end(), cluster.notes.begin(), cluster.notes.end());
-    return Rendered{std::move(cluster.services), std::move(notes)};
+    const auto restricted = std::count_if(cluster.services.begin(), cluster.services.end(),
+                                          [](const Service& one) { return !one.source_ranges.empty(); });
+    if (restricted != 0 && !is_kube_proxys(input)) {
+      notes.push_back(fmt::format(
+          "loadBalancerSourceRanges of {} frontends: this plane has none, the load balancer is open to all",
+          restricted));
+    }
+    return Rendered{std::move(cluster.services), std::move(notes), std::move(cluster.service_cidrs)};
   }
   WorkloadInput generated = workload;
   generated.family = input.family.empty() ? "ipv4" : input.family;
   SVCB_TAKE(made, generated.make());
   return Rendered{made.workload.services(), std::move(made.notes)};
+}
+
+Result<AddressRange> range_option(std::string_view option, const std::string& text) {
+  auto range = AddressRange::parse(text);
+  if (!range) {
+    return usage_error("{}: {}", option, range.error().message);
+  }
+  return range;
 }
 
 Status take_addresses(const RenderInput& input, PlaneSite& site) {
@@ -55,18 +83,22 @@ Status take_addresses(const RenderInput& input, PlaneSite& site) {
     site.node_addresses.push_back(address);
   }
   for (const std::string& text : input.cluster_cidrs) {
-    const std::size_t slash = text.find('/');
-    const auto address = Address::parse(text.substr(0, slash));
-    const auto length = text.substr(slash == std::string::npos ? text.size() : slash + 1);
-    const bool is_number =
-        !length.empty() && length.size() <= 3 &&
-        std::all_of(length.begin(), length.end(), [](char c) { return c >= '0' && c <= '9'; });
-    if (!address || !is_number || std::stoi(length) > (address->family == Family::ipv4 ? 32 : 128)) {
-      return usage_error("--cluster-cidr: \"{}\" is not a range of addresses such as 10.244.0.0/16",
-                         printable(text));
-    }
-    (address->family == Family::ipv4 ? site.cluster_cidr.ipv4 : site.cluster_cidr.ipv6) = text;
+    SVCB_TAKE(range, range_option("--cluster-cidr", text));
+    (range.first.family == Family::ipv4 ? site.cluster_cidr.ipv4 : site.cluster_cidr.ipv6) = range.text();
   }
+  for (const std::string& text : input.service_cidrs) {
+    SVCB_TAKE(range, range_option("--service-cidr", text));
+    site.kube_proxy.service_cidrs.push_back(range.text());
+  }
+  for (const std::string& text : input.node_port_addresses) {
+    if (text != "primary") {
+      SVCB_TAKE(range, range_option("--nodeport-addresses", text));
+      static_cast<void>(range);
+    }
+    site.kube_proxy.node_port_addresses.push_back(text);
+  }
+  site.kube_proxy.localhost_node_ports = input.localhost_node_ports == "on";
+  site.kube_proxy.nfacct = input.nfacct;
   return {};
 }
 
@@ -138,6 +170,9 @@ Result<int> run(const RenderInput& input) {
   options.chapter = input.shape == "chapter";
   SVCB_CHECK(take_addresses(input, options.site));
   SVCB_TAKE(rendered, services_of(input));
+  if (options.site.kube_proxy.service_cidrs.empty()) {
+    options.site.kube_proxy.service_cidrs = rendered.service_cidrs;
+  }
   choose_family(input, rendered, options);
   leave_out_node_ports(input, rendered, options);
   SVCB_TAKE(parts, render_plane(input.plane, rendered.services, options));
@@ -153,9 +188,8 @@ Result<int> run(const RenderInput& input) {
 Action configure_render(CLI::App& app) {
   auto input = std::make_shared<RenderInput>();
   WorkloadInput& workload = input->workload;
-  app.add_option("plane", input->plane,
-                 "iptables-legacy, iptables-nft, nftables, ipvs, ebpf-xdp or ebpf-tc")
-      ->type_name("NAME:{iptables-legacy,iptables-nft,nftables,ipvs,ebpf-xdp,ebpf-tc}")
+  app.add_option("plane", input->plane, "The plane whose rules, sets or maps are printed")
+      ->check(one_of({"iptables-legacy", "iptables-nft", "nftables", "ipvs", "ebpf-xdp", "ebpf-tc"}))
       ->required();
   auto* const cluster = app.add_option(
       "--cluster", workload.cluster,
@@ -163,6 +197,9 @@ Action configure_render(CLI::App& app) {
       "(- reads standard input)");
   cluster->type_name(file_value);
   app.add_option("--node", workload.node, "The cluster's node that this is, for Local traffic policies")
+      ->needs(cluster);
+  app.add_option("--zone", input->zone,
+                 "The zone that this is in, for topology hints (default: as the file's Node --node has it)")
       ->needs(cluster);
   app.add_option("--services", workload.services,
                  "Number of generated services (with --cluster: in its shape)")
@@ -175,17 +212,17 @@ Action configure_render(CLI::App& app) {
       ->check(whole_number(1, SVCB_MAX_ENDPOINTS))
       ->capture_default_str();
   app.add_option("--protocol", workload.protocol, "Protocol of generated services: tcp, udp or mixed")
-      ->check(CLI::IsMember({"tcp", "udp", "mixed"}))
+      ->check(one_of({"tcp", "udp", "mixed"}))
       ->capture_default_str();
   app.add_option("--seed", workload.seed, "The same seed gives the same services")
       ->check(whole_number(0, UINT64_MAX))
       ->capture_default_str();
   app.add_option("--family", input->family,
                  "Print this address family's text: ipv4 or ipv6 (dual: generate both)")
-      ->check(CLI::IsMember({"ipv4", "ipv6", "dual"}));
+      ->check(one_of({"ipv4", "ipv6", "dual"}));
   app.add_option("--shape", input->shape,
                  "Of the iptables planes: kube-proxy's rules, or the chapter's three a service")
-      ->check(CLI::IsMember({"kube-proxy", "chapter"}))
+      ->check(one_of({"kube-proxy", "chapter"}))
       ->capture_default_str();
   app.add_option("--part", input->part,
                  "One input alone, as its tool takes it.\niptables: jumps, rules. ipvs: address, ipset, "
@@ -193,10 +230,27 @@ Action configure_render(CLI::App& app) {
   app.add_option("--cluster-cidr", input->cluster_cidrs,
                  "Pods' addresses, one range a family: others are masqueraded (10.0.0.0/8, fd00::/8)")
       ->delimiter(',');
-  app.add_option("--node-address", input->node_addresses, "ipvs: the node's addresses, where NodePorts are")
+  app.add_option(
+         "--node-address", input->node_addresses,
+         "The node's addresses, the first of each family its own: where NodePorts are (ipvs: needed\n"
+         "for any; nftables: at the first, else at all local ones), and whether source ranges have it")
       ->delimiter(',');
+  app.add_option("--nodeport-addresses", input->node_port_addresses,
+                 "Ranges of the node's addresses that NodePorts are at, or primary, as kube-proxy's option")
+      ->delimiter(',');
+  app.add_option(
+         "--service-cidr", input->service_cidrs,
+         "nftables: ranges of ClusterIPs; what is for one that no Service has is dropped (default:\n"
+         "those of the file's ServiceCIDRs)")
+      ->delimiter(',');
+  app.add_option("--localhost-nodeports", input->localhost_node_ports,
+                 "iptables: whether NodePorts are at 127.0.0.0/8 as well: on or off")
+      ->check(CLI::IsMember({"on", "off"}))
+      ->capture_default_str();
+  app.add_flag("--nfacct", input->nfacct,
+               "iptables: with kube-proxy's counters, as on kernels with xt_nfacct (1.32 and later)");
   app.footer(
-      "Examples:\n"
+      "More examples:\n"
       "  ./svcbench render nftables --cluster services.json | sudo nft -f -\n"
       "  ./svcbench render iptables-nft --services 100 --part rules | grep -c '^-A KUBE-SEP'\n"
       "  ./svcbench render ipvs --cluster services.json --part ipvsadm | sudo ipvsadm -R");

@@ -44,8 +44,7 @@ Action configure_report(CLI::App& app) {
   app.footer(
       "One HTML file without network: verdicts, the book's Figure 4.1 and Table 4.2, growth curves,\n"
       "percentiles, the evidence of every figure, the machine and the command to repeat the run.\n\n"
-      "Examples:\n"
-      "  ./svcbench report run.json -o report.html\n"
+      "More examples:\n"
       "  ./svcbench report compare.json ebpf.json chapter.json verify.json -o report.html");
   return [input] { return run(*input); };
 }

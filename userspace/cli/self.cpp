@@ -25,9 +25,9 @@ Action configure_completions(CLI::App& app) {
   auto shell = std::make_shared<std::string>();
   app.add_option("shell", *shell, "The shell that is to complete svcbench's command lines")
       ->required()
-      ->check(CLI::IsMember({"bash", "zsh", "fish"}));
+      ->check(one_of({"bash", "zsh", "fish"}));
   app.footer(
-      "Examples:\n"
+      "More examples:\n"
       "  source <(svcbench completions bash)          # in this shell; ~/.bashrc keeps it\n"
       "  svcbench completions zsh > ~/.zfunc/_svcbench   # a folder of $fpath\n"
       "  svcbench completions fish > ~/.config/fish/completions/svcbench.fish");
@@ -38,7 +38,7 @@ Action configure_completions(CLI::App& app) {
 }
 
 Action configure_man(CLI::App& app) {
-  app.footer("Example:\n  svcbench man | man -l -");
+  app.footer("More examples:\n  svcbench man | man -l -");
   return []() -> Result<int> {
     fmt::print("{}", man_page(describe_program(), SVCBENCH_VERSION, SVCBENCH_DATE));
     return 0;

@@ -116,8 +116,7 @@ std::string footer() {
   }
   return text +
          "\nExit codes: 0 every behaviour is there or not offered, 3 one fails.\n\n"
-         "Examples:\n"
-         "  sudo ./svcbench verify\n"
+         "More examples:\n"
          "  sudo ./svcbench verify --plane nftables,ebpf-tc --cases hairpin,masquerade\n"
          "  kubectl get services,endpointslices -A -o json | sudo ./svcbench verify --cluster -";
 }
@@ -129,10 +128,10 @@ Action configure_verify(CLI::App& app) {
   app.add_option("--plane,--planes", input->planes,
                  "Only these, e.g. iptables-nft,ebpf-tc (default: all that can run here)")
       ->delimiter(',')
-      ->check(CLI::IsMember(plane_names(has_frontends)));
+      ->check(one_of(plane_names(has_frontends)));
   app.add_option("--cases", input->cases, "Only these behaviours, e.g. spread,hairpin (default: all)")
       ->delimiter(',')
-      ->check(CLI::IsMember(case_names()));
+      ->check(one_of(case_names()));
   app.add_option("--cluster", input->cluster,
                  "Services of a real cluster, installed too and dialled: the output of\n"
                  "kubectl get services,endpointslices -A -o json (- reads standard input)")

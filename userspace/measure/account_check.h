@@ -20,7 +20,7 @@
 
 namespace svcbench {
 
-// The whole data plane at one hook. ns a packet, over 65,536 or so: one of each vector a round.
+// The deepest program (dnat) at one hook. ns a packet, over 65,536 or so: one of each vector a round.
 struct AccountCheck {
   std::string hook;
   Family family = Family::ipv4;

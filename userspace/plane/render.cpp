@@ -35,7 +35,7 @@ Result<Parts> render_iptables(std::span<const Service> services, const RenderOpt
   if (options.chapter) {
     return Parts{{"rules", tool, chapter_nat_table(services, family)}};
   }
-  kube_proxy::IptablesRules rules(family, options.site.cluster_cidr.of(family));
+  kube_proxy::IptablesRules rules(family, options.site);
   SVCB_CHECK(rules.replace(services));
   return Parts{{"jumps", tool + " --noflush", kube_proxy::jumps_input()},
                {"rules", tool + " --noflush --counters",
@@ -47,7 +47,10 @@ Result<Parts> render_nftables(std::span<const Service> services, const RenderOpt
   std::erase_if(chosen, [&](const Service& service) {
     return options.family && service.frontend.address.family != *options.family;
   });
-  SVCB_TAKE(text, KubeProxyNftables::install_input(chosen, options.site.cluster_cidr));
+  SVCB_TAKE(text, KubeProxyNftables::install_input(chosen, options.site));
+  if (chosen.empty()) {  // kube-proxy makes its table whether there are services or not
+    kube_proxy::write_nft_base(text, options.family.value_or(Family::ipv4), options.site);
+  }
   return Parts{{"rules", "nft -f", std::move(text)}};
 }
 
@@ -67,11 +70,10 @@ Result<Parts> render_ipvs(std::span<const Service> services, const RenderOptions
     fmt::format_to(std::back_inserter(links), "addr add {}/{} dev kube-ipvs0\n", address.text(),
                    family == Family::ipv4 ? 32 : 128);
   }
-  const auto in_use = kube_proxy::ipsets_in_use(services, family, site.endpoints_are_here);
+  const auto in_use = kube_proxy::ipsets_in_use(services, family, site);
   return Parts{
       {"address", "ip -batch", std::move(links)},
-      {"ipset", "ipset restore -exist",
-       kube_proxy::ipset_restore(services, addresses, family, site.endpoints_are_here)},
+      {"ipset", "ipset restore -exist", kube_proxy::ipset_restore(services, addresses, family, site)},
       {"iptables", fmt::format("ip{}tables-restore --noflush --counters", prefix(family)),
        kube_proxy::ipvs_rules(family, site.cluster_cidr.of(family), true, in_use)},
       {"ipvsadm", "ipvsadm -R", kube_proxy::ipvsadm_restore(services, site.node_addresses, family)}};

@@ -24,6 +24,19 @@ struct ClusterCidr {
 // keeps their shares within a few per cent of each other (the paper's section 5.3).
 inline constexpr std::uint32_t default_maglev = 509;
 
+// How kube-proxy is set up; no plane of another kind looks at it.
+struct KubeProxyOptions {
+  // Ranges of the node's addresses that NodePorts are reached at (--nodeport-addresses). Empty:
+  // kube-proxy's default, which is every address by iptables and IPVS, and the node's first one by
+  // nftables.
+  std::vector<std::string> node_port_addresses{};
+  // Where ClusterIPs are allocated from (the cluster's ServiceCIDRs): packets to others there are dropped
+  // by nftables. Empty: not known.
+  std::vector<std::string> service_cidrs{};
+  bool localhost_node_ports = true;  // --iptables-localhost-nodeports
+  bool nfacct = false;               // the kernel has xt_nfacct, and kube-proxy's counters are in rules
+};
+
 // How the eBPF planes work; no other plane looks at it.
 struct EbpfChoice {
   // Direct server return: packets go to backends wrapped in IP, and replies never pass the node.
@@ -59,6 +72,7 @@ struct PlaneSite {
   std::optional<std::uint32_t> services_capacity{};
   std::optional<std::uint32_t> backends_capacity{};
   EbpfChoice ebpf{};
+  KubeProxyOptions kube_proxy{};
 };
 
 }  // namespace svcbench

@@ -236,6 +236,13 @@ std::vector<std::string> doubts_about(const json& environment) {
   if (value_at(environment, "/bpf/jit_enable") == 0) {
     doubts.emplace_back("the BPF JIT is off: BPF programs are interpreted, many times slower");
   }
+  // The kernel asks for rcu_normal first.
+  if (value_at(environment, "/rcu/expedited") == 1 && value_at(environment, "/rcu/normal") != 1) {
+    doubts.emplace_back(
+        "RCU's grace periods are expedited (/sys/kernel/rcu_expedited is 1): a commit that waits for one "
+        "is "
+        "faster here than on most machines");
+  }
   const json load = value_at(environment, "/load_average/0");
   const json cpus = value_at(environment, "/cpu/logical");
   if (load.is_number() && cpus.is_number() && load.get<double>() > 0.5 * cpus.get<double>()) {

@@ -112,7 +112,9 @@ constexpr std::array stories{
         "packets of a BPF_PROG_TEST_RUN, by the program's own reading of the clock at every 4,096th: so "
         "the "
         "kernel's loop and the program, and one reading in 4,096.",
-        "the path of a packet through a node: no NIC, no skb allocation, no routing, no other hook.",
+        "the path of a packet through a node: no NIC, no skb allocation, no routing, no other hook; nor, "
+        "in "
+        "dnat, the flow table and the way on to the backend's device.",
         "before: verdict, counters and all bytes of 256 packets of each kind against what user space works "
         "out with checksums summed in full; after: every packet counted as a hit (a miss, for misses), the "
         "last one's bytes.",

@@ -149,7 +149,7 @@ std::vector<Section> program_tables(const RunView& run) {
   for (const std::string& family : families_of(run)) {
     for (const std::string hook : {"xdp", "tc"}) {
       Section out{.title = fmt::format(
-                      "Program alone, a packet, {}, {} (BPF_PROG_TEST_RUN; not the path a packet takes)",
+                      "Program alone, a packet, {}, {} (BPF_PROG_TEST_RUN: no flow table, no forwarding)",
                       hook, family)};
       out.columns = {{"N"}, {"program", true}, {"hot"}, {"uniform"}, {"zipf"}, {"miss"}};
       for (const char* depth : {"empty", "rewind"}) {

@@ -13,6 +13,7 @@
 #include <unordered_map>
 #include <utility>
 
+#include "service/address_range.h"
 #include "service/input_file.h"
 #include "service/json_field.h"
 #include "service/text.h"
@@ -103,8 +104,7 @@ Result<Address> usable_address(const JsonField& field) {
   return address;
 }
 
-// No value is SCTP, the one protocol of Services that is not measured.
-Result<std::optional<Protocol>> protocol(const JsonField& field) {
+Result<Protocol> protocol(const JsonField& field) {
   SVCB_TAKE(text, field.text());
   if (text.empty() || text == "TCP") {
     return Protocol::tcp;
@@ -113,7 +113,7 @@ Result<std::optional<Protocol>> protocol(const JsonField& field) {
     return Protocol::udp;
   }
   if (text == "SCTP") {
-    return std::nullopt;
+    return Protocol::sctp;
   }
   return usage_error("{}: \"{}\" is not TCP, UDP or SCTP", field.where(), printable(text));
 }
@@ -126,12 +126,26 @@ struct SlicePort {
   std::uint16_t number;
 };
 
+// What an endpoint's topology hints say, of nodes or of zones.
+struct Hint {
+  bool given = false;
+  bool here = false;  // this node, or its zone, is among them
+};
+
 struct SliceEndpoint {
   Address address;
   std::string node;
   bool ready;
   bool serving;
   bool terminating;
+  Hint node_hint{};
+  Hint zone_hint{};
+};
+
+// Where kube-proxy runs; empty: not known.
+struct Here {
+  std::string node;
+  std::string zone;
 };
 
 struct Slice {
@@ -163,17 +177,28 @@ Result<std::vector<SlicePort>> slice_ports(const JsonField& list) {
     SVCB_TAKE(name, port_name(field.get("name")));
     SVCB_TAKE(transport, protocol(field.get("protocol")));
     const JsonField number = field.get("port");
-    if (!transport ||
-        number.absent()) {  // without a number it is "all ports", which no Service's port means
+    if (number.absent()) {  // "all ports", which no Service's port means
       continue;
     }
     SVCB_TAKE(value, number.port());
-    ports.push_back({std::move(name), *transport, value});
+    ports.push_back({std::move(name), transport, value});
   }
   return ports;
 }
 
-Result<std::vector<SliceEndpoint>> slice_endpoints(const JsonField& list, Family family) {
+// `list`: forNodes or forZones.
+Result<Hint> hint_of(const JsonField& list, const std::string& here) {
+  SVCB_TAKE(fields, list.elements());
+  Hint hint;
+  for (const JsonField& field : fields) {
+    SVCB_TAKE(name, field.get("name").text());
+    hint.given = true;
+    hint.here = hint.here || (!here.empty() && name == here);
+  }
+  return hint;
+}
+
+Result<std::vector<SliceEndpoint>> slice_endpoints(const JsonField& list, Family family, const Here& here) {
   std::vector<SliceEndpoint> endpoints;
   SVCB_TAKE(fields, list.elements());
   for (const JsonField& field : fields) {
@@ -181,9 +206,6 @@ Result<std::vector<SliceEndpoint>> slice_endpoints(const JsonField& list, Family
     SVCB_TAKE(ready, conditions.get("ready").boolean(true));
     SVCB_TAKE(serving, conditions.get("serving").boolean(true));
     SVCB_TAKE(terminating, conditions.get("terminating").boolean(false));
-    if (!ready && !terminating) {
-      continue;
-    }
     SVCB_TAKE(own, field.get("addresses").elements());
     if (own.empty()) {
       return usage_error("{}: an endpoint without an address", field.where());
@@ -194,7 +216,9 @@ Result<std::vector<SliceEndpoint>> slice_endpoints(const JsonField& list, Family
                          to_string(family));
     }
     SVCB_TAKE(node, field.get("nodeName").text());
-    endpoints.push_back({address, std::move(node), ready, serving, terminating});
+    SVCB_TAKE(node_hint, hint_of(field.get("hints").get("forNodes"), here.node));
+    SVCB_TAKE(zone_hint, hint_of(field.get("hints").get("forZones"), here.zone));
+    endpoints.push_back({address, std::move(node), ready, serving, terminating, node_hint, zone_hint});
   }
   return endpoints;
 }
@@ -248,9 +272,29 @@ std::vector<PortEndpoint> endpoints_in(const std::vector<Slice>& slices, const P
   return endpoints;
 }
 
+// By which hints of theirs ready endpoints are chosen; null: by none. Those of nodes come first; hints
+// count where every ready endpoint has some and at least one is for here.
+using HintsOf = Hint SliceEndpoint::*;
+
+HintsOf hints_that_count(const std::vector<PortEndpoint>& all) {
+  for (const HintsOf hints : {&SliceEndpoint::node_hint, &SliceEndpoint::zone_hint}) {
+    bool here = false;
+    const bool given = std::all_of(all.begin(), all.end(), [&](const PortEndpoint& one) {
+      here = here || (one.source->ready && (one.source->*hints).here);
+      return !one.source->ready || (one.source->*hints).given;
+    });
+    if (given && here) {
+      return hints;
+    }
+  }
+  return nullptr;
+}
+
 // What new flows may go to: the ready ones, or where there are none those that serve while they terminate.
+// With `node` that node's, whatever their hints.
 std::vector<const PortEndpoint*> usable(const std::vector<PortEndpoint>& all,
                                         const std::optional<std::string>& node) {
+  const HintsOf hints = node ? nullptr : hints_that_count(all);
   std::vector<const PortEndpoint*> ready;
   std::vector<const PortEndpoint*> last;
   for (const PortEndpoint& one : all) {
@@ -259,7 +303,9 @@ std::vector<const PortEndpoint*> usable(const std::vector<PortEndpoint>& all,
       continue;
     }
     if (source.ready) {
-      ready.push_back(&one);
+      if (hints == nullptr || (source.*hints).here) {
+        ready.push_back(&one);
+      }
     } else if (source.serving && source.terminating) {
       last.push_back(&one);
     }
@@ -272,6 +318,7 @@ struct Policies {
   bool internal_local = false;
   bool external_local = false;
   std::uint32_t affinity_seconds = 0;
+  std::uint16_t health_check_port = 0;
 };
 
 Result<bool> is_local(const JsonField& policy) {
@@ -308,6 +355,18 @@ Result<Policies> policies_of(const JsonField& spec) {
   policies.external_local = external;
   policies.affinity_seconds = affinity;
   return policies;
+}
+
+// The labels that make a Service or a slice another's than kube-proxy's; empty: it is kube-proxy's.
+std::string_view why_not_ours(const JsonField& item) {
+  const JsonField labels = item.get("metadata").get("labels");
+  if (!labels.get("service.kubernetes.io/service-proxy-name").absent()) {
+    return "label service.kubernetes.io/service-proxy-name: another proxy's";
+  }
+  if (!labels.get("service.kubernetes.io/headless").absent()) {
+    return "label service.kubernetes.io/headless";
+  }
+  return "";
 }
 
 // An address outside of the cluster that leads to the Service.
@@ -357,11 +416,15 @@ Result<std::string_view> why_skipped(const JsonField& spec, const std::vector<Js
 
 class Parser {
  public:
-  Parser(std::string_view source, const ClusterOptions& options) : source_(source), options_(options) {}
+  Parser(std::string_view source, const ClusterOptions& options)
+      : source_(source), options_(options), here_{options.node, options.zone} {}
 
   Result<ClusterServices> parse(const json& document) {
     SVCB_TAKE(items, list_items(document));
-    // Slices may stand behind the Services that they belong to.
+    // Nodes may stand behind slices, and slices behind the Services that they belong to.
+    for (const JsonField& item : items) {
+      SVCB_CHECK(read_if_surroundings(item));
+    }
     for (const JsonField& item : items) {
       SVCB_CHECK(add_if_slice(item));
     }
@@ -392,6 +455,32 @@ class Parser {
     return kind == wanted && (version == api || version == fmt::format("{}beta1", api));
   }
 
+  // What the cluster has besides Services: this node's zone, and the ranges of ClusterIPs.
+  Status read_if_surroundings(const JsonField& item) {
+    SVCB_TAKE(is_node, is_a(item, "Node", "v1"));
+    const JsonField metadata = item.get("metadata");
+    if (is_node && !here_.node.empty() && here_.zone.empty()) {
+      SVCB_TAKE(name, metadata.get("name").text());
+      SVCB_TAKE(zone, metadata.get("labels").get("topology.kubernetes.io/zone").text());
+      if (name == here_.node) {
+        here_.zone = zone;
+      }
+    }
+    SVCB_TAKE(is_cidr, is_a(item, "ServiceCIDR", "networking.k8s.io/v1"));
+    if (is_cidr) {
+      SVCB_TAKE(cidrs, item.get("spec").get("cidrs").elements());
+      for (const JsonField& field : cidrs) {
+        SVCB_TAKE(text, field.text());
+        const auto range = AddressRange::parse(text);
+        if (!range) {
+          return usage_error("{}: {}", field.where(), range.error().message);
+        }
+        result_.service_cidrs.push_back(range->text());
+      }
+    }
+    return {};
+  }
+
   Status add_if_slice(const JsonField& unnamed) {
     SVCB_TAKE(is_slice, is_a(unnamed, "EndpointSlice", "discovery.k8s.io/v1"));
     if (!is_slice) {
@@ -402,11 +491,16 @@ class Parser {
     const JsonField metadata = item.get("metadata");
     SVCB_TAKE(service, metadata.get("labels").get("kubernetes.io/service-name").text());
     SVCB_TAKE(family, address_type(item.get("addressType")));
-    if (service.empty() || !family) {
+    if (service.empty() || !family || !why_not_ours(item).empty()) {
       return {};
     }
     SVCB_TAKE(ports, slice_ports(item.get("ports")));
-    SVCB_TAKE(endpoints, slice_endpoints(item.get("endpoints"), *family));
+    SVCB_TAKE(endpoints, slice_endpoints(item.get("endpoints"), *family, here_));
+    for (const SliceEndpoint& one : endpoints) {
+      hints_lost_ +=
+          (one.node_hint.given && here_.node.empty()) || (one.zone_hint.given && here_.zone.empty()) ? 1U
+                                                                                                     : 0U;
+    }
     SVCB_TAKE(weight, slice_weight(metadata.get("annotations")));
     SVCB_TAKE(space, metadata.get("namespace").text());
     node_is_known_ =
@@ -425,7 +519,9 @@ class Parser {
     const JsonField item = unnamed.in(fmt::format("{}: Service {}", source_, name));
     const JsonField spec = item.get("spec");
     SVCB_TAKE(ips, cluster_ip_fields(spec));
-    SVCB_TAKE(reason, why_skipped(spec, ips));
+    SVCB_TAKE(unusable, why_skipped(spec, ips));
+    const std::string_view other = why_not_ours(item);
+    const std::string_view reason = other.empty() ? unusable : other;
     if (!reason.empty()) {
       result_.skipped.push_back({name, std::string(reason)});
       return {};
@@ -438,6 +534,7 @@ class Parser {
     }
     SVCB_TAKE(policies, policies_of(spec));
     service.policies = policies;
+    SVCB_CHECK(read_health_check(service, spec));
     SVCB_CHECK(read_externals(service, item));
     SVCB_TAKE(ports, spec.get("ports").elements());
     for (const JsonField& port : ports) {
@@ -451,7 +548,18 @@ class Parser {
     std::vector<Address> addresses;
     std::vector<External> externals;
     Policies policies;
+    std::vector<AddressRange> source_ranges;
   };
+
+  // Of load balancers that ask each node for its own endpoints.
+  static Status read_health_check(ServiceItem& service, const JsonField& spec) {
+    SVCB_TAKE(type, spec.get("type").text());
+    SVCB_TAKE(port, node_port_number(spec.get("healthCheckNodePort")));
+    if (type == "LoadBalancer" && service.policies.external_local) {
+      service.policies.health_check_port = port.value_or(0);
+    }
+    return {};
+  }
 
   Status read_externals(ServiceItem& service, const JsonField& item) {
     SVCB_TAKE(external_ips, item.get("spec").get("externalIPs").elements());
@@ -475,9 +583,13 @@ class Parser {
       }
     }
     SVCB_TAKE(ranges, item.get("spec").get("loadBalancerSourceRanges").elements());
-    if (!ranges.empty() && !ingresses.empty()) {
-      result_.skipped.push_back(
-          {service.name, "loadBalancerSourceRanges: not read, the load balancer is open to all"});
+    for (const JsonField& field : ranges) {
+      SVCB_TAKE(text, field.text());
+      if (const auto range = AddressRange::parse(text)) {
+        service.source_ranges.push_back(*range);
+      } else {
+        result_.skipped.push_back({service.name, "loadBalancerSourceRanges: " + range.error().message});
+      }
     }
     return {};
   }
@@ -502,7 +614,7 @@ class Parser {
     SVCB_TAKE(port_label, port_name(field.get("name")));
     const std::string name = port_label.empty() ? service.name : service.name + ":" + port_label;
     SVCB_TAKE(transport, protocol(field.get("protocol")));
-    if (!transport) {
+    if (transport == Protocol::sctp && !options_.sctp) {
       result_.skipped.push_back({name, "SCTP: only TCP and UDP are measured"});
       return {};
     }
@@ -520,12 +632,20 @@ class Parser {
     }
     frontends.insert(frontends.end(), service.externals.begin(), service.externals.end());
     for (const auto& [kind, address] : frontends) {
-      const PortKey key{port_label, *transport, address.family};
+      const PortKey key{port_label, transport, address.family};
       Service frontend;
       frontend.name = name;
       frontend.kind = kind;
-      frontend.frontend = {address, kind == FrontendKind::node_port ? *node_port : number, *transport};
+      frontend.frontend = {address, kind == FrontendKind::node_port ? *node_port : number, transport};
       frontend.affinity_seconds = service.policies.affinity_seconds;
+      frontend.health_check_port = service.policies.health_check_port;
+      if (kind == FrontendKind::load_balancer) {
+        for (const AddressRange& range : service.source_ranges) {
+          if (range.first.family == address.family) {
+            frontend.source_ranges.push_back(range.text());
+          }
+        }
+      }
       const bool local = kind == FrontendKind::cluster_ip ? service.policies.internal_local
                                                           : service.policies.external_local;
       SVCB_CHECK(fill_endpoints(frontend, service.name, key, local));
@@ -540,8 +660,17 @@ class Parser {
     if (const auto slices = slices_.find(service); slices != slices_.end()) {
       all = endpoints_in(slices->second, key);
     }
-    if (all.size() > options_.max_endpoints) {
-      return too_many(frontend.name, all.size());
+    const auto serve = std::count_if(all.begin(), all.end(), [](const PortEndpoint& one) {
+      return one.source->ready || one.source->terminating;
+    });
+    if (static_cast<std::size_t>(serve) > options_.max_endpoints) {
+      return too_many(frontend.name, static_cast<std::size_t>(serve));
+    }
+    frontend.counted_endpoints = static_cast<std::uint32_t>(all.size());
+    for (const PortEndpoint& one : all) {
+      if (!options_.node.empty() && one.source->node == options_.node) {
+        frontend.own_endpoints.push_back(one.endpoint);
+      }
     }
     frontend.local_only = local && !options_.node.empty();
     local_ += static_cast<std::size_t>(local);
@@ -595,6 +724,13 @@ class Parser {
           "node this is",
           grouped(local_)));
     }
+    if (hints_lost_ != 0) {
+      result_.notes.push_back(
+          fmt::format("topology hints of {} endpoints are not looked at: --node NAME, and --zone NAME or "
+                      "that Node in the "
+                      "file, say where this is",
+                      grouped(hints_lost_)));
+    }
     if (!options_.node.empty() && !node_is_known_) {
       result_.notes.push_back(
           fmt::format("no endpoint of {} is on a node called {}", source_, printable(options_.node)));
@@ -602,6 +738,9 @@ class Parser {
   }
 
   [[nodiscard]] Status require_cluster_ip() const {
+    if (options_.may_be_empty) {
+      return {};
+    }
     const bool any =
         std::any_of(result_.services.begin(), result_.services.end(),
                     [](const Service& service) { return service.kind == FrontendKind::cluster_ip; });
@@ -618,9 +757,11 @@ class Parser {
 
   std::string source_;
   ClusterOptions options_;
+  Here here_;
   std::unordered_map<std::string, std::vector<Slice>> slices_;  // by namespace/service
   std::unordered_map<Frontend, std::string> owners_;            // the service's name
   std::size_t local_ = 0;                                       // frontends with a Local traffic policy
+  std::size_t hints_lost_ = 0;  // endpoints with hints of a kind that says nothing here
   bool node_is_known_ = false;
   ClusterServices result_;
 };

@@ -26,15 +26,21 @@ struct ClusterServices {
   // addresses.
   std::vector<Service> services;
   std::vector<Skipped> skipped;
-  std::vector<std::string> notes;  // sentences for the user: what was read as something else
+  std::vector<std::string> notes;            // sentences for the user: what was read as something else
+  std::vector<std::string> service_cidrs{};  // the file's ServiceCIDRs, "10.96.0.0/12"
 };
 
 struct ClusterOptions {
   std::uint32_t max_endpoints = 512;  // of one frontend; at most SVCB_MAX_ENDPOINTS
   std::string node{};  // which node this is, for Local traffic policies; empty: these are read as Cluster
+  std::string zone{};  // and which zone it is in, for topology hints; empty: as its Node in the file says
+  bool sctp = false;   // ports of SCTP are read too, which nothing measures; else they are skipped
+  bool may_be_empty = false;  // also a file that no frontend is made of is no error
 };
 
-// Reads a List of v1 Services and discovery.k8s.io EndpointSlices; other kinds in it are ignored.
+// Reads a List of v1 Services and Nodes, discovery.k8s.io EndpointSlices and networking.k8s.io
+// ServiceCIDRs; other kinds in it are ignored. Services and slices with the label
+// service.kubernetes.io/service-proxy-name or service.kubernetes.io/headless are not kube-proxy's: skipped.
 //
 // As in Kubernetes, a slice's port belongs to the service's port of the same name and protocol, and its
 // number is where the endpoints listen; of an endpoint's addresses, which are one pod's, the first counts.
@@ -43,11 +49,14 @@ struct ClusterOptions {
 // publishNotReadyAddresses the EndpointSlice controller says ready of all). Where none is ready, those that
 // are terminating and still serving (absent is true). Other terminating ones are Service::terminating.
 //
+// Topology hints, as kube-proxy takes them: where every ready endpoint has hints for nodes and one is for
+// this node, a Cluster traffic policy has those that are for it; else the same of this node's zone.
+//
 // Weights are not in Kubernetes: the annotation svcbench/weight of an EndpointSlice ("1" to "65535") is
 // that of each endpoint in it; 1 without it. Where no slice of a port has one, Service::weights is empty.
 //
 // `source_name` is what errors call the text. Error: usage; any text, however broken or hostile, gives one.
-// At least one ClusterIP frontend is in the result.
+// At least one ClusterIP frontend is in the result, unless it may be empty.
 [[nodiscard]] Result<ClusterServices> parse_cluster(std::string_view json, std::string_view source_name,
                                                     const ClusterOptions& options = {});
 

@@ -15,7 +15,9 @@ namespace svcbench {
 
 std::string_view to_string(Family family) { return family == Family::ipv4 ? "IPv4" : "IPv6"; }
 
-std::string_view to_string(Protocol protocol) { return protocol == Protocol::tcp ? "TCP" : "UDP"; }
+std::string_view to_string(Protocol protocol) {
+  return protocol == Protocol::tcp ? "TCP" : protocol == Protocol::udp ? "UDP" : "SCTP";
+}
 
 std::string_view to_string(FrontendKind kind) {
   switch (kind) {

@@ -314,6 +314,8 @@ Service Workload::changed(const Service& service, std::uint64_t serial) const {
     result.cluster_endpoints = result.endpoints;
   }
   result.weights.clear();
+  result.own_endpoints.clear();
+  result.counted_endpoints = 0;
   return result;
 }
 

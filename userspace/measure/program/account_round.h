@@ -7,7 +7,7 @@
 
 namespace svcbench {
 
-// An empty program and the whole data plane by their own clock, then both again with the kernel's account
+// An empty program and the deepest one (dnat) by their own clock, then both again with the kernel's account
 // on, on one CPU. Error: as ProgramBench::measure(); or the kernel has not counted each packet once.
 Status add_account_round(AccountCheck& check, ProgramBench& bench, Hook hook, Family family,
                          Destination destination);

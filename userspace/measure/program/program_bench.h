@@ -25,7 +25,8 @@ enum class Depth : std::uint8_t {
   rewind,  // and a destination drawn and written into the packet: the instrument's own cost
   bare,    // a destination drawn, and one hash lookup of it: no packet
   lookup,  // rewind, then parse, find the service, choose a backend
-  dnat,    // lookup, then rewrite with checksums: the whole data plane
+  dnat,    // lookup, then rewrite with checksums: a new flow, but for its entry in the flow table and the
+           // way on to the backend's device
 };
 
 inline constexpr Hook all_hooks[] = {Hook::xdp, Hook::tc};

@@ -39,6 +39,9 @@ svcb_wire_backend key_of(std::uint32_t target, const Endpoint& backend, bool wra
   return key;
 }
 
+// Of a volley that leaves in batches: half of a veth's queue, and two batches of 64.
+constexpr std::uint32_t most_under_way = 128;
+
 std::uint64_t accounted(const svcb_wire_counts& counts) {
   return counts.right + counts.wrong_backend + counts.wrong_source + counts.bad_checksum +
          counts.witnessed + counts.refused;
@@ -127,8 +130,11 @@ Result<Arrivals> Wire::send(const Testbed& testbed, const Volley& volley) {
   run.first_open = volley.first_open;
   run.open_flows = volley.open_flows;
   run.gap_ns = volley.gap_ns;
+  run.most_under_way = volley.batch > 1 ? most_under_way : 0;
   set_redirect(testbed, volley.delay_ns);
   std::memset(&skeleton_->bss->counts, 0, sizeof skeleton_->bss->counts);
+  skeleton_->bss->forgone = 0;
+  skeleton_->bss->vain_waits = 0;
   std::memset(histograms_, 0, histograms_bytes);
 
   std::array<std::uint8_t, SVCB_WIRE_FRAME> frame{};

@@ -20,6 +20,14 @@ struct Ipv4Abi {
   static constexpr std::string_view services = "services4";
   static constexpr std::string_view backends = "backends4";
   static std::uint64_t tag(const Frontend& frontend) { return svcb_tag4(&frontend); }
+  static bool precedes(const Backend& a, const Backend& b) { return svcb_precedes4(&a, &b) != 0; }
+  // The cell that is no backend, before a service's terminating ones.
+  static Backend number_cell(std::uint32_t cells) {
+    Backend cell{};
+    cell.address = cells;
+    return cell;
+  }
+  static std::uint32_t number_of_cells(const Backend& cell) { return cell.address; }
   // For tables in user space, which take the low bits. The high bits of a product depend on all bits of its
   // factors, the low ones only on the low ones: so the bytes change places.
   static std::size_t hash(const Frontend& frontend) {
@@ -37,6 +45,14 @@ struct Ipv6Abi {
   static constexpr std::string_view services = "services6";
   static constexpr std::string_view backends = "backends6";
   static std::uint64_t tag(const Frontend& frontend) { return svcb_tag6(&frontend); }
+  static bool precedes(const Backend& a, const Backend& b) { return svcb_precedes6(&a, &b) != 0; }
+  // The cell that is no backend, before a service's terminating ones.
+  static Backend number_cell(std::uint32_t cells) {
+    Backend cell{};
+    cell.address[0] = cells;
+    return cell;
+  }
+  static std::uint32_t number_of_cells(const Backend& cell) { return cell.address[0]; }
   static std::size_t hash(const Frontend& frontend) {
     const std::uint64_t mixed =
         (std::uint64_t{frontend.address[0]} << 32 | frontend.address[1]) * SVCB_MIX_1 +

@@ -6,8 +6,11 @@
 #include <tsl/robin_map.h>
 
 #include <algorithm>
+#include <array>
+#include <cstddef>
 #include <cstdint>
 #include <limits>
+#include <memory_resource>
 #include <numeric>
 #include <span>
 #include <vector>
@@ -34,23 +37,24 @@ class ServiceCells {
   // `maglev`: entries of each service's Maglev table; 0: there are none.
   ServiceCells(const Service& service, std::uint32_t maglev)
       : service_(&service), maglev_(service.endpoints.empty() && service.terminating.empty() ? 0 : maglev) {
-    if (maglev == 0) {
-      for (const std::uint16_t weight : service.weights) {
-        divisor_ = std::gcd(divisor_, unsigned{weight});
-      }
-    }
-    divisor_ = std::max(divisor_, 1U);
     selectable_ = static_cast<std::uint32_t>(service.endpoints.size());
     if (maglev == 0 && !service.weights.empty()) {
-      selectable_ = std::accumulate(service.weights.begin(), service.weights.end(), 0U) / divisor_;
+      for (const std::uint16_t weight : service.weights) {
+        divisor_ = std::gcd(divisor_, unsigned{weight});
+        sum_ += weight;
+      }
+      divisor_ = std::max(divisor_, 1U);
+      selectable_ = 0;
+      for (const std::uint16_t weight : service.weights) {
+        selectable_ += times(weight);
+      }
     }
   }
 
-  // Backends that the word counts. Without a Maglev table each stands as often as its weight says.
+  // Backends that the word counts. Without a Maglev table each stands as often as its weight says; where
+  // that were more than the word can count, as near to it as SVCB_MAX_ENDPOINTS cells allow, once at least.
   [[nodiscard]] std::uint32_t selectable() const { return selectable_; }
-  [[nodiscard]] std::uint32_t count() const {
-    return maglev_ + selectable_ + static_cast<std::uint32_t>(service_->terminating.size());
-  }
+  [[nodiscard]] std::uint32_t count() const { return maglev_ + after_table(); }
   [[nodiscard]] std::uint32_t flags() const {
     std::uint32_t flags = service_->affinity_seconds > 0 ? SVCB_SERVICE_AFFINITY : 0;
     if (service_->kind == FrontendKind::cluster_ip) {
@@ -75,31 +79,67 @@ class ServiceCells {
       for (const Endpoint& endpoint : endpoints) {
         names.push_back(std::hash<Frontend>{}({endpoint.address, endpoint.port, Protocol::tcp}));
       }
-      for (const std::uint32_t chosen : maglev_table(names, service_->weights, maglev_)) {
+      SVCB_TAKE(table, maglev_table(names, service_->weights, maglev_));
+      for (const std::uint32_t chosen : table) {
         SVCB_CHECK(write(index++, to_abi<Abi>(endpoints[chosen])));
       }
     }
     index = first + maglev_;
-    for (std::size_t i = 0; i < endpoints.size(); ++i) {
-      const typename Abi::Backend backend = to_abi<Abi>(endpoints[i]);
-      const unsigned times =
-          maglev_ > 0 || service_->weights.empty() ? 1U : service_->weights[i] / divisor_;
-      for (unsigned time = 0; time < times; ++time) {
-        SVCB_CHECK(write(index++, backend));
-      }
-    }
-    for (std::size_t i = 0; i < service_->terminating.size(); ++i) {
-      typename Abi::Backend backend = to_abi<Abi>(service_->terminating[i]);
-      backend.flags = i + 1 == service_->terminating.size() ? SVCB_BACKEND_LAST : 0;
-      SVCB_CHECK(write(index++, backend));
+    // A change of few endpoints is timed: no memory is asked for.
+    std::array<std::byte, 2048> few{};
+    std::pmr::monotonic_buffer_resource memory(few.data(), few.size());
+    for (const typename Abi::Backend& cell : cells_after_table<Abi>(memory)) {
+      SVCB_CHECK(write(index++, cell));
     }
     return {};
   }
 
  private:
+  [[nodiscard]] std::uint32_t after_table() const {
+    const auto terminating = static_cast<std::uint32_t>(service_->terminating.size());
+    return selectable_ + (terminating == 0 ? 0 : 1 + terminating);
+  }
+
+  [[nodiscard]] std::uint32_t times(std::uint16_t weight) const {
+    if (sum_ / divisor_ <= SVCB_MAX_ENDPOINTS) {
+      return weight / divisor_;
+    }
+    const std::uint64_t spare =
+        SVCB_MAX_ENDPOINTS - std::min<std::uint64_t>(SVCB_MAX_ENDPOINTS, service_->endpoints.size());
+    return std::max(1U, static_cast<std::uint32_t>(weight * spare / sum_));
+  }
+
+  template <typename Abi>
+  [[nodiscard]] std::pmr::vector<typename Abi::Backend> cells_after_table(
+      std::pmr::memory_resource& memory) const {
+    using Backend = typename Abi::Backend;
+    std::pmr::vector<Backend> cells(&memory);
+    cells.reserve(after_table());
+    for (std::size_t i = 0; i < service_->endpoints.size(); ++i) {
+      const bool once = maglev_ > 0 || service_->weights.empty();
+      cells.insert(cells.end(), once ? 1U : times(service_->weights[i]),
+                   to_abi<Abi>(service_->endpoints[i]));
+    }
+    if (!service_->terminating.empty()) {
+      cells.push_back(Abi::number_cell(after_table()));
+      for (const Endpoint& endpoint : service_->terminating) {
+        cells.push_back(to_abi<Abi>(endpoint));
+      }
+    }
+    std::pmr::vector<std::uint16_t> order(cells.size(), &memory);
+    std::iota(order.begin(), order.end(), std::uint16_t{0});
+    std::sort(order.begin(), order.end(),
+              [&cells](std::uint16_t a, std::uint16_t b) { return Abi::precedes(cells[a], cells[b]); });
+    for (std::size_t i = 0; i < cells.size(); ++i) {
+      cells[i].rank = order[i];
+    }
+    return cells;
+  }
+
   const Service* service_;
   std::uint32_t maglev_;
   std::uint32_t divisor_ = 0;
+  std::uint64_t sum_ = 0;  // of the weights
   std::uint32_t selectable_ = 0;
 };
 
@@ -154,10 +194,7 @@ class FamilyMaps {
     if (known == held_.end()) {
       return failure("eBPF: {} is not in {}", service.frontend.text(), services_.name());
     }
-    SVCB_TAKE(range, write_range(service, grace));
-    SVCB_CHECK(write_affinity(key, service));
-    const svcb_service value = word_of(key, service, range);
-    SVCB_CHECK(services_.update(&key, &value, BPF_EXIST));
+    SVCB_TAKE(range, write_service(key, service, BPF_EXIST, grace));
     ranges_.retire(known->second);
     known.value() = range;
     return {};
@@ -165,13 +202,7 @@ class FamilyMaps {
 
   Status add(const Service& service, GracePeriod& grace) {
     const auto key = to_abi<Abi>(service.frontend);
-    SVCB_TAKE(range, write_range(service, grace));
-    SVCB_CHECK(write_affinity(key, service));
-    const svcb_service value = word_of(key, service, range);
-    if (auto status = services_.update(&key, &value, BPF_NOEXIST); !status) {
-      ranges_.retire(range);
-      return status;
-    }
+    SVCB_TAKE(range, write_service(key, service, BPF_NOEXIST, grace));
     held_.emplace(key, range);
     return {};
   }
@@ -325,14 +356,36 @@ class FamilyMaps {
     return *range;
   }
 
+  // A range of its own. Where it cannot be filled it is given back, which needs no grace period: no program
+  // knows of it, but the allocator has no other way.
   Result<Range> write_range(const Service& service, GracePeriod& grace) {
     SVCB_TAKE(range, fresh_range(service, grace));
-    SVCB_CHECK(
+    const Status written =
         ServiceCells(service, maglev_)
             .template each<Abi>(range.first, [this](std::uint32_t index, const Backend& backend) -> Status {
               std::memcpy(memory_.at(index), &backend, sizeof(backend));
               return {};
-            }));
+            });
+    if (!written) {
+      ranges_.retire(range);
+      return tl::unexpected(written.error());
+    }
+    return range;
+  }
+
+  // The service in the maps, in a range of its own: the caller's, once this has succeeded.
+  Result<Range> write_service(const Key& key, const Service& service, std::uint64_t flags,
+                              GracePeriod& grace) {
+    SVCB_TAKE(range, write_range(service, grace));
+    Status written = write_affinity(key, service);
+    if (written) {
+      const svcb_service value = word_of(key, service, range);
+      written = services_.update(&key, &value, flags);
+    }
+    if (!written) {
+      ranges_.retire(range);
+      return tl::unexpected(written.error());
+    }
     return range;
   }
 
@@ -442,11 +495,12 @@ class FamilyMaps {
     if (times.size() < count) {
       service.weights = std::move(times);
     }
-    for (bool more = (flags & SVCB_SERVICE_TERMINATING) != 0; more;) {
-      SVCB_TAKE(backend,
-                backend_at(first + count + static_cast<std::uint32_t>(service.terminating.size())));
-      service.terminating.push_back(from_abi<Abi>(backend));
-      more = (backend.flags & SVCB_BACKEND_LAST) == 0;
+    if ((flags & SVCB_SERVICE_TERMINATING) != 0) {
+      SVCB_TAKE(number, backend_at(first + count));
+      for (std::uint32_t i = count + 1; i < Abi::number_of_cells(number); ++i) {
+        SVCB_TAKE(backend, backend_at(first + i));
+        service.terminating.push_back(from_abi<Abi>(backend));
+      }
     }
     if ((flags & SVCB_SERVICE_AFFINITY) != 0) {
       std::uint32_t ticks = 0;

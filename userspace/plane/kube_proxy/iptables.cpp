@@ -111,8 +111,8 @@ Result<std::unique_ptr<DataPlane>> make(const Flavour& flavour, const PlaneSite&
 
 KubeProxyIptables::KubeProxyIptables(IptablesBackend backend, const PlaneSite& site)
     : backend_(std::move(backend)),
-      tables_{Table{kube_proxy::IptablesRules(Family::ipv4, site.cluster_cidr.ipv4)},
-              Table{kube_proxy::IptablesRules(Family::ipv6, site.cluster_cidr.ipv6)}} {}
+      tables_{Table{kube_proxy::IptablesRules(Family::ipv4, site)},
+              Table{kube_proxy::IptablesRules(Family::ipv6, site)}} {}
 
 KubeProxyIptables::~KubeProxyIptables() {
   const auto empty = memfd_of("empty-tables", empty_tables);

@@ -26,6 +26,7 @@ struct Rule {
   std::string_view target, to, recent, seconds;
   bool checks_recent = false;
   bool sets_recent = false;
+  bool counts = false;
   bool not_source = false;
   bool not_destination = false;
 };
@@ -96,6 +97,9 @@ Result<Rule> parse_rule(std::string_view line) {
       take_word(rest);
     } else if (word == "--rcheck") {
       rule.checks_recent = true;
+    } else if (word == "--nfacct-name") {
+      rule.counts = true;
+      take_word(rest);
     } else if (word == "--set") {
       rule.sets_recent = true;
     } else if (word != "--random-fully" && word != "--reap" && word != "--rsource") {
@@ -132,8 +136,10 @@ Result<SavedTable> parse_table(std::string_view text) {
 }
 
 Result<Protocol> parse_protocol(std::string_view text) {
-  if (text == "tcp" || text == "udp") {
-    return text == "tcp" ? Protocol::tcp : Protocol::udp;
+  for (const Protocol protocol : {Protocol::tcp, Protocol::udp, Protocol::sctp}) {
+    if (text == lower_case(protocol)) {
+      return protocol;
+    }
   }
   return failure("the kernel holds a rule for the protocol '{}', which svcbench did not write",
                  printable(text));
@@ -193,9 +199,8 @@ class Reader {
                                                        {" loadbalancer IP", FrontendKind::load_balancer}}};
     const auto& rules = nat_->of("KUBE-SERVICES");
     for (const Rule& rule : rules) {
-      const bool is_last = &rule == &rules.back();
-      if (is_last && rule.local == "LOCAL" && rule.target == "KUBE-NODEPORTS") {
-        return {};
+      if (rule.target == "KUBE-NODEPORTS") {  // one for all local addresses, or one for each
+        return only_node_ports_from(rules, rule);
       }
       SVCB_TAKE(service, portal_service(rule, tails, family_));
       if (rule.destination.empty()) {
@@ -208,9 +213,21 @@ class Reader {
     return failure("KUBE-SERVICES does not end with the jump to KUBE-NODEPORTS");
   }
 
+  static Status only_node_ports_from(const std::vector<Rule>& rules, const Rule& first) {
+    for (const Rule* rule = &first; rule != rules.data() + rules.size(); ++rule) {
+      if (rule->target != "KUBE-NODEPORTS" || (rule->local != "LOCAL" && rule->destination.empty())) {
+        return failure("KUBE-SERVICES does not end with the jumps to KUBE-NODEPORTS");
+      }
+    }
+    return {};
+  }
+
   Status node_ports() {
     static constexpr std::array<CommentTail, 1> tails{{{"", FrontendKind::node_port}}};
     for (const Rule& rule : nat_->of("KUBE-NODEPORTS")) {
+      if (rule.counts && rule.destination == "127.0.0.0/8") {
+        continue;  // of the same NodePort as the next rule
+      }
       SVCB_TAKE(service, portal_service(rule, tails, family_));
       if (!rule.destination.empty()) {
         return failure("KUBE-NODEPORTS has a rule for an address, {}", service.frontend.text());
@@ -230,14 +247,25 @@ class Reader {
     return read_policy(rule.target, service, service.endpoints);
   }
 
-  // All other frontends: KUBE-EXT-x.
+  // All other frontends: KUBE-EXT-x; a load balancer's maybe by way of KUBE-FW-x, of whose sources nothing
+  // is read.
   Status external(const Rule& rule, Service& service) const {
-    if (rule.target != service_chain("KUBE-EXT-", service)) {
+    const std::string external_chain = service_chain("KUBE-EXT-", service);
+    if (service.kind == FrontendKind::load_balancer && rule.target == service_chain("KUBE-FW-", service)) {
+      const auto& sources = nat_->of(rule.target);
+      const auto leads_on = [&](const Rule& one) {
+        return one.target == external_chain && !one.source.empty();
+      };
+      if (sources.size() < 2 || !std::all_of(sources.begin(), sources.end() - 1, leads_on) ||
+          !sources.back().target.empty()) {
+        return failure("{} does not lead sources to {} as kube-proxy has it", rule.target, external_chain);
+      }
+    } else if (rule.target != external_chain) {
       return not_its_chain(rule, service);
     }
     const std::string cluster_chain = service_chain("KUBE-SVC-", service);
     const std::string local_chain = service_chain("KUBE-SVL-", service);
-    const auto& rules = nat_->of(rule.target);
+    const auto& rules = nat_->of(external_chain);
     if (rules.size() == 2 && rules[0].target == mark_chain && rules[1].target == cluster_chain &&
         matches_all(rules[0]) && matches_all(rules[1])) {
       return read_policy(cluster_chain, service, service.endpoints);
@@ -251,7 +279,7 @@ class Reader {
                           rules[2].target == cluster_chain && rules[2].local_source == "LOCAL" &&
                           (!leads_on || (rules[3].target == local_chain && matches_all(rules[3])));
     if (!is_local) {
-      return failure("{} does not lead to {} or {} as kube-proxy has it", rule.target, cluster_chain,
+      return failure("{} does not lead to {} or {} as kube-proxy has it", external_chain, cluster_chain,
                      local_chain);
     }
     service.local_only = true;

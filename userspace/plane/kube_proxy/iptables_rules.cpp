@@ -21,8 +21,8 @@ constexpr std::string_view filter_head =
     ":KUBE-FORWARD - [0:0]\n"
     ":KUBE-NODEPORTS - [0:0]\n"
     ":KUBE-PROXY-FIREWALL - [0:0]\n";
+constexpr std::string_view kubelet_firewall = ":KUBE-FIREWALL - [0:0]\n";
 constexpr std::string_view filter_tail =
-    "-A KUBE-FORWARD -m conntrack --ctstate INVALID -j DROP\n"
     "-A KUBE-FORWARD -m comment --comment \"kubernetes forwarding rules\" -m mark --mark 0x4000/0x4000 "
     "-j ACCEPT\n"
     "-A KUBE-FORWARD -m comment --comment \"kubernetes forwarding conntrack rule\" -m conntrack --ctstate "
@@ -40,11 +40,9 @@ constexpr std::string_view nat_base =
     "-A KUBE-POSTROUTING -m comment --comment \"kubernetes service traffic requiring SNAT\" -j MASQUERADE "
     "--random-fully\n"
     "-A KUBE-MARK-MASQ -j MARK --or-mark 0x4000\n";
-// NodePorts on ::1 never work, and kube-proxy says so in the rule.
 constexpr std::string_view node_ports_jump =
     "-A KUBE-SERVICES -m comment --comment \"kubernetes service nodeports; NOTE: this must be the last "
-    "rule "
-    "in this chain\" -m addrtype --dst-type LOCAL ";
+    "rule in this chain\" ";
 
 // The longest name whose longest comment ("masquerade LOCAL traffic for NAME external destinations") still
 // fits into the 255 bytes that the kernel's comment match holds.
@@ -127,6 +125,8 @@ std::string jumps_input() {
       {"INPUT", "KUBE-PROXY-FIREWALL", firewall, true},
       {"OUTPUT", "KUBE-PROXY-FIREWALL", firewall, true},
       {"FORWARD", "KUBE-PROXY-FIREWALL", firewall, true},
+      {"INPUT", "KUBE-FIREWALL", "", false},
+      {"OUTPUT", "KUBE-FIREWALL", "", false},
   }};
   static constexpr std::array<Jump, nat_jumps> nat{{
       {"OUTPUT", "KUBE-SERVICES", portals, false},
@@ -136,12 +136,15 @@ std::string jumps_input() {
   RuleText text(4096);
   const auto write = [&](std::span<const Jump> jumps) {
     for (const Jump& jump : jumps) {
-      text << "-I " << jump.from << (jump.new_flows_only ? " -m conntrack --ctstate NEW" : "")
-           << " -m comment --comment \"" << jump.comment << "\" -j " << jump.to << "\n";
+      text << "-I " << jump.from << (jump.new_flows_only ? " -m conntrack --ctstate NEW" : "");
+      if (!jump.comment.empty()) {
+        text << " -m comment --comment \"" << jump.comment << "\"";
+      }
+      text << " -j " << jump.to << "\n";
     }
     text << "COMMIT\n";
   };
-  text << filter_head;
+  text << filter_head << kubelet_firewall;
   write(filter);
   text << nat_head;
   write(nat);
@@ -150,8 +153,18 @@ std::string jumps_input() {
 
 std::string probability_text(std::size_t n) { return fmt::format("{:.10f}", 1.0 / static_cast<double>(n)); }
 
+IptablesRules::IptablesRules(Family family, PlaneSite site)
+    : family_(family),
+      site_(std::move(site)),
+      node_ports_(node_port_places(site_, family, NodePortDefault::everywhere)) {}
+
+// kube-proxy lets 127.0.0.1 be routed for the sake of NodePorts there, and this keeps others from it.
+bool IptablesRules::guards_localhost() const {
+  return family_ == Family::ipv4 && site_.kube_proxy.localhost_node_ports && node_ports_.localhost;
+}
+
 Status IptablesRules::replace(std::span<const Service> services) {
-  IptablesRules fresh(family_, cluster_cidr_);
+  IptablesRules fresh(family_, site_);
   for (const Service& service : services) {
     if (service.frontend.address.family == family_) {
       SVCB_CHECK(fresh.add(service));
@@ -288,6 +301,7 @@ void IptablesRules::remove(std::list<Entry>::iterator entry) {
     return;
   }
   endpoints_ -= port.endpoints.size();
+  known_ -= port.known;
   std::erase(changed_, &port);
   ports_.erase(port_key(port.names));
 }
@@ -299,6 +313,9 @@ void IptablesRules::chains_go(const Port& port) {
 
 // After it: these are needed.
 void IptablesRules::chains_come(Port& port) {
+  known_ -= port.known;
+  port.known = port.traffic.known();
+  known_ += port.known;
   std::vector<Endpoint> endpoints = port.traffic.reachable();
   if (endpoints != port.endpoints) {
     endpoints_ += endpoints.size();
@@ -330,6 +347,9 @@ void IptablesRules::each_chain(const Port& port, Visit visit) {
   if (port.traffic.uses_external()) {
     visit(chain_name("KUBE-EXT-", port.id));
   }
+  if (port.uses_firewall()) {
+    visit(chain_name("KUBE-FW-", port.id));
+  }
   if (port.traffic.uses_cluster()) {
     visit(chain_name("KUBE-SVC-", port.id));
   }
@@ -355,6 +375,9 @@ std::string IptablesRules::restore_input(Sync sync) const {
       const Port& port = *entry.port;
       if (port.traffic.uses_external()) {
         text << ":KUBE-EXT-" << port.id << chain_tail;
+      }
+      if (port.uses_firewall()) {
+        text << ":KUBE-FW-" << port.id << chain_tail;
       }
       if (port.traffic.uses_cluster()) {
         text << ":KUBE-SVC-" << port.id << chain_tail;
@@ -383,9 +406,25 @@ std::string IptablesRules::restore_input(Sync sync) const {
   for (const std::string& chain : gone_) {
     text << "-X " << chain << "\n";
   }
-  text << node_ports_jump << (family_ == Family::ipv6 ? "! -d ::1/128 " : "") << "-j KUBE-NODEPORTS\n"
-       << "COMMIT\n";
+  write_node_ports_jumps(text);
+  text << "COMMIT\n";
   return text.take();
+}
+
+// NodePorts on ::1 never work, and those on 127.0.0.0/8 only where they are to: kube-proxy says so here.
+void IptablesRules::write_node_ports_jumps(RuleText& text) const {
+  const bool ipv6 = family_ == Family::ipv6;
+  if (node_ports_.everywhere) {
+    text << node_ports_jump << "-m addrtype --dst-type LOCAL "
+         << (ipv6                                    ? "! -d ::1/128 "
+             : site_.kube_proxy.localhost_node_ports ? ""
+                                                     : "! -d 127.0.0.0/8 ")
+         << "-j KUBE-NODEPORTS\n";
+    return;
+  }
+  for (const Address& address : node_ports_.addresses) {
+    text << node_ports_jump << "-d " << address << " -j KUBE-NODEPORTS\n";
+  }
 }
 
 void IptablesRules::synced() {
@@ -399,8 +438,11 @@ void IptablesRules::synced() {
 
 RuleCounts IptablesRules::counts() const {
   RuleCounts counts{entries_.size(), nat_base_rules, filter_base_rules};
+  counts.nat += (node_ports_.everywhere ? 1 : node_ports_.addresses.size()) - 1;
+  counts.filter -= guards_localhost() ? 0 : 1;
   for (const Entry& entry : entries_) {
     counts.filter += is_served(entry) ? 0 : 1;
+    counts.nat += counts_localhost(entry) ? 1 : 0;
   }
   for (const auto& [key, port] : ports_) {
     const PortTraffic& traffic = port.traffic;
@@ -410,6 +452,13 @@ RuleCounts IptablesRules::counts() const {
       // Portals; in KUBE-EXT the mark, or the three rules for what the node and its pods send; the jump on.
       counts.nat += traffic.externals + (traffic.external_local ? 3 : 1) + (traffic.has_external() ? 1 : 0);
     }
+    if (port.uses_firewall()) {
+      // A rule a source, and one that says what becomes of others; in the filter table one an address.
+      const std::size_t own = allows_node(traffic.source_ranges, site_.node_addresses, family_) ? 1 : 0;
+      counts.nat += traffic.source_ranges.size() + own * traffic.balancers + 1;
+      counts.filter += traffic.balancers;
+    }
+    counts.filter += traffic.health_check_port != 0 ? 1 : 0;
     // Jumps to endpoints: with affinity, for clients that were seen and for others. Two rules in KUBE-SEP.
     const std::size_t jumps = (traffic.uses_cluster() ? traffic.cluster.size() : 0) +
                               (traffic.uses_local() ? traffic.local.size() : 0);
@@ -425,25 +474,58 @@ bool IptablesRules::has_affinity() const {
 
 void IptablesRules::write_filter(RuleText& text) const {
   text << filter_head;
-  for (const Entry& entry : entries_) {
-    if (is_served(entry)) {
-      continue;
-    }
-    const auto& [frontend, kind, port] = entry;
-    const bool elsewhere = port->traffic.has_endpoints();
-    text << (kind == FrontendKind::cluster_ip ? "-A KUBE-SERVICES" : "-A KUBE-EXTERNAL-SERVICES")
-         << " -m comment --comment \"" << port->names.name
-         << (elsewhere ? " has no local endpoints\" " : " has no endpoints\" ");
-    if (kind == FrontendKind::node_port) {
-      text << "-m addrtype --dst-type LOCAL ";
-      write_protocol(text, frontend.protocol);
-      text << " --dport " << unsigned{frontend.port};
-    } else {
-      write_match(text, frontend);
-    }
-    text << (elsewhere ? " -j DROP\n" : " -j REJECT\n");
+  if (guards_localhost()) {
+    text << kubelet_firewall;
   }
-  text << filter_tail;
+  for (const Entry& entry : entries_) {
+    write_filter_rules(text, entry);
+  }
+  if (guards_localhost()) {
+    text << "-A KUBE-FIREWALL -m comment --comment \"block incoming localnet connections\" -d 127.0.0.0/8 "
+            "! -s "
+            "127.0.0.0/8 -m conntrack ! --ctstate RELATED,ESTABLISHED,DNAT -j DROP\n";
+  }
+  text << "-A KUBE-FORWARD -m conntrack --ctstate INVALID "
+       << (site_.kube_proxy.nfacct ? "-m nfacct --nfacct-name ct_state_invalid_dropped_pkts " : "")
+       << "-j DROP\n"
+       << filter_tail;
+}
+
+void IptablesRules::write_filter_rules(RuleText& text, const Entry& entry) const {
+  const auto& [frontend, kind, port] = entry;
+  const PortTraffic& traffic = port->traffic;
+  if (port->leader() == &entry && traffic.health_check_port != 0) {
+    text << "-A KUBE-NODEPORTS -m comment --comment \"" << port->names.name
+         << " health check node port\" -m tcp -p tcp --dport " << unsigned{traffic.health_check_port}
+         << " -j ACCEPT\n";
+  }
+  if (kind == FrontendKind::load_balancer && port->uses_firewall()) {
+    text << "-A KUBE-PROXY-FIREWALL -m comment --comment \"" << port->names.name
+         << " traffic not accepted by KUBE-FW-" << port->id << "\" ";
+    write_match(text, frontend);
+    text << " -j DROP\n";
+  }
+  if (is_served(entry)) {
+    return;
+  }
+  const bool elsewhere = traffic.has_endpoints();
+  text << (kind == FrontendKind::cluster_ip ? "-A KUBE-SERVICES" : "-A KUBE-EXTERNAL-SERVICES")
+       << " -m comment --comment \"" << port->names.name
+       << (elsewhere ? " has no local endpoints\" " : " has no endpoints\" ");
+  if (kind == FrontendKind::node_port) {
+    text << "-m addrtype --dst-type LOCAL ";
+    write_protocol(text, frontend.protocol);
+    text << " --dport " << unsigned{frontend.port};
+  } else {
+    write_match(text, frontend);
+  }
+  text << (elsewhere ? " -j DROP\n" : " -j REJECT\n");
+}
+
+// Whether packets to a NodePort at 127.0.0.1 are counted by a rule of their own.
+bool IptablesRules::counts_localhost(const Entry& entry) const {
+  return entry.kind == FrontendKind::node_port && entry.port->traffic.has_endpoints() &&
+         site_.kube_proxy.nfacct && guards_localhost();
 }
 
 void IptablesRules::write_portal(RuleText& text, const Entry& entry) const {
@@ -453,19 +535,27 @@ void IptablesRules::write_portal(RuleText& text, const Entry& entry) const {
   if (!(is_internal ? traffic.has_internal() : traffic.has_endpoints())) {
     return;
   }
-  if (kind == FrontendKind::node_port) {
+  const auto write_node_port = [&](std::string_view destination, std::string_view counter) {
     text << "-A KUBE-NODEPORTS -m comment --comment " << port->names.name << " ";
     write_protocol(text, frontend.protocol);
-    text << " --dport " << unsigned{frontend.port};
+    text << destination << " --dport " << unsigned{frontend.port} << counter;
+  };
+  if (kind == FrontendKind::node_port) {
+    if (counts_localhost(entry)) {
+      write_node_port(" -d 127.0.0.0/8", " -m nfacct --nfacct-name localhost_nps_accepted_pkts");
+      text << " -j KUBE-EXT-" << port->id << "\n";
+    }
+    write_node_port("", "");
   } else {
     text << "-A KUBE-SERVICES -m comment --comment \"" << port->names.name << " " << words_for(kind)
          << "\" ";
     write_match(text, frontend);
   }
   text << " -j "
-       << (!is_internal             ? "KUBE-EXT-"
-           : traffic.internal_local ? "KUBE-SVL-"
-                                    : "KUBE-SVC-")
+       << (kind == FrontendKind::load_balancer && port->uses_firewall() ? "KUBE-FW-"
+           : !is_internal                                               ? "KUBE-EXT-"
+           : traffic.internal_local                                     ? "KUBE-SVL-"
+                                                                        : "KUBE-SVC-")
        << port->id << "\n";
 }
 
@@ -476,10 +566,13 @@ void IptablesRules::write_port(RuleText& text, const Port& port, Probabilities& 
     text << (traffic.internal_local ? "-A KUBE-SVL-" : "-A KUBE-SVC-") << port.id
          << " -m comment --comment \"" << name << " cluster IP\" ";
     write_match(text, port.cluster_ip->frontend);
-    text << " ! -s " << cluster_cidr_ << " -j KUBE-MARK-MASQ\n";
+    text << " ! -s " << site_.cluster_cidr.of(family_) << " -j KUBE-MARK-MASQ\n";
   }
   if (traffic.uses_external()) {
     write_external(text, port);
+  }
+  if (port.uses_firewall()) {
+    write_firewall(text, port);
   }
   if (traffic.uses_cluster()) {
     write_policy(text, port, "KUBE-SVC-", traffic.cluster, probabilities);
@@ -516,7 +609,7 @@ void IptablesRules::write_external(RuleText& text, const Port& port) const {
   if (port.traffic.external_local) {
     // What this node and its pods send is not bound by the policy.
     write_head("pod");
-    text << "-s " << cluster_cidr_ << " -j KUBE-SVC-" << port.id << "\n";
+    text << "-s " << site_.cluster_cidr.of(family_) << " -j KUBE-SVC-" << port.id << "\n";
     write_head("masquerade LOCAL");
     text << "-m addrtype --src-type LOCAL -j KUBE-MARK-MASQ\n";
     write_head("route LOCAL");
@@ -529,6 +622,25 @@ void IptablesRules::write_external(RuleText& text, const Port& port) const {
     text << "-A KUBE-EXT-" << port.id << " -j " << (port.traffic.external_local ? "KUBE-SVL-" : "KUBE-SVC-")
          << port.id << "\n";
   }
+}
+
+void IptablesRules::write_firewall(RuleText& text, const Port& port) const {
+  const auto write_source = [&](const auto& source) {
+    text << "-A KUBE-FW-" << port.id << " -m comment --comment \"" << port.names.name
+         << " loadbalancer IP\" -s " << source << " -j KUBE-EXT-" << port.id << "\n";
+  };
+  const auto& ranges = port.traffic.source_ranges;
+  std::for_each(ranges.begin(), ranges.end(), write_source);
+  if (allows_node(ranges, site_.node_addresses, family_)) {
+    for (const Entry* entry : port.addresses) {
+      if (entry->kind == FrontendKind::load_balancer) {
+        write_source(entry->frontend.address);
+      }
+    }
+  }
+  // Matches everything, and does nothing: for whoever reads the rules.
+  text << "-A KUBE-FW-" << port.id << " -m comment --comment \"other traffic to " << port.names.name
+       << " will be dropped by KUBE-PROXY-FIREWALL\"\n";
 }
 
 // The jumps to endpoints in KUBE-SVC or KUBE-SVL.

@@ -3,8 +3,11 @@
 // Sources: kubernetes pkg/proxy/iptables (1.28 and later), and what it writes for its own test clusters.
 //
 //   KUBE-SERVICES:  a ClusterIP's match -> KUBE-SVC-x, or KUBE-SVL-x where its traffic policy is Local; an
-//                   external IP's or a load balancer's -> KUBE-EXT-x; last, local addresses ->
-//                   KUBE-NODEPORTS
+//                   external IP's or a load balancer's -> KUBE-EXT-x, or where that is for some sources
+//                   only
+//                   -> KUBE-FW-x; last, local addresses -> KUBE-NODEPORTS
+//   KUBE-FW-x:      from each of these sources -> KUBE-EXT-x. What falls through is dropped in the filter
+//                   table's KUBE-PROXY-FIREWALL
 //   KUBE-NODEPORTS: a NodePort's match -> KUBE-EXT-x
 //   KUBE-EXT-x:     policy Cluster: mark for masquerade -> KUBE-SVC-x. Local: what pods send -> KUBE-SVC-x;
 //                   what the node sends: mark -> KUBE-SVC-x; all other -> KUBE-SVL-x, where there is one
@@ -14,19 +17,18 @@
 //   KUBE-SVL-x:     the same for the endpoints of this node
 //   KUBE-SEP-y:     mark what comes from the endpoint itself; DNAT (and with affinity, remember the client)
 //   filter table:   for frontends that lead nowhere REJECT, or DROP where only other nodes have endpoints
-//                   (ClusterIPs in KUBE-SERVICES, others in KUBE-EXTERNAL-SERVICES); three rules of
-//                   KUBE-FORWARD
+//                   (ClusterIPs in KUBE-SERVICES, others in KUBE-EXTERNAL-SERVICES); health check node
+//                   ports in KUBE-NODEPORTS; three rules of KUBE-FORWARD; of IPv4, where NodePorts are at
+//                   127.0.0.1 too, one of KUBE-FIREWALL, which kubelet writes as well
 //
 // Where this is not kube-proxy:
 // - The order in KUBE-SERVICES. kube-proxy's is that of a Go map, another one at every sync. A new flow's
 //   cost is its service's place, so a benchmark of the first and the last service must know it: here the
 //   order is that of the services as they were given, a changed service keeps its place, and an added one
 //   goes to the end.
-// - Endpoints stay in the order given, where kube-proxy sorts them by their text.
 // - Chains that went away are known, and deleted in the restore that makes them go. kube-proxy finds them
 //   by an iptables-save of the nat table, at every sync; above 1,000 endpoints at one sync in 30 s only,
 //   and until then leaves them unused. Neither that save nor its cost is here.
-// - The rule of KUBE-FIREWALL, which kubelet writes too, is left out: the filter table's base is 3 rules.
 #pragma once
 
 #include <cstddef>
@@ -40,20 +42,24 @@
 #include <vector>
 
 #include "plane/iptables_text.h"
+#include "plane/kube_proxy/node_ports.h"
 #include "plane/kube_proxy/port_traffic.h"
+#include "plane/site.h"
 #include "svcbench/plane.h"
 
 namespace svcbench::kube_proxy {
 
-// Above so many endpoints kube-proxy leaves the names out of the rules of KUBE-SEP chains and of the jumps
-// to them.
+// Above so many endpoints, ready or not, kube-proxy leaves the names out of the rules of KUBE-SEP chains
+// and of the jumps to them.
 constexpr std::size_t large_cluster_endpoints = 1000;
 
 // Rules that do not stem from services. The jumps from the kernel's chains are made apart from the sync.
+// Those of IPv4 where NodePorts are at all addresses; else there is a jump to them for each address, and no
+// rule of KUBE-FIREWALL, which IPv6 never has.
 constexpr std::size_t nat_base_rules = 5;     // KUBE-POSTROUTING 3, KUBE-MARK-MASQ 1, the NodePorts' jump
-constexpr std::size_t filter_base_rules = 3;  // KUBE-FORWARD
+constexpr std::size_t filter_base_rules = 4;  // KUBE-FORWARD 3, KUBE-FIREWALL 1
 constexpr std::size_t nat_jumps = 3;          // PREROUTING, OUTPUT, POSTROUTING
-constexpr std::size_t filter_jumps = 9;
+constexpr std::size_t filter_jumps = 11;
 
 // Creates the chains that the kernel's chains lead to, and the jumps there, before all else that is in
 // them. For a namespace that has neither: they would be there twice.
@@ -76,8 +82,7 @@ struct RuleCounts {
 // thus its endpoints. Whatever changes the endpoints of one changes them for all.
 class IptablesRules {
  public:
-  IptablesRules(Family family, std::string cluster_cidr)
-      : family_(family), cluster_cidr_(std::move(cluster_cidr)) {}
+  IptablesRules(Family family, PlaneSite site);
   IptablesRules(const IptablesRules&) = delete;
   IptablesRules& operator=(const IptablesRules&) = delete;
   IptablesRules(IptablesRules&&) = default;
@@ -105,7 +110,7 @@ class IptablesRules {
   [[nodiscard]] RuleCounts counts() const;
   // Whether some service has session affinity, which needs the kernel's match `recent`.
   [[nodiscard]] bool has_affinity() const;
-  [[nodiscard]] bool large_cluster() const { return endpoints_ > large_cluster_endpoints; }
+  [[nodiscard]] bool large_cluster() const { return known_ > large_cluster_endpoints; }
 
  private:
   class Probabilities;
@@ -125,8 +130,11 @@ class IptablesRules {
     PortTraffic traffic;
     std::vector<Endpoint> endpoints;    // that some packet gets to
     std::vector<ChainId> endpoint_ids;  // of each
+    std::size_t known = 0;              // endpoints that are counted of it
     bool changed = false;               // since the last sync
 
+    // Whether what comes to its load balancer's addresses is looked at for its source.
+    [[nodiscard]] bool uses_firewall() const { return traffic.has_endpoints() && traffic.has_firewall(); }
     // Its chains are written with the rule of this one. Null: it has no frontend.
     [[nodiscard]] const Entry* leader() const {
       const Entry* first = cluster_ip != nullptr ? cluster_ip : node_port;
@@ -145,6 +153,11 @@ class IptablesRules {
   [[nodiscard]] static bool is_served(const Entry& entry);
 
   void write_filter(RuleText& text) const;
+  void write_filter_rules(RuleText& text, const Entry& entry) const;
+  void write_firewall(RuleText& text, const Port& port) const;
+  void write_node_ports_jumps(RuleText& text) const;
+  [[nodiscard]] bool counts_localhost(const Entry& entry) const;
+  [[nodiscard]] bool guards_localhost() const;  // by the rule of KUBE-FIREWALL
   void write_portal(RuleText& text, const Entry& entry) const;
   void write_port(RuleText& text, const Port& port, Probabilities& probabilities) const;
   void write_external(RuleText& text, const Port& port) const;
@@ -153,11 +166,13 @@ class IptablesRules {
   [[nodiscard]] std::size_t expected_size(bool whole) const;
 
   Family family_;
-  std::string cluster_cidr_;
+  PlaneSite site_;
+  NodePortPlaces node_ports_;
   std::list<Entry> entries_;  // in the order of KUBE-SERVICES
   std::unordered_map<Frontend, std::list<Entry>::iterator> by_frontend_;
   std::unordered_map<std::string, Port> ports_;  // by protocol and name
-  std::size_t endpoints_ = 0;                    // of all ports
+  std::size_t endpoints_ = 0;                    // that chains are for, of all ports
+  std::size_t known_ = 0;                        // and that are counted of them
   std::vector<Port*> changed_;
   std::set<std::string> gone_;  // chains that the kernel may have, and that no port has any more
   bool all_changed_ = true;     // the kernel was told of nothing yet

@@ -223,6 +223,9 @@ bool KubeProxyIpvs::is_wanted(const Frontend& virtual_server) const {
 
 Status KubeProxyIpvs::replace_services(std::span<const Service> services) {
   services_.assign(services.begin(), services.end());
+  for (Service& service : services_) {
+    service.terminating.clear();  // nothing that ends is told the kernel anew
+  }
   position_.clear();
   users_.clear();
   members_ = {};
@@ -251,7 +254,7 @@ Status KubeProxyIpvs::replace_services(std::span<const Service> services) {
 // Counts what the service has in sets; `changed`, if any, gets the members that come (`by` 1) or go (-1).
 void KubeProxyIpvs::count_members(const Service& service, int by, std::vector<IpsetMember>* changed) {
   const std::size_t family = index_of(service.frontend.address.family);
-  for (IpsetMember& entry : ipset_entries(service, site_.endpoints_are_here)) {
+  for (IpsetMember& entry : ipset_entries(service, site_)) {
     bool differs = true;
     if (entry.set == cluster_ip_set) {
       cluster_ips_[family] += static_cast<std::size_t>(by);
@@ -296,7 +299,7 @@ KubeProxyIpvs::SetContents KubeProxyIpvs::contents(Family family) const {
     if (service.frontend.address.family != family) {
       continue;
     }
-    for (IpsetMember& entry : ipset_entries(service, site_.endpoints_are_here)) {
+    for (IpsetMember& entry : ipset_entries(service, site_)) {
       sets[entry.set].insert(std::move(entry.member));
     }
     if (kind_of(service) != FrontendKind::node_port) {
@@ -324,19 +327,24 @@ Status KubeProxyIpvs::apply(const Change& change) {
     case Operation::change_endpoints: {
       Service& service = services_[entry->second];
       staged.before = real_servers(service);
-      staged.after = real_servers(change.service);
+      // What was never there cannot end.
+      std::erase_if(staged.service.terminating, [&](const Endpoint& endpoint) {
+        return find_server(staged.before, endpoint) == nullptr;
+      });
+      staged.after = real_servers(staged.service);
       staged.persistence = service.affinity_seconds != change.service.affinity_seconds;
       count_members(change.service, 1, &staged.members_come);
       count_members(service, -1, &staged.members_go);
-      service = change.service;
+      service = staged.service;
       break;
     }
     case Operation::add_service:
-      staged.after = real_servers(change.service);
+      staged.service.terminating.clear();
+      staged.after = real_servers(staged.service);
       staged.address = binds && ++users_[frontend.address] == 1;
       count_members(change.service, 1, &staged.members_come);
       position_.emplace(frontend, services_.size());
-      services_.push_back(change.service);
+      services_.push_back(staged.service);
       break;
     case Operation::remove_service: {
       if (binds) {
@@ -383,7 +391,7 @@ Status KubeProxyIpvs::install(std::span<const Service> services) {
   staged_.reset();
   const Stopwatch installing;
   const std::size_t before = ipvs_.requests();
-  SVCB_CHECK(program(services));
+  SVCB_CHECK(program());
   netlink_messages_ = messages_so_far() - before;
   cost_.commit_ns = installing.ns() - cost_.generate_ns;
   return {};
@@ -550,8 +558,12 @@ Result<std::optional<Service>> KubeProxyIpvs::find(const Frontend& frontend) con
     tried.frontend = frontend;
     tried.kind = kind;
     tried.local_only = local;
-    SVCB_TAKE(held, members(ipset_entries(tried, false).back().set, family));
-    return held.contains(ipset_entries(tried, false).back().member);
+    const std::vector<IpsetMember> entries = ipset_entries(tried, site_);
+    if (entries.empty()) {
+      return false;
+    }
+    SVCB_TAKE(held, members(entries.back().set, family));
+    return held.contains(entries.back().member);
   };
   found->kind = kind_of(asked);
   if (members_[index_of(family)].empty()) {
@@ -602,9 +614,18 @@ Result<std::optional<Service>> KubeProxyIpvs::read_server(const Frontend& virtua
 }
 
 Service KubeProxyIpvs::programmed(const Service& service) const {
-  const auto servers = real_servers(service);
   Service result = service;
+  const auto held = position_.find(service.frontend);
+  std::erase_if(result.terminating, [&](const Endpoint& endpoint) {
+    return held == position_.end() ||
+           find_server(real_servers(services_[held->second]), endpoint) == nullptr;
+  });
+  const auto servers = real_servers(result);
   result.name.clear();
+  result.source_ranges.clear();
+  result.own_endpoints.clear();
+  result.health_check_port = 0;
+  result.counted_endpoints = 0;
   result.kind = kind_of(service);
   result.endpoints = endpoints_with(servers, 1);
   result.terminating = endpoints_with(servers, 0);
@@ -616,7 +637,7 @@ Service KubeProxyIpvs::programmed(const Service& service) const {
 
 // ---- the kernel ----
 
-Status KubeProxyIpvs::program(std::span<const Service> services) {
+Status KubeProxyIpvs::program() {
   // Texts first: they are generated, not committed.
   const Stopwatch generating;
   const std::vector<Address> all = addresses();
@@ -624,10 +645,10 @@ Status KubeProxyIpvs::program(std::span<const Service> services) {
   std::array<std::string, 2> rules;
   for (const Family family : families) {
     const bool has_services =
-        std::any_of(services.begin(), services.end(),
+        std::any_of(services_.begin(), services_.end(),
                     [family](const Service& service) { return service.frontend.address.family == family; });
     if (has_services) {
-      sets[index_of(family)] = ipset_restore(services, all, family, site_.endpoints_are_here);
+      sets[index_of(family)] = ipset_restore(services_, all, family, site_);
       rules[index_of(family)] = ipvs_rules(family, site_.cluster_cidr.of(family), true, in_use(family));
     }
   }
@@ -642,7 +663,7 @@ Status KubeProxyIpvs::program(std::span<const Service> services) {
       SVCB_CHECK(program_family(family, sets[index_of(family)], rules[index_of(family)]));
     }
   }
-  for (const Service& service : services) {
+  for (const Service& service : services_) {
     const auto reals = real_servers(service);
     for (const Frontend& server : servers_of(service)) {
       SVCB_CHECK(ipvs_.add_service(server, scheduler, service.affinity_seconds));

@@ -4,7 +4,8 @@
 // What is in the kernel, shape by shape of kube-proxy 1.30's pkg/proxy/ipvs:
 //   - a virtual server for each frontend, scheduler rr, persistent where the service has session affinity;
 //   a
-//     real server for each endpoint, masquerading, weight 1; weight 0 for one that terminates (TCP). A
+//     real server for each endpoint, masquerading, weight 1; weight 0 for one that terminates (TCP) and was
+//     there before. A
 //     service without endpoints is a virtual server without real servers: the kernel itself refuses its
 //     packets (ICMP port unreachable), and no rule of iptables does. A NodePort is a virtual server at each
 //     address of the node. With the Local traffic policy this node's endpoints; where it has none, all
@@ -141,7 +142,7 @@ class KubeProxyIpvs final : public DataPlane {
   [[nodiscard]] std::vector<Address> addresses() const;
 
   // The kernel.
-  Status program(std::span<const Service> services);
+  Status program();
   Status program_family(Family family, const std::string& sets, const std::string& rules);
   Status commit_change(const Staged& change);
   Status change_servers(const Frontend& frontend, const std::vector<RealServer>& before,

@@ -24,10 +24,16 @@ constexpr std::string_view external_ip = "EXTERNAL-IP";
 constexpr std::string_view external_ip_local = "EXTERNAL-IP-LOCAL";
 constexpr std::string_view load_balancer = "LOAD-BALANCER";
 constexpr std::string_view load_balancer_local = "LOAD-BALANCER-LOCAL";
+constexpr std::string_view load_balancer_firewall = "LOAD-BALANCER-FW";
+constexpr std::string_view load_balancer_source_ip = "LOAD-BALANCER-SOURCE-IP";
+constexpr std::string_view load_balancer_source_cidr = "LOAD-BALANCER-SOURCE-CIDR";
+constexpr std::string_view health_check = "HEALTH-CHECK-NODE-PORT";
 constexpr std::string_view node_port_tcp = "NODE-PORT-TCP";
 constexpr std::string_view node_port_local_tcp = "NODE-PORT-LOCAL-TCP";
 constexpr std::string_view node_port_udp = "NODE-PORT-UDP";
 constexpr std::string_view node_port_local_udp = "NODE-PORT-LOCAL-UDP";
+constexpr std::string_view node_port_sctp = "NODE-PORT-SCTP-HASH";
+constexpr std::string_view node_port_local_sctp = "NODE-PORT-LOCAL-SCTP-HASH";
 
 std::string_view family_prefix(Family family) { return family == Family::ipv4 ? "KUBE-" : "KUBE-6-"; }
 
@@ -56,17 +62,17 @@ std::span<const IpsetShape> ipset_shapes() {
       {external_ip, "hash:ip,port"},
       {external_ip_local, "hash:ip,port"},
       {load_balancer, "hash:ip,port"},
-      {"LOAD-BALANCER-FW", "hash:ip,port"},
+      {load_balancer_firewall, "hash:ip,port"},
       {load_balancer_local, "hash:ip,port"},
-      {"LOAD-BALANCER-SOURCE-IP", "hash:ip,port,ip"},
-      {"LOAD-BALANCER-SOURCE-CIDR", "hash:ip,port,net"},
+      {load_balancer_source_ip, "hash:ip,port,ip"},
+      {load_balancer_source_cidr, "hash:ip,port,net"},
       {node_port_tcp, "bitmap:port"},
       {node_port_local_tcp, "bitmap:port"},
       {node_port_udp, "bitmap:port"},
       {node_port_local_udp, "bitmap:port"},
-      {"NODE-PORT-SCTP-HASH", "hash:ip,port"},
-      {"NODE-PORT-LOCAL-SCTP-HASH", "hash:ip,port"},
-      {"HEALTH-CHECK-NODE-PORT", "bitmap:port"},
+      {node_port_sctp, "hash:ip,port"},
+      {node_port_local_sctp, "hash:ip,port"},
+      {health_check, "bitmap:port"},
       {ipvs_ips_set, "hash:ip"},
   }};
   return shapes;
@@ -107,9 +113,46 @@ std::vector<std::string_view> ipset_members(std::string_view list) {
   return members;
 }
 
-std::vector<IpsetMember> ipset_entries(const Service& service, bool endpoints_are_here) {
+namespace {
+
+// Whom a load balancer's address is for.
+void add_sources(std::vector<IpsetMember>& entries, const Service& service, const PlaneSite& site) {
+  if (service.source_ranges.empty()) {
+    return;
+  }
+  const Address& address = service.frontend.address;
+  const std::string balancer = cluster_ip_member(service.frontend);
+  entries.push_back({load_balancer_firewall, balancer});
+  for (const std::string& range : service.source_ranges) {
+    entries.push_back({load_balancer_source_cidr, fmt::format("{},{}", balancer, range)});
+  }
+  if (allows_node(service.source_ranges, site.node_addresses, address.family)) {
+    entries.push_back({load_balancer_source_ip, fmt::format("{},{}", balancer, address.text())});
+  }
+}
+
+void add_node_port(std::vector<IpsetMember>& entries, const Service& service, const PlaneSite& site) {
   const Frontend& frontend = service.frontend;
+  if (frontend.protocol == Protocol::sctp) {
+    for (const Frontend& server : virtual_servers(service, site.node_addresses)) {
+      entries.push_back({node_port_sctp, cluster_ip_member(server)});
+      if (service.local_only) {
+        entries.push_back({node_port_local_sctp, cluster_ip_member(server)});
+      }
+    }
+    return;
+  }
   const bool is_tcp = frontend.protocol == Protocol::tcp;
+  entries.push_back({is_tcp ? node_port_tcp : node_port_udp, std::to_string(frontend.port)});
+  if (service.local_only) {
+    entries.push_back({is_tcp ? node_port_local_tcp : node_port_local_udp, std::to_string(frontend.port)});
+  }
+}
+
+}  // namespace
+
+std::vector<IpsetMember> ipset_entries(const Service& service, const PlaneSite& site) {
+  const Frontend& frontend = service.frontend;
   std::vector<IpsetMember> entries;
   switch (kind_of(service)) {
     case FrontendKind::cluster_ip:
@@ -120,25 +163,25 @@ std::vector<IpsetMember> ipset_entries(const Service& service, bool endpoints_ar
           {service.local_only ? external_ip_local : external_ip, cluster_ip_member(frontend)});
       break;
     case FrontendKind::load_balancer:
+      add_sources(entries, service, site);
       entries.push_back({load_balancer, cluster_ip_member(frontend)});
       if (service.local_only) {
         entries.push_back({load_balancer_local, cluster_ip_member(frontend)});
       }
       break;
     case FrontendKind::node_port:
-      entries.push_back({is_tcp ? node_port_tcp : node_port_udp, std::to_string(frontend.port)});
-      if (service.local_only) {
-        entries.push_back(
-            {is_tcp ? node_port_local_tcp : node_port_local_udp, std::to_string(frontend.port)});
-      }
+      add_node_port(entries, service, site);
       break;
   }
-  if (endpoints_are_here || service.local_only) {
-    for (const Endpoint& endpoint : service.endpoints) {
-      const std::string address = endpoint.address.text();
-      entries.push_back({loop_back, fmt::format("{},{}:{},{}", address, lower_case(frontend.protocol),
-                                                endpoint.port, address)});
-    }
+  if (service.health_check_port != 0) {
+    entries.push_back({health_check, std::to_string(service.health_check_port)});
+  }
+  const bool all_are_here =
+      site.endpoints_are_here || (service.local_only && service.own_endpoints.empty());
+  for (const Endpoint& endpoint : all_are_here ? service.endpoints : service.own_endpoints) {
+    const std::string address = endpoint.address.text();
+    entries.push_back({loop_back, fmt::format("{},{}:{},{}", address, lower_case(frontend.protocol),
+                                              endpoint.port, address)});
   }
   return entries;
 }
@@ -186,10 +229,14 @@ std::string ipvsadm_restore(std::span<const Service> services, std::span<const A
     if (service.frontend.address.family != family) {
       continue;
     }
-    const auto reals = real_servers(service);
+    auto reals = real_servers(service);
+    std::erase_if(reals, [](const RealServer& real) { return real.weight == 0; });
     for (const Frontend& frontend : virtual_servers(service, node_addresses)) {
-      const std::string name = fmt::format("-{} {}", frontend.protocol == Protocol::tcp ? 't' : 'u',
-                                           Endpoint{frontend.address, frontend.port}.text());
+      const std::string_view option = frontend.protocol == Protocol::tcp   ? "-t"
+                                      : frontend.protocol == Protocol::udp ? "-u"
+                                                                           : "--sctp-service";
+      const std::string name =
+          fmt::format("{} {}", option, Endpoint{frontend.address, frontend.port}.text());
       fmt::format_to(out, "-A {} -s rr", name);
       if (service.affinity_seconds != 0) {
         fmt::format_to(out, " -p {}", service.affinity_seconds);
@@ -203,11 +250,11 @@ std::string ipvsadm_restore(std::span<const Service> services, std::span<const A
   return text;
 }
 
-IpsetsInUse ipsets_in_use(std::span<const Service> services, Family family, bool endpoints_are_here) {
+IpsetsInUse ipsets_in_use(std::span<const Service> services, Family family, const PlaneSite& site) {
   IpsetsInUse in_use;
   for (const Service& service : services) {
     if (service.frontend.address.family == family) {
-      for (const IpsetMember& entry : ipset_entries(service, endpoints_are_here)) {
+      for (const IpsetMember& entry : ipset_entries(service, site)) {
         in_use.insert(entry.set);
       }
     }
@@ -216,7 +263,7 @@ IpsetsInUse ipsets_in_use(std::span<const Service> services, Family family, bool
 }
 
 std::string ipset_restore(std::span<const Service> services, std::span<const Address> addresses,
-                          Family family, bool endpoints_are_here) {
+                          Family family, const PlaneSite& site) {
   std::string text;
   const auto out = std::back_inserter(text);
   for (const auto& shape : ipset_shapes()) {
@@ -225,7 +272,7 @@ std::string ipset_restore(std::span<const Service> services, std::span<const Add
   }
   for (const Service& service : services) {
     if (service.frontend.address.family == family) {
-      for (const IpsetMember& entry : ipset_entries(service, endpoints_are_here)) {
+      for (const IpsetMember& entry : ipset_entries(service, site)) {
         fmt::format_to(out, "add {} {}\n", ipset_name(entry.set, family), entry.member);
       }
     }
@@ -334,6 +381,12 @@ std::string ipvs_rules(Family family, std::string_view cluster_cidr, bool jumps,
   node_ports("udp", "Kubernetes nodeport UDP port with externalTrafficPolicy=local", node_port_local_udp,
              "RETURN");
   node_ports("udp", "Kubernetes nodeport UDP port for masquerade purpose", node_port_udp, "KUBE-MARK-MASQ");
+  add("KUBE-NODE-PORT -p sctp",
+      "Kubernetes nodeport SCTP port with externalTrafficPolicy=local with type 'hash ip:port'",
+      node_port_local_sctp, "dst,dst -j RETURN");
+  add("KUBE-NODE-PORT -p sctp",
+      "Kubernetes nodeport SCTP port for masquerade purpose with type 'hash ip:port'", node_port_sctp,
+      "dst,dst -j KUBE-MARK-MASQ");
   add("KUBE-SERVICES", "Kubernetes service cluster ip + port for masquerade purpose", cluster_ip_set,
       fmt::format("dst,dst ! -s {} -j KUBE-MARK-MASQ", cluster_cidr));
   static constexpr std::string_view external_comment =
@@ -357,6 +410,15 @@ std::string ipvs_rules(Family family, std::string_view cluster_cidr, bool jumps,
       "COMMIT\n";
 
   append_table(text, filter, jumps);
+  add("KUBE-PROXY-FIREWALL",
+      "Kubernetes service load balancer ip + port for load balancer with sourceRange",
+      load_balancer_firewall, "dst,dst -j KUBE-SOURCE-RANGES-FIREWALL");
+  add("KUBE-SOURCE-RANGES-FIREWALL",
+      "Kubernetes service load balancer ip + port + source cidr for packet filter purpose",
+      load_balancer_source_cidr, "dst,dst,src -j RETURN");
+  add("KUBE-SOURCE-RANGES-FIREWALL",
+      "Kubernetes service load balancer ip + port + source IP for packet filter purpose",
+      load_balancer_source_ip, "dst,dst,src -j RETURN");
   const auto set = [family](std::string_view name) { return ipset_name(name, family); };
   fmt::format_to(
       out,
@@ -375,7 +437,7 @@ std::string ipvs_rules(Family family, std::string_view cluster_cidr, bool jumps,
       "-A KUBE-IPVS-FILTER -m set --match-set {health} dst -j RETURN\n"
       "-A KUBE-IPVS-FILTER -m conntrack --ctstate NEW -m set --match-set {ipvs_ips} dst -j REJECT\n"
       "COMMIT\n",
-      fmt::arg("health", set("HEALTH-CHECK-NODE-PORT")), fmt::arg("load_balancer", set(load_balancer)),
+      fmt::arg("health", set(health_check)), fmt::arg("load_balancer", set(load_balancer)),
       fmt::arg("cluster_ip", set(cluster_ip_set)), fmt::arg("external_ip", set(external_ip)),
       fmt::arg("external_ip_local", set(external_ip_local)), fmt::arg("ipvs_ips", set(ipvs_ips_set)));
   return text;

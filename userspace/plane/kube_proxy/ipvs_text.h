@@ -13,6 +13,7 @@
 #include <string_view>
 #include <vector>
 
+#include "plane/site.h"
 #include "svcbench/result.h"
 #include "svcbench/service.h"
 
@@ -48,10 +49,13 @@ struct IpsetMember {
   auto operator<=>(const IpsetMember&) const = default;
 };
 // What a service puts into sets, but for its bound address in KUBE-IPVS-IPS: a ClusterIP's, an external
-// IP's or a load balancer's address and port, a NodePort's port; with a Local policy into that set's -LOCAL
-// twin (an external IP's instead). In KUBE-LOOP-BACK those of its endpoints that are on this node: all,
-// with `endpoints_are_here`, else those of a Local policy.
-[[nodiscard]] std::vector<IpsetMember> ipset_entries(const Service& service, bool endpoints_are_here);
+// IP's or a load balancer's address and port, a NodePort's port (of SCTP with each of the node's
+// addresses); with a Local policy into that set's -LOCAL twin (an external IP's instead). What a load
+// balancer's source ranges let through: these, and the balancer's own address where one of them has the
+// node's. Its health check's port. In KUBE-LOOP-BACK those of its endpoints that are on this node: all,
+// with `endpoints_are_here`, else Service::own_endpoints, and where these are not told those of a Local
+// policy.
+[[nodiscard]] std::vector<IpsetMember> ipset_entries(const Service& service, const PlaneSite& site = {});
 
 // The members that `ipset list NAME` printed.
 [[nodiscard]] std::vector<std::string_view> ipset_members(std::string_view list);
@@ -60,7 +64,7 @@ struct IpsetMember {
 // what the family's services put there, and KUBE-IPVS-IPS with its addresses.
 [[nodiscard]] std::string ipset_restore(std::span<const Service> services,
                                         std::span<const Address> addresses, Family family,
-                                        bool endpoints_are_here = false);
+                                        const PlaneSite& site = {});
 // Input that destroys those of them that are among `names`, which `ipset list -n` printed.
 [[nodiscard]] std::string ipset_destroy(std::string_view names, Family family);
 
@@ -82,8 +86,8 @@ struct RealServer {
 [[nodiscard]] std::vector<Frontend> virtual_servers(const Service& service,
                                                     std::span<const Address> node_addresses);
 
-// `ipvsadm -R` input (and `ipvsadm -Sn` output) of the family's services: what the plane tells the kernel
-// by netlink. Session affinity is persistence.
+// `ipvsadm -R` input (and, but for SCTP's, `ipvsadm -Sn` output) of the family's services: what a first
+// sync tells the kernel by netlink, so nothing of what terminates. Session affinity is persistence.
 [[nodiscard]] std::string ipvsadm_restore(std::span<const Service> services,
                                           std::span<const Address> node_addresses, Family family);
 
@@ -92,7 +96,7 @@ struct RealServer {
 // The sets that have members, by their names without KUBE-: kube-proxy writes no rules for empty ones.
 using IpsetsInUse = std::set<std::string_view, std::less<>>;
 [[nodiscard]] IpsetsInUse ipsets_in_use(std::span<const Service> services, Family family,
-                                        bool endpoints_are_here = false);
+                                        const PlaneSite& site = {});
 
 struct IptablesChain {
   std::string_view table;

@@ -41,7 +41,9 @@ std::string hashed(std::string_view text, std::size_t length) {
   return name;
 }
 
-std::string_view lower_case(Protocol protocol) { return protocol == Protocol::tcp ? "tcp" : "udp"; }
+std::string_view lower_case(Protocol protocol) {
+  return protocol == Protocol::tcp ? "tcp" : protocol == Protocol::udp ? "udp" : "sctp";
+}
 
 ServiceName split(std::string_view service_name) {
   ServiceName parts;

@@ -13,7 +13,7 @@ namespace svcbench::kube_proxy {
 // The first `length` (1 to 51) characters of base32(sha256(text)), RFC 4648's upper-case alphabet. Pure.
 [[nodiscard]] std::string hashed(std::string_view text, std::size_t length);
 
-// "tcp", "udp".
+// "tcp", "udp", "sctp".
 [[nodiscard]] std::string_view lower_case(Protocol protocol);
 
 // namespace/name[:port name], taken apart. A name without a slash is all `name`.

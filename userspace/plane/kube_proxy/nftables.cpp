@@ -69,13 +69,17 @@ Status add_frontend(ServicePort& port, const Service& service) {
     *place = service.frontend;
   } else {
     port.addresses.push_back(service.frontend);
+    if (kind == FrontendKind::load_balancer) {
+      port.balancers.push_back(service.frontend);
+    }
   }
   return {};
 }
 
 void remove_frontend(ServicePort& port, const Service& service) {
+  const bool balances = std::erase(port.balancers, service.frontend) != 0;
   auto traffic = port.traffic();
-  traffic.remove(kube_proxy::kind_of(service));
+  traffic.remove(balances ? FrontendKind::external_ip : kube_proxy::kind_of(service));
   port.set(std::move(traffic));
   std::erase(port.addresses, service.frontend);
   for (auto* const place : {&port.cluster_ip, &port.node_port}) {
@@ -224,7 +228,7 @@ KubeProxyNftables::~KubeProxyNftables() {
 }
 
 Result<KubeProxyNftables::Wanted> KubeProxyNftables::wanted(std::span<const Service> services,
-                                                            const ClusterCidr& cidr,
+                                                            const PlaneSite& site,
                                                             const std::array<Table, 2>& before) {
   SVCB_TAKE(grouped, group(services));
   Wanted wanted;
@@ -237,11 +241,11 @@ Result<KubeProxyNftables::Wanted> KubeProxyNftables::wanted(std::span<const Serv
       write_table_removal(wanted.text, family);
     }
     if (next.programmed) {
-      kube_proxy::write_nft_base(wanted.text, family);
+      kube_proxy::write_nft_base(wanted.text, family, site);
     }
     for (const ServicePort* port : grouped.order[index]) {
       const bool shared = port->cluster_ip && next.cluster_ips[port->cluster_ip->address]++ != 0;
-      kube_proxy::write_nft_sync(wanted.text, nullptr, port, shared, cidr);
+      kube_proxy::write_nft_sync(wanted.text, nullptr, port, shared, site);
     }
     next.ports = std::move(grouped.ports[index]);
   }
@@ -249,14 +253,14 @@ Result<KubeProxyNftables::Wanted> KubeProxyNftables::wanted(std::span<const Serv
 }
 
 Result<std::string> KubeProxyNftables::install_input(std::span<const Service> services,
-                                                     const ClusterCidr& cidr) {
-  SVCB_TAKE(fresh, wanted(services, cidr, {}));
+                                                     const PlaneSite& site) {
+  SVCB_TAKE(fresh, wanted(services, site, {}));
   return std::move(fresh.text);
 }
 
 Status KubeProxyNftables::install(std::span<const Service> services) {
   const Stopwatch generating;
-  SVCB_TAKE(next, wanted(services, cidr_, tables_));
+  SVCB_TAKE(next, wanted(services, site_, tables_));
   staged_.reset();
   cost_ = {};
   if (next.text.empty()) {
@@ -287,12 +291,12 @@ Status KubeProxyNftables::stage(const Change& change) {
 
   std::string text;
   if (!current.programmed) {
-    kube_proxy::write_nft_base(text, staged.family);
+    kube_proxy::write_nft_base(text, staged.family, site_);
   }
   write_deletions(text, staged.family, current.leftover, staged.after);
   const ServicePort* next = staged.after ? &*staged.after : nullptr;
   staged.leftover =
-      kube_proxy::write_nft_sync(text, before, next, shares_cluster_ip(current, before, next), cidr_);
+      kube_proxy::write_nft_sync(text, before, next, shares_cluster_ip(current, before, next), site_);
 
   SVCB_TAKE(input, memfd_of("kube-proxy.nft", text));
   staged.input = std::move(input);

@@ -36,8 +36,7 @@ namespace svcbench {
 class KubeProxyNftables final : public DataPlane {
  public:
   // Programs the network namespace that it is made, used and destroyed in: a private one. `nft`: its path.
-  KubeProxyNftables(std::string nft, const PlaneSite& site)
-      : nft_(std::move(nft)), cidr_(site.cluster_cidr) {}
+  KubeProxyNftables(std::string nft, const PlaneSite& site) : nft_(std::move(nft)), site_(site) {}
   // Deletes its tables: the next plane in this namespace starts clean.
   ~KubeProxyNftables() override;
   KubeProxyNftables(const KubeProxyNftables&) = delete;
@@ -45,7 +44,7 @@ class KubeProxyNftables final : public DataPlane {
 
   // What install() gives `nft -f -` where there is no table yet. Pure.
   [[nodiscard]] static Result<std::string> install_input(std::span<const Service> services,
-                                                         const ClusterCidr& cidr);
+                                                         const PlaneSite& site);
 
   Status install(std::span<const Service> services) override;
   // Nothing is remembered of a staged change that is not committed.
@@ -90,7 +89,7 @@ class KubeProxyNftables final : public DataPlane {
     kube_proxy::NftTable table;
   };
 
-  static Result<Wanted> wanted(std::span<const Service> services, const ClusterCidr& cidr,
+  static Result<Wanted> wanted(std::span<const Service> services, const PlaneSite& site,
                                const std::array<Table, 2>& before);
   Status load(const Fd& input, std::size_t bytes, bool interruptible);
   void apply(Staged staged);
@@ -104,7 +103,7 @@ class KubeProxyNftables final : public DataPlane {
   }
 
   std::string nft_;
-  ClusterCidr cidr_;
+  PlaneSite site_;
   std::array<Table, 2> tables_;  // by Family
   std::optional<Staged> staged_;
   kube_proxy::StaleFlows stale_flows_;

@@ -39,7 +39,7 @@ std::uint64_t number_of(const Json& value) {
 
 std::string protocol_of(const Json& value) {
   const std::string text = text_of(value);
-  return text == "6" ? "tcp" : text == "17" ? "udp" : text;
+  return text == "6" ? "tcp" : text == "17" ? "udp" : text == "132" ? "sctp" : text;
 }
 
 std::string target_of(const Json& verdict, const char* kind) {
@@ -424,6 +424,22 @@ Result<std::size_t> NftTable::services(std::span<const std::string> leftover) co
     }
   }
   held[3] = affinity_sets_.size();
+  Names firewalls;
+  if (const auto elements = maps_.find("firewall-ips"); elements != maps_.end()) {
+    for (const auto& [key, element] : elements->second) {
+      firewalls.insert(element.target);
+    }
+  }
+  const auto is_firewall = [&](const auto& chain) {
+    return chain.first.starts_with("firewall-") && chain.first.find('/') != std::string::npos &&
+           !(known.contains(chain.first) && chain.second.empty());
+  };
+  if (const auto count =
+          static_cast<std::size_t>(std::count_if(chains_.begin(), chains_.end(), is_firewall));
+      count != firewalls.size()) {
+    return failure("the kernel's {} table leads to {} firewall chains, and has {}", to_string(family_),
+                   firewalls.size(), count);
+  }
   const std::array led_to{policies.size(), endpoints.size(), externals.size(), sets.size()};
   if (held != led_to) {
     return failure(

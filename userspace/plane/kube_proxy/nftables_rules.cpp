@@ -6,6 +6,7 @@
 #include <iterator>
 
 #include "plane/kube_proxy/names.h"
+#include "plane/kube_proxy/node_ports.h"
 #include "service/text.h"
 
 namespace svcbench::kube_proxy {
@@ -19,6 +20,7 @@ constexpr std::size_t hash_size = 8;
 constexpr std::size_t longest_comment = 127;
 
 constexpr std::string_view masquerade_mark = "0x4000";
+constexpr std::string_view node_port_ips = "nodeport-ips";
 
 // ---- names ----
 
@@ -50,6 +52,7 @@ struct Chains {
   std::string service;  // empty, as the next two: not needed
   std::string local;
   std::string external;
+  std::string firewall;
   std::vector<Endpoint> reachable;
   std::vector<std::string> endpoints;  // of each of those
 };
@@ -60,11 +63,14 @@ Chains chains_of(const ServicePort* port) {
     return chains;
   }
   const PortTraffic traffic = port->traffic();
-  if (!traffic.has_endpoints()) {
+  if (!traffic.has_endpoints() && !traffic.has_firewall()) {
     return chains;
   }
   const std::string path = port_path(*port);
   const std::string base = hash_and_cut(path);
+  if (traffic.has_firewall()) {
+    chains.firewall = "firewall-" + base;
+  }
   if (traffic.uses_cluster()) {
     chains.service = "service-" + base;
   }
@@ -84,7 +90,7 @@ Chains chains_of(const ServicePort* port) {
 
 std::vector<std::string> sorted(const Chains& chains) {
   std::vector<std::string> all = chains.endpoints;
-  for (const std::string* chain : {&chains.service, &chains.local, &chains.external}) {
+  for (const std::string* chain : {&chains.service, &chains.local, &chains.external, &chains.firewall}) {
     if (!chain->empty()) {
       all.push_back(*chain);
     }
@@ -106,6 +112,7 @@ struct Element {
 };
 
 constexpr std::string_view cluster_ips = "cluster-ips";
+constexpr std::string_view firewall_ips = "firewall-ips";
 
 Element dispatch(const Frontend& frontend, const std::string& chain) {
   return {nft_dispatch_map(frontend), nft_key(frontend), "goto " + chain, {}};
@@ -141,6 +148,11 @@ std::vector<Element> elements_of(const ServicePort* port, const Chains& chains, 
     }
   };
   std::for_each(port->addresses.begin(), port->addresses.end(), add_external);
+  if (!chains.firewall.empty()) {
+    for (const Frontend& balancer : port->balancers) {
+      elements.push_back({firewall_ips, nft_key(balancer), "goto " + chains.firewall, {}});
+    }
+  }
   if (port->node_port) {
     add_external(*port->node_port);
   }
@@ -198,6 +210,17 @@ void write_external_rules(Commands& commands, const ServicePort& port, const Por
     commands.write("add rule", chains.external, "goto",
                    traffic.external_local ? chains.local : chains.service);
   }
+}
+
+void write_firewall_rule(Commands& commands, const ServicePort& port, const Chains& chains,
+                         const PlaneSite& site) {
+  std::vector<std::string> sources = port.source_ranges;
+  if (allows_node(port.source_ranges, site.node_addresses, port.family)) {
+    std::transform(port.balancers.begin(), port.balancers.end(), std::back_inserter(sources),
+                   [](const Frontend& balancer) { return balancer.address.text(); });
+  }
+  commands.write("add rule", chains.firewall, nft_family(port.family),
+                 fmt::format("saddr != {{ {} }} drop", fmt::join(sources, ", ")));
 }
 
 // Of the chain `chain`: to the endpoints of one policy.
@@ -275,13 +298,14 @@ struct BaseChain {
   std::string_view name, type, hook, priority;
 };
 
-// Filter chains come before DNAT, to meet service addresses as clients wrote them; one comes after it.
+// What drops by source ranges comes before DNAT, to meet addresses as clients wrote them. What refuses a
+// service may come after it: nothing was translated there.
 constexpr std::array<BaseChain, 8> base_chains{{
-    {"filter-prerouting", "filter", "prerouting", "-110"},
-    {"filter-input", "filter", "input", "-110"},
-    {"filter-forward", "filter", "forward", "-110"},
-    {"filter-output", "filter", "output", "-110"},
-    {"filter-output-post-dnat", "filter", "output", "-90"},
+    {"filter-prerouting-pre-dnat", "filter", "prerouting", "-110"},
+    {"filter-output-pre-dnat", "filter", "output", "-110"},
+    {"filter-input", "filter", "input", "0"},
+    {"filter-forward", "filter", "forward", "0"},
+    {"filter-output", "filter", "output", "0"},
     {"nat-prerouting", "nat", "prerouting", "-100"},
     {"nat-output", "nat", "output", "-100"},
     {"nat-postrouting", "nat", "postrouting", "100"},
@@ -296,13 +320,13 @@ constexpr std::array<Jump, 11> jumps{{
     {"filter-input", "ct state new jump", "service-endpoints-check"},
     {"filter-forward", "ct state new jump", "service-endpoints-check"},
     {"filter-output", "ct state new jump", "service-endpoints-check"},
-    {"filter-prerouting", "ct state new jump", "firewall-check"},
-    {"filter-output", "ct state new jump", "firewall-check"},
+    {"filter-prerouting-pre-dnat", "ct state new jump", "firewall-check"},
+    {"filter-output-pre-dnat", "ct state new jump", "firewall-check"},
     {"nat-output", "jump", "services"},
     {"nat-prerouting", "jump", "services"},
     {"nat-postrouting", "jump", "masquerading"},
     {"filter-forward", "ct state new jump", "cluster-ips-check"},
-    {"filter-output-post-dnat", "ct state new jump", "cluster-ips-check"},
+    {"filter-output", "ct state new jump", "cluster-ips-check"},
 }};
 
 constexpr std::array<std::string_view, 7> top_chains{
@@ -319,7 +343,7 @@ constexpr std::array<Map, 5> maps{{
     {"no-endpoint-services", true, "vmap to drop or reject packets to services with no endpoints"},
     {"no-endpoint-nodeports", false,
      "vmap to drop or reject packets to service nodeports with no endpoints"},
-    {"firewall-ips", true, "destinations that are subject to LoadBalancerSourceRanges"},
+    {firewall_ips, true, "destinations that are subject to LoadBalancerSourceRanges"},
     {"service-ips", true, "ClusterIP, ExternalIP and LoadBalancer IP traffic"},
     {"service-nodeports", false, "NodePort traffic"},
 }};
@@ -359,14 +383,17 @@ void write_sets(Commands& commands, std::string_view address_type) {
   }
 }
 
-void write_base_rules(Commands& commands, Family family) {
+void write_base_rules(Commands& commands, Family family, const NodePortPlaces& node_ports,
+                      const std::vector<std::string>& service_cidrs) {
   for (const Jump& jump : jumps) {
     commands.write("add rule", jump.from, jump.match, jump.to);
   }
   const std::string_view ip = nft_family(family);
   const std::string not_localhost = family == Family::ipv4 ? "ip daddr != 127.0.0.0/8" : "ip6 daddr != ::1";
   const std::string frontend = fmt::format("{} daddr . meta l4proto . th dport", ip);
-  const std::string local_port = not_localhost + " meta l4proto . th dport";
+  const std::string port = " meta l4proto . th dport";
+  const std::string local_port =
+      node_ports.everywhere ? not_localhost + port : fmt::format("{} daddr @{}{}", ip, node_port_ips, port);
 
   commands.write("add rule", "mark-for-masquerade mark set mark or", masquerade_mark);
   commands.write("add rule", "masquerading mark and", masquerade_mark, "== 0 return");
@@ -374,12 +401,32 @@ void write_base_rules(Commands& commands, Family family) {
   commands.write("add rule", "masquerading masquerade fully-random");
   commands.write("add rule", "cluster-ips-check", ip,
                  "daddr @cluster-ips reject comment \"Reject traffic to invalid ports of ClusterIPs\"");
+  if (!service_cidrs.empty()) {
+    commands.write("add rule", "cluster-ips-check", ip,
+                   fmt::format("daddr {{ {} }} drop comment \"Drop traffic to unallocated ClusterIPs\"",
+                               fmt::join(service_cidrs, ",")));
+  }
   commands.write("add rule", "reject-chain reject");
   commands.write("add rule", "service-endpoints-check", frontend, "vmap @no-endpoint-services");
   commands.write("add rule", "nodeport-endpoints-check", local_port, "vmap @no-endpoint-nodeports");
   commands.write("add rule", "firewall-check", frontend, "vmap @firewall-ips");
   commands.write("add rule", "services", frontend, "vmap @service-ips");
-  commands.write("add rule", "services fib daddr type local", local_port, "vmap @service-nodeports");
+  commands.write("add rule", node_ports.everywhere ? "services fib daddr type local" : "services",
+                 local_port, "vmap @service-nodeports");
+}
+
+void write_node_port_ips(Commands& commands, std::string_view address_type,
+                         const NodePortPlaces& node_ports) {
+  if (node_ports.everywhere) {
+    return;
+  }
+  commands.write(
+      "add set", node_port_ips,
+      fmt::format("{{ type {} ; comment \"IPs that accept NodePort traffic\" ; }}", address_type));
+  commands.write("flush set", node_port_ips);
+  for (const Address& address : node_ports.addresses) {
+    commands.write("add element", node_port_ips, fmt::format("{{ {} }}", address.text()));
+  }
 }
 
 }  // namespace
@@ -391,7 +438,9 @@ PortTraffic ServicePort::traffic() const {
           .external_local = external_local,
           .has_cluster_ip = cluster_ip.has_value(),
           .externals = addresses.size() + (node_port ? 1 : 0),
-          .affinity_seconds = affinity_seconds};
+          .affinity_seconds = affinity_seconds,
+          .balancers = balancers.size(),
+          .source_ranges = source_ranges};
 }
 
 void ServicePort::set(PortTraffic traffic) {
@@ -400,6 +449,7 @@ void ServicePort::set(PortTraffic traffic) {
   internal_local = traffic.internal_local;
   external_local = traffic.external_local;
   affinity_seconds = traffic.affinity_seconds;
+  source_ranges = std::move(traffic.source_ranges);
 }
 
 std::string nft_service_chain(const ServicePort& port) {
@@ -411,6 +461,10 @@ std::string nft_external_chain(const ServicePort& port) {
 }
 
 std::string nft_local_chain(const ServicePort& port) { return "local-" + hash_and_cut(port_path(port)); }
+
+std::string nft_firewall_chain(const ServicePort& port) {
+  return "firewall-" + hash_and_cut(port_path(port));
+}
 
 std::string nft_affinity_set(std::string_view endpoint_chain) {
   return "affinity-" + std::string(endpoint_chain.substr(std::string_view("endpoint-").size()));
@@ -478,17 +532,20 @@ std::string nft_key(const Frontend& frontend) {
 
 std::string_view nft_family(Family family) { return family == Family::ipv4 ? "ip" : "ip6"; }
 
-void write_nft_base(std::string& text, Family family) {
+void write_nft_base(std::string& text, Family family, const PlaneSite& site) {
+  const std::string_view address_type = family == Family::ipv4 ? "ipv4_addr" : "ipv6_addr";
+  const NodePortPlaces node_ports = node_port_places(site, family, NodePortDefault::first_address);
   Commands commands(text, family);
   commands.write("add table", "{ comment \"rules for kube-proxy\" ; }");
   write_chains(commands);
-  write_sets(commands, family == Family::ipv4 ? "ipv4_addr" : "ipv6_addr");
-  write_base_rules(commands, family);
+  write_sets(commands, address_type);
+  write_node_port_ips(commands, address_type, node_ports);
+  write_base_rules(commands, family, node_ports, ranges_of(site.kube_proxy.service_cidrs, family));
 }
 
 std::vector<std::string> write_nft_sync(std::string& text, const ServicePort* before,
                                         const ServicePort* after, bool cluster_ip_shared,
-                                        const ClusterCidr& cidr) {
+                                        const PlaneSite& site) {
   if (before == nullptr && after == nullptr) {
     return {};
   }
@@ -515,7 +572,8 @@ std::vector<std::string> write_nft_sync(std::string& text, const ServicePort* be
       commands.ensure_chain(new_chains.endpoints[i]);
     }
   }
-  for (const std::string* chain : {&new_chains.service, &new_chains.local, &new_chains.external}) {
+  for (const std::string* chain :
+       {&new_chains.service, &new_chains.local, &new_chains.external, &new_chains.firewall}) {
     if (!chain->empty()) {
       commands.ensure_chain(*chain);
     }
@@ -537,13 +595,21 @@ std::vector<std::string> write_nft_sync(std::string& text, const ServicePort* be
       }
     }
   }
+  for (const Element& element : old_elements) {
+    if (!holds(new_elements, element)) {
+      commands.remove(element);
+    }
+  }
   for (const Element& element : new_elements) {
     if (!holds(old_elements, element)) {
       commands.add(element);
     }
   }
+  if (!new_chains.firewall.empty()) {
+    write_firewall_rule(commands, *after, new_chains, site);
+  }
   if (!new_chains.endpoints.empty()) {
-    write_service_rules(commands, *after, new_chains, cidr);
+    write_service_rules(commands, *after, new_chains, site.cluster_cidr);
   }
   for (std::size_t i = 0; i < new_chains.endpoints.size(); ++i) {
     if (!is_repeat(i)) {
@@ -557,11 +623,6 @@ std::vector<std::string> write_nft_sync(std::string& text, const ServicePort* be
   for (const std::string& set : old_sets) {
     if (!std::binary_search(new_sets.begin(), new_sets.end(), set)) {
       commands.write("delete set", set);
-    }
-  }
-  for (const Element& element : old_elements) {
-    if (!holds(new_elements, element)) {
-      commands.remove(element);
     }
   }
   return stale;

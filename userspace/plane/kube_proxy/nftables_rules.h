@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 // The rules of kube-proxy's nftables mode, as input of `nft -f -`: the shape and the order of kube-proxy
-// 1.33. Pure text.
+// since it filters at priority 0, but for what is before DNAT (1.33 and earlier: all at -110). Pure text.
 #pragma once
 
 #include <cstdint>
@@ -24,13 +24,15 @@ struct ServicePort {
   Family family = Family::ipv4;
   Protocol protocol = Protocol::tcp;
   std::optional<Frontend> cluster_ip{};
-  std::optional<Frontend> node_port{};  // its address is the unspecified one
-  std::vector<Endpoint> endpoints{};    // by the Cluster policy
-  std::vector<Frontend> addresses{};    // external IPs, and the load balancer's
-  std::vector<Endpoint> local{};        // endpoints of this node, where a policy is Local
-  bool internal_local = false;          // the policies: of the ClusterIP
-  bool external_local = false;          // and of the other frontends
-  std::uint32_t affinity_seconds = 0;   // 0: none
+  std::optional<Frontend> node_port{};       // its address is the unspecified one
+  std::vector<Endpoint> endpoints{};         // by the Cluster policy
+  std::vector<Frontend> addresses{};         // external IPs, and the load balancer's
+  std::vector<Endpoint> local{};             // endpoints of this node, where a policy is Local
+  bool internal_local = false;               // the policies: of the ClusterIP
+  bool external_local = false;               // and of the other frontends
+  std::uint32_t affinity_seconds = 0;        // 0: none
+  std::vector<Frontend> balancers{};         // of the addresses, the load balancer's
+  std::vector<std::string> source_ranges{};  // who may use these; empty: everyone
 
   [[nodiscard]] PortTraffic traffic() const;
   void set(PortTraffic traffic);  // all but the frontends
@@ -46,11 +48,14 @@ struct ServicePort {
 // on to service-, or with the Local policy to local-LAUZTJTB-ns4/svc4/tcp/p80.
 [[nodiscard]] std::string nft_external_chain(const ServicePort& port);
 [[nodiscard]] std::string nft_local_chain(const ServicePort& port);
+// firewall-LAUZTJTB-ns4/svc4/tcp/p80: drops what comes to a load balancer's address from other sources than
+// it is for.
+[[nodiscard]] std::string nft_firewall_chain(const ServicePort& port);
 // endpoint-5RFCDDV7-ns4/svc4/tcp/p80__10.180.0.5/80, with dots for an IPv6 address's colons.
 [[nodiscard]] std::string nft_endpoint_chain(const ServicePort& port, const Endpoint& endpoint);
 // affinity-5RFCDDV7-ns4/svc4/tcp/p80__10.180.0.5/80: the set of clients that were sent to the endpoint.
 [[nodiscard]] std::string nft_affinity_set(std::string_view endpoint_chain);
-// All chains that `port` needs, in alphabetical order; none where it has no endpoints.
+// All chains that `port` needs, in alphabetical order; where it has no endpoints, the firewall's at most.
 [[nodiscard]] std::vector<std::string> nft_chains(const ServicePort& port);
 
 // namespace/service[:port name] of a service-, local- or external- chain's name; of a name that was cut,
@@ -72,20 +77,21 @@ struct ServicePort {
 [[nodiscard]] std::string_view nft_family(Family family);
 
 // Appends what kube-proxy writes once for a table: base chains, maps, and the rules that do not depend on
-// services. NodePorts are taken on every local address (--nodeport-addresses 0.0.0.0/0): a NodePort's
-// frontend is any address of the node. A range of ClusterIPs is not known, so nothing is dropped by it.
-void write_nft_base(std::string& text, Family family);
+// services. NodePorts are taken at the addresses that `site` says, at the node's first one if it says none,
+// and on every local address if no address of the node is known. What is for a ClusterIP that no service
+// has is dropped where the ranges of these are known.
+void write_nft_base(std::string& text, Family family, const PlaneSite& site);
 
 // Appends what makes `after` of `before`; null is none. `cluster_ip_shared`: another port has the same
 // ClusterIP, whose element in cluster-ips is there before and stays. As kube-proxy does it: the chains that
-// `after` needs are added, emptied and written anew, elements written only where they differ; affinity sets
-// that are not needed any more are deleted at once. Unlike there, a set whose timeout changed is made anew:
-// the kernel changes no set's timeout.
-// Returns the chains that are not needed any more: emptied here, for the caller to delete in a later
-// transaction (before Linux 6.2 the kernel took them for referenced until some time after this one).
+// `after` needs are added, emptied and written anew, elements written only where they differ, those that go
+// before those that come, since they may have one key; affinity sets that are not needed any more are
+// deleted at once. Unlike there, a set whose timeout changed is made anew: the kernel changes no set's
+// timeout. Returns the chains that are not needed any more: emptied here, for the caller to delete in a
+// later transaction (before Linux 6.2 the kernel took them for referenced until some time after this one).
 std::vector<std::string> write_nft_sync(std::string& text, const ServicePort* before,
                                         const ServicePort* after, bool cluster_ip_shared,
-                                        const ClusterCidr& cidr);
+                                        const PlaneSite& site);
 
 void write_nft_delete_chain(std::string& text, Family family, std::string_view chain);
 

@@ -2,12 +2,23 @@
 #include "plane/kube_proxy/port_traffic.h"
 
 #include <algorithm>
+#include <iterator>
+#include <utility>
+
+#include "service/address_range.h"
 
 namespace svcbench::kube_proxy {
 namespace {
 
 bool holds(const std::vector<Endpoint>& endpoints, const Endpoint& wanted) {
   return std::find(endpoints.begin(), endpoints.end(), wanted) != endpoints.end();
+}
+
+std::vector<Endpoint> joined(const std::vector<Endpoint>& some, const std::vector<Endpoint>& others) {
+  std::vector<Endpoint> all = some;
+  std::copy_if(others.begin(), others.end(), std::back_inserter(all),
+               [&](const Endpoint& endpoint) { return !holds(some, endpoint); });
+  return all;
 }
 
 // The Cluster policy's. One who knows of no other nodes has this one's only.
@@ -32,18 +43,17 @@ std::vector<Endpoint> PortTraffic::reachable() const {
   if (!uses_cluster()) {
     return local;
   }
-  std::vector<Endpoint> all = cluster;
-  std::copy_if(local.begin(), local.end(), std::back_inserter(all),
-               [&](const Endpoint& endpoint) { return !holds(cluster, endpoint); });
-  return all;
+  return joined(cluster, local);
 }
+
+std::size_t PortTraffic::known() const { return std::max(counted, joined(cluster, local).size()); }
 
 Status PortTraffic::add(const Service& service) {
   const FrontendKind kind = kind_of(service);
   if (frontends() != 0) {
-    const bool other_cluster = cluster != cluster_endpoints(service);
+    const bool other_cluster = cluster != in_text_order(cluster_endpoints(service));
     const bool knows_local = (has_cluster_ip && internal_local) || (externals != 0 && external_local);
-    if (other_cluster || (service.local_only && knows_local && local != service.endpoints)) {
+    if (other_cluster || (service.local_only && knows_local && local != in_text_order(service.endpoints))) {
       return usage_error("{} ({}) has different endpoints than the other frontends of its port",
                          service.frontend.text(), service.name);
     }
@@ -60,14 +70,24 @@ Status PortTraffic::add(const Service& service) {
     has_cluster_ip = true;
   } else {
     ++externals;
+    balancers += kind == FrontendKind::load_balancer ? 1 : 0;
   }
-  cluster = cluster_endpoints(service);
-  affinity_seconds = service.affinity_seconds;
-  policy(kind) = service.local_only;
-  if (service.local_only) {
-    local = service.endpoints;
-  }
+  set_endpoints(service);
   return {};
+}
+
+void PortTraffic::set_endpoints(const Service& service) {
+  cluster = in_text_order(cluster_endpoints(service));
+  affinity_seconds = service.affinity_seconds;
+  counted = service.counted_endpoints;
+  health_check_port = service.health_check_port;
+  policy(kind_of(service)) = service.local_only;
+  if (kind_of(service) == FrontendKind::load_balancer) {
+    source_ranges = service.source_ranges;
+  }
+  if (service.local_only) {
+    local = in_text_order(service.endpoints);
+  }
 }
 
 void PortTraffic::remove(FrontendKind kind) {
@@ -75,6 +95,7 @@ void PortTraffic::remove(FrontendKind kind) {
     has_cluster_ip = false;
   } else {
     --externals;
+    balancers -= kind == FrontendKind::load_balancer ? 1 : 0;
   }
   if (kind == FrontendKind::cluster_ip || externals == 0) {
     policy(kind) = false;
@@ -85,12 +106,8 @@ void PortTraffic::remove(FrontendKind kind) {
 }
 
 void PortTraffic::change(const Service& service) {
-  policy(kind_of(service)) = service.local_only;
-  affinity_seconds = service.affinity_seconds;
-  cluster = cluster_endpoints(service);
-  if (service.local_only) {
-    local = service.endpoints;
-  } else {
+  set_endpoints(service);
+  if (!service.local_only) {
     std::erase_if(local, [&](const Endpoint& endpoint) { return !holds(cluster, endpoint); });
   }
   if (!internal_local && !external_local) {
@@ -98,8 +115,38 @@ void PortTraffic::change(const Service& service) {
   }
 }
 
+std::vector<Endpoint> in_text_order(std::vector<Endpoint> endpoints) {
+  if (endpoints.size() < 2) {
+    return endpoints;
+  }
+  std::vector<std::pair<std::string, Endpoint>> texts;
+  texts.reserve(endpoints.size());
+  for (const Endpoint& endpoint : endpoints) {
+    texts.emplace_back(endpoint.text(), endpoint);
+  }
+  std::sort(texts.begin(), texts.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+  std::transform(texts.begin(), texts.end(), endpoints.begin(), [](const auto& one) { return one.second; });
+  return endpoints;
+}
+
+bool allows_node(std::span<const std::string> source_ranges, std::span<const Address> node_addresses,
+                 Family family) {
+  const auto node = std::find_if(node_addresses.begin(), node_addresses.end(),
+                                 [&](const Address& address) { return address.family == family; });
+  return node != node_addresses.end() &&
+         std::any_of(source_ranges.begin(), source_ranges.end(), [&](const std::string& text) {
+           const auto range = AddressRange::parse(text);
+           return range && range->contains(*node);
+         });
+}
+
 Service readable(const Service& service) {
   Service result = service;
+  result.endpoints = in_text_order(std::move(result.endpoints));
+  result.source_ranges.clear();
+  result.own_endpoints.clear();
+  result.health_check_port = 0;
+  result.counted_endpoints = 0;
   result.kind = kind_of(service);
   result.weights.clear();
   result.terminating.clear();
@@ -114,7 +161,7 @@ Service readable(const Service& service) {
   if (!result.local_only || !is_external) {
     result.cluster_endpoints.clear();
   } else {
-    result.cluster_endpoints = cluster_endpoints(service);
+    result.cluster_endpoints = in_text_order(cluster_endpoints(service));
   }
   return result;
 }

@@ -10,6 +10,8 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <span>
+#include <string>
 #include <vector>
 
 #include "svcbench/result.h"
@@ -28,6 +30,15 @@ struct PortTraffic {
   bool has_cluster_ip = false;
   std::size_t externals = 0;  // NodePort, external IPs, load balancer's addresses
   std::uint32_t affinity_seconds = 0;
+  std::size_t balancers = 0;                 // of the externals, load balancer's addresses
+  std::vector<std::string> source_ranges{};  // who may use these; empty: everyone
+  std::uint16_t health_check_port = 0;
+  std::size_t counted = 0;  // endpoints that the cluster says the port has, ready or not
+
+  // Endpoints as kube-proxy counts them, to tell a large cluster: all that it knows of the port.
+  [[nodiscard]] std::size_t known() const;
+  // Whether a load balancer's addresses are for some sources only.
+  [[nodiscard]] bool has_firewall() const { return balancers != 0 && !source_ranges.empty(); }
 
   [[nodiscard]] bool has_endpoints() const { return !cluster.empty() || !local.empty(); }
   // Whether packets to the ClusterIP, or from outside to other frontends, get anywhere. Where not, they are
@@ -59,15 +70,25 @@ struct PortTraffic {
   bool operator==(const PortTraffic&) const = default;
 
  private:
+  void set_endpoints(const Service& service);
   bool& policy(FrontendKind kind) {
     return kind == FrontendKind::cluster_ip ? internal_local : external_local;
   }
   [[nodiscard]] std::size_t frontends() const { return externals + (has_cluster_ip ? 1 : 0); }
 };
 
+// In kube-proxy's order, that of their texts: 10.0.0.10:80 comes before 10.0.0.2:80.
+[[nodiscard]] std::vector<Endpoint> in_text_order(std::vector<Endpoint> endpoints);
+
+// Whether a load balancer's own addresses are sources as well: where a source range has the node's address.
+// What the node sends there comes back with the balancer's address as its source.
+[[nodiscard]] bool allows_node(std::span<const std::string> source_ranges,
+                               std::span<const Address> node_addresses, Family family);
+
 // What can be read back of `service` from kube-proxy's rules: no weights (kube-proxy has none), no
 // terminating endpoints (connection tracking serves them), no affinity and no policy where no rule shows
-// them, the cluster's endpoints only for external frontends.
+// them, the cluster's endpoints only for external frontends, nothing of source ranges and of what is
+// counted. Endpoints in kube-proxy's order.
 [[nodiscard]] Service readable(const Service& service);
 
 }  // namespace svcbench::kube_proxy

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include "service/address_range.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+
+#include "service/text.h"
+
+namespace svcbench {
+namespace {
+
+std::string_view trimmed(std::string_view text) {
+  constexpr std::string_view spaces = " \t\r\n";
+  const std::size_t begin = std::min(text.find_first_not_of(spaces), text.size());
+  const std::size_t end = text.find_last_not_of(spaces);
+  return text.substr(begin, end == std::string_view::npos ? 0 : end + 1 - begin);
+}
+
+// Its bits beyond `length` zero.
+Address masked(Address address, unsigned length) {
+  for (unsigned byte = 0; byte < address.bytes.size(); ++byte) {
+    const unsigned kept = std::min(8U, length - std::min(length, 8 * byte));
+    address.bytes[byte] &= static_cast<std::uint8_t>(0xFF00U >> kept);
+  }
+  return address;
+}
+
+}  // namespace
+
+Result<AddressRange> AddressRange::parse(std::string_view text) {
+  const std::string_view range = trimmed(text);
+  const std::size_t slash = range.find('/');
+  const auto address = Address::parse(range.substr(0, slash));
+  const std::string_view tail = slash == std::string_view::npos ? "" : range.substr(slash + 1);
+  unsigned length = 0;
+  const auto [end, error] = std::from_chars(tail.data(), tail.data() + tail.size(), length);
+  if (!address || error != std::errc() || end != tail.data() + tail.size() ||
+      length > (address->family == Family::ipv4 ? 32U : 128U)) {
+    return usage_error("\"{}\" is not a range of addresses such as 10.244.0.0/16", printable(text));
+  }
+  return AddressRange{masked(*address, length), length};
+}
+
+bool AddressRange::contains(const Address& address) const {
+  return address.family == first.family && masked(address, length) == first;
+}
+
+std::string AddressRange::text() const { return fmt::format("{}/{}", first.text(), length); }
+
+}  // namespace svcbench
