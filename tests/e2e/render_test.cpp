@@ -38,7 +38,9 @@ TEST_CASE("render: every plane, and what is not in the text is said on standard 
     INFO(ran.err);
     CHECK(ran.status == 0);
     CHECK(ran.out.find("10.96.1.1") != std::string::npos);
-    CHECK(ran.err.find("1 skipped (SCTP") != std::string::npos);
+    // kube-proxy's rules are printed of SCTP too.
+    const bool is_ebpf = std::string(plane).starts_with("ebpf");
+    CHECK((ran.err.find("1 skipped (SCTP") != std::string::npos) == is_ebpf);
     const bool one_family = std::string(plane).starts_with("ip");
     CHECK((ran.err.find("--family ipv6 prints theirs") != std::string::npos) == one_family);
     CHECK((ran.out.find("fd00:10:96::101") == std::string::npos) == one_family);
@@ -57,8 +59,8 @@ TEST_CASE("render: counts of generated services, shapes and parts") {
     CHECK_MESSAGE(ran.status == 0, ran.err);
     return ran.out;
   };
-  CHECK(lines_with(with({"--part", "rules"}), "-A ") == 3 + 5 + 50 * (2 + 3 * 4));
-  CHECK(lines_with(with({}), "-I ") == 12);
+  CHECK(lines_with(with({"--part", "rules"}), "-A ") == 4 + 5 + 50 * (2 + 3 * 4));
+  CHECK(lines_with(with({}), "-I ") == 14);
   CHECK(lines_with(with({}), "# ---- ") == 2);
   CHECK(with({}).find(with({"--part", "rules"})) != std::string::npos);
   CHECK(lines_with(with({"--shape", "chapter"}), "-A ") == 3 * 50 + 7);
@@ -71,6 +73,35 @@ TEST_CASE("render: counts of generated services, shapes and parts") {
   CHECK(ipvs.status == 0);
   CHECK(ipvs.out.find("-A -t 192.0.2.77:31080 -s rr\n") != std::string::npos);
   CHECK(json::parse(svcbench({"render", "ebpf-tc", "--services", "3"}).out)["maps"].size() == 6);
+}
+
+TEST_CASE(
+    "render: a node as it is told: its zone, where its NodePorts are, and what Services are in ranges of") {
+  const std::string folder = std::string(SVCBENCH_TEST_DATA) + "/kube-proxy/";
+  const auto rendered = [&](const char* plane, const std::string& file, std::vector<std::string> more) {
+    more.insert(more.begin(), {"render", plane, "--cluster", folder + file, "--node", "test-node",
+                               "--node-address", "192.168.0.2"});
+    const Ran ran = svcbench(more);
+    CHECK_MESSAGE(ran.status == 0, ran.err);
+    return ran.out + ran.err;
+  };
+  CHECK(rendered("nftables", "hints_zone.json", {"--zone", "zone-b"}).find("10.1.2.3") ==
+        std::string::npos);
+  CHECK(
+      rendered("nftables", "hints_zone.json", {}).find("topology hints of 3 endpoints are not looked at") !=
+      std::string::npos);
+  CHECK(rendered("nftables", "overall.json", {"--service-cidr", "172.30.0.0/16"})
+            .find("ip daddr { 172.30.0.0/16 } drop") != std::string::npos);
+  CHECK(rendered("nftables", "overall.json", {"--nodeport-addresses", "0.0.0.0/0"})
+            .find("fib daddr type local") != std::string::npos);
+  CHECK(rendered("iptables-nft", "overall.json", {"--nodeport-addresses", "192.168.0.0/16"})
+            .find("-d 192.168.0.2 -j KUBE-NODEPORTS\n") != std::string::npos);
+  CHECK(rendered("iptables-nft", "overall.json", {"--localhost-nodeports", "off"})
+            .find(":KUBE-FIREWALL - [0:0]\n-A") == std::string::npos);
+  CHECK(rendered("iptables-nft", "overall.json", {"--nfacct"})
+            .find("--nfacct-name ct_state_invalid_dropped_pkts") != std::string::npos);
+  CHECK(rendered("ebpf-tc", "overall.json", {})
+            .find("loadBalancerSourceRanges of 1 frontends: this plane has none") != std::string::npos);
 }
 
 TEST_CASE("render: its text loads as it is printed") {
@@ -94,6 +125,11 @@ TEST_CASE("render: wrong words are one sentence and exit code 2") {
            {{"ipvs", "--services", "1", "--node-address", "x"}, "neither an IPv4 nor"},
            {{"ipvs", "--services", "1", "--cluster-cidr", "10.0.0.0"}, "not a range of addresses"},
            {{"nftables", "--services", "1", "--node", "a"}, "--cluster"},
+           {{"nftables", "--services", "1", "--service-cidr", "10.0.0.0"},
+            "--service-cidr: \"10.0.0.0\" is not a"},
+           {{"nftables", "--services", "1", "--nodeport-addresses", "all"},
+            "--nodeport-addresses: \"all\""},
+           {{"nftables", "--services", "1", "--zone", "a"}, "--cluster"},
            {{"nftables", "--cluster", "/no/such/file"}, "/no/such/file"}}) {
     std::vector<std::string> all{"render"};
     all.insert(all.end(), arguments.begin(), arguments.end());

@@ -164,6 +164,22 @@ TEST_CASE("kube-proxy's own cases: --nodeport-addresses") {
             .contains(jump + "-m addrtype --dst-type LOCAL -j KUBE-NODEPORTS"));
 }
 
+TEST_CASE(
+    "kube-proxy's own cases: NodePorts at 127.0.0.1 alone, and IPVS's at some of the node's addresses") {
+  PlaneSite site = test_site();
+  const auto services = services_of(list_of("", http, endpoint_at("10.180.0.1")));
+  site.kube_proxy.node_port_addresses = {"127.0.0.0/8"};
+  const std::string text = iptables_text(services, site);
+  CHECK(text.find("in this chain\" -d 127.0.0.1 -j KUBE-NODEPORTS\n") != std::string::npos);
+  CHECK(text.find("-d 192.168.0.2 -j KUBE-NODEPORTS") == std::string::npos);
+  CHECK(text.find("-A KUBE-FIREWALL ") != std::string::npos);
+  CHECK(ipvs_node_addresses(site, Family::ipv4).empty());
+  site.kube_proxy.node_port_addresses = {"192.168.0.0/24"};
+  CHECK(iptables_text(services, site).find("KUBE-FIREWALL") == std::string::npos);
+  site.node_addresses.push_back(Address::from_ipv4(0x0A00'0009));
+  CHECK(ipvs_node_addresses(site, Family::ipv4) == std::vector<Address>{node});
+}
+
 TEST_CASE("kube-proxy's own cases: packets that its counters count") {
   PlaneSite site = test_site();
   site.kube_proxy.nfacct = true;

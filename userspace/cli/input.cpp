@@ -227,8 +227,7 @@ Result<EbpfChoice> BalancerInput::choice() const {
   if (choice.dsr && choice.affinity) {
     return usage_error(
         "--select affinity remembers clients, and with --forward dsr nothing is remembered: choose maglev "
-        "or "
-        "random");
+        "or random");
   }
   return choice;
 }

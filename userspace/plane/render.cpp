@@ -17,6 +17,7 @@
 #include "plane/kube_proxy/iptables_rules.h"
 #include "plane/kube_proxy/ipvs_text.h"
 #include "plane/kube_proxy/nftables.h"
+#include "plane/kube_proxy/node_ports.h"
 #include "plane/kube_proxy/port_traffic.h"
 #include "plane/registry.h"
 
@@ -76,7 +77,8 @@ Result<Parts> render_ipvs(std::span<const Service> services, const RenderOptions
       {"ipset", "ipset restore -exist", kube_proxy::ipset_restore(services, addresses, family, site)},
       {"iptables", fmt::format("ip{}tables-restore --noflush --counters", prefix(family)),
        kube_proxy::ipvs_rules(family, site.cluster_cidr.of(family), true, in_use)},
-      {"ipvsadm", "ipvsadm -R", kube_proxy::ipvsadm_restore(services, site.node_addresses, family)}};
+      {"ipvsadm", "ipvsadm -R",
+       kube_proxy::ipvsadm_restore(services, kube_proxy::ipvs_node_addresses(site, family), family)}};
 }
 
 // ---- eBPF ----

@@ -2,14 +2,13 @@
 // IPVS as kube-proxy's IPVS mode programs it (deprecated upstream, still in production).
 //
 // What is in the kernel, shape by shape of kube-proxy 1.30's pkg/proxy/ipvs:
-//   - a virtual server for each frontend, scheduler rr, persistent where the service has session affinity;
-//   a
-//     real server for each endpoint, masquerading, weight 1; weight 0 for one that terminates (TCP) and was
-//     there before. A
-//     service without endpoints is a virtual server without real servers: the kernel itself refuses its
-//     packets (ICMP port unreachable), and no rule of iptables does. A NodePort is a virtual server at each
-//     address of the node. With the Local traffic policy this node's endpoints; where it has none, all
-//     (kube-proxy's way: the node's own pods shall get through).
+//   - a virtual server for each frontend, scheduler rr, persistent where the service has session
+//     affinity; a real server for each endpoint, masquerading, weight 1; weight 0 for one that
+//     terminates (TCP) and was there before. A service without endpoints is a virtual server without
+//     real servers: the kernel itself refuses its packets (ICMP port unreachable), and no rule of
+//     iptables does. A NodePort is a virtual server at each address of the node. With the Local
+//     traffic policy this node's endpoints; where it has none, all (kube-proxy's way: the node's own
+//     pods shall get through).
 //   - the dummy device kube-ipvs0, down, to which every service address is bound, so that packets for it
 //     come by the INPUT hook, where IPVS is.
 //   - 17 ipsets a family, of which KUBE-CLUSTER-IP and KUBE-IPVS-IPS have members wherever there are

@@ -8,6 +8,7 @@
 #include <iterator>
 
 #include "plane/kube_proxy/names.h"
+#include "plane/kube_proxy/node_ports.h"
 #include "plane/kube_proxy/port_traffic.h"
 
 namespace svcbench::kube_proxy {
@@ -134,7 +135,8 @@ void add_sources(std::vector<IpsetMember>& entries, const Service& service, cons
 void add_node_port(std::vector<IpsetMember>& entries, const Service& service, const PlaneSite& site) {
   const Frontend& frontend = service.frontend;
   if (frontend.protocol == Protocol::sctp) {
-    for (const Frontend& server : virtual_servers(service, site.node_addresses)) {
+    for (const Frontend& server :
+         virtual_servers(service, ipvs_node_addresses(site, frontend.address.family))) {
       entries.push_back({node_port_sctp, cluster_ip_member(server)});
       if (service.local_only) {
         entries.push_back({node_port_local_sctp, cluster_ip_member(server)});

@@ -52,7 +52,20 @@ NodePortPlaces node_port_places(const PlaneSite& site, Family family, NodePortDe
     return std::any_of(ranges.begin(), ranges.end(),
                        [&](const AddressRange& range) { return range.contains(address); });
   });
+  const bool routed = family == Family::ipv4 && if_none == NodePortDefault::everywhere;
+  if (places.localhost && routed && site.kube_proxy.localhost_node_ports) {
+    places.addresses.push_back(Address::from_ipv4(0x7F00'0001));
+  }
   return places;
+}
+
+std::vector<Address> ipvs_node_addresses(const PlaneSite& site, Family family) {
+  const NodePortPlaces places = node_port_places(site, family, NodePortDefault::everywhere);
+  std::vector<Address> addresses = places.everywhere ? site.node_addresses : places.addresses;
+  std::erase_if(addresses, [family](const Address& address) {
+    return address.family != family || address == Address::from_ipv4(0x7F00'0001);
+  });
+  return addresses;
 }
 
 std::vector<std::string> ranges_of(const std::vector<std::string>& ranges, Family family) {
