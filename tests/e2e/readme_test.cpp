@@ -88,7 +88,7 @@ class Reader {
   Reader() {
     std::filesystem::create_symlink(SVCBENCH_BINARY, folder_.path("svcbench"));
     std::filesystem::create_directory(folder_.path("bin"));
-    folder_.write("bin/sudo", "#!/bin/sh\nexec \"$@\"\n");
+    (void)folder_.write("bin/sudo", "#!/bin/sh\nexec \"$@\"\n");
     std::filesystem::permissions(folder_.path("bin/sudo"), std::filesystem::perms::owner_all);
     std::filesystem::copy_file(SVCBENCH_TEST_DATA "/kind-dualstack.json", folder_.path("cluster.json"));
     for (const char* run : {"run.json", "old.json", "new.json"}) {

@@ -238,9 +238,9 @@ TEST_CASE("families: one, the other, both in turn") {
   CHECK(family_of("dual", 0) != family_of("dual", 1));
 }
 
-TEST_CASE("every command is in the table with a summary that fits a line") {
+TEST_CASE("every command is in the table with a question that fits a line") {
   for (const Command& command : commands()) {
-    CHECK(command.name.size() + command.summary.size() < 95);
+    CHECK(command.name.size() + command.question.size() < 95);
     CLI::App app;
     CHECK(command.configure(app));
   }

@@ -14,7 +14,7 @@ namespace svcbench {
 
 namespace {
 
-nlohmann::json to_json(const std::vector<Feature>& features) {
+nlohmann::json features_json(const std::vector<Feature>& features) {
   nlohmann::json out = nlohmann::json::array();
   for (const Feature& feature : features) {
     out.push_back({{"name", feature.name},
@@ -50,7 +50,7 @@ Result<int> run(const std::string& json) {
     return 0;
   }
   SVCB_TAKE(file, OutputFile::at(json));
-  SVCB_CHECK(file.write(to_json(probe_features()).dump(1) + "\n"));
+  SVCB_CHECK(file.write(features_json(probe_features()).dump(1) + "\n"));
   return 0;
 }
 

@@ -67,11 +67,11 @@ std::string column_of(const Cell& cell, const std::string& name) {
   return column + "_" + unit_name(cell.unit);
 }
 
-using Row = std::map<std::string, double>;
+using CsvRow = std::map<std::string, double>;
 
-Row figures_of(const Cell& cell) {
+CsvRow figures_of(const Cell& cell) {
   const std::string unit = unit_name(cell.unit);
-  Row row{{"median_" + unit, cell.value}};
+  CsvRow row{{"median_" + unit, cell.value}};
   if (cell.interval) {
     row["low_" + unit] = cell.interval->low;
     row["high_" + unit] = cell.interval->high;
@@ -83,7 +83,7 @@ Row figures_of(const Cell& cell) {
 }
 
 // In the order in which a reader wants them: medians with their intervals, then the rest.
-std::vector<std::string> columns_of(const std::vector<Row>& rows) {
+std::vector<std::string> columns_of(const std::vector<CsvRow>& rows) {
   std::vector<std::string> first;
   std::vector<std::string> others;
   const auto note = [](std::vector<std::string>& columns, const std::string& name) {
@@ -91,7 +91,7 @@ std::vector<std::string> columns_of(const std::vector<Row>& rows) {
       columns.push_back(name);
     }
   };
-  for (const Row& row : rows) {
+  for (const CsvRow& row : rows) {
     for (const auto& [name, value] : row) {
       if (name.starts_with("median_")) {
         const std::string unit = name.substr(name.find('_'));
@@ -101,7 +101,7 @@ std::vector<std::string> columns_of(const std::vector<Row>& rows) {
       }
     }
   }
-  for (const Row& row : rows) {
+  for (const CsvRow& row : rows) {
     for (const auto& [name, value] : row) {
       if (std::find(first.begin(), first.end(), name) == first.end()) {
         note(others, name);
@@ -111,7 +111,7 @@ std::vector<std::string> columns_of(const std::vector<Row>& rows) {
   std::sort(others.begin(), others.end());
   // An interval that no figure of its unit has.
   std::erase_if(first, [&](const std::string& name) {
-    return std::none_of(rows.begin(), rows.end(), [&](const Row& row) { return row.count(name) != 0; });
+    return std::none_of(rows.begin(), rows.end(), [&](const CsvRow& row) { return row.count(name) != 0; });
   });
   first.insert(first.end(), others.begin(), others.end());
   return first;
@@ -252,7 +252,7 @@ void add_cell(Exposition& exposition, const Cell& cell) {
 }  // namespace
 
 std::string export_csv(const RunFile& run) {
-  std::vector<Row> rows;
+  std::vector<CsvRow> rows;
   for (const Cell& cell : run.cells) {
     rows.push_back(figures_of(cell));
   }
