@@ -8,7 +8,8 @@ install(FILES "${CMAKE_BINARY_DIR}/share/svcbench.bash" RENAME svcbench
 install(FILES "${CMAKE_BINARY_DIR}/share/svcbench.fish"
         DESTINATION ${CMAKE_INSTALL_DATADIR}/fish/vendor_completions.d)
 file(GLOB SVCBENCH_DOCS CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/docs/*.md")
-install(FILES README.md CONTRIBUTING.md ${SVCBENCH_DOCS} DESTINATION ${CMAKE_INSTALL_DOCDIR})
+install(FILES README.md CONTRIBUTING.md CITATION.cff DESTINATION ${CMAKE_INSTALL_DOCDIR})
+install(FILES ${SVCBENCH_DOCS} DESTINATION ${CMAKE_INSTALL_DOCDIR}/docs)
 # Debian has its own places for a package's licence and for zsh's completions; what is local goes elsewhere.
 # file(INSTALL) minds DESTDIR, as install(FILES) does.
 add_custom_command(OUTPUT share/changelog.Debian.gz

@@ -37,8 +37,9 @@ void check_refused(const std::vector<std::string>& arguments, const std::string&
 TEST_CASE("churn: the eBPF plane changes and no packet is wrong; what it says is what it wrote") {
   const TemporaryFolder folder;
   const HostState before = HostState::now();
-  const Ran ran = svcbench({"churn", "--plane", "ebpf-xdp", "--rate", "200", "--services", "100",
-                            "--duration", "2s", "--find-rate", "--json", folder.path("run.json")});
+  const Ran ran =
+      svcbench({"churn", "--plane", "ebpf-xdp", "--rate", "200", "--services", "100", "--duration", "2s",
+                "--find-rate", "--full", "--json", folder.path("run.json")});
   INFO(ran.err);
   INFO(ran.out);
   CHECK(ran.status == 0);

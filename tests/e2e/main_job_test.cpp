@@ -80,8 +80,8 @@ void check_programs(const json& result) {
 TEST_CASE("the main job: figures, verdicts and exit code agree, and the host is as it was") {
   const HostState before = HostState::now();
   const TemporaryFolder folder;
-  const Ran ran = svcbench(
-      {"ebpf", "--services", "60", "--sweep", "10,30", "--rounds", "6", "--json", folder.path("run.json")});
+  const Ran ran = svcbench({"ebpf", "--services", "60", "--sweep", "10,30", "--rounds", "6", "--full",
+                            "--json", folder.path("run.json")});
   INFO(ran.err);
   REQUIRE((ran.status == 0 || ran.status == 3 || ran.status == 4));
   CHECK(folder.names() == std::vector<std::string>{"run.json"});
@@ -129,6 +129,9 @@ TEST_CASE("a cluster's services are measured as what they are: both families, TC
   CHECK(ipv4);
   CHECK(ipv6);
   CHECK(ran.out.find("4 NodePort frontends are not measured") != std::string::npos);
+  CHECK(ran.out.find("\nClaims (") != std::string::npos);
+  CHECK(ran.out.find("\nWhat N services cost") != std::string::npos);
+  CHECK(std::count(ran.out.begin(), ran.out.end(), '\n') <= 45);  // one screen
   CHECK(result["run"]["notes"].size() == 1);
 }
 

@@ -96,7 +96,7 @@ void check_resumed(const Killed& run, const TemporaryFolder& folder) {
   CHECK(other.err.find("had another " + run.differ.substr(2) + " (") != std::string::npos);
   CHECK(read_file(file + ".part") == kept);
 
-  const Ran second = svcbench(with({"--resume", file}));
+  const Ran second = svcbench(with({"--resume", file, "--full"}));
   INFO(second.err);
   REQUIRE((second.status == 0 || second.status == 3 || second.status == 4));
   CHECK_FALSE(std::filesystem::exists(file + ".part"));

@@ -48,9 +48,9 @@ TEST_CASE("the nearest word: few wrong letters, or a beginning; the first of equ
   const Words planes{"iptables-legacy", "iptables-nft", "nftables", "ipvs", "ebpf-xdp", "ebpf-tc"};
   CHECK(nearest("ebpf-xpd", planes) == "ebpf-xdp");
   CHECK(nearest("nft", planes) == "nftables");
-  CHECK(nearest("iptables", planes) == "iptables-nft");
+  CHECK(nearest("iptables", planes) == "iptables-legacy");
   CHECK(nearest("ipv", planes) == "ipvs");
-  CHECK(nearest("ebpf", planes) == "ebpf-tc");
+  CHECK(nearest("ebpf", planes) == "ebpf-xdp");
   CHECK_FALSE(nearest("cilium", planes));
   CHECK_FALSE(nearest("", planes));
   CHECK_FALSE(nearest("e", planes));  // everything begins with something

@@ -2,18 +2,16 @@
 // What a document quotes is what the file has: "<!-- from PATH -->" before a block of code names the file.
 #include <doctest/doctest.h>
 
-#include <fstream>
-#include <iterator>
-#include <optional>
 #include <string>
 #include <vector>
+
+#include "documents.h"
 
 namespace svcbench {
 namespace {
 
 std::string text_of(const std::string& path) {
-  std::ifstream file(std::string(SVCBENCH_SOURCE) + "/" + path);
-  return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
+  return testing::text_of(std::string(SVCBENCH_SOURCE) + "/" + path);
 }
 
 struct Quote {

@@ -97,7 +97,7 @@ Action configure_churn(CLI::App& app) {
       ->check(whole_number(100, 1'000'000))
       ->capture_default_str();
   app.add_flag("--find-rate", input->find_rate,
-               "Then look for the highest rate that the plane sustains, 3 s a trial");
+               "Then look for the highest rate that the plane sustains, 3 s at each that is tried");
   input->workload.add_options(app);
   app.remove_option(app.get_option("--sweep"));
   input->capacity.add_options(app);

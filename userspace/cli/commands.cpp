@@ -14,9 +14,9 @@ namespace svcbench {
 
 std::span<const Command> commands() {
   static constexpr std::array<Command, 19> table{{
-      {"ebpf", "Do eBPF's updates and packets stay at one cost as Services grow in number?",
+      {"ebpf", "Do eBPF's updates and packets cost the same at any number of Services?",
        "sudo ./svcbench ebpf --services 5000", configure_ebpf},
-      {"compare", "What do all data planes cost here, side by side, and which claims hold?",
+      {"compare", "What do all data planes cost, side by side, and which claims hold?",
        "sudo ./svcbench compare --services 1000", configure_compare},
       {"path", "How long is a packet on its way through one data plane?",
        "sudo ./svcbench path --plane nftables --services 1000", configure_path},
@@ -42,8 +42,8 @@ std::span<const Command> commands() {
        configure_diff},
       {"export", "How do I get a run's figures as CSV, Markdown or for Prometheus?",
        "./svcbench export run.json --csv -o run.csv", configure_export},
-      {"explain", "How was a figure of a finished run made, and what could make it wrong?",
-       "./svcbench explain run.json", configure_explain},
+      {"explain", "How was a figure made, and what could make it wrong?", "./svcbench explain run.json",
+       configure_explain},
       {"probe", "What can this machine measure, and how do I get what is missing?", "sudo ./svcbench probe",
        configure_probe},
       {"list", "Which data planes and which kinds of measurement are there?", "./svcbench list",

@@ -85,7 +85,7 @@ Action configure_export(CLI::App& app) {
                  "The file that --json of a measuring command wrote (- reads standard input)")
       ->type_name(file_value)
       ->required();
-  app.add_flag("--csv", input->csv, "RFC 4180: a row a figure, a unit a column");
+  app.add_flag("--csv", input->csv, "CSV (RFC 4180): a row for each figure, a column for each unit");
   app.add_flag("--markdown", input->markdown, "Verdicts and tables for a pull request or an issue");
   app.add_flag("--prometheus", input->prometheus,
                "Text format for the node exporter's textfile collector, in seconds and bytes");

@@ -28,14 +28,16 @@ std::string joined(const std::vector<std::string>& names, std::size_t most) {
 }  // namespace
 
 void WorkloadInput::add_options(CLI::App& app) {
-  app.add_option("--services", services, "Number of services (with --cluster: scale its shape to so many)")
+  app.add_option("--services", services,
+                 "How many services to make (with --cluster: its shape, scaled to so many)")
       ->check(whole_number(1, most_services));
   app.add_option(
          "--cluster", cluster,
          "Services of a real cluster: the output of\nkubectl get services,endpointslices -A -o json\n"
          "(- reads standard input)")
       ->type_name(file_value);
-  app.add_option("--node", node, "The cluster's node that this is, for Local traffic policies")
+  app.add_option("--node", node,
+                 "Which of the cluster's nodes this one stands for, where a traffic policy is Local")
       ->needs("--cluster");
   app.add_option("--endpoints", endpoints, "Endpoints of each generated service")
       ->check(whole_number(1, SVCB_MAX_ENDPOINTS))
@@ -225,8 +227,7 @@ Result<EbpfChoice> BalancerInput::choice() const {
   if (choice.dsr && choice.affinity) {
     return usage_error(
         "--select affinity remembers clients, and with --forward dsr nothing is remembered: choose maglev "
-        "or "
-        "random");
+        "or random");
   }
   return choice;
 }
@@ -240,7 +241,8 @@ nlohmann::json BalancerInput::describe() const {
 }
 
 void RunInput::add_options(CLI::App& app) {
-  app.add_option("--rounds", rounds, "Times that every cell is visited, in a shuffled order")
+  app.add_option("--rounds", rounds,
+                 "How often each cell (a plane at a size) is measured, in a shuffled order")
       ->check(whole_number(1, 10'000))
       ->capture_default_str();
   app.add_option("--json", json, "Write every raw sample and the environment here (- is standard output)")
@@ -254,8 +256,9 @@ void TableInput::add_full_option(CLI::App& app) {
 
 void TableInput::add_options(CLI::App& app) {
   add_full_option(app);
-  app.add_flag("--ascii", ascii,
-               "With --full: curves of digits, as where the locale has no UTF-8, in place of bars");
+  app.add_flag(
+      "--ascii", ascii,
+      "With --full: draw curves with digits, not with bars (as is done where the locale has no UTF-8)");
 }
 
 Result<std::optional<OutputFile>> open_output(const std::string& path) {

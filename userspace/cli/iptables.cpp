@@ -48,8 +48,7 @@ Result<IptablesBackend> find_backend(const std::string& name) {
   }
   return failure(
       "{} is neither on PATH nor in /usr/sbin (Debian, Ubuntu: apt-get install iptables; Fedora: dnf "
-      "install "
-      "iptables-{})",
+      "install iptables-{})",
       program, name);
 }
 
@@ -102,8 +101,7 @@ Status check_shape(const std::string& shape) {
   if (shape == "kube-proxy") {
     return usage_error(
         "--shape {} is measured by: svcbench compare --planes iptables-legacy,iptables-nft; here the shape "
-        "is "
-        "the chapter's",
+        "is the chapter's",
         shape);
   }
   return {};

@@ -8,11 +8,11 @@ namespace svcbench {
 Action configure_list(CLI::App& app) {
   app.footer("svcbench probe tells which of them this machine can run.");
   return []() -> Result<int> {
-    fmt::print("Planes\n");
+    fmt::print("Data planes (--plane, --planes; the last three are of `ebpf` and `iptables`)\n");
     for (const PlaneRow& row : planes()) {
       fmt::print("  {:<17}{}\n", row.name, row.summary);
     }
-    fmt::print("\nScenarios\n");
+    fmt::print("\nScenarios, what is measured or tried\n");
     for (const ScenarioRow& row : scenarios()) {
       fmt::print("  {:<17}{}\n", row.name, row.summary);
     }

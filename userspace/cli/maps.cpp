@@ -138,7 +138,8 @@ Action configure_maps(CLI::App& app) {
   app.add_option("--max-endpoints", input->max_endpoints, "Most endpoints that one service may have")
       ->check(whole_number(1, SVCB_MAX_ENDPOINTS))
       ->capture_default_str();
-  app.add_option("--node", input->node, "The cluster's node that this is, for Local traffic policies");
+  app.add_option("--node", input->node,
+                 "Which of the cluster's nodes this one stands for, where a traffic policy is Local");
   input->capacity.add_options(app);
   app.add_option("--json", input->json, "Write the same as JSON here (- is standard output)")
       ->type_name(file_value);

@@ -39,9 +39,10 @@ std::optional<std::string> nearest(std::string_view word, std::span<const std::s
   std::optional<std::string> best;
   std::size_t least = 0;
   for (const std::string& one : known) {
-    const std::size_t distance = edit_distance(word, one);
-    const bool is_near = distance <= most || (may_begin && one.starts_with(word));
-    if (is_near && (!best || distance < least)) {
+    const bool is_beginning = may_begin && one.starts_with(word);
+    const std::size_t letters = edit_distance(word, one);
+    const std::size_t distance = is_beginning ? std::min<std::size_t>(letters, 1) : letters;
+    if (distance <= most && (!best || distance < least)) {
       best = one;
       least = distance;
     }

@@ -13,8 +13,8 @@ namespace svcbench {
 // of them twice ("optimal string alignment").
 [[nodiscard]] std::size_t edit_distance(std::string_view a, std::string_view b);
 
-// The first of the nearest of `known`; none where a third of the letters would have to change, and `word`
-// is not the beginning of one either.
+// The first of the nearest of `known`; none where more than a third of the letters would have to change. A
+// word that one of them begins with is one mistake: what is missing was not typed wrong.
 [[nodiscard]] std::optional<std::string> nearest(std::string_view word, std::span<const std::string> known);
 
 // "; did you mean ebpf-xdp?", to end a sentence about a wrong word; empty where none is near.

@@ -196,7 +196,8 @@ Action configure_render(CLI::App& app) {
       "Services of a real cluster: the output of\nkubectl get services,endpointslices -A -o json\n"
       "(- reads standard input)");
   cluster->type_name(file_value);
-  app.add_option("--node", workload.node, "The cluster's node that this is, for Local traffic policies")
+  app.add_option("--node", workload.node,
+                 "Which of the cluster's nodes this one stands for, where a traffic policy is Local")
       ->needs(cluster);
   app.add_option("--zone", input->zone,
                  "The zone that this is in, for topology hints (default: as the file's Node --node has it)")
@@ -245,7 +246,7 @@ Action configure_render(CLI::App& app) {
       ->delimiter(',');
   app.add_option("--localhost-nodeports", input->localhost_node_ports,
                  "iptables: whether NodePorts are at 127.0.0.0/8 as well: on or off")
-      ->check(CLI::IsMember({"on", "off"}))
+      ->check(one_of({"on", "off"}))
       ->capture_default_str();
   app.add_flag("--nfacct", input->nfacct,
                "iptables: with kube-proxy's counters, as on kernels with xt_nfacct (1.32 and later)");

@@ -41,8 +41,7 @@ struct UserPeak {
 
 inline constexpr std::string_view user_peak_method =
     "own: growth of VmHWM of /proc/self/status over an installation, free memory returned before; tool: "
-    "its "
-    "VmHWM as it ends";
+    "its VmHWM as it ends";
 
 // What a plane keeps for N services and for flows.
 struct StateCell {

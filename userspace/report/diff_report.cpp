@@ -20,14 +20,11 @@ using nlohmann::json;
 
 constexpr std::string_view method =
     "Ratio: the median after over the median before, with its 95 % bootstrap interval. A difference is "
-    "told "
-    "where that interval leaves 1 out and Welch's test of the logarithms, adjusted for all figures "
-    "compared "
-    "(Benjamini and Hochberg, 5 %), tells one. Both know the scatter inside the two runs alone; what a "
-    "machine does differently from one hour to the next comes on top: compare two runs of the same program "
-    "to see how much that is. Tails are not compared: a p90 or p99 is of all samples of a run together, "
-    "and "
-    "has no interval over its repeats.";
+    "told where that interval leaves 1 out and Welch's test of the logarithms, adjusted for all figures "
+    "compared (Benjamini and Hochberg, 5 %), tells one. Both know the scatter inside the two runs alone; "
+    "what a machine does differently from one hour to the next comes on top: compare two runs of the same "
+    "program to see how much that is. Tails are not compared: a p90 or p99 is of all samples of a run "
+    "together, and has no interval over its repeats.";
 
 std::string join(const std::vector<std::string>& items) {
   return fmt::format("{}", fmt::join(items, ", "));

@@ -115,9 +115,11 @@ Feature probe_privileges() {
 
 Feature probe_btf() {
   const bool there = std::filesystem::exists("/sys/kernel/btf/vmlinux");
-  return feature("kernel BTF", "optional",
-                 there ? Evidence("/sys/kernel/btf/vmlinux") : failure("no /sys/kernel/btf/vmlinux"),
-                 "not needed: the programs touch no kernel structure whose layout could differ");
+  return feature(
+      "kernel BTF", "optional",
+      there ? Evidence("/sys/kernel/btf/vmlinux") : failure("no /sys/kernel/btf/vmlinux"),
+      "a kernel with CONFIG_DEBUG_INFO_BTF; nothing needs it: no program touches a kernel structure whose "
+      "layout could differ");
 }
 
 Evidence jit_setting() {

@@ -468,9 +468,9 @@ void add_program_chart(const PageRun& run, json& blocks) {
        {"title", fmt::format("The eBPF program alone, {} Services", grouped(sizes.back()))},
        {"caption",
         "BPF_PROG_TEST_RUN, by destination: hot one Service, uniform all alike, zipf the k-th with weight "
-        "1/k, "
-        "miss none. A part is the difference of two medians (a negative one, noise, is drawn as none); the "
-        "whole is what was measured. It is not the path of a packet: no NIC, no skb, no routing."},
+        "1/k, miss none. A part is the difference of two medians (a negative one, noise, is drawn as "
+        "none); the whole is what was measured. It is not the path of a packet: no NIC, no skb, no "
+        "routing."},
        {"first", "program"},
        {"x", {{"title", ""}}},
        {"y", {{"title", "ns a packet"}, {"unit", "ns"}}},
