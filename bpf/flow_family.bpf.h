@@ -26,8 +26,8 @@ static __always_inline bool OF(svcb_is_backend)(const struct OF(svcb_backend) * 
 }
 
 /* The index of the service's backend at this address, terminating ones included; SVCB_NOWHERE: it has none
- * there. Found by halving, as abi.h tells: in as many steps as its service's number has bits, whichever that
- * is. A function by itself, verified once. */
+ * there. Found by halving, as abi.h tells: in as many steps as its service's number has bits, whichever
+ * that is. A function by itself, verified once. */
 __noinline __u32 OF(svcb_where)(__u64 word, const struct OF(svcb_frontend) * at) {
   __u32 first = svcb_service_first(word) + settings.maglev;
   __u32 count = svcb_service_count(word), low = 0, index;

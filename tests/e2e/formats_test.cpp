@@ -209,25 +209,6 @@ TEST_CASE("old runs are what the schemas allow") {
   }
 }
 
-TEST_CASE("export: a command that measures writes each format by itself, as export does from its JSON") {
-  if (!require_root_or_skip()) {
-    return;
-  }
-  const TemporaryFolder folder;
-  const Ran ran =
-      svcbench({"iptables", "--services", "10", "--sweep", "10", "--rounds", "2", "--budget", "2",
-                "--quiet", "--json", folder.path("run.json"), "--csv", folder.path("run.csv"), "--markdown",
-                folder.path("run.md"), "--prometheus", "-"});
-  INFO(ran.err);
-  CHECK((ran.status == 0 || ran.status == 3 || ran.status == 4));
-  const Ran csv = svcbench({"export", folder.path("run.json"), "--csv"});
-  CHECK(csv.out == read_file(folder.path("run.csv")));
-  CHECK(csv.out.find("chapter/iptables-nft/10/first") != std::string::npos);
-  const Ran prometheus = svcbench({"export", folder.path("run.json"), "--prometheus"});
-  CHECK(prometheus.out == ran.out);  // and no table beside it
-  CHECK(read_file(folder.path("run.md")).find("**svcbench iptables**") != std::string::npos);
-}
-
 TEST_CASE("a run of a newer svcbench: one sentence") {
   const TemporaryFolder folder;
   nlohmann::json run = read_json(comparison);

@@ -11,9 +11,9 @@
 #include "measure/compare_analysis.h"
 #include "measure/compare_run.h"
 #include "report/compare_json.h"
+#include "report/figures.h"
 #include "report/full.h"
 #include "report/quantity.h"
-#include "report/figures.h"
 #include "shown.h"
 #include "svcbench/wire_abi.h"
 

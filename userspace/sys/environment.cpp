@@ -237,8 +237,8 @@ json describe_environment(const Path& root) {
   result["cpu"] = describe_cpu(root);
   result["bpf"]["jit_enable"] = number_in(root / "proc/sys/net/core/bpf_jit_enable");
   result["bpf"]["jit_harden"] = number_in(root / "proc/sys/net/core/bpf_jit_harden");
-  // Grace periods, and with them what waits for one: 1 and they are hurried, at the cost of all CPUs; normal
-  // outweighs expedited.
+  // Grace periods, and with them what waits for one: 1 and they are hurried, at the cost of all CPUs;
+  // normal outweighs expedited.
   result["rcu"]["expedited"] = number_in(root / "sys/kernel/rcu_expedited");
   result["rcu"]["normal"] = number_in(root / "sys/kernel/rcu_normal");
   result["emulated"] = variable("SVCBENCH_EMULATED");
