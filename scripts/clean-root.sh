@@ -101,7 +101,7 @@ try_package() {
   grep -q 'svcbench ebpf' "$WORK/man"
   inside "$folder" bash -c '. /usr/share/bash-completion/completions/svcbench && complete -p svcbench'
   for file in zsh/vendor-completions/_svcbench fish/vendor_completions.d/svcbench.fish \
-    svcbench/schemas/compare.schema.json doc/svcbench/copyright; do
+    svcbench/schemas/run.schema.json doc/svcbench/copyright; do
     [ -s "$folder/usr/share/$file" ] || die "the package has no /usr/share/$file"
   done
   try_run "$folder" svcbench

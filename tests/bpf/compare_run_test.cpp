@@ -9,8 +9,8 @@
 #include "measure/compare_analysis.h"
 #include "measure/compare_run.h"
 #include "private_place.h"
-#include "report/compare_json.h"
 #include "report/progress_line.h"
+#include "run/as_run.h"
 #include "shown.h"
 
 namespace svcbench {
@@ -75,7 +75,7 @@ TEST_CASE("compare: without live frames all but what needs packets is measured, 
           "here");
     CHECK(inconclusive(results, "ebpf-constant"));
     CHECK(inconclusive(results, "lookup-2-5us"));
-    CHECK(test::full_text(to_json(results)).find(results.notes.front().substr(0, 60)) != std::string::npos);
+    CHECK(test::full_text(as_run(results)).find(results.notes.front().substr(0, 60)) != std::string::npos);
   });
 }
 
@@ -91,7 +91,7 @@ TEST_CASE("compare: without live frames nothing is installed for the path alone"
     CHECK(results.states.empty());
     CHECK(results.path_missing == "no live frames here");
     CHECK(inconclusive(results, "ebpf-constant"));
-    CHECK(test::full_text(to_json(results), "path")
+    CHECK(test::full_text(as_run(results), "path")
               .find("No packets are sent, so that the path is not measured: no live frames here\n") !=
           std::string::npos);
     const CompareResults others =

@@ -63,10 +63,8 @@ int code_of(const json& verdicts) {
 // Sizes that a plane was left out at, for the budget: on a busy machine that may be any of the dear ones.
 std::map<std::string, std::set<std::size_t>> left_out(const json& result) {
   std::map<std::string, std::set<std::size_t>> sizes;
-  for (const json& cell : result["syncs"]) {
-    if (cell.contains("skipped")) {
-      sizes[cell["plane"]].insert(cell["services"].get<std::size_t>());
-    }
+  for (const json& cell : left_out_of(result, "sync")) {
+    sizes[cell["plane"]].insert(cell["services"].get<std::size_t>());
   }
   return sizes;
 }
@@ -76,20 +74,20 @@ void check_paths(const json& result) {
   const std::set<std::size_t> largest{60};
   auto skipped = left_out(result);
   std::map<std::string, std::set<std::size_t>> sizes;
-  for (const json& cell : result["paths"]) {
+  for (const json& cell : cells_of(result, "path")) {
     std::uint64_t packets = 0;
     double lowest = -1;
     for (const json& bucket : cell["histogram"]) {
       CHECK(bucket[0].get<double>() > lowest);
       lowest = bucket[0];
-      packets += bucket[1].get<std::uint64_t>();
+      packets += bucket[2].get<std::uint64_t>();
     }
-    CHECK(packets == cell["packets"]);
+    CHECK(packets == cell["beside"]["packets"]);
     CHECK(packets > 0);
-    CHECK(packets % cell["volley_p50_ns"].size() == 0);  // every volley is of one size
+    CHECK(packets % cell["values"].size() == 0);  // every volley is of one size
     sizes[cell["plane"]].insert(cell["services"].get<std::size_t>());
   }
-  for (const std::string plane : result["planes"]) {
+  for (const std::string plane : result["details"]["planes"]) {
     if (plane == "ebpf-sock") {
       CHECK(sizes[plane].empty());  // no packet shows what it does
       continue;
@@ -112,19 +110,19 @@ TEST_CASE("compare: every plane, every scenario, Table 4.2, and the host is as i
   INFO(ran.err);
   REQUIRE(is_verdict(ran.status));
   const json result = read_json(folder.path("run.json"));
-  check_against_schema(folder.path("run.json"), "compare");
+  check_against_schema(folder.path("run.json"), "run");
   CHECK(result["run"]["sweep"] == json({20, 60}));
   CHECK(code_of(result["verdicts"]) == ran.status);
 
   // Each plane either ran, in every scenario, or is named with the reason.
   std::set<std::string> planes;
-  for (const std::string plane : result["planes"]) {
+  for (const std::string plane : result["details"]["planes"]) {
     planes.insert(plane);
   }
   CHECK(planes.contains("null"));
   CHECK(planes.contains("ebpf-xdp"));
   CHECK(planes.contains("ebpf-tc"));
-  for (const json& missing : result["missing"]) {
+  for (const json& missing : result["details"]["missing"]) {
     CHECK(planes.insert(missing["plane"]).second);
     CHECK(ran.out.find(missing["plane"].get<std::string>() + ": not measured: ") != std::string::npos);
   }
@@ -133,32 +131,39 @@ TEST_CASE("compare: every plane, every scenario, Table 4.2, and the host is as i
   // One note says why the wire has no figures of it, unless it cannot run at all.
   CHECK(ran.out.find("ebpf-sock: ") != std::string::npos);
   check_paths(result);
-  for (const char* part : {"syncs", "updates"}) {
+  for (const char* part : {"sync", "update"}) {
     std::set<std::string> measured{"null"};  // which has nothing to program
-    for (const json& cell : result[part]) {
-      measured.insert(cell["plane"]);
+    for (const auto& cells : {cells_of(result, part), left_out_of(result, part)}) {
+      for (const json& cell : cells) {
+        measured.insert(cell["plane"]);
+      }
     }
-    CHECK_MESSAGE(measured.size() == result["planes"].size(), part);
+    CHECK_MESSAGE(measured.size() == result["details"]["planes"].size(), part);
   }
-  std::size_t skipped = 0;
   for (const auto& [plane, at] : left_out(result)) {
-    skipped += at.size();
     CHECK_MESSAGE(ran.out.find("\n" + plane + ", ") != std::string::npos, plane);
   }
-  CHECK(result["states"].size() + skipped == 2 * result["planes"].size());
-  for (const json& state : result["states"]) {
-    const std::string plane = state["plane"];
-    const json& entries = state["conntrack_entries_per_1000_new_flows"];
-    if (plane == "ebpf-sock") {
-      CHECK(entries.is_null());
-      continue;
-    }
-    CHECK_MESSAGE(entries == (plane == "null" || plane.starts_with("ebpf") ? 0 : 1000), plane);
-    const json& peak = state["user_peak"];
-    CHECK_MESSAGE(peak.is_null() == (plane == "null"), plane);
-    if (!peak.is_null()) {
-      CHECK_MESSAGE((peak["tool_bytes"] > 0) == !plane.starts_with("ebpf"), plane);
-      CHECK(peak["bytes"] == peak["own_bytes"].get<double>() + peak["tool_bytes"].get<double>());
+  auto skipped = left_out(result);
+  for (const std::string plane : result["details"]["planes"]) {
+    for (const std::size_t services : {20, 60}) {
+      if (skipped[plane].contains(services)) {
+        continue;
+      }
+      const std::string stem = "state/" + plane + "/" + std::to_string(services);
+      const json entries = cell_of(result, stem + "/conntrack");
+      if (plane == "ebpf-sock") {
+        CHECK(entries.is_null());
+        continue;
+      }
+      REQUIRE_MESSAGE(!entries.is_null(), plane);
+      CHECK_MESSAGE(entries["value"] == (plane == "null" || plane.starts_with("ebpf") ? 0 : 1000), plane);
+      const json peak = cell_of(result, stem + "/user-memory");
+      CHECK_MESSAGE(peak.is_null() == (plane == "null"), plane);
+      if (!peak.is_null()) {
+        const json& beside = peak["beside"];
+        CHECK_MESSAGE((beside["tool_bytes"] > 0) == !plane.starts_with("ebpf"), plane);
+        CHECK(peak["value"] == beside["own_bytes"].get<double>() + beside["tool_bytes"].get<double>());
+      }
     }
   }
 
@@ -181,11 +186,14 @@ TEST_CASE("compare: only what was asked for") {
   REQUIRE(is_verdict(ran.status));
   CHECK(ran.err.empty());
   const json result = json::parse(ran.out);  // and nothing else on standard output
-  CHECK(result["planes"] == json({"null", "ebpf-tc"}));
-  CHECK(result["syncs"].empty());
-  CHECK(result["paths"].empty());
-  CHECK(result["updates"].size() == 2 * 3);
-  CHECK(result["states"].size() == 2 * 2);
+  CHECK(result["details"]["planes"] == json({"null", "ebpf-tc"}));
+  CHECK(cells_of(result, "sync").empty());
+  CHECK(cells_of(result, "path").empty());
+  CHECK(cells_of(result, "update").size() == 2 * 3);
+  for (const char* id : {"state/null/5/conntrack", "state/null/10/conntrack", "state/ebpf-tc/5/conntrack",
+                         "state/ebpf-tc/10/conntrack"}) {
+    CHECK_MESSAGE(!cell_of(result, id).is_null(), id);
+  }
 }
 
 TEST_CASE("path: one plane, every kind of packet, beside plain forwarding and the instrument") {
@@ -198,16 +206,16 @@ TEST_CASE("path: one plane, every kind of packet, beside plain forwarding and th
     INFO(ran.err);
     REQUIRE(is_verdict(ran.status));
     check_width(ran.out);
-    check_against_schema(folder.path("run.json"), "compare");
+    check_against_schema(folder.path("run.json"), "run");
     const json result = read_json(folder.path("run.json"));
     std::size_t kinds = 0;
-    for (const json& cell : result["paths"]) {
+    for (const json& cell : cells_of(result, "path")) {
       kinds += cell["plane"] == "ebpf-tc" ? 1 : 0;
-      CHECK(cell["family"] == (family == "ipv4" ? "IPv4" : "IPv6"));
+      CHECK(cell["at"]["family"] == (family == "ipv4" ? "IPv4" : "IPv6"));
     }
     CHECK(kinds == 2 * 4 * 2 + 2);  // flows x positions x protocols, and a reply by each protocol
-    CHECK(result["instrument"]["clock_ns"] > 0);
-    CHECK(result["updates"].empty());
+    CHECK(cell_of(result, "instrument/clock")["value"] > 0);
+    CHECK(cells_of(result, "update").empty());
     CHECK(host_becomes(before));
   }
 }

@@ -43,17 +43,19 @@ TEST_CASE("connect: plain and at the socket, every connection checked, and the h
                               "--family", family, "--json", folder.path("run.json")});
     INFO(ran.err);
     REQUIRE(ran.status == 0);
-    check_against_schema(folder.path("run.json"), "connect");
+    check_against_schema(folder.path("run.json"), "run");
     const json result = read_json(folder.path("run.json"));
-    REQUIRE(result["planes"].size() == 3);
-    CHECK(result["planes"][0]["plane"] == "plain");
-    CHECK(result["planes"][1]["plane"] == "ebpf-sock");
-    CHECK(result["planes"][2]["plane"] == "ebpf-sock, no service");
-    for (const json& plane : result["planes"]) {
-      for (const char* kind : {"udp_connect_ns", "tcp_connect_ns", "first_packet_ns"}) {
-        CHECK(plane[kind]["p50"]["samples"] == 6 * 16);
-      }
-      CHECK(plane["replies_from_dialled"] == 6 * 16);
+    const json& replies = result["details"]["replies"];
+    REQUIRE(replies.size() == 3);
+    CHECK(replies[0]["plane"] == "plain");
+    CHECK(replies[1]["plane"] == "ebpf-sock");
+    CHECK(replies[2]["plane"] == "ebpf-sock, no service");
+    for (const json& plane : replies) {
+      CHECK(plane["from_dialled"] == 6 * 16);
+    }
+    CHECK(cells_of(result, "connect").size() == 3 * 3);
+    for (const json& cell : cells_of(result, "connect")) {
+      CHECK(cell["samples"] == 6 * 16);
     }
     CHECK(ran.out.find("of a UDP socket") != std::string::npos);
   }
@@ -69,10 +71,11 @@ TEST_CASE(
   INFO(ran.err);
   REQUIRE(ran.status == 0);
   const json result = read_json(folder.path("run.json"));
-  CHECK(result["planes"].size() + result["missing"].size() >= 8);
-  for (const json& plane : result["planes"]) {
+  const json& replies = result["details"]["replies"];
+  CHECK(replies.size() + result["details"]["missing"].size() >= 8);
+  for (const json& plane : replies) {
     CAPTURE(plane["plane"].get<std::string>());
-    CHECK(plane["replies_from_dialled"] == 16);
+    CHECK(plane["from_dialled"] == 16);
   }
   const Ran dsr = svcbench({"connect", "--services", "20", "--planes", "ebpf-tc-dsr"});
   CHECK(dsr.status == 2);

@@ -195,20 +195,6 @@ TEST_CASE("diff, export and explain need no rights") {
   }
 }
 
-TEST_CASE("old runs are what the schemas allow") {
-  for (const auto& [name, schema] : {std::pair{"compare-1", "compare"},
-                                     {"path-1", "compare"},
-                                     {"ebpf-1", "result"},
-                                     {"iptables-1", "chapter"},
-                                     {"connect-1", "connect"},
-                                     {"churn-1", "churn"},
-                                     {"ruleset-2", "ruleset"},
-                                     {"verify-1", "verify"}}) {
-    CAPTURE(name);
-    check_against_schema(std::string(SVCBENCH_TEST_DATA "/runs/") + name + ".json", schema);
-  }
-}
-
 TEST_CASE("a run of a newer svcbench: one sentence") {
   const TemporaryFolder folder;
   nlohmann::json run = read_json(comparison);

@@ -97,6 +97,37 @@ std::string read_file(const std::string& path) {
 
 nlohmann::json read_json(const std::string& path) { return nlohmann::json::parse(read_file(path)); }
 
+namespace {
+
+std::vector<nlohmann::json> chosen(const nlohmann::json& run, const std::string& scenario, bool measured) {
+  std::vector<nlohmann::json> cells;
+  for (const nlohmann::json& cell : run["cells"]) {
+    if (cell["scenario"] == scenario && (cell["origin"] == "measured") == measured) {
+      cells.push_back(cell);
+    }
+  }
+  return cells;
+}
+
+}  // namespace
+
+std::vector<nlohmann::json> cells_of(const nlohmann::json& run, const std::string& scenario) {
+  return chosen(run, scenario, true);
+}
+
+std::vector<nlohmann::json> left_out_of(const nlohmann::json& run, const std::string& scenario) {
+  return chosen(run, scenario, false);
+}
+
+nlohmann::json cell_of(const nlohmann::json& run, const std::string& id) {
+  for (const nlohmann::json& cell : run["cells"]) {
+    if (cell["id"] == id) {
+      return cell;
+    }
+  }
+  return {};
+}
+
 void check_against_schema(const std::string& path, const std::string& schema) {
   if (run_program({"python3", "-c", "import jsonschema"}).status != 0) {
     MESSAGE("no jsonschema for python3 here: the schema is not checked");

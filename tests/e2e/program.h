@@ -32,6 +32,12 @@ bool require_root_or_skip();
 // CHECKs that the result in the file `path` is what docs/SCHEMA.schema.json allows.
 void check_against_schema(const std::string& path, const std::string& schema);
 
+// Of a run's cells those of one scenario that were measured; the others; and one by its id, or null.
+[[nodiscard]] std::vector<nlohmann::json> cells_of(const nlohmann::json& run, const std::string& scenario);
+[[nodiscard]] std::vector<nlohmann::json> left_out_of(const nlohmann::json& run,
+                                                      const std::string& scenario);
+[[nodiscard]] nlohmann::json cell_of(const nlohmann::json& run, const std::string& id);
+
 // What svcbench must leave as it was: BPF programs and maps of its names, links, network namespaces, rules.
 // Another svcbench that runs meanwhile is seen too: the e2e ring wants to be alone.
 struct HostState {

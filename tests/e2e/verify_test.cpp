@@ -26,7 +26,7 @@ void check_width(const std::string& text) {
 // Each behaviour that was tried of a plane, and what came out of it in all variants together.
 std::map<std::string, std::set<std::string>> outcomes(const json& result, const std::string& plane) {
   std::map<std::string, std::set<std::string>> found;
-  for (const json& one : result["cases"]) {
+  for (const json& one : result["details"]["cases"]) {
     if (one["plane"] == plane) {
       found[one["behaviour"]].insert(one["outcome"]);
     }
@@ -43,13 +43,13 @@ TEST_CASE("verify: kube-proxy's iptables and nftables modes do all of it") {
   INFO(ran.err);
   CHECK(ran.status == 0);
   const json result = read_json(folder.path("run.json"));
-  check_against_schema(folder.path("run.json"), "verify");
+  check_against_schema(folder.path("run.json"), "run");
   check_width(ran.out);
-  CHECK(result["planes"].size() + result["missing"].size() == 2);
+  CHECK(result["details"]["planes"].size() + result["details"]["missing"].size() == 2);
   const auto kinds = outcomes(result, "nftables");
-  CHECK(kinds.size() == result["behaviours"].size());
+  CHECK(kinds.size() == result["details"]["behaviours"].size());
   CHECK(kinds.size() >= 20);
-  for (const std::string plane : result["planes"]) {
+  for (const std::string plane : result["details"]["planes"]) {
     for (const auto& [behaviour, all] : outcomes(result, plane)) {
       CAPTURE(plane);
       CHECK_MESSAGE(all == std::set<std::string>{"pass"}, behaviour);
@@ -68,13 +68,13 @@ TEST_CASE("verify: the eBPF planes do all of it, but for what lies outside of th
   INFO(ran.err);
   CHECK(ran.status == 0);
   const json result = read_json(folder.path("run.json"));
-  check_against_schema(folder.path("run.json"), "verify");
+  check_against_schema(folder.path("run.json"), "run");
   check_width(ran.out);
   const std::map<std::string, std::set<std::string>> lacks{
       {"ebpf-xdp", {"node-client"}},
       {"ebpf-tc", {"node-client"}},
       {"ebpf-sock", {"from-outside", "masquerade", "local-policy", "udp-moves"}}};
-  for (const std::string plane : result["planes"]) {
+  for (const std::string plane : result["details"]["planes"]) {
     for (const auto& [behaviour, all] : outcomes(result, plane)) {
       CAPTURE(plane);
       const std::string expected = lacks.at(plane).contains(behaviour) ? "not offered" : "pass";
@@ -93,8 +93,8 @@ TEST_CASE("verify: a cluster's own services, beside the test's") {
   INFO(ran.err);
   CHECK(ran.status == 0);
   const json result = read_json(folder.path("run.json"));
-  check_against_schema(folder.path("run.json"), "verify");
-  for (const std::string plane : result["planes"]) {
+  check_against_schema(folder.path("run.json"), "run");
+  for (const std::string plane : result["details"]["planes"]) {
     CHECK_MESSAGE(outcomes(result, plane).at("cluster") == std::set<std::string>{"pass"}, plane);
   }
 }

@@ -1,21 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-// What a command prints of a result that a test made: the document by way of a run, as commands do it.
+// What a command prints of a result that a test made, as a run.
 #pragma once
 
-#include <nlohmann/json.hpp>
 #include <string>
 
-#include "run/run_file.h"
+#include "run/run.h"
 
 namespace svcbench::test {
 
-// `document` as a command's --json has it; what it says of its run and of the machine may be missing.
-RunFile run_of_command(nlohmann::json document, const std::string& command);
+// Of this command, whatever it was.
+Run run_of_command(Run run, const std::string& command);
 
 // All of it (--full), without colour, with curves of digits.
-std::string full_text(nlohmann::json document, const std::string& command = "compare");
+std::string full_text(Run run, const std::string& command = "compare");
 
 // The same with blanks in place of newlines, for sentences that are broken somewhere.
-std::string full_line(nlohmann::json document, const std::string& command = "compare");
+std::string full_line(Run run, const std::string& command = "compare");
 
 }  // namespace svcbench::test

@@ -6,7 +6,7 @@
 #include <string>
 
 #include "measure/account_check.h"
-#include "report/results_json.h"
+#include "run/as_run.h"
 #include "shown.h"
 
 namespace svcbench {
@@ -44,7 +44,7 @@ TEST_CASE("account check: a line a hook says whether they agree, the floor, and 
   results.account_checks = {check_of(101), check_of(120), {}};
   results.account_checks[1].hook = "xdp";
   results.account_checks[2].not_offered = "the kernel keeps none";
-  const std::string text = test::full_line(to_json(results), "ebpf");
+  const std::string text = test::full_line(as_run(results, {}), "ebpf");
   CHECK(
       text.find("bpf_stats), tc, lookup + DNAT over an empty program, uniform, 5,000 services: agree: the "
                 "program's own clock says 102.50 ns [100.00, 105.00], the kernel's account 103.50 ns "
@@ -53,7 +53,7 @@ TEST_CASE("account check: a line a hook says whether they agree, the floor, and 
   CHECK(text.find("5,000 services: disagree: the program's own clock says") != std::string::npos);
   CHECK(text.find("not offered: the kernel keeps none") != std::string::npos);
 
-  const auto json = to_json(results)["account_checks"];
+  const auto json = as_run(results, {}).details["account_checks"];
   REQUIRE(json.size() == 3);
   CHECK(json[0]["agreement"] == "agree");
   CHECK(json[0]["own_clock_ns"]["value"] == doctest::Approx(102.5));

@@ -1,18 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 // Planes from a run under another kernel: the scaling by hand-made runs, what is refused, what is shown.
-#include "measure/borrow.h"
+#include "run/borrow.h"
 
 #include <doctest/doctest.h>
 
-#include <filesystem>
-#include <fstream>
-#include <functional>
 #include <nlohmann/json.hpp>
 #include <sstream>
 
 #include "measure/compare_analysis.h"
-#include "report/compare_json.h"
-#include "report/compare_reader.h"
+#include "measure/find_borrowed.h"
+#include "run/as_run.h"
+#include "run/run_file.h"
+#include "run/run_json.h"
 #include "shown.h"
 
 namespace svcbench {
@@ -102,6 +101,10 @@ CompareResults host() {
     add_sync(results, "iptables-nft", services, 200'000'000);
   }
   return results;
+}
+
+Borrowed borrow(const CompareResults& other, std::string_view file, const CompareResults& ours) {
+  return svcbench::borrow(as_run(other), file, ours);
 }
 
 const BorrowedCell& cell_of(const Borrowed& borrowed, const Figure& figure) {
@@ -267,7 +270,7 @@ TEST_CASE("borrow: Table 4.2 has the column, marked, in 100 columns; the other r
   ours.borrowed = borrow(guest(), "guest.json", ours);
   ours.notes.push_back(describe_borrowed(*ours.borrowed));
   ours.verdicts = judge(ours);
-  const std::string text = test::full_text(to_json(ours));
+  const std::string text = test::full_text(as_run(ours));
   CHECK(text.find("6.50 us [4.50, 8]") != std::string::npos);
   CHECK(text.find("400 us [400, 400]") != std::string::npos);
   CHECK(text.find("1,000 entries") != std::string::npos);
@@ -305,54 +308,83 @@ TEST_CASE("borrow: verdicts take exponents and nothing else") {
   }
 }
 
-TEST_CASE("borrow: JSON tells source, vias and all numbers") {
+TEST_CASE("borrow: a run has scaled figures as such, apart, with all that they are made of") {
   CompareResults ours = host();
-  CHECK(to_json(ours)["borrowed"] == json::array());
+  CHECK_FALSE(as_run(ours).details.contains("scaled_from"));
+  CHECK(as_run(ours).unmeasured.empty());
   ours.borrowed = borrow(guest(), "guest.json", ours);
-  const json borrowed = to_json(ours)["borrowed"][0];
-  CHECK(borrowed["source"] == json{{"file", "guest.json"},
-                                   {"kernel", "6.12.41+deb13-amd64"},
-                                   {"kernel_source", "linux-image 6.12.41-1"},
-                                   {"emulated", "tcg"}});
-  CHECK(borrowed["planes"] == json{"ipvs"});
-  bool found = false;
-  for (const json& cell : borrowed["cells"]) {
-    if (cell["what"] == "path") {
-      found = true;
-      CHECK(cell["scaled_ns"]["value"] == doctest::Approx(6500));
-      CHECK(cell["via"][0]["plane"] == "iptables-nft");
-      CHECK(cell["via"][0]["ratio"]["value"] == doctest::Approx(0.5));
-      CHECK(cell["via"][0]["here_ns"]["value"] == doctest::Approx(10'000));
-      CHECK(cell["via"][0]["scaled_ns"]["interval"][1] == doctest::Approx(5500));
-    }
+  const Run run = as_run(ours);
+  CHECK(run.details["scaled_from"] == json{{"file", "guest.json"},
+                                           {"kernel", "6.12.41+deb13-amd64"},
+                                           {"kernel_source", "linux-image 6.12.41-1"},
+                                           {"emulated", "tcg"},
+                                           {"planes", {"ipvs"}}});
+  for (const Cell& cell : run.cells) {
+    CHECK(cell.plane != "ipvs");
+    CHECK(cell.origin == Origin::measured);
   }
-  CHECK(found);
+  const Cell* cell = run.find_unmeasured("path/ipvs/1000/new/last/UDP");
+  REQUIRE(cell != nullptr);
+  CHECK(cell->origin == Origin::scaled);
+  CHECK(cell->value == doctest::Approx(6500));
+  REQUIRE(cell->by_way_of.size() == 2);
+  CHECK(cell->by_way_of[0].plane == "iptables-nft");
+  CHECK(cell->by_way_of[0].ratio.value == doctest::Approx(0.5));
+  CHECK(cell->by_way_of[0].here.value == doctest::Approx(10'000));
+  CHECK(cell->by_way_of[0].scaled.interval->high == doctest::Approx(5500));
+  CHECK(run.find_unmeasured("growth/ipvs/new-flow-last-UDP")->value == doctest::Approx(0));
+  CHECK(run.find_unmeasured("state/ipvs/1000/conntrack")->value == 1000);
+  CHECK(run.find_unmeasured("state/ipvs/1000/user-memory")->value == 7.5 * 1048576);
+  CHECK(run.find_unmeasured("update/ipvs/1000/change")->value == doctest::Approx(0.4e6));
 }
 
 TEST_CASE("borrow: a result that was written and read again lends the same") {
-  const auto read = parse_comparison(to_json(guest()).dump(1), "guest.json");
+  const auto read = parse_run(run_json(as_run(guest())).dump(1), "guest.json");
   REQUIRE_MESSAGE(read, read.error().message);
-  const auto lent = [](const CompareResults& other) {
+  const auto lent = [](const Run& other) {
     CompareResults ours = host();
-    ours.borrowed = borrow(other, "guest.json", ours);
-    return to_json(ours)["borrowed"];
+    ours.borrowed = svcbench::borrow(other, "guest.json", ours);
+    return run_json(as_run(ours));
   };
-  CHECK(lent(*read) == lent(guest()));
+  CHECK(lent(*read) == lent(as_run(guest())));
   CHECK(check_lender(*read, "guest.json", shape, host().planes, std::vector<std::size_t>{1000}));
+}
+
+TEST_CASE("borrow: a file of before there was one schema lends too") {
+  const auto old = read_run(SVCBENCH_TEST_DATA "/runs/compare-1.json");
+  REQUIRE(old);
+  CompareResults ours;
+  ours.environment = {{"kernel", {{"release", "6.18.5"}}}, {"emulated", nullptr}};
+  ours.run = {{"command", "compare"}, {"shape", old->run["shape"]}};
+  ours.planes = {"null", "ebpf-xdp"};
+  ours.missing = {{"iptables-nft", "no nf_tables"}};
+  add_change(ours, "ebpf-xdp", 10, 2000);
+  REQUIRE(check_lender(*old, "old.json", old->run["shape"], ours.planes, std::vector<std::size_t>{10}));
+  const Borrowed borrowed = svcbench::borrow(*old, "old.json", ours);
+  const BorrowedCell* cell = find_borrowed(borrowed, "iptables-nft", 10, change_figure("partial"));
+  REQUIRE(cell != nullptr);
+  CHECK(planes_of(cell->vias) == std::vector<std::string>{"ebpf-xdp"});
+  const double there = old->find("update/iptables-nft/10/change/partial")->value /
+                       old->find("update/ebpf-xdp/10/change")->value;
+  CHECK(cell->ns.value > there * 2000 / 2);
+  CHECK(cell->ns.value < there * 2000 * 2);
 }
 
 TEST_CASE("borrow: runs that do not fit are refused with a sentence") {
   const std::vector<std::string> planes{"null", "iptables-nft", "ebpf-tc"};
   const std::vector<std::size_t> sweep{100, 1000};
+  const auto check = [&](const CompareResults& other) {
+    return check_lender(as_run(other), "guest.json", shape, planes, sweep);
+  };
   const auto refused = [&](const CompareResults& other, const json& ours, const std::string& word) {
-    const Status status = check_lender(other, "guest.json", ours, planes, sweep);
+    const Status status = check_lender(as_run(other), "guest.json", ours, planes, sweep);
     REQUIRE_FALSE(status);
     CAPTURE(word);
     CHECK(status.error().kind == Error::Kind::usage);
     CHECK_MESSAGE(status.error().message.find(word) != std::string::npos, status.error().message);
     CHECK(status.error().message.starts_with("--with guest.json: "));
   };
-  CHECK(check_lender(guest(), "guest.json", shape, planes, sweep));
+  CHECK(check(guest()));
   for (const auto& [key, value] : {std::pair{"endpoints", json(5)}, std::pair{"family", json("ipv6")},
                                    std::pair{"protocol", json("tcp")}}) {
     json other_shape = shape;
@@ -367,7 +399,7 @@ TEST_CASE("borrow: runs that do not fit are refused with a sentence") {
   alone.planes = {"null", "ipvs", "iptables-legacy"};
   refused(alone, shape, "no plane to scale by");
   alone.planes = {"null", "ipvs", "ebpf-tc"};
-  CHECK(check_lender(alone, "guest.json", shape, planes, sweep));
+  CHECK(check(alone));
   alone.environment["emulated"] = "uml";
   refused(alone, shape, "user-mode Linux");
   CompareResults sizes = guest();
@@ -378,81 +410,9 @@ TEST_CASE("borrow: runs that do not fit are refused with a sentence") {
   sizes.syncs.clear();
   sizes.states.clear();
   refused(sizes, shape, "--sweep one of 77");
-}
-
-TEST_CASE("reader: hostile results are refused with a sentence") {
-  const auto refused = [](const std::string& text, const std::string& word) {
-    const auto read = parse_comparison(text, "x.json");
-    CAPTURE(word);
-    REQUIRE_FALSE(read);
-    CHECK(read.error().kind == Error::Kind::usage);
-    CHECK(read.error().message.starts_with("--with x.json"));
-    CHECK_MESSAGE(read.error().message.find(word) != std::string::npos, read.error().message);
-    CHECK(read.error().message.find('\n') == std::string::npos);
-    CHECK(read.error().message.find('\x1b') == std::string::npos);
-  };
-  const std::string whole = to_json(guest()).dump();
-  refused("", "not JSON");
-  refused(whole.substr(0, whole.size() / 2), "not JSON");
-  refused("[1e999]", "out of range");
-  refused(std::string(100'000, '['), "not JSON");
-  refused("[]", "an object");
-  refused("{}", "not a result of svcbench");
-  refused(R"({"schema_version": 1, "run": 7})", "not a result of `compare`");
-  refused(R"({"schema_version": 1, "run": {"command": "ebpf\u001b[2J"}})", "ebpf\\x1b[2J");
-  refused(R"({"schema_version": 2, "run": {"command": "compare"}})", "schema version is 2");
-  refused(R"({"schema_version": 1, "run": {"command": "compare"}})", "environment");
-
-  const auto altered = [&](const std::function<void(json&)>& change, const std::string& word) {
-    json document = json::parse(whole);
-    change(document);
-    refused(document.dump(), word);
-  };
-  altered([](json& top) { top["planes"] = "ipvs"; }, "x.json.planes: expected an array, found string");
-  altered([](json& top) { top["planes"][0] = 5; }, "a string");
-  altered([](json& top) { top["planes"][0] = "\x1b[2J"; }, "\\x1b[2J");
-  altered([](json& top) { top["planes"][0] = ""; }, "not such a name");
-  for (const char* cells : {"syncs", "updates", "paths", "states"}) {
-    altered([&](json& top) { top[cells] = json::object(); }, std::string(cells) + ": expected an array");
-    altered([&](json& top) { top.erase(cells); }, std::string(cells) + ": expected an array");
-    altered([&](json& top) { top[cells][0] = json::array(); },
-            std::string(cells) + "[0]: expected an object");
-    altered([&](json& top) { top[cells][0]["plane"] = nullptr; }, std::string(cells) + "[0].plane");
-    altered([&](json& top) { top[cells][0]["services"] = -1; }, "-1 is out of range");
-    altered([&](json& top) { top[cells][0]["services"] = 1e300; }, "out of range");
-    altered([&](json& top) { top[cells][0]["services"] = "many"; }, "a number");
-  }
-  altered([](json& top) { top["syncs"][0]["repeats"] = 3; }, "an array");
-  altered([](json& top) { top["syncs"][0]["repeats"][0] = 3; }, "a number");
-  altered([](json& top) { top["syncs"][0]["repeats"][0]["commit_ns"] = -1; }, "out of range");
-  altered([](json& top) { top["updates"][0]["operation"] = "explode"; }, "\"explode\" is unknown here");
-  altered([](json& top) { top["updates"][0]["commit_ns"] = {1, 2}; }, "an array");
-  altered([](json& top) { top["updates"][0]["commit_ns"][0][0] = "1"; }, "numbers");
-  altered([](json& top) { top["updates"][0]["stage_ns"][0][0] = -1; }, "out of range");
-  altered([](json& top) { top["updates"][0]["way"] = 1; }, "a string");
-  altered([](json& top) { top["paths"][0]["flow"] = "ebb"; }, "unknown here");
-  altered([](json& top) { top["paths"][0]["position"] = "middle"; }, "unknown here");
-  altered([](json& top) { top["paths"][0]["protocol"] = "SCTP"; }, "unknown here");
-  altered([](json& top) { top["paths"][0]["family"] = "IPX"; }, "unknown here");
-  altered([](json& top) { top["paths"][0]["volley_p50_ns"][0] = nullptr; }, "numbers");
-  altered([](json& top) { top["paths"][0]["volley_p50_ns"][0] = -5; }, "-5");
-  altered([](json& top) { top["states"][0]["conntrack_entries_per_1000_new_flows"] = "all"; }, "a number");
-  altered([](json& top) { top["states"][0]["user_peak"] = 5; }, "a number");
-  altered([](json& top) { top["states"][0]["user_peak"]["own_bytes"] = -1; }, "out of range");
-  altered([](json& top) { top["states"][0]["user_peak"]["tool_bytes"] = "many"; }, "a number");
-}
-
-TEST_CASE("reader: what user memory a result tells; one of before it was measured has none") {
-  json document = to_json(guest());
-  const auto now = parse_comparison(document.dump(), "x.json");
-  REQUIRE(now);
-  REQUIRE(now->states[0].user_peak);
-  CHECK(now->states[0].user_peak->own == 1.5 * 1048576);
-  CHECK(now->states[0].user_peak->tool == 6 * 1048576);
-  document["states"][0].erase("user_peak");
-  const auto before = parse_comparison(document.dump(), "x.json");
-  REQUIRE(before);
-  CHECK_FALSE(before->states[0].user_peak);
+  CompareResults path = guest();
+  path.run["command"] = "path";
+  refused(path, shape, "not a result of `compare` but of `path`");
 }
 
 TEST_CASE("borrow: zeros, gaps and doubles in the other run leave figures out, and no more") {
@@ -474,21 +434,6 @@ TEST_CASE("borrow: zeros, gaps and doubles in the other run leave figures out, a
   CHECK(cell.ns.value == doctest::Approx(8000));
   CHECK_FALSE(cell.ns.interval);
   CHECK(find_borrowed(borrowed, "ipvs", 1000, change_figure("")) == nullptr);
-}
-
-TEST_CASE("reader: what is no file is refused") {
-  for (const char* path : {"/nowhere/guest.json", "/", "/dev/zero"}) {
-    const auto read = read_comparison(path);
-    REQUIRE_FALSE(read);
-    CHECK(read.error().kind == Error::Kind::usage);
-    CHECK(read.error().message.find(path) != std::string::npos);
-  }
-  std::string name = (std::filesystem::temp_directory_path() / "svcbench-unit-XXXXXX").string();
-  REQUIRE(mkdtemp(name.data()) != nullptr);
-  const std::string file = name + "/guest.json";
-  std::ofstream(file) << to_json(guest()).dump();
-  CHECK(read_comparison(file));
-  std::filesystem::remove_all(name);
 }
 
 }  // namespace svcbench

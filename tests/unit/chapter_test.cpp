@@ -10,7 +10,8 @@
 
 #include "fake_plane.h"
 #include "measure/chapter_run.h"
-#include "report/chapter_json.h"
+#include "run/as_run.h"
+#include "run/run_json.h"
 #include "shown.h"
 
 namespace svcbench::test {
@@ -244,7 +245,7 @@ TEST_CASE("chapter run: one that was cut off gives what it would have given") {
   CHECK(journal->kept() == 6 * 19);
   CHECK(second.legacy.made < whole.legacy.made);
   const auto without_seconds = [](const ChapterResults& of) {
-    nlohmann::json json = chapter_json(of);
+    nlohmann::json json = run_json(as_run(of));
     json.erase("seconds");
     return json;
   };
@@ -263,7 +264,7 @@ TEST_CASE("chapter run: a crossing beyond the sweep is a prediction, in services
   REQUIRE(crossing.predicted);
   CHECK(crossing.predicted->services == doctest::Approx(39'993.0 / 3));
   CHECK_FALSE(crossing.predicted->becomes_dearer);
-  const std::string text = test::full_line(chapter_json(*results), "iptables");
+  const std::string text = test::full_line(as_run(*results), "iptables");
   CHECK(text.find("predicted from the two lines, not measured: cheaper at about 13,331 services") !=
         std::string::npos);
 }
@@ -280,12 +281,17 @@ TEST_CASE("chapter run: too dear a size is not begun, and is told with what it w
   CHECK(skipped->tool.wall_ns.empty());
   CHECK(*skipped->predicted_ns > 1e9);
   CHECK(results->verdicts[0].outcome == Outcome::holds);  // from the three sizes that were measured
-  const std::string text = test::full_text(chapter_json(*results), "iptables");
+  const std::string text = test::full_text(as_run(*results), "iptables");
   CHECK(text.find("(about 2") != std::string::npos);
   const std::string why = "iptables-nft, 100,000 services: left out: a load and a reload would take about";
   REQUIRE(text.find(why) != std::string::npos);
   CHECK(text.find(why) == text.rfind(why));  // once for both loads
-  CHECK(chapter_json(*results)["loads"].back()["skipped"].is_string());
+  const Run run = as_run(*results);
+  const Cell* cell = run.find_unmeasured("chapter/iptables-nft/100000/reload");
+  REQUIRE(cell != nullptr);
+  CHECK(cell->origin == Origin::predicted);
+  CHECK(cell->reason == skipped->skipped);
+  CHECK(cell->value == *skipped->predicted_ns);
 }
 
 TEST_CASE("chapter run: what the budget drops after the pilot is told too") {
@@ -429,9 +435,11 @@ TEST_CASE("chapter: tables for people, JSON for machines") {
   auto results = bench.run();
   REQUIRE(results);
   results->backends[1].missing = "iptables-nft-restore is not there";
-  const std::string text = test::full_text(chapter_json(*results), "iptables");
-  CHECK(text.find("  10,000  30,007  reload        632 ms  302 ms [302, 302]  0.477 x\n") !=
-        std::string::npos);
+  const std::string text = test::full_text(as_run(*results), "iptables");
+  std::string words = text;
+  words.erase(std::unique(words.begin(), words.end(), [](char a, char b) { return a == ' ' && b == ' '; }),
+              words.end());
+  CHECK(words.find(" 10,000 30,007 reload 632 ms 302 ms [302, 302] 0.4") != std::string::npos);
   CHECK(text.find("iptables-nft: not measured: iptables-nft-restore is not there\n") != std::string::npos);
   CHECK(
       text.find(
@@ -442,18 +450,17 @@ TEST_CASE("chapter: tables for people, JSON for machines") {
   for (std::string line; std::getline(lines, line);) {
     CHECK_MESSAGE(line.size() <= 100, line);
   }
-  const nlohmann::json json = chapter_json(*results);
-  CHECK(json["schema_version"] == chapter_schema_version);
-  CHECK(json["chapter"]["rows"].size() == 5);
-  CHECK(json["backends"][1]["missing"] == "iptables-nft-restore is not there");
-  CHECK(json["backends"][1]["program"].is_null());
-  CHECK(json["loads"][0]["wall_ns"].size() == 6);
-  CHECK(json["loads"][0]["services"] == 0);
-  CHECK(json["loads"][0]["times_chapter"].is_null());
-  CHECK(json["loads"][2]["times_chapter"]["samples"] == 6);
-  CHECK(json["floors"][0]["backend"].is_null());
-  CHECK(json["crossings"].empty());  // one back end has none
-  CHECK(json.dump().find("null,null") == std::string::npos);
+  const Run run = as_run(*results);
+  CHECK(run.details["chapter"]["rows"].size() == 5);
+  CHECK(run.details["backends"][1]["missing"] == "iptables-nft-restore is not there");
+  CHECK(run.details["backends"][1]["program"].is_null());
+  CHECK(run.details["crossings"].empty());  // one back end has none
+  CHECK(run.cells[0].id == "chapter/iptables-legacy/0/first");
+  CHECK(run.cells[0].values.size() == 6);
+  CHECK(run.cells[0].also.count("chapter_ns") == 0);
+  CHECK(run.find("chapter/iptables-legacy/100/first")->also.at("chapter_ns") == 32e6);
+  CHECK(run.find("floor/exec")->coordinate("backend").empty());
+  CHECK(run_json(run).dump().find("null,null") == std::string::npos);
 }
 
 }  // namespace

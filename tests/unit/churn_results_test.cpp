@@ -5,8 +5,8 @@
 #include <sstream>
 
 #include "measure/churn/churn_results.h"
-#include "report/churn_json.h"
 #include "report/churn_table.h"
+#include "run/as_run.h"
 #include "svcbench/wire_abi.h"
 
 namespace svcbench {
@@ -178,23 +178,32 @@ TEST_CASE("churn: the table says everything in 100 columns") {
   CHECK(contains(render_churn(good(), judge_churn(good()), false), "the plane kept up"));
 }
 
-TEST_CASE("churn: the JSON's fates add up to what was sent") {
+TEST_CASE("churn: the fates of a run's packets add up to what was sent") {
   ChurnResults results = good();
   put(during(results).fresh.changing, Fate::lost, 3);
   put(during(results).fresh.changing, Fate::wrong, 2);
-  const nlohmann::json out = churn_json(results, judge_churn(results));
-  CHECK(out["wrong"] == 2);
-  CHECK(out["half_changed"] == 0);
-  CHECK(out["search"].is_null());
-  const nlohmann::json& tally = out["phases"][1]["new_flows"]["changing"];
-  std::uint64_t sum = 0;
+  const Run run = as_run(results, judge_churn(results));
+  const std::string stem = "churn/" + results.plane + "/" + std::to_string(results.services);
+  const auto cell_of = [&](const std::string& rest) {
+    const Cell* cell = run.find(stem + rest);
+    REQUIRE_MESSAGE(cell != nullptr, rest);
+    return cell;
+  };
+  CHECK(cell_of("/wrong")->value == 2);
+  CHECK(cell_of("/half-changed")->value == 0);
+  CHECK(run.find(stem + "/highest-rate") == nullptr);
+  const Cell* tally = cell_of("/during/new/changing");
+  double sum = 0;
   for (const char* fate :
        {"right", "kept", "no_endpoint", "wrong", "half_changed", "damaged", "lost", "reset"}) {
-    sum += tally[fate].get<std::uint64_t>();
+    sum += tally->also.at(fate);
   }
-  CHECK(tally["sent"] == sum);
-  CHECK(out["changes"]["step_due_issued_committed_ns"].size() == 100);
-  CHECK(out["changes"]["step_due_issued_committed_ns"][3] == nlohmann::json({"empty", 3000, 3050, 3300}));
+  CHECK(static_cast<double>(tally->samples) == sum);
+  CHECK(tally->value == during(results).fresh.changing.latency.quantile(0.5));
+  CHECK(tally->also.at("p99") == during(results).fresh.changing.latency.quantile(0.99));
+  const nlohmann::json& changes = run.details["churn"]["changes"]["step_due_issued_committed_ns"];
+  CHECK(changes.size() == 100);
+  CHECK(changes[3] == nlohmann::json({"empty", 3000, 3050, 3300}));
 }
 
 }  // namespace svcbench

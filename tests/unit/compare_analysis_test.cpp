@@ -10,10 +10,10 @@
 
 #include "measure/compare_analysis.h"
 #include "measure/compare_run.h"
-#include "report/compare_json.h"
 #include "report/figures.h"
 #include "report/full.h"
 #include "report/quantity.h"
+#include "run/as_run.h"
 #include "shown.h"
 #include "svcbench/wire_abi.h"
 
@@ -413,12 +413,12 @@ void check_width(const std::string& text) {
 }
 
 TEST_CASE("comparison table: every part, no line over 100 columns") {
-  const std::string text = test::full_text(to_json(full_results()));
+  const std::string text = test::full_text(as_run(full_results()));
   check_width(text);
   for (const char* part :
        {"Sync: ", "Update of one service", "Path, wire to wire", "Growth with N",
         "Table 4.2, measured at 10,000 services", "Data-path lookup", "in the kernel",
-        "in user space, peak", "123.5 MiB", "iptables-legacy, partial", "redirect-xdp",
+        "in user space, peak", "124 MiB", "iptables-legacy, partial", "redirect-xdp",
         "one reading of its clock takes 23 ns", "established, missing TCP",
         "ebpf-tc takes 14.2 times [14.2, 14.2] a tc program that only redirects",
         "Curves over N: a bar at each of 3 sizes", "change endpoints (usual way)  1 ",
@@ -426,25 +426,24 @@ TEST_CASE("comparison table: every part, no line over 100 columns") {
     CHECK_MESSAGE(holds_text(text, part), part);
   }
   CHECK_FALSE(holds_text(text, "\x1b"));
-  CHECK(
-      holds_text(render_full(test::run_of_command(to_json(full_results()), "compare"), true, Bars::digits),
-                 "\x1b[1;32mholds\x1b[0m"));
+  CHECK(holds_text(render_full(test::run_of_command(as_run(full_results()), "compare"), true, Bars::digits),
+                   "\x1b[1;32mholds\x1b[0m"));
 }
 
 TEST_CASE("comparison table: a plane that fails a behaviour is marked, and the reader told why") {
   CompareResults results = full_results();
-  CHECK_FALSE(holds_text(test::full_text(to_json(results)), "were tried with real sockets"));
+  CHECK_FALSE(holds_text(test::full_text(as_run(results)), "were tried with real sockets"));
   results.behaviours =
       BehaviourCheck{.behaviours = {"reply comes from the VIP", "a flow keeps its backend"}};
-  CHECK(holds_text(test::full_text(to_json(results)), "no plane fails one"));
-  CHECK_FALSE(holds_text(test::full_text(to_json(results)), "[1]"));
+  CHECK(holds_text(test::full_text(as_run(results)), "no plane fails one"));
+  CHECK_FALSE(holds_text(test::full_text(as_run(results)), "[1]"));
   const std::string first = results.planes.front();
   const std::string last = results.planes.back();
   results.behaviours->failed = {
       {first, "reply comes from the VIP", "TCP IPv4, UDP IPv4", "10.0.0.1:1 was answered from elsewhere"},
       {first, "a flow keeps its backend", "UDP IPv6", "it went from a to b"},
       {last, "a flow keeps its backend", "TCP IPv4", "it broke"}};
-  const std::string text = test::full_text(to_json(results));
+  const std::string text = test::full_text(as_run(results));
   check_width(text);
   CHECK_FALSE(holds_text(text, "no plane fails one"));
   const std::string table = text.substr(text.find("Table 4.2"));
@@ -453,12 +452,12 @@ TEST_CASE("comparison table: a plane that fails a behaviour is marked, and the r
   CHECK_FALSE(holds_text(table, "[3]"));
   CHECK(holds_text(text, "[1] " + first + " does less than the others: it fails \"reply comes"));
   CHECK(holds_text(text, "[2] " + last + " does less"));
-  const nlohmann::json json = to_json(results)["behaviours"];
+  const nlohmann::json json = as_run(results).details["behaviours"];
   CHECK(json["failed"].size() == 3);
   CHECK(json["failed"][1]["variants"] == "UDP IPv6");
   CHECK(json["not_done"].is_null());
   results.behaviours->not_done = "no namespaces here";
-  CHECK(holds_text(test::full_text(to_json(results)),
+  CHECK(holds_text(test::full_text(as_run(results)),
                    "What the planes do was not looked at: no namespaces here"));
 }
 
@@ -478,7 +477,7 @@ TEST_CASE("comparison table: wide intervals do not make it wider than 100 column
     cell.repeats.back().commit_ns = 45'678'901'234;
   }
   results.verdicts = judge(results);
-  check_width(test::full_text(to_json(results)));
+  check_width(test::full_text(as_run(results)));
 }
 
 TEST_CASE("figures: three digits that mean something, whatever the sign and the interval") {
@@ -498,7 +497,7 @@ TEST_CASE("comparison table: what was left out is named, with its reason") {
   cell.skipped = "installing 10,000 services is predicted to take 99 s";
   cell.predicted_ns = 99e9;
   results.notes = {"Two instruments disagree."};
-  const std::string text = test::full_text(to_json(results));
+  const std::string text = test::full_text(as_run(results));
   CHECK(holds_text(text, "ipvs: not measured: this kernel has no ip_vs module: modprobe ip_vs\n"));
   CHECK(holds_text(text,
                    "iptables-legacy, 10,000 services: left out: installing 10,000 services is predicted"));
@@ -509,69 +508,82 @@ TEST_CASE("comparison table: what was left out is named, with its reason") {
 TEST_CASE("comparison table: one plane, one size, one scenario") {
   CompareResults results = with_planes({"ebpf-tc"});
   results.paths.push_back(path_cell("ebpf-tc", 10, 1500));
-  const std::string text = test::full_text(to_json(results));
+  const std::string text = test::full_text(as_run(results));
   CHECK(holds_text(text, "Path, wire to wire"));
   for (const char* part : {"Sync", "Update", "Growth", "Table 4.2"}) {
     CHECK_FALSE_MESSAGE(holds_text(text, part), part);
   }
 }
 
-TEST_CASE("comparison JSON: raw samples, whole histograms, figures, null for what is not there") {
+TEST_CASE("a comparison as a run: raw samples, whole histograms, figures, and what is not there") {
   CompareResults results = full_results();
   results.missing.push_back({"ipvs", "no module"});
   results.syncs[2].repeats.clear();
   results.syncs[2].skipped = "too dear";
   results.syncs[2].predicted_ns = 99e9;
-  const nlohmann::json json = to_json(results);
-  CHECK(json["schema_version"] == compare_schema_version);
-  CHECK(json["planes"].size() == 7);
-  CHECK(json["missing"][0] == nlohmann::json({{"plane", "ipvs"}, {"why", "no module"}}));
-  CHECK(json["instrument"]["clock_ns"] == 23.4);
+  const Run run = as_run(results);
+  const auto count = [&run](std::string_view scenario) {
+    return static_cast<std::size_t>(std::count_if(
+        run.cells.begin(), run.cells.end(), [&](const Cell& cell) { return cell.scenario == scenario; }));
+  };
+  CHECK(run.details["planes"].size() == 7);
+  CHECK(run.details["missing"][0] == nlohmann::json({{"plane", "ipvs"}, {"why", "no module"}}));
+  CHECK(run.find("instrument/clock")->value == 23.4);
 
-  CHECK(json["syncs"][0]["repeats"].size() == rounds);
-  CHECK(json["syncs"][0]["p50_ns"]["value"].is_number());
-  CHECK(json["syncs"][2] == nlohmann::json({{"plane", "iptables-legacy"},
-                                            {"services", 10'000},
-                                            {"skipped", "too dear"},
-                                            {"predicted_ns", 99e9}}));
+  CHECK(run.cells[0].parts.at("generate_ns")[0].size() == rounds);
+  CHECK(run.cells[0].values.size() == rounds);
+  const Cell* left_out = run.find_unmeasured("sync/iptables-legacy/10000");
+  REQUIRE(left_out != nullptr);
+  CHECK(left_out->origin == Origin::predicted);
+  CHECK(left_out->reason == "too dear");
+  CHECK(left_out->value == 99e9);
+  CHECK(run.find(left_out->id) == nullptr);
 
-  CHECK(json["updates"].size() == results.updates.size());
-  CHECK(json["updates"][0]["way"] == "partial");
-  CHECK(json["updates"].back()["way"].is_null());
-  CHECK(json["updates"][0]["commit_ns"].size() == rounds);
-
-  CHECK(json["paths"].size() == results.paths.size());
-  for (const auto& cell : json["paths"]) {
-    std::uint64_t packets = 0;
-    for (const auto& bucket : cell["histogram"]) {
-      packets += bucket[1].get<std::uint64_t>();
+  CHECK(count("update") == results.updates.size());
+  CHECK(count("path") == results.paths.size());
+  for (const Cell& cell : run.cells) {
+    if (cell.scenario == "update") {
+      CHECK(cell.blocks.size() == rounds);
+      CHECK(cell.coordinate("way").empty() == !cell.plane.starts_with("iptables"));
+    } else if (cell.scenario == "path") {
+      double packets = 0;
+      for (const Bucket& bucket : cell.histogram) {
+        packets += bucket.count;
+      }
+      CHECK(packets == cell.also.at("packets"));
+      CHECK(cell.values.size() == rounds);
+      CHECK(cell.coordinate("family") == "IPv4");
+      CHECK(cell.also.count("p99.9") == 1);
+      CHECK(cell.also.at("max") == cell.histogram.back().high);
+    } else if (cell.scenario == "growth") {
+      CHECK(cell.interval);
+      CHECK(cell.also.count("ns_per_service") == 1);
     }
-    CHECK(packets == cell["packets"]);
-    CHECK(cell["volley_p50_ns"].size() == rounds);
-    CHECK(cell["family"] == "IPv4");
-    CHECK(cell["p999_ns"].is_number());
   }
+  CHECK(count("growth") > 0);
   PathCell few = path_cell("x", 1, 1000);
   few.latency = {};
   few.latency.add_bucket(1000, 99);
-  CHECK(path_json(few)["p99_ns"].is_null());
-  CHECK(path_json(few)["p90_ns"].is_number());
+  CompareResults of_few;
+  of_few.environment = nlohmann::json::object();
+  of_few.run = nlohmann::json::object();
+  of_few.paths = {few};
+  const Cell cell = as_run(of_few).cells.front();
+  CHECK(cell.also.count("p99") == 0);
+  CHECK(cell.also.count("p90") == 1);
 
-  CHECK(json["states"][0]["conntrack_entries_per_1000_new_flows"] == 1000);
-  CHECK(json["states"][0]["kernel_bytes_interval"].is_null());
-  CHECK(json["states"][0]["user_peak"]["bytes"] == 123.5 * 1048576);
-  CHECK(json["states"][0]["user_peak"]["own_bytes"] == 3 * 1048576.0);
-  CHECK(json["states"][0]["user_peak"]["tool_bytes"] == 120.5 * 1048576);
-  CHECK_FALSE(json["states"][0]["user_peak"]["method"].get<std::string>().empty());
+  const StateCell& state = results.states[0];
+  const std::string stem = "state/" + state.plane + "/" + std::to_string(state.services);
+  CHECK(run.find(stem + "/conntrack")->value == 1000);
+  CHECK_FALSE(run.find(stem + "/conntrack")->interval);
+  const Cell& user = *run.find(stem + "/user-memory");
+  CHECK(user.value == 123.5 * 1048576);
+  CHECK(user.also.at("own_bytes") == 3 * 1048576.0);
+  CHECK(user.also.at("tool_bytes") == 120.5 * 1048576);
+  CHECK_FALSE(user.coordinate("method").empty());
   results.states[0].user_peak.reset();
-  CHECK(to_json(results)["states"][0]["user_peak"].is_null());
-  CHECK_FALSE(json["growth"].empty());
-  for (const auto& growth : json["growth"]) {
-    CHECK(growth["exponent"].is_number());
-    CHECK(growth["ns_per_service"]["interval"].size() == 2);
-  }
-  CHECK(json["verdicts"].size() == results.verdicts.size());
-  CHECK(json["verdicts"][0]["would_settle"].is_null());
+  CHECK(as_run(results).find(stem + "/user-memory") == nullptr);
+  CHECK(run.verdicts.size() == results.verdicts.size());
 }
 
 }  // namespace

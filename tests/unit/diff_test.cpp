@@ -112,18 +112,19 @@ TEST_CASE("change: drift by Theil and Sen") {
 
 // ---- runs ----
 
-RunFile run_of(const std::vector<std::pair<std::string, std::vector<double>>>& cells) {
-  RunFile run;
+Run run_of(const std::vector<std::pair<std::string, std::vector<double>>>& cells) {
+  Run run;
   run.path = "run.json";
   run.command = "compare";
-  run.document = {{"run", {{"command", "compare"}, {"seed", 1}, {"shape", {{"endpoints", 3}}}}},
-                  {"environment", {{"kernel", {{"release", "6.1.0"}}}, {"cpu", {{"model", "Ryzen"}}}}}};
+  run.run = {{"command", "compare"}, {"seed", 1}, {"shape", {{"endpoints", 3}}}};
+  run.environment = {{"kernel", {{"release", "6.1.0"}}}, {"cpu", {{"model", "Ryzen"}}}};
   for (const auto& [id, values] : cells) {
     Cell cell;
     cell.id = id;
     cell.scenario = id.substr(0, id.find('/'));
     cell.plane = "nftables";
     cell.unit = cell.scenario == "throughput" ? "packets/s" : "ns";
+    cell.better = cell.scenario == "throughput" ? Better::more : Better::less;
     const auto median = stats::median_of(values);
     cell.value = median->value;
     cell.interval = median->interval;
@@ -209,7 +210,10 @@ TEST_CASE("diff: apples and pears are refused by name; forced, every table says 
   const auto before = run_of({{"path/a", around(1000, 0.02, 16, random)}});
   const auto changed = [&](const char* pointer, const json& value) {
     auto after = run_of({{"path/a", around(1300, 0.02, 16, random)}});
-    after.document[json::json_pointer(pointer)] = value;
+    const std::string place = pointer;
+    const std::size_t part = place.find('/', 1);
+    (place.starts_with("/run/") ? after.run : after.environment)[json::json_pointer(place.substr(part))] =
+        value;
     return after;
   };
   for (const auto& [pointer, word] : {std::pair{"/environment/kernel/release", "kernel (6.1.0 and other)"},
@@ -240,10 +244,10 @@ TEST_CASE("diff: apples and pears are refused by name; forced, every table says 
         std::string::npos);
   // Services of two clusters have no shape; their descriptions differ.
   auto cluster = before;
-  cluster.document["run"]["shape"] = nullptr;
+  cluster.run["shape"] = nullptr;
   auto other = cluster;
-  cluster.document["run"]["workload"] = "40 services of a.json";
-  other.document["run"]["workload"] = "50 services of b.json";
+  cluster.run["workload"] = "40 services of a.json";
+  other.run["workload"] = "50 services of b.json";
   CHECK_FALSE(diff_runs(cluster, other, std::nullopt, false));
   CHECK(diff_runs(cluster, cluster, std::nullopt, false));
 }

@@ -10,6 +10,8 @@
 #include <sstream>
 
 #include "report/escape.h"
+#include "run/cells.h"
+#include "run/run_file.h"
 
 namespace svcbench {
 namespace {
@@ -21,16 +23,19 @@ const std::string hostile =
     "a\"b,c\nd|e`f``g\\h<script>alert(1)</script>\x1b[31m\xe2\x80\xaei @team =1+1 \xff";
 const std::string hostile_utf8 = hostile.substr(0, hostile.size() - 1);  // JSON holds no other
 
-RunFile hostile_run() {
-  RunFile run;
+Run hostile_run() {
+  Run run;
   run.path = hostile;
   run.command = "compare";
-  run.document = {
-      {"seconds", 12.5},
-      {"run", {{"command", "compare"}, {"workload", hostile_utf8}, {"seed", 1}}},
-      {"environment", {{"kernel", {{"release", hostile_utf8}}}}},
-      {"verdicts",
-       {{{"id", "a-claim"}, {"claim", hostile_utf8}, {"outcome", "holds"}, {"summary", hostile_utf8}}}}};
+  run.seconds = 12.5;
+  run.run = {{"command", "compare"}, {"workload", hostile_utf8}, {"seed", 1}};
+  run.environment = {{"kernel", {{"release", hostile_utf8}}}};
+  run.verdicts = {{.id = "a-claim",
+                   .claim = hostile_utf8,
+                   .outcome = Outcome::holds,
+                   .summary = hostile_utf8,
+                   .evidence = {},
+                   .would_settle = ""}};
   Cell path;
   path.id = "path/x/100/new";
   path.scenario = "path";
@@ -277,6 +282,19 @@ TEST_CASE("export: a real run's, every figure once") {
   const Prometheus read = read_prometheus(export_prometheus(*run));
   CHECK(read.wrong.empty());
   CHECK(read.samples.at("svcbench_samples").size() == run->cells.size());
+}
+
+TEST_CASE("export: Prometheus does not call every table the connection tracker's") {
+  Run run;
+  for (const char* kept : {"conntrack", "flow-table"}) {
+    Cell& cell = run.cells.emplace_back(state_cell("ebpf-xdp", 100, kept));
+    cell.value = 1000;
+  }
+  const std::string text = export_prometheus(run);
+  CHECK(text.find("connection tracker") == std::string::npos);
+  CHECK(text.find("what=\"conntrack entries per 1,000 new flows\"} 1000") != std::string::npos);
+  CHECK(text.find("what=\"entries of the plane's own flow table per 1,000 new flows\"} 1000") !=
+        std::string::npos);
 }
 
 TEST_CASE("escape: what no terminal should get, and what is no UTF-8") {

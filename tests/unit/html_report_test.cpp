@@ -8,6 +8,7 @@
 #include "report/html/assets.h"
 #include "report/html/page.h"
 #include "report/html/page_data.h"
+#include "run/run_file.h"
 
 namespace svcbench {
 namespace {
@@ -15,7 +16,8 @@ namespace {
 using nlohmann::json;
 
 json estimate(double value) {
-  return {{"value", value}, {"interval", {value * 0.9, value * 1.2}}, {"samples", 12}};
+  const auto [low, high] = std::minmax(value * 0.9, value * 1.2);
+  return {{"value", value}, {"interval", {low, high}}, {"samples", 12}};
 }
 
 json path(const std::string& plane, int services, const std::string& flow, const std::string& position,
@@ -107,7 +109,7 @@ json comparison() {
 }
 
 json data_of(const std::vector<json>& documents) {
-  std::vector<RunFile> files;
+  std::vector<Run> files;
   for (const json& document : documents) {
     auto file = parse_run(document.dump(), "some/folder/run.json");
     REQUIRE_MESSAGE(file, file.error().message);
@@ -156,7 +158,7 @@ const json& row(const json& table, const std::string& group, const std::string& 
 TEST_CASE("report: Table 4.2's cells are the run's own figures") {
   const json data = data_of({comparison()});
   const json& table = block(data, "table-4-2-0");
-  CHECK(table["title"] == "At 1,000 Services");
+  CHECK(table["title"] == "Table 4.2, measured at 1,000 services");
   REQUIRE(table["head"].size() == 3);
   CHECK(table["head"][1]["plane"] == "nftables");
   CHECK(table["head"][2]["plane"] == "iptables-nft");
@@ -210,9 +212,9 @@ TEST_CASE("report: a growth chart has every plane but the instrument's, its fit 
   CHECK(change["marks"][0]["value"].get<double>() == doctest::Approx(2e6 * std::pow(5.5, std::log10(4))));
   CHECK(change["marks"][0]["text"] == "iptables-nft becomes dearer than nftables at N = 400 [300, 500]");
 
-  const json& who = block(data, "crossings-0-3");
-  CHECK(who["rows"][0][2] == "dearer from N = 400 on [300, 500]");
-  CHECK(who["rows"][1][1] == "cheaper from N = 400 on [300, 500]");
+  const json& who = block(data, "crossings-update-0");
+  CHECK(who["rows"][0][2] == "costlier from N = 400 [300, 500] on");
+  CHECK(who["rows"][1][1] == "cheaper from N = 400 [300, 500] on");
 }
 
 TEST_CASE("report: percentile curves are the histogram's quantiles, as far as it has any") {
@@ -454,20 +456,21 @@ TEST_CASE("report: an emulated run is marked; borrowed columns are marked, and e
           {"position", "last"},
           {"protocol", "UDP"},
           {"exponent", 0.01},
-          {"trend", "flat"}}}},
+          {"interval", {0.0, 0.02}},
+          {"rounds", 6}}}},
        {"counts",
         {{{"plane", "ipvs"}, {"services", 1000}, {"conntrack_entries_per_1000_new_flows", 1000}}}}}};
   const json data = data_of({document});
   CHECK(data["runs"][0]["mark"].get<std::string>().starts_with("EMULATED"));
   const json& table = block(data, "table-4-2-0");
-  CHECK(table["head"][3]["note"] == "borrowed: 6.1, uml");
+  CHECK(table["head"][3]["note"] == "scaled from 6.1, uml");
   const json& last = row(table, "Lookup latency", "first packet, last Service");
   CHECK(last[3]["value"] == 8000);
-  CHECK(last[3]["to"] == "borrowed-0");
+  CHECK(last[3]["to"] == "scaled-0");
   CHECK(row(table, "Data-path lookup", "grows with N")[3]["text"] == "flat");
-  CHECK(row(table, "Connection tracking", "entries for 1,000 new flows")[3]["text"] == "1,000");
-  CHECK(block(data, "borrowed-0")["caption"].get<std::string>().starts_with("From uml.json (kernel 6.1"));
-  CHECK(block(data, "borrowed-0")["rows"][0][4] == "2.00 x nftables");
+  CHECK(row(table, "Connection tracking", "entries for 1,000 new flows")[3]["value"] == 1000);
+  CHECK(block(data, "scaled-0")["caption"].get<std::string>().starts_with("From uml.json (kernel 6.1"));
+  CHECK(block(data, "scaled-0")["rows"][0][4] == "2.00 x nftables");
 }
 
 TEST_CASE("report: what disturbed a run, and what a plane fails, is told") {
@@ -487,9 +490,10 @@ TEST_CASE("report: what disturbed a run, and what a plane fails, is told") {
   const json& table = block(data, "table-4-2-0");
   CHECK(table["head"][1]["note"] == "fails: spreads flows");
   CHECK_FALSE(table["head"][2].contains("note"));
-  CHECK(table["after"][0] == "nftables fails: spreads flows (IPv4 TCP): all to one");
+  CHECK(table["after"][0] ==
+        "[1] nftables does less than the others: it fails \"spreads flows\" (IPv4 TCP): all to one");
   CHECK(table["after"][1] ==
-        "Before they were timed, the planes were tried with real sockets: spreads flows");
+        "Before they were timed, the planes were tried with real sockets: spreads flows.");
 }
 
 TEST_CASE("report: a document that no svcbench wrote is an error, in one sentence") {
@@ -500,7 +504,7 @@ TEST_CASE("report: a document that no svcbench wrote is an error, in one sentenc
   const auto data = html::page_data(std::span(&*file, 1));
   REQUIRE_FALSE(data);
   CHECK(data.error().kind == Error::Kind::usage);
-  CHECK(data.error().message.find("odd.json.crossings") != std::string::npos);
+  CHECK(data.error().message.find("odd.json.details.crossings") != std::string::npos);
 }
 
 TEST_CASE("report: no text can leave the element that it stands in") {

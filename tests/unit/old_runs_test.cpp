@@ -9,12 +9,13 @@
 #include "report/explain.h"
 #include "report/export.h"
 #include "run/diff.h"
+#include "run/run_file.h"
 
 namespace svcbench {
 namespace {
 
-std::map<std::string, RunFile> all_runs() {
-  std::map<std::string, RunFile> runs;
+std::map<std::string, Run> all_runs() {
+  std::map<std::string, Run> runs;
   for (const auto& entry : std::filesystem::directory_iterator(SVCBENCH_TEST_DATA "/runs")) {
     if (entry.path().extension() == ".json") {
       auto run = read_run(entry.path().string());
@@ -41,7 +42,7 @@ TEST_CASE("old runs: each is read, with the figures that it has") {
   for (const auto& [name, scenarios] : expected) {
     CAPTURE(name);
     REQUIRE(runs.count(name) == 1);
-    const RunFile& run = runs.at(name);
+    const Run& run = runs.at(name);
     const std::string command = name.substr(0, name.find('-'));
     CHECK(run.command == (command == "ruleset" ? "iptables" : command));
     CHECK(std::to_string(run.schema_version) == name.substr(command.size() + 1));
@@ -142,7 +143,7 @@ TEST_CASE("explain: JSON has every fact that the text has") {
 
 TEST_CASE("explain: JSON of numbers worked by hand, and the list") {
   const auto runs = all_runs();
-  RunFile run = runs.at("compare-1");
+  Run run = runs.at("compare-1");
   Cell& cell = run.cells.front();
   cell.value = 14;
   cell.interval = stats::Interval{12, 16};
@@ -164,14 +165,14 @@ TEST_CASE("explain: JSON of numbers worked by hand, and the list") {
   CHECK(list["schema_version"] == explain_schema_version);
   CHECK(list["figures"].size() == run.cells.size());
   CHECK_FALSE(list["figures"][0].contains("how"));
-  CHECK(list["run"]["run"] == run.document["run"]);
+  CHECK(list["run"]["run"] == run.run);
   run.path = "caf\xe9.json";  // a name that is no UTF-8
   CHECK_FALSE(cells_json(run).dump().empty());
 }
 
 TEST_CASE("explain: the instrument's own cost, drift, and what of the machine to doubt") {
   const auto runs = all_runs();
-  const RunFile& run = runs.at("compare-1");
+  const Run& run = runs.at("compare-1");
   const auto found = std::find_if(run.cells.begin(), run.cells.end(), [](const Cell& cell) {
     return cell.scenario == "path" && cell.plane == "ebpf-xdp";
   });

@@ -11,8 +11,10 @@
 #include "report/figures.h"
 #include "report/output_file.h"
 #include "report/progress_line.h"
-#include "report/results_json.h"
+
 #include "report/text_table.h"
+#include "run/as_run.h"
+#include "run/run_json.h"
 #include "service/text.h"
 #include "shown.h"
 
@@ -92,7 +94,7 @@ TEST_CASE("durations") {
 }
 
 TEST_CASE("the tables say what was measured, what was skipped, and both verdicts") {
-  const std::string text = test::full_text(to_json(small_results()), "ebpf");
+  const std::string text = test::full_text(as_run(small_results(), {}), "ebpf");
   // p50 2,100 ns in blocks of 2,000 / 2,100 / 2,200; p99 is absent below 100 samples; 20 ms / 2.1 us.
   CHECK(text.find("2.10 us [2.10, 2.10]    -  2.20 us  1 us    307  20 ms [20, 20]  9,524 x") !=
         std::string::npos);
@@ -111,37 +113,37 @@ TEST_CASE("the tables say what was measured, what was skipped, and both verdicts
 
 TEST_CASE("an endpoint change has a curve a plane, from three sizes on") {
   Results results = small_results();
-  CHECK(test::full_text(to_json(results), "ebpf").find("Curves") == std::string::npos);
+  CHECK(test::full_text(as_run(results, {}), "ebpf").find("Curves") == std::string::npos);
   for (UpdateCell cell : small_results().updates) {
     if (cell.services == 1000) {
       cell.services = 10'000;
       results.updates.push_back(std::move(cell));
     }
   }
-  const std::string text = test::full_text(to_json(results), "ebpf");
+  const std::string text = test::full_text(as_run(results, {}), "ebpf");
   CHECK(text.find("change endpoints  1 1 us, 8 20 ms  N = 100  N = 10,000\n"
                   "ebpf              111              2.10 us     2.10 us\n"
                   "bare              111                 1 us        1 us\n"
                   "iptables-nft      8                  20 ms           -\n") != std::string::npos);
 }
 
-TEST_CASE("JSON has every raw sample, the figures, and null for what is not there") {
-  const nlohmann::json json = to_json(small_results());
-  CHECK(json["schema_version"] == result_schema_version);
-  const auto& first = json["updates"][0];
-  CHECK(first["plane"] == "ebpf");
-  CHECK(first["commit_ns"].size() == 6);
-  CHECK(first["commit_ns"][0] == nlohmann::json({2000.0, 2100.0, 2200.0}));
-  CHECK(first["p50_ns"]["value"] == 2100);
-  CHECK(first["p99_ns"].is_null());
-  CHECK(first["max_ns"] == 2200);
-  CHECK(first["rules"].is_null());
-  const auto& skipped = json["updates"].back();
-  CHECK(skipped["skipped"] == "too dear");
-  CHECK(skipped["predicted_ns"] == 80e6);
-  CHECK_FALSE(skipped.contains("commit_ns"));
-  CHECK(json["ratios"][0]["ebpf_over_bare"]["value"] == 2.1);
-  CHECK(json["ratios"].back()["iptables_over_ebpf"].is_null());
+TEST_CASE("a run has every raw sample, the figures, and what was left out") {
+  const Run run = as_run(small_results(), {});
+  const Cell& first = run.cells.front();
+  CHECK(first.plane == "ebpf");
+  CHECK(first.blocks.size() == 6);
+  CHECK(first.blocks[0] == std::vector<double>{2000, 2100, 2200});
+  CHECK(first.value == 2100);
+  CHECK(first.also.count("p99") == 0);
+  CHECK(first.also.at("max") == 2200);
+  CHECK(first.also.count("rules") == 0);
+  const Cell& skipped = run.unmeasured.back();
+  CHECK(skipped.origin == Origin::predicted);
+  CHECK(skipped.reason == "too dear");
+  CHECK(skipped.value == 80e6);
+  CHECK(skipped.blocks.empty());
+  const nlohmann::json json = run_json(run);
+  CHECK(json["schema_version"] == run_schema_version);
   CHECK(json["verdicts"][0]["would_settle"].is_null());
   CHECK(json.dump().find("null,null") == std::string::npos);  // no NaN among the samples
 }

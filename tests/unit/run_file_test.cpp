@@ -69,7 +69,7 @@ json comparison() {
   return document;
 }
 
-Result<RunFile> parse(const json& document) { return parse_run(document.dump(), "run.json"); }
+Result<Run> parse(const json& document) { return parse_run(document.dump(), "run.json"); }
 
 void refused(const json& document, std::string_view word) {
   CAPTURE(word);
@@ -110,16 +110,27 @@ TEST_CASE("run file: every figure of a comparison, by an id that lasts") {
   CHECK(path.value == 1000);
   CHECK(path.values == std::vector<double>{990, 1000, 1010});
   CHECK(path.also.at("p99") == 1200);
-  CHECK(path.also.count("p99.9") == 0);
-  CHECK(path.also.at("max") == 9000);
-  CHECK(path.also.at("p99.99") == 9000);  // 2 of 20,000 lie at or beyond it
+  CHECK(path.histogram.size() == 3);
+  CHECK(path.also.at("max") == 9064);  // the end of the last bucket, 64 ns wide
+  // 19,980 of 20,000; of 19,990 in [990, 994).
+  CHECK(path.also.at("p99.9") == doctest::Approx(990 + 4 * 19980.0 / 19990));
+  CHECK(path.also.at("p99.99") == doctest::Approx(4016));  // 2 of 20,000 lie beyond this bucket's end
+  CHECK(path.coordinate("flow") == "new flow");
+  CHECK(path.better == Better::less);
+  CHECK_FALSE(path.checks.empty());
   const Cell& throughput = *file->find("throughput/ebpf-xdp/100/new/random/UDP");
   CHECK(throughput.value == 6);
   CHECK(throughput.unit == "packets/s");
+  CHECK(throughput.better == Better::more);
   CHECK(file->find("state/nftables/100/kernel-memory")->interval->high == 6000);
   CHECK(file->find("instrument/clock")->value == 31);
   CHECK(file->find("growth/nftables/change-endpoints")->also.at("ns_per_service") == 2);
   CHECK(file->find("sync/nftables/9000") == nullptr);
+  const Cell* left_out = file->find_unmeasured("sync/nftables/9000");
+  REQUIRE(left_out != nullptr);
+  CHECK(left_out->origin == Origin::predicted);
+  CHECK(left_out->reason == "too dear");
+  CHECK(left_out->value == 5);
 }
 
 TEST_CASE("run file: an instruction-counting guest's path is told in instructions") {
@@ -133,7 +144,7 @@ TEST_CASE("run file: an instruction-counting guest's path is told in instruction
   CHECK(path.interval->low == 500);
   CHECK(path.values[0] == 495);
   CHECK(path.also.at("p99") == 600);
-  CHECK(path.also.at("max") == 4500);
+  CHECK(path.also.at("max") == 4532);
   CHECK(path.also.at("packets") == 20000);
 }
 
@@ -151,7 +162,7 @@ TEST_CASE("run file: what is no run, or of a newer svcbench, is told in a senten
   CHECK(parse_run("{\"a\": 1e999}", "run.json").error().message.find("out of range") != std::string::npos);
   refused(json::array(), "not a run of svcbench");
   refused(json::object(), "not a run of svcbench");
-  refused(head("compare", 2), "schema version is 2, and this svcbench reads up to 1");
+  refused(head("compare", 2), "schema version is 2, which no svcbench gave to a run of `compare`");
   refused(head("compare", 0), "no schema_version");
   refused(head("teleport"), "`teleport`");
   json document = comparison();

@@ -6,7 +6,7 @@
 #include <string>
 
 #include "measure/sync_check.h"
-#include "report/compare_json.h"
+#include "run/as_run.h"
 #include "shown.h"
 #include "sys/child_process.h"
 
@@ -83,7 +83,7 @@ TEST_CASE("sync check: a line a plane says whether the instruments agree") {
   results.sync_checks[1].plane = "iptables-nft";
   results.sync_checks[2].plane = "iptables-legacy";
   results.sync_checks[2].not_offered = "no perf here";
-  const std::string text = test::full_line(to_json(results));
+  const std::string text = test::full_line(as_run(results));
   CHECK(
       text.find("nftables, sync of 1,000 services over a no-op child: wall time: agree: our stopwatch says "
                 "50.25 ms [50.00, 50.50], perf's records 50.45 ms [50.20, 50.70] (1.004 x [1.004, 1.004] "
@@ -93,7 +93,7 @@ TEST_CASE("sync check: a line a plane says whether the instruments agree") {
   CHECK(text.find("CPU time: agree: rusage says 40.25 ms") != std::string::npos);
   CHECK(text.find("not offered: no perf here") != std::string::npos);
 
-  const auto json = to_json(results)["sync_checks"];
+  const auto json = as_run(results).details["sync_checks"];
   REQUIRE(json.size() == 3);
   CHECK(json[0]["wall"]["agreement"] == "agree");
   CHECK(json[0]["wall"]["kernels_ns"]["value"] == doctest::Approx(50.45e6));

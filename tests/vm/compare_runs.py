@@ -12,23 +12,9 @@ import sys
 
 
 def cells(run):
-    """(what, its names) -> its median with its interval, an object {value, interval}."""
-    found = {}
-
-    def add(what, cell, names, figure):
-        if cell.get(figure):
-            key = (what, *(str(cell[name]) for name in names if cell.get(name) is not None))
-            found[key] = cell[figure]
-
-    for cell in run.get("paths", []):
-        add("path", cell, ("plane", "services", "flow", "position", "protocol"), "p50_ns")
-    for cell in run.get("programs", []):
-        add("program", cell, ("hook", "depth", "family", "destination", "services"), "p50_ns")
-    for cell in run.get("updates", []):
-        add("update", cell, ("plane", "way", "services", "operation"), "p50_ns")
-    for cell in run.get("syncs", []):
-        add("sync", cell, ("plane", "services"), "p50_ns")
-    return found
+    """(scenario, id) -> the cell, which has a median with its interval."""
+    return {(cell["scenario"], cell["id"]): cell for cell in run["cells"]
+            if cell["origin"] == "measured" and cell["scenario"] in ("path", "program", "update", "sync")}
 
 
 def overlap(one, other):
@@ -72,7 +58,7 @@ def main():
             bad += over
             if over or place < arguments.show:
                 print(f"  {apart[key]:7.3f} %  {', '.join(key[1:])}: {first[key]['value']:.1f} and "
-                      f"{second[key]['value']:.1f} ns{': too far apart' if over else ''}")
+                      f"{second[key]['value']:.1f} {first[key]['quantity']['unit']}{': too far apart' if over else ''}")
     if arguments.within is not None:
         if bad:
             sys.exit(f"compare_runs: {bad} cells are more than {arguments.within} % apart, or in one run only")

@@ -7,9 +7,10 @@
 #include "cli/plane_choice.h"
 #include "cli/run_info.h"
 #include "measure/churn/churn_run.h"
-#include "report/churn_json.h"
 #include "report/churn_table.h"
 #include "report/progress_line.h"
+#include "run/as_run.h"
+#include "run/run_json.h"
 #include "sys/capabilities.h"
 #include "sys/sandbox.h"
 
@@ -66,13 +67,12 @@ Result<int> run(const ChurnInput& input) {
   const std::size_t size = made.workload.services().size();
   results.run = describe_run("churn", input.workload, {size}, made, 1, input.seconds);
   const Verdict verdict = judge_churn(results);
-  const nlohmann::json document = churn_json(results, verdict);
+  const Run run = as_run(results, verdict);
   if (json) {
-    SVCB_CHECK(json->write(document.dump(1) + "\n"));
+    SVCB_CHECK(json->write(run_json(run).dump(1) + "\n"));
   }
   if (!json || !json->is_standard_output()) {
-    SVCB_TAKE(text, printed(document, input.tables, render_churn(results, verdict, wants_colour())));
-    fmt::print("{}", text);
+    fmt::print("{}", printed(run, input.tables, render_churn(results, verdict, wants_colour())));
   }
   return exit_code(std::span(&verdict, 1));
 }

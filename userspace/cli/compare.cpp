@@ -9,13 +9,13 @@
 #include "cli/plane_choice.h"
 #include "cli/resumable_output.h"
 #include "cli/run_info.h"
-#include "measure/borrow.h"
 #include "measure/compare_analysis.h"
 #include "measure/compare_run.h"
 #include "measure/emulation.h"
-#include "report/compare_json.h"
-#include "report/compare_reader.h"
 #include "report/progress_line.h"
+#include "run/as_run.h"
+#include "run/borrow.h"
+#include "run/run_file.h"
 #include "service/text.h"
 #include "sys/capabilities.h"
 #include "sys/sandbox.h"
@@ -76,12 +76,15 @@ Status check_on_wire(const CompareInput& input, const Scenarios& scenarios) {
 }
 
 // The run that --with names, once it is known to fit this one.
-Result<std::optional<CompareResults>> lender(const CompareInput& input,
-                                             const std::vector<std::size_t>& sweep) {
+Result<std::optional<Run>> lender(const CompareInput& input, const std::vector<std::size_t>& sweep) {
   if (input.with.empty()) {
     return std::nullopt;
   }
-  SVCB_TAKE(other, read_comparison(input.with));
+  auto read = read_run(input.with);
+  if (!read) {
+    return tl::unexpected(Error{read.error().kind, "--with " + read.error().message});
+  }
+  Run other = std::move(*read);
   std::vector<std::string> names;
   for (const PlaneRow* row : planes_beside_the_floor(input.planes)) {
     names.emplace_back(row->name);
@@ -151,12 +154,11 @@ Result<int> run(const CompareInput& input) {
     results.notes.push_back(describe_borrowed(*results.borrowed));
   }
   results.verdicts = judge(results);
-  const nlohmann::json document = to_json(results);
-  SVCB_CHECK(output.write(document));
-  SVCB_CHECK(exports.write(document));
+  const Run run = as_run(results);
+  SVCB_CHECK(output.write(run));
+  SVCB_CHECK(exports.write(run));
   if (!output.is_standard_output() && !exports.use_standard_output()) {
-    SVCB_TAKE(text, printed(document, input.tables));
-    fmt::print("{}", text);
+    fmt::print("{}", printed(run, input.tables));
   }
   return exit_code(results.verdicts);
 }

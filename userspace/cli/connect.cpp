@@ -7,9 +7,10 @@
 #include "cli/plane_choice.h"
 #include "cli/run_info.h"
 #include "measure/connect_run.h"
-#include "report/connect_report.h"
 #include "report/output_file.h"
 #include "report/progress_line.h"
+#include "run/as_run.h"
+#include "run/run_json.h"
 #include "sys/capabilities.h"
 #include "sys/sandbox.h"
 
@@ -45,13 +46,12 @@ Result<int> run(const ConnectInput& input) {
   SVCB_TAKE(results, run_connect(made.workload.services(), options, clock, *progress));
   results.environment = surroundings.finished();
   results.run = describe_run("connect", input.workload, {results.services}, made, input.run.rounds, 0);
-  const nlohmann::json document = to_json(results);
+  const Run run = as_run(results);
   if (json) {
-    SVCB_CHECK(json->write(document.dump(1) + "\n"));
+    SVCB_CHECK(json->write(run_json(run).dump(1) + "\n"));
   }
   if (!json || !json->is_standard_output()) {
-    SVCB_TAKE(text, printed(document, input.tables));
-    fmt::print("{}", text);
+    fmt::print("{}", printed(run, input.tables));
   }
   return 0;
 }

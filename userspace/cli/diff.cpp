@@ -6,6 +6,7 @@
 #include "cli/command.h"
 #include "cli/input.h"
 #include "report/diff_report.h"
+#include "run/run_file.h"
 #include "service/text.h"
 
 namespace svcbench {
@@ -51,7 +52,7 @@ Result<int> run(const DiffInput& input) {
   SVCB_TAKE(json, open_output(input.json));
   SVCB_TAKE(before, read_run(input.before));
   SVCB_TAKE(after, read_run(input.after));
-  for (const RunFile* file : {&before, &after}) {
+  for (const Run* file : {&before, &after}) {
     if (file->cells.empty()) {
       return usage_error("{}: a run of `{}` has no figures to compare", printable(file->path),
                          file->command);

@@ -14,9 +14,8 @@
 #include "measure/ebpf_run.h"
 #include "measure/emulation.h"
 #include "plane/probed.h"
-#include "report/compare_json.h"
 #include "report/progress_line.h"
-#include "report/results_json.h"
+#include "run/as_run.h"
 #include "sys/capabilities.h"
 #include "sys/iptables_backend.h"
 #include "sys/sandbox.h"
@@ -109,18 +108,11 @@ Result<int> run(const EbpfInput& input) {
   }
   withhold_absolute(results.verdicts, emulation_of(surroundings.environment()));
   results.seconds += paths.seconds;
-  nlohmann::json out = to_json(results);
-  const nlohmann::json path = to_json(paths);
-  for (const char* part : {"paths", "instrument"}) {
-    out[part] = path[part];
-  }
-  out["path_growth"] = path["growth"];
-  out["path_notes"] = path["notes"];
-  SVCB_CHECK(output.write(out));
-  SVCB_CHECK(exports.write(out));
+  const Run told = as_run(results, paths);
+  SVCB_CHECK(output.write(told));
+  SVCB_CHECK(exports.write(told));
   if (!output.is_standard_output() && !exports.use_standard_output()) {
-    SVCB_TAKE(text, printed(out, input.tables));
-    fmt::print("{}", text);
+    fmt::print("{}", printed(told, input.tables));
   }
   return exit_code(results.verdicts);
 }

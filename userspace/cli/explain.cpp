@@ -6,6 +6,7 @@
 #include "cli/input.h"
 #include "cli/nearest.h"
 #include "report/explain.h"
+#include "run/run_file.h"
 #include "service/text.h"
 
 namespace svcbench {
@@ -20,7 +21,7 @@ struct ExplainInput {
   std::string json{};  // path, "-", or empty
 };
 
-tl::unexpected<Error> no_such_cell(const RunFile& run, const std::string& wanted) {
+tl::unexpected<Error> no_such_cell(const Run& run, const std::string& wanted) {
   std::vector<std::string> ids;
   std::vector<std::string> holding;  // those that `wanted` is a part of
   for (const Cell& cell : run.cells) {

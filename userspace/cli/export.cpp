@@ -5,6 +5,7 @@
 #include "cli/command.h"
 #include "cli/export_input.h"
 #include "cli/input.h"
+#include "run/run_file.h"
 #include "service/text.h"
 
 namespace svcbench {
@@ -17,11 +18,7 @@ Status Exports::add(const std::string& path, const char* option, ExportFormat fo
   return {};
 }
 
-Status Exports::write(const nlohmann::json& document) const {
-  if (files_.empty()) {
-    return {};
-  }
-  SVCB_TAKE(run, run_of(document, "this run"));
+Status Exports::write(const Run& run) const {
   for (const auto& [format, file] : files_) {
     SVCB_CHECK(file.write(export_run(run, format)));
   }

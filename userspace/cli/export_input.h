@@ -16,8 +16,7 @@ namespace svcbench {
 class Exports {
  public:
   Status add(const std::string& path, const char* option, ExportFormat format);
-  // `document`: what --json gets.
-  [[nodiscard]] Status write(const nlohmann::json& document) const;
+  [[nodiscard]] Status write(const Run& run) const;
   [[nodiscard]] bool empty() const { return files_.empty(); }
   [[nodiscard]] bool use_standard_output() const;
 

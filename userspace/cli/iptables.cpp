@@ -10,9 +10,9 @@
 #include "cli/ruleset.h"
 #include "cli/run_info.h"
 #include "measure/chapter_run.h"
-#include "report/chapter_json.h"
 #include "report/progress_line.h"
 #include "report/text_table.h"
+#include "run/as_run.h"
 #include "service/text.h"
 #include "sys/capabilities.h"
 #include "sys/child_process.h"
@@ -147,12 +147,11 @@ Result<int> run(IptablesInput input) {
   results.environment = surroundings.finished();
   output.note_restored(about["notes"]);
   results.run = std::move(about);
-  const nlohmann::json document = chapter_json(results);
-  SVCB_CHECK(output.write(document));
-  SVCB_CHECK(exports.write(document));
+  const Run run = as_run(results);
+  SVCB_CHECK(output.write(run));
+  SVCB_CHECK(exports.write(run));
   if (!output.is_standard_output() && !exports.use_standard_output()) {
-    SVCB_TAKE(text, printed(document, input.tables));
-    fmt::print("{}", text);
+    fmt::print("{}", printed(run, input.tables));
   }
   return exit_code(results.verdicts);
 }

@@ -123,7 +123,7 @@ std::string option_entry(const OptionText& option) {
 }
 
 std::string command_section(const CommandText& command) {
-  std::string out = fmt::format(".SS \"svcbench {}\"\n{}{}.PP\n", escaped(command.name),
+  std::string out = fmt::format(".SS \"svcbench {}\"\n{}{}", escaped(command.name),
                                 paragraph(sentence(command.question)), verbatim("  " + command.example));
   for (const OptionText& option : command.options) {
     out += option_entry(option);

@@ -19,7 +19,7 @@ struct ReportInput {
 
 Result<int> run(const ReportInput& input) {
   SVCB_TAKE(output, OutputFile::at(input.output, "--output"));
-  std::vector<RunFile> files;
+  std::vector<Run> files;
   for (const std::string& path : input.runs) {
     SVCB_TAKE(file, read_run(path));
     files.push_back(std::move(file));

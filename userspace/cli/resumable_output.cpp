@@ -6,6 +6,7 @@
 
 #include "cli/command.h"
 #include "cli/input.h"
+#include "run/run_json.h"
 #include "service/text.h"
 
 namespace svcbench {
@@ -47,11 +48,11 @@ void ResumableOutput::note_restored(nlohmann::json& notes) const {
   }
 }
 
-Status ResumableOutput::write(const nlohmann::json& document) {
+Status ResumableOutput::write(const Run& run) {
   if (!file_) {
     return {};
   }
-  SVCB_CHECK(file_->write(document.dump(1) + "\n"));
+  SVCB_CHECK(file_->write(run_json(run).dump(1) + "\n"));
   if (journal_) {
     journal_->discard();
   }

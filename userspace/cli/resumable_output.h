@@ -10,6 +10,7 @@
 
 #include "measure/journal.h"
 #include "report/output_file.h"
+#include "run/run.h"
 #include "svcbench/result.h"
 
 namespace svcbench {
@@ -33,7 +34,7 @@ class ResumableOutput {
   [[nodiscard]] bool wanted() const { return file_.has_value(); }
   [[nodiscard]] bool is_standard_output() const { return file_ && file_->is_standard_output(); }
   // The whole result: then nothing is left to go on with.
-  [[nodiscard]] Status write(const nlohmann::json& document);
+  [[nodiscard]] Status write(const Run& run);
 
  private:
   std::optional<OutputFile> file_{};

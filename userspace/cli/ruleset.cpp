@@ -9,7 +9,7 @@
 #include "cli/run_info.h"
 #include "measure/ruleset.h"
 #include "report/output_file.h"
-#include "report/ruleset_json.h"
+#include "run/as_run.h"
 #include "service/text.h"
 #include "sys/capabilities.h"
 #include "sys/child_process.h"
@@ -79,12 +79,11 @@ Result<int> time_ruleset(const std::string& file, const RunInput& run, const std
     return tl::unexpected(output.told(std::move(measured).error()));
   }
   output.note_restored(about["notes"]);
-  const nlohmann::json document = ruleset_json(ruleset, *measured, surroundings.finished(), about);
-  SVCB_CHECK(output.write(document));
-  SVCB_CHECK(exports.write(document));
+  const Run told = as_run(ruleset, *measured, surroundings.finished(), about);
+  SVCB_CHECK(output.write(told));
+  SVCB_CHECK(exports.write(told));
   if (!output.is_standard_output() && !exports.use_standard_output()) {
-    SVCB_TAKE(text, printed(document, tables));
-    fmt::print("{}", text);
+    fmt::print("{}", printed(told, tables));
   }
   return 0;
 }

@@ -102,15 +102,12 @@ nlohmann::json Surroundings::finished() const {
   return out;
 }
 
-Result<std::string> printed(const nlohmann::json& document, const TableInput& input) {
-  SVCB_TAKE(run, run_of(document, "this run"));
+std::string printed(const Run& run, const TableInput& input) {
   return input.full ? render_full(run, wants_colour(), wanted_bars(input))
                     : render_screen(run, wants_colour());
 }
 
-Result<std::string> printed(const nlohmann::json& document, const TableInput& input,
-                            const std::string& everything) {
-  SVCB_TAKE(run, run_of(document, "this run"));
+std::string printed(const Run& run, const TableInput& input, const std::string& everything) {
   return input.full ? full_heading(run) + everything : render_screen(run, wants_colour());
 }
 

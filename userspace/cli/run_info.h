@@ -9,6 +9,7 @@
 
 #include "cli/input.h"
 #include "report/curve.h"
+#include "run/run.h"
 #include "sys/noise.h"
 
 namespace svcbench {
@@ -50,10 +51,9 @@ class Surroundings {
                                           double budget_seconds);
 
 // What a command prints of its result: the answer on one screen, or with --full everything.
-[[nodiscard]] Result<std::string> printed(const nlohmann::json& document, const TableInput& input);
+[[nodiscard]] std::string printed(const Run& run, const TableInput& input);
 
-// The same where `everything`, below its heading, is not made of the document alone.
-[[nodiscard]] Result<std::string> printed(const nlohmann::json& document, const TableInput& input,
-                                          const std::string& everything);
+// The same where `everything`, below its heading, is not made of the run alone.
+[[nodiscard]] std::string printed(const Run& run, const TableInput& input, const std::string& everything);
 
 }  // namespace svcbench

@@ -11,8 +11,9 @@
 #include "cli/run_info.h"
 #include "report/progress_line.h"
 #include "report/text_table.h"
-#include "report/verify_json.h"
 #include "report/verify_table.h"
+#include "run/as_run.h"
+#include "run/run_json.h"
 #include "service/cluster.h"
 #include "sys/capabilities.h"
 #include "sys/environment.h"
@@ -96,13 +97,12 @@ Result<int> run(const VerifyInput& input) {
   SVCB_TAKE(planes, verify::verify_planes(probed, options, *progress));
   results.planes = std::move(planes);
   results.seconds = static_cast<double>(monotonic_ns() - begin) / 1e9;
-  const nlohmann::json document = to_json(results);
+  const Run run = as_run(results);
   if (json) {
-    SVCB_CHECK(json->write(document.dump(1) + "\n"));
+    SVCB_CHECK(json->write(run_json(run).dump(1) + "\n"));
   }
   if (!json || !json->is_standard_output()) {
-    SVCB_TAKE(text, printed(document, input.tables, render_behaviours(results.planes)));
-    fmt::print("{}", text);
+    fmt::print("{}", printed(run, input.tables, render_behaviours(results.planes)));
   }
   return verify::exit_code(results.planes);
 }

@@ -4,14 +4,12 @@
 #include <algorithm>
 #include <set>
 
-#include "measure/borrow.h"
 #include "measure/emulation.h"
+#include "measure/find_borrowed.h"
 #include "service/text.h"
 #include "stats/rounds.h"
 
 namespace svcbench {
-
-namespace {
 
 // Generation and commit of each change, block by block.
 Blocks whole_cost(const UpdateCell& cell) {
@@ -23,6 +21,8 @@ Blocks whole_cost(const UpdateCell& cell) {
   }
   return whole;
 }
+
+namespace {
 
 std::vector<double> sync_totals(const SyncCell& cell) {
   std::vector<double> totals;

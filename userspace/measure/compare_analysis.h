@@ -45,6 +45,8 @@ struct Series {
 
 // Medians with intervals over rounds, ns.
 [[nodiscard]] std::optional<stats::Estimate> update_cost(const UpdateCell& cell);
+// Of which update_cost() is the median: generation and commit of each change, block by block.
+[[nodiscard]] Blocks whole_cost(const UpdateCell& cell);
 [[nodiscard]] std::optional<stats::Estimate> sync_cost(const SyncCell& cell);
 [[nodiscard]] std::optional<stats::Estimate> path_p50(const PathCell& cell);
 

@@ -53,7 +53,7 @@ Section main_answer(const RunView& run) {
     return main_job_table(run);
   }
   if (command == "iptables") {
-    return run.document().at("ruleset").is_null() ? table41(run) : ruleset_table(run);
+    return run.details().at("ruleset").is_null() ? table41(run) : ruleset_table(run);
   }
   if (command == "path") {
     return path_answer(run);

@@ -64,7 +64,7 @@ class InstrumentLines {
       lines_.push_back(fmt::format(
           "The instrument: one reading of its clock takes {}; a latency read from its histogram is off by "
           "at most {:.1f} %.",
-          quantity(clock->value, clock->unit), 100 * LatencyHistogram::relative_error));
+          quantity(std::round(clock->value), clock->unit), 100 * LatencyHistogram::relative_error));
     }
     constexpr std::string_view redirects = "that only redirects to a fixed device";
     constexpr std::string_view routes = "one that only routes and redirects";
@@ -170,13 +170,13 @@ std::vector<std::string> instrument_lines(const RunView& run) { return Instrumen
 
 std::vector<std::string> second_instrument_lines(const RunView& run) {
   std::vector<std::string> lines;
-  for (const Field& one : run.document().at("agreements").elements()) {
+  for (const Field& one : run.details().at("agreements").elements()) {
     lines.push_back(fmt::format(
         "Second instrument (UDP round trips of real sockets), {}, new flows, {} against {} services: {}",
         one.at("plane").text(), grouped(one.at("more_services").count()),
         grouped(one.at("less_services").count()), summary_in(run, one, "wire_ns", "round_trip_ns", {})));
   }
-  for (const Field& check : run.document().at("sync_checks").elements()) {
+  for (const Field& check : run.details().at("sync_checks").elements()) {
     const bool offered = check.at("not_offered").is_null();
     // None where the budget held none.
     if (!offered || !check.at("wall").at("rounds").at("ours_sync_ns").numbers().empty()) {
@@ -188,7 +188,7 @@ std::vector<std::string> second_instrument_lines(const RunView& run) {
 
 std::vector<std::string> account_lines(const RunView& run) {
   std::vector<std::string> lines;
-  for (const Field& check : run.document().at("account_checks").elements()) {
+  for (const Field& check : run.details().at("account_checks").elements()) {
     const std::string what =
         fmt::format("Second instrument (the kernel's bpf_stats), {}", check.at("hook").text());
     if (const std::string why = check.at("not_offered").text_if_any(); !why.empty()) {
@@ -220,17 +220,17 @@ std::vector<std::string> load_comparisons(const RunView& run) {
       }
     }
   }
-  for (const Field& crossing : run.document().at("crossings").elements()) {
-    const Field measured = crossing.at("measured");
+  for (const Field& crossing : run.details().at("crossings").elements()) {
     const Field predicted = crossing.at("predicted");
-    std::string text = measured.is_null() ? "fewer than two sizes where both back ends were measured"
-                                          : load_crossing(measured);
+    std::string text = crossing.at("course").is_null()
+                           ? "fewer than two sizes where both back ends were measured"
+                           : load_crossing(crossing);
     if (!predicted.is_null()) {
       text += fmt::format("; predicted from the two lines, not measured: {} at about {} services",
                           predicted.at("becomes_dearer").json() == true ? "costlier" : "cheaper",
                           whole(predicted.at("services").number()));
     }
-    lines.push_back(fmt::format("{}: {}", crossing.at("load").text(), text));
+    lines.push_back(fmt::format("{}: {}", crossing.at("what").text(), text));
   }
   return lines;
 }

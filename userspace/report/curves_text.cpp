@@ -72,7 +72,7 @@ std::string load_curves(const RunView& run, Bars bars) {
   Curve& book = group.curves.emplace_back(Curve{"the book"});
   for (const std::size_t services : sizes) {
     std::optional<double> ns;
-    for (const Field& row : run.document().at("chapter").at("rows").elements()) {
+    for (const Field& row : run.details().at("chapter").at("rows").elements()) {
       if (row.at("services").count() == services) {
         ns = row.at("ns").number();
       }

@@ -7,9 +7,9 @@
 #include <array>
 
 #include "report/escape.h"
-#include "report/json_parts.h"
 #include "report/quantity.h"
 #include "report/text_table.h"
+#include "run/json_parts.h"
 #include "service/text.h"
 
 namespace svcbench {
@@ -254,8 +254,8 @@ std::string diff_markdown(const RunDiff& diff) {
 
 json diff_json(const RunDiff& diff) {
   return {{"schema_version", diff_schema_version},
-          {"before", run_json(diff.before)},
-          {"after", run_json(diff.after)},
+          {"before", source_json(diff.before)},
+          {"after", source_json(diff.after)},
           {"forced_over", diff.differences},
           {"also_different", diff.notes},
           {"machine_ratio", or_null(diff.machine)},

@@ -86,7 +86,7 @@ std::vector<std::string> cost_lines(const std::vector<InstrumentCost>& costs) {
 
 }  // namespace
 
-std::string explain_cell(const RunFile& run, const Cell& cell) {
+std::string explain_cell(const Run& run, const Cell& cell) {
   const Explanation all = explain(run, cell);
   std::string out = cell.id + "\n";
   out += wrapped(fmt::format("{}{}{}: {}", without_controls(cell.what),
@@ -115,7 +115,7 @@ std::string explain_cell(const RunFile& run, const Cell& cell) {
   return out;
 }
 
-std::string list_cells(const RunFile& run) {
+std::string list_cells(const Run& run) {
   std::vector<std::string> scenarios;
   for (const Cell& cell : run.cells) {
     if (std::find(scenarios.begin(), scenarios.end(), cell.scenario) == scenarios.end()) {

@@ -8,7 +8,7 @@
 #include <string_view>
 #include <vector>
 
-#include "run/run_file.h"
+#include "run/run.h"
 #include "stats/change.h"
 
 namespace svcbench {
@@ -27,7 +27,7 @@ struct Story {
 };
 
 // The first that fits; all scenarios have one.
-[[nodiscard]] const Story* story_of(const RunFile& run, const Cell& cell);
+[[nodiscard]] const Story* story_of(const Run& run, const Cell& cell);
 
 // What of the run's machine could make its figures wrong, a sentence each.
 [[nodiscard]] std::vector<std::string> doubts_about(const nlohmann::json& environment);
@@ -74,18 +74,18 @@ struct Explanation {
 };
 
 // `cell` is one of the run's.
-[[nodiscard]] Explanation explain(const RunFile& run, const Cell& cell);
+[[nodiscard]] Explanation explain(const Run& run, const Cell& cell);
 
 // At most 100 columns.
-[[nodiscard]] std::string explain_cell(const RunFile& run, const Cell& cell);
+[[nodiscard]] std::string explain_cell(const Run& run, const Cell& cell);
 
 // The ids, a scenario after the other, with their figures.
-[[nodiscard]] std::string list_cells(const RunFile& run);
+[[nodiscard]] std::string list_cells(const Run& run);
 
 inline constexpr int explain_schema_version = 1;
 
 // The same as JSON (docs/explain.schema.json): of one cell, and of all as a list.
-[[nodiscard]] nlohmann::json explain_json(const RunFile& run, const Cell& cell);
-[[nodiscard]] nlohmann::json cells_json(const RunFile& run);
+[[nodiscard]] nlohmann::json explain_json(const Run& run, const Cell& cell);
+[[nodiscard]] nlohmann::json cells_json(const Run& run);
 
 }  // namespace svcbench

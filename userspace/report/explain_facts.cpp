@@ -18,11 +18,6 @@ using nlohmann::json;
 
 constexpr double told_at = 1 - stats::confidence;
 
-json value_at(const json& document, const char* pointer) {
-  const json::json_pointer place(pointer);
-  return document.contains(place) ? document.at(place) : json();
-}
-
 // ---- samples ----
 
 std::optional<Spread> spread_of(const Cell& cell) {
@@ -61,7 +56,7 @@ void add_cell(Costs& costs, const Cell& cell, std::string what) {
   costs.push_back({std::move(what), cell.value, cell.interval, cell.unit});
 }
 
-void add_cell(Costs& costs, const RunFile& run, const std::string& id, std::string what) {
+void add_cell(Costs& costs, const Run& run, const std::string& id, std::string what) {
   if (const Cell* cell = run.find(id)) {
     add_cell(costs, *cell, std::move(what));
   }
@@ -74,7 +69,7 @@ std::string kind_of(const Cell& cell) {
   return at == std::string::npos ? "" : cell.id.substr(at + head.size());
 }
 
-void add_path_costs(Costs& costs, const RunFile& run, const Cell& cell) {
+void add_path_costs(Costs& costs, const Run& run, const Cell& cell) {
   const std::string flow = kind_of(cell).substr(0, kind_of(cell).find('/'));
   add_cell(costs, run, "instrument/clock", "one reading of the clock");
   for (const auto& [plane, what] :
@@ -97,8 +92,8 @@ void add_path_costs(Costs& costs, const RunFile& run, const Cell& cell) {
 }
 
 // A child that does nothing, by the same stopwatch.
-void add_child_cost(Costs& costs, const RunFile& run) {
-  const json checks = value_at(run.document, "/sync_checks");
+void add_child_cost(Costs& costs, const Run& run) {
+  const json checks = value_at(run, "/details/sync_checks");
   std::vector<double> ns;
   for (const json& check : checks.is_array() ? checks : json::array()) {
     const json rounds = value_at(check, "/wall/rounds/ours_no_op_ns");
@@ -113,7 +108,7 @@ void add_child_cost(Costs& costs, const RunFile& run) {
   }
 }
 
-Costs instrument_costs(const RunFile& run, const Cell& cell) {
+Costs instrument_costs(const Run& run, const Cell& cell) {
   Costs costs;
   if (cell.scenario == "path" || cell.scenario == "throughput") {
     add_path_costs(costs, run, cell);
@@ -146,13 +141,13 @@ Costs instrument_costs(const RunFile& run, const Cell& cell) {
 }
 
 // What another instrument says of the same, or of the like.
-std::vector<std::string> second_instruments(const RunFile& run, const Cell& cell) {
+std::vector<std::string> second_instruments(const Run& run, const Cell& cell) {
   std::vector<std::string> lines;
   const auto text = [](const json& value) {
     return value.is_string() ? without_controls(value.get<std::string>()) : std::string();
   };
   const auto each_of = [&](const char* pointer, const auto& tell) {
-    const json all = value_at(run.document, pointer);
+    const json all = value_at(run, pointer);
     for (const json& one : all.is_array() ? all : json::array()) {
       if (one.is_object()) {
         tell(one);
@@ -160,7 +155,7 @@ std::vector<std::string> second_instruments(const RunFile& run, const Cell& cell
     }
   };
   if (cell.scenario == "sync") {
-    each_of("/sync_checks", [&](const json& check) {
+    each_of("/details/sync_checks", [&](const json& check) {
       if (check.value("plane", json()) == cell.plane) {
         for (const char* which : {"/wall/summary", "/cpu/summary", "/not_offered"}) {
           if (const std::string line = text(value_at(check, which)); !line.empty()) {
@@ -170,13 +165,13 @@ std::vector<std::string> second_instruments(const RunFile& run, const Cell& cell
       }
     });
   } else if (cell.scenario == "path") {
-    each_of("/agreements", [&](const json& agreement) {
+    each_of("/details/agreements", [&](const json& agreement) {
       lines.push_back(fmt::format("{}, what its further services cost a packet: {}",
                                   text(agreement.value("plane", json())),
                                   text(agreement.value("summary", json()))));
     });
   } else if (cell.scenario == "program") {
-    each_of("/account_checks", [&](const json& check) {
+    each_of("/details/account_checks", [&](const json& check) {
       if ("ebpf-" + text(check.value("hook", json())) == cell.plane) {
         const std::string line = text(check.value("summary", check.value("not_offered", json())));
         lines.push_back("the kernel's own account of BPF programs: " + line);
@@ -186,10 +181,10 @@ std::vector<std::string> second_instruments(const RunFile& run, const Cell& cell
   return lines;
 }
 
-std::vector<std::string> notes_about(const RunFile& run, const Cell& cell) {
+std::vector<std::string> notes_about(const Run& run, const Cell& cell) {
   std::vector<std::string> lines;
-  for (const char* pointer : {"/notes", "/path_notes", "/run/notes"}) {
-    const json notes = value_at(run.document, pointer);
+  for (const char* pointer : {"/details/notes", "/run/notes"}) {
+    const json notes = value_at(run, pointer);
     for (const json& note : notes.is_array() ? notes : json::array()) {
       const std::string text = note.is_string() ? without_controls(note.get<std::string>()) : "";
       const bool volleys = text.find("overran") != std::string::npos && cell.scenario == "path";
@@ -274,14 +269,14 @@ std::string made_of(const Cell& cell, const Story& story) {
 
 bool DriftFigure::is_resolved() const { return slope && slope->p <= told_at; }
 
-Explanation explain(const RunFile& run, const Cell& cell) {
-  const json command = value_at(run.document, "/run/command_line");
+Explanation explain(const Run& run, const Cell& cell) {
+  const json command = value_at(run, "/run/command_line");
   return {.story = story_of(run, cell),
           .spread = spread_of(cell),
           .drift = drift_of(cell),
           .instrument = instrument_costs(run, cell),
           .second_instruments = second_instruments(run, cell),
-          .doubts = doubts_about(run.document.at("environment")),
+          .doubts = doubts_about(run.environment),
           .notes = notes_about(run, cell),
           .command_line = command.is_string() ? without_controls(command.get<std::string>()) : ""};
 }

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 // What svcbench explain tells, for programs.
 #include "report/explain.h"
-#include "report/json_parts.h"
+#include "report/quantity.h"
+#include "run/json_parts.h"
 
 namespace svcbench {
 
@@ -64,14 +65,15 @@ json how_json(const Cell& cell, const Explanation& all) {
           {"notes", all.notes}};
 }
 
-json document_of(const RunFile& run, json figures) {
-  return {
-      {"schema_version", explain_schema_version}, {"run", run_json(run)}, {"figures", std::move(figures)}};
+json document_of(const Run& run, json figures) {
+  return {{"schema_version", explain_schema_version},
+          {"run", source_json(run)},
+          {"figures", std::move(figures)}};
 }
 
 }  // namespace
 
-json explain_json(const RunFile& run, const Cell& cell) {
+json explain_json(const Run& run, const Cell& cell) {
   const Explanation all = explain(run, cell);
   json figure = figure_json(cell);
   if (all.story != nullptr) {
@@ -80,6 +82,6 @@ json explain_json(const RunFile& run, const Cell& cell) {
   return document_of(run, json::array({std::move(figure)}));
 }
 
-json cells_json(const RunFile& run) { return document_of(run, each(run.cells, figure_json)); }
+json cells_json(const Run& run) { return document_of(run, each(run.cells, figure_json)); }
 
 }  // namespace svcbench

@@ -250,7 +250,7 @@ bool has_part(std::string_view id, std::string_view part) {
 
 }  // namespace
 
-const Story* story_of(const RunFile& run, const Cell& cell) {
+const Story* story_of(const Run& run, const Cell& cell) {
   const auto* const found = std::find_if(stories.begin(), stories.end(), [&](const Story& story) {
     return story.scenario == cell.scenario && (story.command.empty() || story.command == run.command) &&
            has_part(cell.id, story.part);

@@ -20,11 +20,6 @@ namespace {
 
 using nlohmann::json;
 
-json value_at(const RunFile& run, const char* pointer) {
-  const json::json_pointer place(pointer);
-  return run.document.contains(place) ? run.document.at(place) : json();
-}
-
 std::string text_of(const json& value) {
   return value.is_null() ? "" : value.is_string() ? value.get<std::string>() : value.dump();
 }
@@ -124,7 +119,7 @@ std::string also_text(const Cell& cell, const char* name) {
   return found == cell.also.end() ? "" : quantity(found->second, cell.unit);
 }
 
-std::string markdown_scenario(const RunFile& run, const std::string& scenario) {
+std::string markdown_scenario(const Run& run, const std::string& scenario) {
   std::vector<const Cell*> cells;
   bool tails = false;
   for (const Cell& cell : run.cells) {
@@ -148,17 +143,13 @@ std::string markdown_scenario(const RunFile& run, const std::string& scenario) {
   return out + "\n</details>\n";
 }
 
-std::string markdown_verdicts(const RunFile& run) {
-  const json verdicts = value_at(run, "/verdicts");
-  if (!verdicts.is_array() || verdicts.empty()) {
+std::string markdown_verdicts(const Run& run) {
+  if (run.verdicts.empty()) {
     return "";
   }
   std::string out = "\n| claim | verdict |\n|:--|:--|\n";
-  for (const json& verdict : verdicts) {
-    if (verdict.is_object()) {
-      out += fmt::format("| {} | {} |\n", markdown_code(text_of(verdict.value("claim", json()))),
-                         markdown_code(text_of(verdict.value("summary", json()))));
-    }
+  for (const Verdict& verdict : run.verdicts) {
+    out += fmt::format("| {} | {} |\n", markdown_code(verdict.claim), markdown_code(verdict.summary));
   }
   return out;
 }
@@ -208,7 +199,7 @@ constexpr std::array base_units{
     BaseUnit{"ns", "seconds", 1e-9, "time, seconds"},
     BaseUnit{"instructions", "instructions", 1, "guest instructions"},
     BaseUnit{"bytes", "bytes", 1, "memory, bytes"},
-    BaseUnit{"entries", "entries", 1, "entries of the connection tracker"},
+    BaseUnit{"entries", "entries", 1, "entries of a table"},
     BaseUnit{"packets", "packets", 1, "packets"},
     BaseUnit{"packets/s", "packets_per_second", 1, "throughput, packets a second"},
     BaseUnit{"changes/s", "changes_per_second", 1, "rate, changes a second"},
@@ -251,7 +242,7 @@ void add_cell(Exposition& exposition, const Cell& cell) {
 
 }  // namespace
 
-std::string export_csv(const RunFile& run) {
+std::string export_csv(const Run& run) {
   std::vector<CsvRow> rows;
   for (const Cell& cell : run.cells) {
     rows.push_back(figures_of(cell));
@@ -281,7 +272,7 @@ std::string export_csv(const RunFile& run) {
   return out;
 }
 
-std::string export_markdown(const RunFile& run) {
+std::string export_markdown(const Run& run) {
   std::string out = fmt::format("**svcbench {}**: {}\n", run.command, markdown_code(run_line(run)));
   out += markdown_verdicts(run);
   std::vector<std::string> scenarios;
@@ -297,7 +288,7 @@ std::string export_markdown(const RunFile& run) {
   return out;
 }
 
-std::string export_prometheus(const RunFile& run) {
+std::string export_prometheus(const Run& run) {
   Exposition exposition;
   std::string facts;
   for (const RunFact& fact : run_facts) {
@@ -310,19 +301,14 @@ std::string export_prometheus(const RunFile& run) {
     exposition.add("svcbench_run_start_time_seconds", "When the run began, Unix time.", command,
                    begun.get<double>());
   }
-  if (const json seconds = value_at(run, "/seconds"); seconds.is_number()) {
-    exposition.add("svcbench_run_duration_seconds", "How long the run took.", command,
-                   seconds.get<double>());
+  if (run.seconds > 0) {
+    exposition.add("svcbench_run_duration_seconds", "How long the run took.", command, run.seconds);
   }
-  const json verdicts = value_at(run, "/verdicts");
-  for (const json& verdict : verdicts.is_array() ? verdicts : json::array()) {
-    if (verdict.is_object()) {
-      exposition.add(
-          "svcbench_verdict", "1: how a claim came out.",
-          fmt::format("id=\"{}\",outcome=\"{}\"", prometheus_label(text_of(verdict.value("id", json()))),
-                      prometheus_label(text_of(verdict.value("outcome", json())))),
-          1);
-    }
+  for (const Verdict& verdict : run.verdicts) {
+    exposition.add(
+        "svcbench_verdict", "1: how a claim came out.",
+        fmt::format("id=\"{}\",outcome=\"{}\"", prometheus_label(verdict.id), to_string(verdict.outcome)),
+        1);
   }
   for (const Cell& cell : run.cells) {
     add_cell(exposition, cell);
@@ -330,7 +316,7 @@ std::string export_prometheus(const RunFile& run) {
   return exposition.text();
 }
 
-std::string export_run(const RunFile& run, ExportFormat format) {
+std::string export_run(const Run& run, ExportFormat format) {
   switch (format) {
     case ExportFormat::csv:
       return export_csv(run);

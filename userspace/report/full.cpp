@@ -61,7 +61,7 @@ void add_comparison(const RunView& run, Bars bars, Text& text) {
   text.add(update_table(run));
   add_paths(run, text);
   text.add(throughput_table(run));
-  text.add(growth_table(run, "growth"));
+  text.add(growth_table(run, Growing::all));
   text.add(comparison_curves(run, bars));
   text.add(crossing_tables(run));
   if (const auto table = table42(run)) {
@@ -76,19 +76,19 @@ void add_comparison(const RunView& run, Bars bars, Text& text) {
 void add_main_job(const RunView& run, Bars bars, Text& text) {
   text.add(main_job_table(run));
   text.add(map_update_table(run));
-  text.add(growth_table(run, "growth"));
+  text.add(growth_table(run, Growing::rest));
   text.add(map_update_curves(run, bars));
   text.add(fill_table(run));
   text.add(program_tables(run));
   text.add(account_lines(run));
   add_paths(run, text);
-  text.add(growth_table(run, "path_growth"));
+  text.add(growth_table(run, Growing::path));
   text.add(comparison_curves(run, bars));
 }
 
 void add_loads(const RunView& run, Bars bars, Text& text) {
   text.add(ruleset_table(run));
-  if (!run.document().at("ruleset").is_null()) {
+  if (!run.details().at("ruleset").is_null()) {
     return;
   }
   text.add(table41(run));
@@ -101,7 +101,7 @@ void add_loads(const RunView& run, Bars bars, Text& text) {
 
 }  // namespace
 
-std::string full_heading(const RunFile& file) {
+std::string full_heading(const Run& file) {
   std::string wrong;
   const RunView run(file, wrong);
   std::string out;
@@ -113,7 +113,7 @@ std::string full_heading(const RunFile& file) {
   return out + "\n";
 }
 
-std::string render_full(const RunFile& file, bool colour, Bars bars) {
+std::string render_full(const Run& file, bool colour, Bars bars) {
   std::string wrong;  // a run of our own has none, a file's was looked at when it was read
   const RunView run(file, wrong);
   Text text(run);

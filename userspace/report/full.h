@@ -5,14 +5,14 @@
 #include <string>
 
 #include "report/curve.h"
-#include "run/run_file.h"
+#include "run/run.h"
 
 namespace svcbench {
 
 // Of every command but churn and verify. `colour`: outcomes in green, red and yellow.
-[[nodiscard]] std::string render_full(const RunFile& run, bool colour, Bars bars);
+[[nodiscard]] std::string render_full(const Run& run, bool colour, Bars bars);
 
 // The heading that it begins with, of every command.
-[[nodiscard]] std::string full_heading(const RunFile& run);
+[[nodiscard]] std::string full_heading(const Run& run);
 
 }  // namespace svcbench

@@ -37,20 +37,20 @@ std::string ruleset_text(const Field& ruleset) {
 }
 
 std::string subject_of(const RunView& run) {
-  const Field document = run.document();
-  const std::string workload = document.at("run").at("workload").text_if_any();
+  const Field details = run.details();
+  const std::string workload = run.about().at("workload").text_if_any();
   const std::string& command = run.file().command;
   if (command == "verify") {
     return "Behaviour of Services: real sockets, programs of pods and outsiders, one node.";
   }
   if (command == "ebpf") {
     return fmt::format("{}; beside them {} with the chapter's three rules a service", workload,
-                       document.at("run").at("iptables").at("label").text_if_any());
+                       run.about().at("iptables").at("label").text_if_any());
   }
-  if (const Field ruleset = document.at("ruleset"); !ruleset.is_null()) {
+  if (const Field ruleset = details.at("ruleset"); !ruleset.is_null()) {
     return ruleset_text(ruleset);
   }
-  if (const std::string programs = programs_of(document.at("backends")); !programs.empty()) {
+  if (const std::string programs = programs_of(details.at("backends")); !programs.empty()) {
     return programs;
   }
   return workload;
@@ -63,20 +63,19 @@ std::string text_or_unknown(const Field& field) {
 }  // namespace
 
 std::vector<std::string> heading_lines(const RunView& run) {
-  const Field document = run.document();
-  const Field about = document.at("run");
+  const Field about = run.about();
   std::vector<std::string> out;
   if (const std::string mark = emulation_line(run.emulation()); !mark.empty()) {
     out.push_back(mark);
   }
-  const auto seconds = document.at("seconds").number_if_any();
+  const double seconds = run.file().seconds;
   out.push_back(fmt::format("svcbench {} ({}), kernel {}, CPU {}{}{}",
                             text_or_unknown(about.at("svcbench_version")),
                             text_or_unknown(about.at("git_revision")),
-                            text_or_unknown(document.at("environment").at("kernel").at("release")),
-                            text_or_unknown(document.at("environment").at("cpu").at("model")),
+                            text_or_unknown(run.environment().at("kernel").at("release")),
+                            text_or_unknown(run.environment().at("cpu").at("model")),
                             about.at("seed").is_null() ? "" : ", seed " + about.at("seed").json().dump(),
-                            seconds ? fmt::format(", {} s", std::lround(*seconds)) : ""));
+                            seconds > 0 ? fmt::format(", {} s", std::lround(seconds)) : ""));
   if (std::string subject = subject_of(run); !subject.empty()) {
     out.push_back(std::move(subject));
   }

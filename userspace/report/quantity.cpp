@@ -54,12 +54,8 @@ int decimals_for(double scaled, const std::string& unit) {
   return unit == "exponent" ? 3 : decimals_of(scaled);
 }
 
-std::string text_at(const nlohmann::json& document, const char* pointer) {
-  const nlohmann::json::json_pointer place(pointer);
-  if (!document.contains(place)) {
-    return "unknown";
-  }
-  const nlohmann::json& value = document.at(place);
+std::string text_at(const Run& run, const char* pointer) {
+  const nlohmann::json value = value_at(run, pointer);
   return without_controls(value.is_string() ? value.get<std::string>()
                           : value.is_null() ? "unknown"
                                             : value.dump());
@@ -126,20 +122,25 @@ std::string started_text(const nlohmann::json& run) {
   return fmt::format("{:%Y-%m-%d %H:%M} UTC", fmt::gmtime(static_cast<std::time_t>(seconds)));
 }
 
-std::string run_line(const RunFile& run) {
-  const nlohmann::json& document = run.document;
+std::string run_line(const Run& run) {
   // A ruleset of the user's own has neither services nor a seed.
-  const bool ruleset = document.contains("ruleset");
-  const std::string subject = ruleset ? fmt::format("{} rules of {}", text_at(document, "/ruleset/rules"),
-                                                    text_at(document, "/ruleset/family"))
-                                      : text_at(document, "/run/workload");
+  const bool ruleset = run.details.contains("ruleset");
+  const std::string subject = ruleset
+                                  ? fmt::format("{} rules of {}", text_at(run, "/details/ruleset/rules"),
+                                                text_at(run, "/details/ruleset/family"))
+                                  : text_at(run, "/run/workload");
   std::string line = fmt::format(
       "{}: {}, {}, svcbench {} ({}), kernel {}, CPU {}{}", without_controls(run.path), run.command, subject,
-      text_at(document, "/run/svcbench_version"), text_at(document, "/run/git_revision"),
-      text_at(document, "/environment/kernel/release"), text_at(document, "/environment/cpu/model"),
-      ruleset ? "" : ", seed " + text_at(document, "/run/seed"));
-  const std::string started = started_text(document.at("run"));
+      text_at(run, "/run/svcbench_version"), text_at(run, "/run/git_revision"),
+      text_at(run, "/environment/kernel/release"), text_at(run, "/environment/cpu/model"),
+      ruleset ? "" : ", seed " + text_at(run, "/run/seed"));
+  const std::string started = started_text(run.run);
   return started.empty() ? line : line + ", " + started;
+}
+
+nlohmann::json source_json(const Run& run) {
+  // A file may have any name, and JSON is UTF-8.
+  return {{"file", without_controls(run.path)}, {"run", run.run}, {"environment", run.environment}};
 }
 
 }  // namespace svcbench

@@ -6,7 +6,7 @@
 #include <string>
 
 #include "run/cell.h"
-#include "run/run_file.h"
+#include "run/run.h"
 
 namespace svcbench {
 
@@ -32,6 +32,8 @@ namespace svcbench {
 
 // "run.json: compare of 1,000 services ..., svcbench 0.1.0 (b62a253), kernel 6.18.44, CPU AMD EPYC, seed 1,
 // 2026-11-23 10:51 UTC".
-[[nodiscard]] std::string run_line(const RunFile& run);
+[[nodiscard]] std::string run_line(const Run& run);
+// Which run something is of: its file, "run" and "environment".
+[[nodiscard]] nlohmann::json source_json(const Run& run);
 
 }  // namespace svcbench

@@ -7,9 +7,7 @@
 #include <array>
 #include <set>
 
-#include "measure/compare_run.h"
 #include "measure/emulation.h"
-#include "run/cells.h"
 #include "stats/growth.h"
 
 namespace svcbench {
@@ -23,9 +21,7 @@ bool is_of(const Cell& cell, const std::vector<std::string_view>& scenarios) {
 
 }  // namespace
 
-std::string RunView::emulation() const {
-  return emulation_of(file_->document.value("environment", nlohmann::json::object()));
-}
+std::string RunView::emulation() const { return emulation_of(file_->environment); }
 
 ToldIn RunView::told() const { return told_in(emulation()); }
 
@@ -40,30 +36,23 @@ std::optional<stats::Estimate> RunView::as_told(std::optional<stats::Estimate> n
   return ns;
 }
 
-std::vector<Verdict> RunView::verdicts() const {
-  std::vector<Verdict> out;
-  for (const Field& field : document().at("verdicts").elements()) {
-    Verdict verdict = open_verdict(field.at("id").text(), field.at("claim").text());
-    for (const Outcome outcome : {Outcome::holds, Outcome::does_not_hold}) {
-      if (field.at("outcome").text() == to_string(outcome)) {
-        verdict.outcome = outcome;
+std::vector<const Cell*> RunView::all_of(std::string_view scenario) const {
+  std::vector<const Cell*> out;
+  for (const auto* cells : {&file_->cells, &file_->unmeasured}) {
+    for (const Cell& cell : *cells) {
+      if (cell.scenario == scenario && cell.origin != Origin::scaled) {
+        out.push_back(&cell);
       }
     }
-    verdict.summary = field.at("summary").text();
-    for (const Field& line : field.at("evidence").elements()) {
-      verdict.evidence.push_back(line.text());
-    }
-    verdict.would_settle = field.at("would_settle").text_if_any();
-    out.push_back(std::move(verdict));
   }
   return out;
 }
 
 std::vector<std::string> RunView::planes(const std::vector<std::string_view>& scenarios) const {
   std::vector<std::string> names;
-  const auto listed = file_->document.find("planes");
+  const auto listed = file_->details.find("planes");
   std::vector<std::string> order;
-  if (listed != file_->document.end() && listed->is_array()) {
+  if (listed != file_->details.end() && listed->is_array()) {
     for (const auto& one : *listed) {
       if (one.is_string()) {
         order.push_back(one.get<std::string>());
@@ -147,12 +136,6 @@ std::string growth_id(std::string_view plane, std::string_view what) {
 std::string_view trend_of(const Cell& growth) {
   return to_string(
       classify({.exponent = growth.value, .interval = growth.interval, .rounds = growth.samples}));
-}
-
-bool is_instrument(std::string_view plane) {
-  constexpr std::array names{instrument_sink, instrument_redirect_xdp, instrument_redirect_tc,
-                             instrument_route_xdp, instrument_route_tc};
-  return std::find(names.begin(), names.end(), plane) != names.end();
 }
 
 }  // namespace svcbench

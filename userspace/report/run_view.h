@@ -7,8 +7,9 @@
 #include <string_view>
 #include <vector>
 
+#include "run/cells.h"
 #include "run/field.h"
-#include "run/run_file.h"
+#include "run/run.h"
 #include "stats/verdict.h"
 
 namespace svcbench {
@@ -16,11 +17,20 @@ namespace svcbench {
 // Refers to the file and to `wrong`, which outlive it.
 class RunView {
  public:
-  RunView(const RunFile& file, std::string& wrong) : file_(&file), wrong_(&wrong) {}
+  RunView(const Run& file, std::string& wrong) : file_(&file), wrong_(&wrong) {}
 
-  [[nodiscard]] const RunFile& file() const { return *file_; }
-  [[nodiscard]] Field document() const { return {file_->document, file_->path, *wrong_}; }
+  [[nodiscard]] const Run& file() const { return *file_; }
+  [[nodiscard]] Field details() const { return {file_->details, file_->path + ".details", *wrong_}; }
+  [[nodiscard]] Field about() const { return {file_->run, file_->path + ".run", *wrong_}; }
+  [[nodiscard]] Field environment() const {
+    return {file_->environment, file_->path + ".environment", *wrong_};
+  }
   [[nodiscard]] const Cell* find(const std::string& id) const { return file_->find(id); }
+  [[nodiscard]] const Cell* find_unmeasured(const std::string& id) const {
+    return file_->find_unmeasured(id);
+  }
+  // Of a scenario, what was measured and what was not.
+  [[nodiscard]] std::vector<const Cell*> all_of(std::string_view scenario) const;
   // What emulated the machine; "" where it is one.
   [[nodiscard]] std::string emulation() const;
   [[nodiscard]] ToldIn told() const;
@@ -28,7 +38,7 @@ class RunView {
   [[nodiscard]] std::string path_unit() const { return told().name == "ns" ? "ns" : "instructions"; }
   [[nodiscard]] std::optional<stats::Estimate> as_told(std::optional<stats::Estimate> ns) const;
 
-  [[nodiscard]] std::vector<Verdict> verdicts() const;
+  [[nodiscard]] const std::vector<Verdict>& verdicts() const { return file_->verdicts; }
 
   // Planes with a cell of one of these scenarios, in the document's order; not the instrument's own
   // targets.
@@ -44,7 +54,7 @@ class RunView {
   [[nodiscard]] std::vector<std::string> ways(std::string_view plane) const;
 
  private:
-  const RunFile* file_;
+  const Run* file_;
   std::string* wrong_;
 };
 
@@ -57,7 +67,5 @@ void add_unique(std::vector<std::string>& names, std::string name);
 [[nodiscard]] std::string growth_id(std::string_view plane, std::string_view what);
 // "flat", "growing", "linear", "undecided".
 [[nodiscard]] std::string_view trend_of(const Cell& growth);
-// What the wire is measured with: no plane to choose.
-[[nodiscard]] bool is_instrument(std::string_view plane);
 
 }  // namespace svcbench

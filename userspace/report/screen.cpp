@@ -146,7 +146,7 @@ constexpr std::string_view rest =
 
 }  // namespace
 
-std::string render_screen(const RunFile& file, bool colour) {
+std::string render_screen(const Run& file, bool colour) {
   std::string wrong;  // a run of our own has none, a file's was looked at when it was read
   const RunView run(file, wrong);
   Lines lines = head_lines(run);

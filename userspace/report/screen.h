@@ -5,7 +5,7 @@
 #include <cstddef>
 #include <string>
 
-#include "run/run_file.h"
+#include "run/run.h"
 
 namespace svcbench {
 
@@ -13,6 +13,6 @@ inline constexpr std::size_t screen_lines = 45;
 inline constexpr std::size_t screen_columns = 100;
 
 // At most so many lines and columns, whatever the run holds. `colour`: outcomes in green, red and yellow.
-[[nodiscard]] std::string render_screen(const RunFile& run, bool colour);
+[[nodiscard]] std::string render_screen(const Run& run, bool colour);
 
 }  // namespace svcbench

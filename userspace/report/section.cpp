@@ -15,7 +15,7 @@ namespace svcbench {
 namespace {
 
 // What an entry shows as a figure; none where it shows a text, or its cell is not in the run.
-std::optional<Entry::Figure> figure_of(const Entry& entry, const RunFile& run) {
+std::optional<Entry::Figure> figure_of(const Entry& entry, const Run& run) {
   if (entry.figure) {
     return entry.figure;
   }
@@ -43,10 +43,17 @@ std::string brief_interval(const Entry::Figure& figure) {
   }
   const double most = std::max(figure.interval->high - figure.value, figure.value - figure.interval->low);
   const double percent = figure.value == 0 ? 0 : std::abs(100 * most / figure.value);
+  constexpr double sayable = 999;
+  if (percent > sayable) {
+    return " [wide]";
+  }
   return fmt::format(" +-{:.{}f}%", percent, percent < 0.95 && percent > 0 ? 1 : 0);
 }
 
 std::string figure_text(const Entry::Figure& figure, Intervals intervals) {
+  if (intervals == Intervals::brief && (figure.unit == "entries" || figure.unit == "bytes")) {
+    return quantity(figure.value, figure.unit == "bytes" ? "bytes" : "");  // the column says of what
+  }
   if (figure.exact && !figure.interval) {
     return quantity(figure.value, figure.unit);
   }
@@ -82,7 +89,7 @@ std::vector<std::string> title_lines(const Column& column) {
 }
 
 // The columns [first, end) behind the one that names the rows.
-std::string part_text(const Section& section, const RunFile& run, Intervals intervals, std::size_t first,
+std::string part_text(const Section& section, const Run& run, Intervals intervals, std::size_t first,
                       std::size_t end) {
   std::vector<std::size_t> shown{0};
   for (std::size_t i = first; i < end; ++i) {
@@ -130,13 +137,13 @@ std::string part_text(const Section& section, const RunFile& run, Intervals inte
   return table.text();
 }
 
-std::string markdown_entry(const Entry& entry, const RunFile& run) {
+std::string markdown_entry(const Entry& entry, const Run& run) {
   return entry.is_empty() ? "" : markdown_code(entry_text(entry, run));
 }
 
 }  // namespace
 
-std::string entry_text(const Entry& entry, const RunFile& run, Intervals intervals) {
+std::string entry_text(const Entry& entry, const Run& run, Intervals intervals) {
   std::string out = entry.text;
   if (out.empty()) {
     const auto figure = figure_of(entry, run);
@@ -149,7 +156,7 @@ std::string entry_text(const Entry& entry, const RunFile& run, Intervals interva
   return without_controls(out);
 }
 
-std::string section_text(const Section& section, const RunFile& run, Intervals intervals) {
+std::string section_text(const Section& section, const Run& run, Intervals intervals) {
   constexpr std::size_t most = 100;
   std::string out = section.title.empty() ? "" : wrapped(without_controls(section.title), 0);
   out += section.caption.empty() ? "" : wrapped(without_controls(section.caption), 0);
@@ -169,7 +176,7 @@ std::string section_text(const Section& section, const RunFile& run, Intervals i
   return out;
 }
 
-std::string section_markdown(const Section& section, const RunFile& run) {
+std::string section_markdown(const Section& section, const Run& run) {
   std::string out = fmt::format("\n**{}**\n\n|", markdown_code(section.title));
   std::string rule = "\n|";
   for (const Column& column : section.columns) {

@@ -9,7 +9,7 @@
 #include <string_view>
 #include <vector>
 
-#include "run/run_file.h"
+#include "run/run.h"
 #include "stats/quantile.h"
 
 namespace svcbench {
@@ -78,10 +78,10 @@ enum class Intervals { whole, brief };  // "[1.80, 1.90]", "+-3%"
 
 // At most 100 columns wide: a table that needs more stands in parts below each other, each with the first
 // column. A title that is empty is left out, as is a caption.
-[[nodiscard]] std::string section_text(const Section& section, const RunFile& run,
+[[nodiscard]] std::string section_text(const Section& section, const Run& run,
                                        Intervals intervals = Intervals::whole);
 // Of GitHub's kind.
-[[nodiscard]] std::string section_markdown(const Section& section, const RunFile& run);
+[[nodiscard]] std::string section_markdown(const Section& section, const Run& run);
 // A block of a page's data (web/page.js).
 [[nodiscard]] nlohmann::json section_block(const Section& section, const html::PageRun& run);
 
@@ -89,7 +89,7 @@ enum class Intervals { whole, brief };  // "[1.80, 1.90]", "+-3%"
 [[nodiscard]] Section turned(const Section& section);
 
 // "1.84 us [1.80, 1.90]", "linear, N^0.45 [0.40, 0.51]"; "-" where there is nothing.
-[[nodiscard]] std::string entry_text(const Entry& entry, const RunFile& run,
+[[nodiscard]] std::string entry_text(const Entry& entry, const Run& run,
                                      Intervals intervals = Intervals::whole);
 
 }  // namespace svcbench

@@ -36,102 +36,98 @@ Entry trend_entry(const Cell* growth) {
 // Without its folders, which are nobody's business.
 std::string file_name(const std::string& path) { return path.substr(path.rfind('/') + 1); }
 
+Entry scaled_entry(const Cell& cell) {
+  return figure_entry(stats::Estimate{cell.value, cell.interval, cell.samples}, cell.unit);
+}
+
 // ---- scaled columns ----
 
 // What another run lent: planes that this kernel lacks.
 class Loan {
  public:
-  explicit Loan(const RunView& run) : protocol_(run.protocol()) {
-    for (const Field& one : run.document().at("borrowed").elements()) {
-      lent_ = one;
-    }
-  }
+  explicit Loan(const RunView& run) : run_(&run), source_(run.details().at("scaled_from")) {}
 
-  [[nodiscard]] const std::optional<Field>& document() const { return lent_; }
-  [[nodiscard]] std::vector<std::string> planes() const {
-    std::vector<std::string> names;
-    if (lent_) {
-      for (const Field& plane : lent_->at("planes").elements()) {
-        names.push_back(plane.text());
-      }
-    }
-    return names;
-  }
+  [[nodiscard]] bool is_empty() const { return source_.is_null(); }
+  [[nodiscard]] std::vector<std::string> planes() const { return source_.at("planes").texts(); }
+  [[nodiscard]] std::string file() const { return file_name(source_.at("file").text_if_any()); }
   // "6.12.57, tcg".
   [[nodiscard]] std::string source() const {
-    const std::string emulated = lent_->at("source").at("emulated").text_if_any();
-    return fmt::format("{}{}{}", lent_->at("source").at("kernel").text_if_any(),
-                       emulated.empty() ? "" : ", ", emulated);
+    const std::string emulated = source_.at("emulated").text_if_any();
+    return fmt::format("{}{}{}", source_.at("kernel").text_if_any(), emulated.empty() ? "" : ", ",
+                       emulated);
   }
   [[nodiscard]] Entry path(const std::string& plane, std::size_t services, std::string_view flow,
                            std::string_view position) const {
-    return entry("cells", plane, services, [&](const Field& one) { return is_path(one, flow, position); });
+    return entry([&](const Cell& cell) {
+      return cell.plane == plane && cell.services == services && is_path(cell, "path", flow, position);
+    });
   }
   [[nodiscard]] Entry change(const std::string& plane, std::size_t services) const {
-    return entry("cells", plane, services, is_change);
+    return entry([&](const Cell& cell) {
+      return cell.plane == plane && cell.services == services && is_change(cell, "update");
+    });
   }
   [[nodiscard]] Entry entries(const std::string& plane, std::size_t services) const {
-    return count(plane, services, "conntrack_entries_per_1000_new_flows", "entries");
+    return count(plane, services, "conntrack");
   }
   [[nodiscard]] Entry user_memory(const std::string& plane, std::size_t services) const {
-    return count(plane, services, "user_peak_bytes", "bytes");
+    return count(plane, services, "user-memory");
   }
   // Of the lending run itself.
   [[nodiscard]] Entry path_trend(const std::string& plane) const {
-    return trend(plane, [&](const Field& one) { return is_path(one, "new flow", "last"); });
+    return trend([&](const Cell& cell) {
+      return cell.plane == plane && is_path(cell, "growth", "new flow", "last");
+    });
   }
-  [[nodiscard]] Entry change_trend(const std::string& plane) const { return trend(plane, is_change); }
+  [[nodiscard]] Entry change_trend(const std::string& plane) const {
+    return trend([&](const Cell& cell) { return cell.plane == plane && is_change(cell, "growth"); });
+  }
 
  private:
-  using Is = std::function<bool(const Field&)>;
+  using Is = std::function<bool(const Cell&)>;
 
-  static bool is_change(const Field& one) {
-    return one.at("operation").text_if_any() == "change endpoints";
+  static bool is_change(const Cell& cell, std::string_view scenario) {
+    return cell.scenario == scenario && cell.coordinate("operation") == "change endpoints";
   }
-  [[nodiscard]] bool is_path(const Field& one, std::string_view flow, std::string_view position) const {
-    return one.at("flow").text_if_any() == flow && one.at("position").text_if_any() == position &&
-           one.at("protocol").text_if_any() == protocol_;
+  [[nodiscard]] bool is_path(const Cell& cell, std::string_view scenario, std::string_view flow,
+                             std::string_view position) const {
+    return cell.scenario == scenario && cell.coordinate("flow") == flow &&
+           cell.coordinate("position") == position && cell.coordinate("protocol") == run_->protocol();
   }
-  [[nodiscard]] std::vector<Field> list(const char* name) const {
-    return lent_ ? lent_->at(name).elements() : std::vector<Field>();
-  }
-  [[nodiscard]] Entry entry(const char* name, const std::string& plane, std::size_t services,
-                            const Is& is) const {
-    for (const Field& one : list(name)) {
-      const auto ns = one.at("scaled_ns").estimate();
-      if (one.at("plane").text() == plane && one.at("services").count() == services && is(one) && ns) {
-        return figure_entry(ns, "ns");
+  [[nodiscard]] const Cell* first(const Is& is) const {
+    for (const Cell& cell : run_->file().unmeasured) {
+      if (cell.origin == Origin::scaled && is(cell)) {
+        return &cell;
       }
     }
-    return {};
+    return nullptr;
   }
-  [[nodiscard]] Entry count(const std::string& plane, std::size_t services, const char* key,
-                            const std::string& unit) const {
-    for (const Field& one : list("counts")) {
-      const auto value = one.at(key).number_if_any();
-      if (one.at("plane").text() == plane && one.at("services").count() == services && value) {
-        return number_entry(value, unit);
-      }
-    }
-    return {};
+  [[nodiscard]] Entry entry(const Is& is) const {
+    const Cell* cell = first(is);
+    return cell == nullptr ? Entry{} : scaled_entry(*cell);
   }
-  [[nodiscard]] Entry trend(const std::string& plane, const Is& is) const {
-    for (const Field& one : list("growth")) {
-      if (one.at("plane").text() == plane && is(one)) {
-        return {.text = one.at("trend").text(), .beside = "N^" + exponent(one.at("exponent").number())};
-      }
-    }
-    return {};
+  [[nodiscard]] Entry count(const std::string& plane, std::size_t services, const char* kept) const {
+    const Cell* cell = first([&](const Cell& one) {
+      return one.scenario == "state" && one.plane == plane && one.services == services &&
+             one.coordinate("kept") == kept;
+    });
+    return cell == nullptr ? Entry{} : number_entry(cell->value, cell->unit);
+  }
+  [[nodiscard]] Entry trend(const Is& is) const {
+    const Cell* cell = first(is);
+    return cell == nullptr
+               ? Entry{}
+               : Entry{.text = std::string(trend_of(*cell)), .beside = "N^" + exponent(cell->value)};
   }
 
-  std::string protocol_;
-  std::optional<Field> lent_{};
+  const RunView* run_;
+  Field source_;
 };
 
 // ---- what planes were seen to do before they were timed ----
 
 // Of a comparison: "looked_at", "planes", "failed", "not_done"; null where there was no such look.
-Field quick_look(const RunView& run) { return run.document().at("behaviours"); }
+Field quick_look(const RunView& run) { return run.details().at("behaviours"); }
 
 std::vector<std::string> failing_planes(const RunView& run) {
   std::vector<std::string> planes;
@@ -182,6 +178,9 @@ class Table42 {
     const auto sizes = run.sizes({"path", "update", "sync"});
     services_ = sizes.empty() ? 0 : sizes.back();
     lent_ = loan_.planes();
+    if (lent_.empty()) {
+      return;  // the run's order
+    }
     planes_.insert(planes_.end(), lent_.begin(), lent_.end());
     // Rows of one array: the registry's order, whoever measured them. A name that it does not know is last.
     std::stable_sort(planes_.begin(), planes_.end(), [](const std::string& a, const std::string& b) {
@@ -263,25 +262,25 @@ class Table42 {
     };
     group("Data-path lookup", "iptables linear scan, O(n); IPVS hash, O(1); eBPF hash map, O(1)");
     row(
-        "grows with N", "cost|with N",
+        "grows with N", "grows|with N",
         [this](const std::string& plane) {
           return trend_entry(
               run_.find(growth_id(plane, fmt::format("new flow, last {}", run_.protocol()))));
         },
         [this](const std::string& plane) { return loan_.path_trend(plane); });
     group("Lookup latency", "iptables grows with Services; IPVS constant; eBPF about 2-5 us");
-    row("first packet, last Service", "first packet to|last service", path("new", "last"),
+    row("first packet, last Service", "first packet,|last service", path("new", "last"),
         lent_path("new flow", "last"));
     row("first packet, random Service", "", path("new", "random"), lent_path("new flow", "random"));
-    row("later packets, random Service", "later packets|of a flow", path("established", "random"),
+    row("later packets, random Service", "later|packets", path("established", "random"),
         lent_path("established flow", "random"));
     group("Sync on change", "iptables full-table reload; IPVS incremental; eBPF map update, flat");
     row(
-        "endpoints of one Service", "endpoint change|of one service",
+        "endpoints of one Service", "endpoint|change",
         [this](const std::string& plane) { return change(plane, 0); },
         [this](const std::string& plane) { return loan_.change(plane, services_); });
     row(
-        "grows with N", "cost|with N", [this](const std::string& plane) { return change_trend(plane); },
+        "grows with N", "grows|with N", [this](const std::string& plane) { return change_trend(plane); },
         [this](const std::string& plane) { return loan_.change_trend(plane); });
     row(
         "the same, by the whole table", "", [this](const std::string& plane) { return change(plane, 1); },
@@ -293,7 +292,7 @@ class Table42 {
         },
         none);
     group("Connection tracking", "iptables yes; IPVS yes; eBPF reducible, supports DSR");
-    row("entries for 1,000 new flows", "tracked of|1,000 flows", state("conntrack"),
+    row("entries for 1,000 new flows", "flows|tracked", state("conntrack"),
         [this](const std::string& plane) { return loan_.entries(plane, services_); });
     row("own flows per 1,000 new flows", "", state("flow-table"), none);
     group("Kernel requirement", "iptables universal; IPVS a module; eBPF a recent kernel");
@@ -375,32 +374,26 @@ std::vector<std::string> failed_lines(const RunView& run) {
 
 std::optional<Section> scaled_figures(const RunView& run) {
   const Loan loan(run);
-  if (!loan.document()) {
+  if (loan.is_empty()) {
     return std::nullopt;
   }
-  const Field source = loan.document()->at("source");
   Section out{.id = "scaled",
               .title = "Figures scaled from another run",
               .caption = fmt::format(
                   "From {} (kernel {}): the ratio to a plane that both runs measured, there, times what "
                   "that plane costs here. Not measured on this machine.",
-                  file_name(source.at("file").text_if_any()), loan.source()),
+                  loan.file(), loan.source()),
               .folded = true};
   out.columns = {{"plane", true}, {"services"}, {"what", true}, {"estimate"}, {"by way of", true}};
-  for (const Field& one : loan.document()->at("cells").elements()) {
-    std::string what = one.at("flow").text_if_any();
-    what = what.empty() ? one.at("operation").text_if_any()
-                        : fmt::format("{}, {} {}", what, one.at("position").text_if_any(),
-                                      one.at("protocol").text_if_any());
+  for (const Cell& cell : run.file().unmeasured) {
     std::string vias;
-    for (const Field& via : one.at("via").elements()) {
-      const auto ratio = via.at("ratio").estimate();
-      vias += fmt::format("{}{:.2f} x {}", vias.empty() ? "" : "; ", ratio ? ratio->value : 0,
-                          via.at("plane").text());
+    for (const SharedPlane& via : cell.by_way_of) {
+      vias += fmt::format("{}{:.2f} x {}", vias.empty() ? "" : "; ", via.ratio.value, via.plane);
     }
-    const auto ns = one.at("scaled_ns").estimate();
-    out.add({Entry::words(one.at("plane").text()), Entry::words(grouped(one.at("services").count())),
-             Entry::words(what.empty() ? "sync" : what), figure_entry(ns, "ns"), Entry::words(vias)});
+    if (!vias.empty()) {
+      out.add({Entry::words(cell.plane), Entry::words(grouped(cell.services)), Entry::words(cell.what),
+               scaled_entry(cell), Entry::words(vias)});
+    }
   }
   return out;
 }

@@ -42,9 +42,10 @@ Entry number_entry(const std::optional<double>& value, std::string unit) {
   return {.figure = Entry::Figure{.value = *value, .unit = std::move(unit), .exact = true}};
 }
 
-Entry predicted_entry(const Field& cell) {
-  const auto ns = cell.at("predicted_ns").number_if_any();
-  return Entry::words(ns ? fmt::format("(about {})", quantity(*ns, "ns")) : "(left out)");
+Entry predicted_entry(const Cell& cell) {
+  return Entry::words(cell.origin == Origin::predicted
+                          ? fmt::format("(about {})", quantity(cell.value, cell.unit))
+                          : "(left out)");
 }
 
 }  // namespace svcbench

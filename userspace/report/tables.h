@@ -15,8 +15,9 @@ namespace svcbench {
 [[nodiscard]] Section update_table(const RunView& run);
 [[nodiscard]] Section path_table(const RunView& run);
 [[nodiscard]] Section throughput_table(const RunView& run);
-// How costs grow with N: "growth" or "path_growth" of the document.
-[[nodiscard]] Section growth_table(const RunView& run, const char* growths);
+// How costs grow with N: of packets, of all else, or of both.
+enum class Growing { path, rest, all };
+[[nodiscard]] Section growth_table(const RunView& run, Growing which);
 // One for each kind of cost: from which N on a plane is costlier than another.
 [[nodiscard]] std::vector<Section> crossing_tables(const RunView& run);
 // The same, each plane beside each: for a page, which has the room.
@@ -60,6 +61,6 @@ namespace svcbench {
 [[nodiscard]] Entry figure_entry(const std::optional<stats::Estimate>& estimate, std::string unit);
 [[nodiscard]] Entry number_entry(const std::optional<double>& value, std::string unit);
 // "(about 5.1 s)" of a cell that was left out: what smaller sizes let expect.
-[[nodiscard]] Entry predicted_entry(const Field& cell);
+[[nodiscard]] Entry predicted_entry(const Cell& cell);
 
 }  // namespace svcbench

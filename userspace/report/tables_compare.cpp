@@ -81,8 +81,7 @@ std::vector<std::string> crossing_kinds(const std::vector<Field>& crossings) {
 }
 
 std::vector<Field> crossings_of(const RunView& run) {
-  return run.file().command == "iptables" ? std::vector<Field>()
-                                          : run.document().at("crossings").elements();
+  return run.file().command == "iptables" ? std::vector<Field>() : run.details().at("crossings").elements();
 }
 
 Section crossing_section(const std::vector<Field>& crossings, const std::string& what) {
@@ -182,7 +181,7 @@ Section throughput_table(const RunView& run) {
   return out;
 }
 
-Section growth_table(const RunView& run, const char* growths) {
+Section growth_table(const RunView& run, Growing which) {
   Section out{.title =
                   "Growth with N: cost ~ N^b (flat: the interval lies below 0.1; linear: it "
                   "reaches 0.8)"};
@@ -190,28 +189,24 @@ Section growth_table(const RunView& run, const char* growths) {
   const std::vector<std::string> paths{fmt::format("new flow, last {}", run.protocol()),
                                        fmt::format("new flow, random {}", run.protocol()),
                                        fmt::format("established flow, random {}", run.protocol())};
-  for (const Field& one : run.document().at(growths).elements()) {
-    const std::string plane = one.at("plane").text();
-    const std::string operation = one.at("operation").text_if_any();
-    const std::string what = operation.empty() ? one.at("what").text() : operation;
-    const bool path = std::find(paths.begin(), paths.end(), what) != paths.end();
-    if (is_instrument(plane) ||
-        (operation.empty() && !path && what != "sync" && !what.starts_with("change"))) {
+  for (const Cell& cell : run.file().cells) {
+    const bool of_path = cell.coordinate("of") == "path";
+    if (cell.scenario != "growth" || is_instrument(cell.plane) ||
+        (which != Growing::all && (which == Growing::path) != of_path)) {
       continue;
     }
-    const Cell* cell = run.find(growth_id(plane, what));
-    // "ns_per_service" is an estimate in a comparison, a number beside its interval in ebpf.
-    std::optional<stats::Estimate> slope =
-        one.at("ns_per_service").json().is_object() ? one.at("ns_per_service").estimate() : std::nullopt;
-    if (const auto value = one.at("ns_per_service_interval").interval();
-        !slope && one.at("ns_per_service").json().is_number()) {
-      slope = {.value = one.at("ns_per_service").number(), .interval = value, .samples = 0};
+    const bool shown =
+        of_path ? std::find(paths.begin(), paths.end(), cell.what) != paths.end()
+                : which == Growing::rest || cell.what == "sync" || cell.what.starts_with("change");
+    if (!shown) {
+      continue;
     }
-    out.add(
-        {Entry::words(plane), Entry::words(short_what(what)), Entry::of(cell),
-         Entry::words(cell == nullptr ? "-" : std::string(trend_of(*cell))),
-         // Installing and changing waits for files and processes, even where the clock counts instructions.
-         path ? figure_entry(run.as_told(slope), run.path_unit()) : figure_entry(slope, "ns")});
+    const auto slope = beside(cell, "ns_per_service");
+    out.add({Entry::words(cell.plane), Entry::words(short_what(cell.what)), Entry::of(&cell),
+             Entry::words(std::string(trend_of(cell))),
+             // Installing and changing waits for files and processes, even where the clock counts
+             // instructions.
+             of_path ? figure_entry(run.as_told(slope), run.path_unit()) : figure_entry(slope, "ns")});
   }
   return out;
 }

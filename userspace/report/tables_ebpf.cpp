@@ -16,9 +16,9 @@ constexpr std::array operations{"change", "add", "remove"};
 
 // The plane whose whole table is reloaded beside the maps: "iptables-nft"; "" where there is none.
 std::string iptables_of(const RunView& run) {
-  for (const Field& update : run.document().at("updates").elements()) {
-    if (const std::string plane = update.at("plane").text(); plane.starts_with("iptables")) {
-      return plane;
+  for (const Cell* cell : run.all_of("update")) {
+    if (cell->plane.starts_with("iptables")) {
+      return cell->plane;
     }
   }
   return "";
@@ -35,13 +35,8 @@ Entry iptables_entry(const RunView& run, const std::string& plane, std::size_t s
   if (const Cell* cell = update_of(run, plane, services, operation)) {
     return Entry::of(cell);
   }
-  for (const Field& update : run.document().at("updates").elements()) {
-    if (update.at("plane").text() == plane && update.at("services").count() == services &&
-        update.at("operation").text().starts_with(operation) && !update.at("skipped").is_null()) {
-      return predicted_entry(update);
-    }
-  }
-  return {};
+  const Cell* left_out = run.find_unmeasured(cell_id("update", plane, services, operation));
+  return left_out == nullptr ? Entry{} : predicted_entry(*left_out);
 }
 
 const Cell* program_of(const RunView& run, const std::string& hook, std::size_t services,
@@ -54,8 +49,8 @@ const Cell* program_of(const RunView& run, const std::string& hook, std::size_t 
 
 std::vector<std::string> families_of(const RunView& run) {
   std::vector<std::string> families;
-  for (const Field& program : run.document().at("programs").elements()) {
-    add_unique(families, program.at("family").text());
+  for (const Cell* program : run.all_of("program")) {
+    add_unique(families, std::string(program->coordinate("family")));
   }
   return families;
 }
@@ -132,8 +127,8 @@ Section fill_table(const RunView& run) {
              Entry::of(fill("mapped")), gain("batch"), gain("mapped"),
              Entry::of(fill("mapped"), "map_bytes")});
   }
-  for (const Field& fill : run.document().at("fills").elements()) {
-    if (fill.at("batched").json() == false) {
+  for (const Cell* fill : run.all_of("fill")) {
+    if (fill->coordinate("batched") == "no") {
       out.after = {"This kernel has no BPF_MAP_UPDATE_BATCH: entries went one by one."};
     }
   }

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <set>
 
 #include "plane/iptables_chapter.h"
 #include "report/tables.h"
@@ -15,18 +16,6 @@ namespace svcbench {
 
 namespace {
 
-// A back end's load at one size, of the document: null where it was not asked for.
-std::optional<Field> load_of(const RunView& run, const std::string& backend, std::string_view load,
-                             std::size_t services) {
-  for (const Field& one : run.document().at("loads").elements()) {
-    if (one.at("backend").text() == backend && one.at("load").text() == load &&
-        one.at("services").count() == services) {
-      return one;
-    }
-  }
-  return std::nullopt;
-}
-
 const Cell* cell_of(const RunView& run, const std::string& backend, std::string_view load,
                     std::size_t services) {
   return run.find(cell_id("chapter", "iptables-" + backend, services, load.substr(0, load.find(' '))));
@@ -35,7 +24,7 @@ const Cell* cell_of(const RunView& run, const std::string& backend, std::string_
 // Back ends that were measured.
 std::vector<std::string> backends_of(const RunView& run) {
   std::vector<std::string> names;
-  for (const Field& backend : run.document().at("backends").elements()) {
+  for (const Field& backend : run.details().at("backends").elements()) {
     if (backend.at("missing").is_null()) {
       names.push_back(backend.at("backend").text());
     }
@@ -44,22 +33,19 @@ std::vector<std::string> backends_of(const RunView& run) {
 }
 
 std::vector<std::size_t> sweep_of(const RunView& run) {
-  std::vector<std::size_t> sizes;
-  for (const Field& load : run.document().at("loads").elements()) {
-    if (const std::size_t services = load.at("services").count();
-        services != 0 && std::find(sizes.begin(), sizes.end(), services) == sizes.end()) {
-      sizes.push_back(services);
-    }
+  std::set<std::size_t> sizes;
+  for (const Cell* load : run.all_of("chapter")) {
+    sizes.insert(load->services);
   }
-  std::sort(sizes.begin(), sizes.end());
-  return sizes;
+  sizes.erase(0);
+  return {sizes.begin(), sizes.end()};
 }
 
 constexpr std::array loads{"first load", "reload"};
 
 // The book's figure at this size.
 std::optional<double> chapter_ns(const RunView& run, std::size_t services) {
-  for (const Field& row : run.document().at("chapter").at("rows").elements()) {
+  for (const Field& row : run.details().at("chapter").at("rows").elements()) {
     if (row.at("services").count() == services) {
       return row.at("ns").number();
     }
@@ -69,35 +55,32 @@ std::optional<double> chapter_ns(const RunView& run, std::size_t services) {
 
 // As read back where a table of this size was loaded, else the chapter's three rules a service and seven.
 std::size_t rules_of(const RunView& run, std::size_t services) {
-  for (const Field& load : run.document().at("loads").elements()) {
-    const auto rules = load.at("rules").number_if_any();
-    if (load.at("services").count() == services && rules && *rules > 0) {
-      return load.at("rules").count();
+  for (const Cell* load : run.all_of("chapter")) {
+    const auto rules = beside(*load, "rules");
+    if (load->services == services && rules && rules->value > 0) {
+      return static_cast<std::size_t>(rules->value);
     }
   }
   return chapter_rules_per_service * services + chapter_base_rules;
 }
 
-// Of a line through medians: "1.96 us [1.80, 2.10]".
-Entry slope_entry(const Field& line) {
-  if (line.is_null()) {
-    return {};
-  }
-  return {.figure = Entry::Figure{.value = line.at("ns_per_rule").number(),
-                                  .interval = line.at("ns_per_rule_interval").interval(),
-                                  .unit = "ns"}};
+Entry number_beside(const Cell& cell, const char* name) {
+  const auto found = beside(cell, name);
+  return number_entry(found ? std::optional(found->value) : std::nullopt, "ns");
 }
 
-Entry fixed_entry(const Field& line) { return number_entry(line.at("intercept_ns").number_if_any(), "ns"); }
-
 // Of user and system time in each repeat's wall time.
-Entry cpu_share(const Field& load) {
-  const auto wall = load.at("wall_ns").numbers();
-  const auto user = load.at("user_ns").numbers();
-  const auto system = load.at("system_ns").numbers();
+Entry cpu_share(const Cell& load) {
+  const auto samples = [&](const char* name) {
+    const auto found = load.parts.find(name);
+    return found == load.parts.end() || found->second.empty() ? std::vector<double>()
+                                                              : found->second.front();
+  };
+  const auto user = samples("tool_user_ns");
+  const auto system = samples("tool_system_ns");
   std::vector<double> shares;
-  for (std::size_t i = 0; i < std::min({wall.size(), user.size(), system.size()}); ++i) {
-    shares.push_back(100 * (user[i] + system[i]) / wall[i]);
+  for (std::size_t i = 0; i < std::min({load.values.size(), user.size(), system.size()}); ++i) {
+    shares.push_back(100 * (user[i] + system[i]) / load.values[i]);
   }
   const auto median = stats::median_of(shares);
   return median ? Entry::words(fmt::format("{:.0f} %", median->value)) : Entry{};
@@ -126,8 +109,10 @@ Section table41(const RunView& run) {
                              number_entry(book, "ns")};
       for (const std::string& backend : backends) {
         const Cell* cell = cell_of(run, backend, load, services);
-        const auto asked = load_of(run, backend, load, services);
-        row.push_back(cell != nullptr ? Entry::of(cell) : asked ? predicted_entry(*asked) : Entry{});
+        const Cell* left_out = run.find_unmeasured(chapter_cell(backend, services, load).id);
+        row.push_back(cell != nullptr       ? Entry::of(cell)
+                      : left_out != nullptr ? predicted_entry(*left_out)
+                                            : Entry{});
         row.push_back(cell != nullptr && book ? number_entry(cell->value / *book, "x") : Entry{});
       }
       out.add(std::move(row));
@@ -148,10 +133,9 @@ Section load_parts_table(const RunView& run) {
     for (const std::string& backend : backends_of(run)) {
       for (const char* load : loads) {
         const Cell* cell = cell_of(run, backend, load, services);
-        const auto field = load_of(run, backend, load, services);
-        if (cell != nullptr && field) {
+        if (cell != nullptr) {
           out.add({Entry::words(grouped(services)), Entry::words(backend), Entry::words(load),
-                   Entry::of(cell, "tool_user_ns"), Entry::of(cell, "tool_system_ns"), cpu_share(*field),
+                   Entry::of(cell, "tool_user_ns"), Entry::of(cell, "tool_system_ns"), cpu_share(*cell),
                    Entry::of(cell, "input_bytes"), Entry::of(cell, "generate_ns"),
                    Entry::words(grouped(cell->samples))});
         }
@@ -164,17 +148,13 @@ Section load_parts_table(const RunView& run) {
 Section floor_table(const RunView& run) {
   Section out{.title = "Floors: in every figure above, and subtracted from none"};
   out.columns = {{"", true}, {"wall"}, {"user"}, {"system"}};
-  const auto median = [](const Field& field) {
-    const auto estimate = field.estimate();
-    return number_entry(estimate ? std::optional(estimate->value) : std::nullopt, "ns");
-  };
-  for (const Field& floor : run.document().at("floors").elements()) {
-    const std::string backend = floor.at("backend").text_if_any();
+  for (const Cell* floor : run.all_of("floor")) {
+    const std::string backend(floor->coordinate("backend"));
     const std::string name = backend.empty()
                                  ? "a program that does nothing (true)"
                                  : fmt::format("iptables-{}-restore of an empty transaction", backend);
-    out.add({Entry::words(name), figure_entry(floor.at("wall_p50_ns").estimate(), "ns"),
-             median(floor.at("user_p50_ns")), median(floor.at("system_p50_ns"))});
+    out.add({Entry::words(name), Entry::of(floor), number_beside(*floor, "tool_user_ns"),
+             number_beside(*floor, "tool_system_ns")});
   }
   return out;
 }
@@ -186,22 +166,30 @@ Section load_growth_table(const RunView& run) {
                   "the table without services, 7 rules; and the exponent b of what a load costs above "
                   "that ~ rules^b (linear: within 0.8 to 1.25)."};
   out.columns = {{"", true}, {"", true}, {"fixed"}, {"a rule"}, {"CPU, a rule"}, {"7 rules"}, {"b"}};
-  for (const Field& growth : run.document().at("growth").elements()) {
-    const std::string backend = growth.at("backend").text();
-    const std::string load = growth.at("load").text();
-    out.add({Entry::words(backend), Entry::words(load), fixed_entry(growth.at("line")),
-             slope_entry(growth.at("line")), slope_entry(growth.at("cpu_line")),
-             number_entry(growth.at("base_ns").number_if_any(), "ns"),
-             Entry::of(run.find(growth_id("iptables-" + backend, load)))});
+  for (const std::string& backend : backends_of(run)) {
+    for (const char* load : loads) {
+      const std::string id = growth_id("iptables-" + backend, load);
+      const Cell* measured = run.find(id);
+      const Cell* growth = measured == nullptr ? run.find_unmeasured(id) : measured;
+      if (growth != nullptr) {
+        out.add({Entry::words(backend), Entry::words(load), number_beside(*growth, "intercept_ns"),
+                 figure_entry(beside(*growth, "ns_per_rule"), "ns"),
+                 figure_entry(beside(*growth, "cpu_ns_per_rule"), "ns"), number_beside(*growth, "base_ns"),
+                 Entry::of(measured)});
+      }
+    }
   }
-  const Field line = run.document().at("chapter").at("line");
-  out.add({Entry::words("the book"), Entry{}, fixed_entry(line), slope_entry(line), Entry::words(" "),
-           Entry::words(" "), Entry::words(" ")});
+  const Field line = run.details().at("chapter").at("line");
+  const stats::Estimate slope{.value = line.at("ns_per_rule").number_if_any().value_or(0),
+                              .interval = line.at("ns_per_rule_interval").interval(),
+                              .samples = 0};
+  out.add({Entry::words("the book"), Entry{}, number_entry(line.at("intercept_ns").number_if_any(), "ns"),
+           figure_entry(slope, "ns"), Entry::words(" "), Entry::words(" "), Entry::words(" ")});
   return out;
 }
 
 Section ruleset_table(const RunView& run) {
-  const Field ruleset = run.document().at("ruleset");
+  const Field ruleset = run.details().at("ruleset");
   Section out{.id = "ruleset"};
   if (ruleset.is_null()) {
     return out;
@@ -212,21 +200,22 @@ Section ruleset_table(const RunView& run) {
       "iptables-restore of the whole ruleset, launch to exit: medians with 95 % intervals. First load: "
       "into a network namespace without rules; reload: over itself, where it is in place.";
   out.columns = {{"back end", true}, {"load", true}, {"time"}, {"user"}, {"system"}, {"loads"}};
-  for (const Field& one : run.document().at("loads").elements()) {
-    const std::string load = one.at("load").text();
-    const Cell* cell = run.find(
-        fmt::format("ruleset/{}/{}", id_part("iptables-" + one.at("backend").text()), id_part(load)));
-    if (cell == nullptr) {
-      if (load == "first") {
-        out.after.push_back(fmt::format("{} was not measured: {}", one.at("label").text(),
-                                        one.at("missing").text_if_any()));
-      }
-      continue;
+  for (const Field& backend : run.details().at("backends").elements()) {
+    if (const std::string missing = backend.at("missing").text_if_any(); !missing.empty()) {
+      out.after.push_back(fmt::format("{} was not measured: {}", backend.at("label").text(), missing));
     }
-    out.add({Entry::words(one.at("label").text()), Entry::words(load == "first" ? "first load" : load),
-             Entry::of(cell), figure_entry(stats::median_of(one.at("user_ns").numbers()), "ns"),
-             figure_entry(stats::median_of(one.at("system_ns").numbers()), "ns"),
-             Entry::words(grouped(cell->samples))});
+    for (const char* load : loads) {
+      const Cell* cell = run.find(ruleset_cell(backend.at("backend").text(), load).id);
+      if (cell != nullptr) {
+        const auto of_tool = [&](const char* part) {
+          const auto found = cell->parts.find(part);
+          return figure_entry(
+              found == cell->parts.end() ? std::nullopt : stats::median_of(found->second.front()), "ns");
+        };
+        out.add({Entry::words(backend.at("label").text()), Entry::words(load), Entry::of(cell),
+                 of_tool("tool_user_ns"), of_tool("tool_system_ns"), Entry::words(grouped(cell->samples))});
+      }
+    }
   }
   return out;
 }

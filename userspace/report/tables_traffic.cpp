@@ -16,27 +16,27 @@ namespace svcbench {
 namespace {
 
 struct Call {
-  const char* key;  // in the document
-  const char* id;   // of its cells
+  const char* id;  // of its cells
   const char* title;
   const char* brief;
 };
 constexpr std::array calls{
-    Call{"udp_connect_ns", "udp-connect", "connect() of a UDP socket", "connect()|of a UDP socket"},
-    Call{"tcp_connect_ns", "tcp-connect", "connect() of a TCP socket: SYN and SYN+ACK",
+    Call{"udp-connect", "connect() of a UDP socket", "connect()|of a UDP socket"},
+    Call{"tcp-connect", "connect() of a TCP socket: SYN and SYN+ACK",
          "connect() of a TCP|socket: SYN, SYN+ACK"},
-    Call{"first_packet_ns", "first-packet", "a new UDP socket's first datagram and its reply",
+    Call{"first-packet", "a new UDP socket's first datagram and its reply",
          "first UDP datagram|and its reply"},
 };
 
 }  // namespace
 
 Section connect_table(const RunView& run) {
-  const Field document = run.document();
+  const auto cells = run.all_of("connect");
+  const std::size_t services = cells.empty() ? 0 : cells.front()->services;
   Section out{
       .id = "connect",
       .title = fmt::format("connect() and the first datagram at {} services, median [95 % interval]",
-                           grouped(document.at("services").count()))};
+                           grouped(services))};
   out.columns = {{"plane", true}};
   for (const Call& call : calls) {
     out.columns.push_back({.title = call.title, .brief = call.brief});
@@ -45,35 +45,36 @@ Section connect_table(const RunView& run) {
     out.columns.push_back({.title = fmt::format("{}, more than without a plane", call.title),
                            .brief = fmt::format("{}|more than plain", call.brief)});
   }
-  for (const Field& plane : document.at("planes").elements()) {
+  for (const Field& plane : run.details().at("replies").elements()) {
     const std::string name = plane.at("plane").text();
     std::vector<Entry> row{Entry::words(name)};
     for (const Call& call : calls) {
-      row.push_back(
-          Entry::of(run.find(cell_id("connect", name, document.at("services").count(), call.id))));
+      row.push_back(Entry::of(run.find(cell_id("connect", name, services, call.id))));
     }
     for (const Call& call : calls) {
-      row.push_back(name == "plain"
-                        ? Entry::words(" ")
-                        : figure_entry(plane.at(call.key).at("more_than_plain").estimate(), "ns"));
+      const Cell* cell = run.find(cell_id("connect", name, services, call.id));
+      row.push_back(
+          name == "plain"
+              ? Entry::words(" ")
+              : figure_entry(cell == nullptr ? std::nullopt : beside(*cell, "more_than_plain_ns"), "ns"));
     }
     out.add(std::move(row));
     if (const std::string why = plane.at("tcp_not_offered").text_if_any(); !why.empty()) {
       out.after.push_back(fmt::format("{}: TCP {}", name, why));
     }
-    if (const std::size_t backend = plane.at("replies_from_backend").count(); backend > 0) {
+    if (const std::size_t backend = plane.at("from_backend").count(); backend > 0) {
       out.after.push_back(
           fmt::format("{}: {} of {} replies came from the backend, not from what was dialled", name,
-                      backend, backend + plane.at("replies_from_dialled").count()));
+                      backend, backend + plane.at("from_dialled").count()));
     }
   }
   return out;
 }
 
 Section churn_table(const RunView& run) {
-  const Field document = run.document();
-  const std::string plane = document.at("plane").text();
-  const std::size_t services = document.at("services").count();
+  const auto cells = run.all_of("churn");
+  const std::string plane = cells.empty() ? "" : cells.front()->plane;
+  const std::size_t services = cells.empty() ? 0 : cells.front()->services;
   Section out{
       .id = "churn",
       .title = fmt::format("What became of every packet of {}, {} services", plane, grouped(services)),
@@ -84,22 +85,26 @@ Section churn_table(const RunView& run) {
                  {"packets"},     {"wrong"},       {.title = "half-changed", .brief = "half-|changed"},
                  {"damaged"},     {"lost"},        {"reset"},
                  {"delayed"},     {"p50"},         {"p99"}};
-  for (const Field& phase : document.at("phases").elements()) {
+  for (const Field& phase : run.details().at("churn").at("phases").elements()) {
     const std::string name = phase.at("name").text();
-    for (const auto& [key, flow] :
-         {std::pair{"new_flows", "new"}, std::pair{"established_flows", "established"}}) {
+    for (const char* flow : {"new", "established"}) {
       for (const char* which : {"changing", "steady"}) {
-        const Field tally = phase.at(key).at(which);
-        const Cell* cell = run.find(
-            cell_id("churn", plane, services, fmt::format("{}/{}/{}", id_part(name), flow, which)));
+        const std::string id =
+            cell_id("churn", plane, services, fmt::format("{}/{}/{}", id_part(name), flow, which));
+        const Cell* timed = run.find(id);
+        const Cell* cell = timed == nullptr ? run.find_unmeasured(id) : timed;
+        if (cell == nullptr) {
+          continue;
+        }
         std::vector<Entry> row{Entry::words(name), Entry::words(flow[0] == 'n' ? "new" : "open"),
-                               Entry::words(which)};
-        for (const char* fate : {"sent", "wrong", "half_changed", "damaged", "lost", "reset", "delayed"}) {
-          row.push_back(number_entry(tally.at(fate).number_if_any(), ""));
+                               Entry::words(which), number_entry(static_cast<double>(cell->samples), "")};
+        for (const char* fate : {"wrong", "half_changed", "damaged", "lost", "reset", "delayed"}) {
+          const auto count = beside(*cell, fate);
+          row.push_back(number_entry(count ? std::optional(count->value) : std::nullopt, ""));
         }
         // Of thousands of packets: it has no interval.
-        row.push_back(cell == nullptr ? Entry{} : number_entry(cell->value, cell->unit));
-        row.push_back(Entry::of(cell, "p99"));
+        row.push_back(timed == nullptr ? Entry{} : number_entry(timed->value, timed->unit));
+        row.push_back(Entry::of(timed, "p99"));
         out.add(std::move(row));
       }
     }
@@ -113,7 +118,7 @@ std::vector<std::string> failed_cases(const RunView& run) {
     std::string evidence{};
   };
   std::map<std::pair<std::string, std::string>, Failure> failures;
-  for (const Field& one : run.document().at("cases").elements()) {
+  for (const Field& one : run.details().at("cases").elements()) {
     if (one.at("outcome").text() == "fail") {
       Failure& failure = failures[{one.at("plane").text(), one.at("behaviour").text()}];
       failure.variants.push_back(one.at("family").text() + " " + one.at("protocol").text());
@@ -135,7 +140,7 @@ Section behaviour_counts(const RunView& run) {
   };
   std::vector<std::string> planes;
   std::map<std::string, Counts> all;
-  for (const Field& one : run.document().at("cases").elements()) {
+  for (const Field& one : run.details().at("cases").elements()) {
     const std::string plane = one.at("plane").text();
     const std::string outcome = one.at("outcome").text();
     add_unique(planes, plane);

@@ -1,225 +1,383 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 // Of compare, path, nftables and ipvs; and the paths of ebpf.
-#include <fmt/format.h>
-
 #include <algorithm>
+#include <array>
 
+#include "measure/compare_analysis.h"
 #include "measure/emulation.h"
-#include "measure/wire/latency_histogram.h"
+#include "run/as_run.h"
 #include "run/cells.h"
+#include "run/json_parts.h"
 
 namespace svcbench {
 
 namespace {
 
-// "new" of "new flow".
-std::string first_word(const std::string& text) { return text.substr(0, text.find(' ')); }
+using nlohmann::json;
 
-Cell cell_of(const Field& field, std::string scenario, std::string unit) {
-  Cell cell;
-  cell.scenario = std::move(scenario);
-  cell.plane = field.at("plane").text();
-  cell.services = field.at("services").count();
-  cell.unit = std::move(unit);
-  return cell;
+// Where the second instrument agreed with the first.
+void check_second(Cell& cell, const Comparison& comparison, const char* what) {
+  if (comparison.agreement == Agreement::agree) {
+    cell.checks.emplace_back(what);
+  }
 }
 
-void add_sync(const Field& field, Cells& cells) {
-  Cell cell = cell_of(field, "sync", "ns");
-  cell.what = "sync";
-  cell.id = id_of(cell);
-  std::vector<double> user;
-  std::vector<double> system;
-  std::vector<double> generate;
-  std::vector<double> commit;
-  std::vector<double> bytes;
-  for (const Field& repeat : field.at("repeats").elements()) {
-    generate.push_back(repeat.at("generate_ns").number());
-    commit.push_back(repeat.at("commit_ns").number());
-    user.push_back(repeat.at("user_us").number() * 1e3);
-    system.push_back(repeat.at("system_us").number() * 1e3);
-    bytes.push_back(repeat.at("input_bytes").number());
-    cell.values.push_back(generate.back() + commit.back());
+void add_sync(const CompareResults& results, const SyncCell& sync, Run& run) {
+  Cell cell = sync_cell(sync.plane, sync.services);
+  if (!sync.skipped.empty()) {
+    leave_out(cell, sync.skipped, sync.predicted_ns);
+    return add(run, std::move(cell));
   }
-  if (!take_estimate(cell, field.at("p50_ns")) || cell.values.empty()) {
-    return;  // left out
-  }
-  cell.also = {{"generate_ns", stats::block_median(generate)},
-               {"commit_ns", stats::block_median(commit)},
-               {"tool_user_ns", stats::block_median(user)},
-               {"tool_system_ns", stats::block_median(system)},
-               {"input_bytes", stats::block_median(bytes)}};
-  cells.push_back(std::move(cell));
-}
-
-// stage + commit, block by block.
-std::vector<std::vector<double>> whole(const Field& field) {
-  auto blocks = field.at("commit_ns").blocks();
-  const auto stages = field.at("stage_ns").blocks();
-  for (std::size_t b = 0; b < std::min(blocks.size(), stages.size()); ++b) {
-    for (std::size_t i = 0; i < std::min(blocks[b].size(), stages[b].size()); ++i) {
-      blocks[b][i] += stages[b][i];
-    }
-  }
-  return blocks;
-}
-
-void add_update(const Field& field, Cells& cells) {
-  Cell cell = cell_of(field, "update", "ns");
-  const std::string operation = field.at("operation").text();
-  const std::string way = field.at("way").text_if_any();
-  cell.what = operation + (way.empty() ? "" : ", " + way);
-  cell.id = fmt::format("{}/{}{}{}", id_of(cell), id_part(first_word(operation)), way.empty() ? "" : "/",
-                        id_part(way));
-  if (!take_estimate(cell, field.at("p50_ns"))) {
+  if (!take(cell, sync_cost(sync))) {
     return;
   }
-  cell.values = stats::block_medians(whole(field));
-  const auto commit = stats::median_of_blocks(field.at("commit_ns").blocks());
-  const auto stage = stats::median_of_blocks(field.at("stage_ns").blocks());
-  if (commit && stage) {
-    cell.also = {{"stage_ns", stage->value}, {"commit_ns", commit->value}};
+  std::array<std::vector<double>, 6> parts;
+  for (const SyncCost& cost : sync.repeats) {
+    cell.values.push_back(static_cast<double>(cost.generate_ns + cost.commit_ns));
+    parts[0].push_back(static_cast<double>(cost.generate_ns));
+    parts[1].push_back(static_cast<double>(cost.commit_ns));
+    parts[2].push_back(static_cast<double>(cost.user_us) * 1e3);
+    parts[3].push_back(static_cast<double>(cost.system_us) * 1e3);
+    parts[4].push_back(static_cast<double>(cost.input_bytes));
+    parts[5].push_back(static_cast<double>(cost.tools));
   }
-  cells.push_back(std::move(cell));
+  constexpr std::array names{"generate_ns",    "commit_ns",   "tool_user_ns",
+                             "tool_system_ns", "input_bytes", "tools"};
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    take_part(cell, names[i], {std::move(parts[i])});
+  }
+  for (const SyncCheck& check : results.sync_checks) {
+    if (check.plane == sync.plane && check.services == sync.services && check.not_offered.empty()) {
+      check_second(cell, check.wall(), "the kernel's own records of its processes agree");
+    }
+  }
+  add(run, std::move(cell));
 }
 
-// p99.99 and the largest, which the file has as a histogram.
-void add_tail(Cell& cell, const Field& field, double ns) {
+void add_update(const UpdateCell& update, Run& run) {
+  Cell cell =
+      update_cell(update.plane, update.services, std::string(to_string(update.operation)), update.way);
+  if (!update.skipped.empty()) {
+    leave_out(cell, update.skipped, update.predicted_ns);
+    return add(run, std::move(cell));
+  }
+  if (!take(cell, update_cost(update))) {
+    leave_out(cell, "no time was left for it in the budget", std::nullopt);
+    return add(run, std::move(cell));
+  }
+  take_blocks(cell, whole_cost(update));
+  take_part(cell, "stage_ns", update.stage_ns);
+  // Its samples are those of the whole less those of the stage.
+  if (const auto commit = stats::median_of_blocks(update.commit_ns)) {
+    cell.also["commit_ns"] = commit->value;
+  }
+  add(run, std::move(cell));
+}
+
+void add_path(const CompareResults& results, const PathCell& path, const ToldIn& told, Run& run) {
+  Cell cell =
+      path_cell(path.plane, path.services, std::string(to_string(path.kind.flow)),
+                std::string(to_string(path.kind.position)), std::string(to_string(path.kind.protocol)),
+                std::string(to_string(path.family)), path_unit(told));
+  if (!path.skipped.empty()) {
+    leave_out(cell, path.skipped, path.predicted_ns);
+    rescale(cell, told.ns);
+    return add(run, std::move(cell));
+  }
+  if (!take(cell, path_p50(path))) {
+    return;
+  }
+  cell.values = path.p50_ns;
+  if (!path.p99_ns.empty()) {
+    cell.parts["p99"] = {path.p99_ns};
+  }
+  rescale(cell, told.ns);
   std::vector<std::pair<double, double>> buckets;
-  double packets = 0;
-  for (const std::vector<double>& bucket : field.at("histogram").blocks()) {
-    if (bucket.size() == 2) {
-      buckets.emplace_back(bucket[0], bucket[1]);
-      packets += bucket[1];
+  for (const auto& [bucket, count] : path.latency.buckets()) {
+    buckets.emplace_back(LatencyHistogram::lowest_ns(bucket), static_cast<double>(count));
+  }
+  take_histogram(cell, buckets, told.ns);
+  cell.also["packets"] = static_cast<double>(path.sent);
+  for (const AgreementFigure& figure : results.agreements) {
+    if (figure.plane == path.plane) {
+      check_second(cell, figure.comparison,
+                   "round trips of real sockets agree on what further services add");
     }
   }
-  if (buckets.empty()) {
-    return;
-  }
-  cell.also["max"] = buckets.back().first / ns;
-  if (packets >= 1e4) {
-    double left = packets * 1e-4;
-    auto bucket = buckets.rbegin();
-    for (; left > bucket->second; ++bucket) {
-      left -= bucket->second;
-    }
-    cell.also["p99.99"] = bucket->first / ns;
+  Cell throughput = throughput_cell(cell);
+  add(run, std::move(cell));
+  throughput.values = path.packets_per_second;
+  if (take(throughput, stats::median_of(throughput.values))) {
+    add(run, std::move(throughput));
   }
 }
 
-void add_throughput(const Field& field, const Cell& path, Cells& cells) {
-  Cell cell = cell_of(field, "throughput", "packets/s");
-  cell.values = field.at("packets_per_second").numbers();
-  if (const auto estimate = stats::median_of(cell.values)) {
-    cell.what = path.what;
-    cell.id = cell.scenario + path.id.substr(path.scenario.size());
-    cell.value = estimate->value;
-    cell.interval = estimate->interval;
-    cell.samples = estimate->samples;
-    cells.push_back(std::move(cell));
-  }
-}
-
-void add_path(const Field& field, const ToldIn& told, Cells& cells) {
-  Cell cell = cell_of(field, "path", told.name == "ns" ? "ns" : "instructions");
-  const std::string flow = field.at("flow").text();
-  const std::string position = field.at("position").text();
-  const std::string protocol = field.at("protocol").text();
-  const std::string family = field.at("family").text();
-  const bool ipv4 = family == "IPv4";
-  cell.what = fmt::format("{}, {} {}{}", flow, position, protocol, ipv4 ? "" : ", " + family);
-  cell.id = fmt::format("{}/{}/{}/{}{}", id_of(cell), id_part(first_word(flow)), id_part(position),
-                        id_part(protocol), ipv4 ? "" : "/" + id_part(family));
-  if (!take_estimate(cell, field.at("p50_ns"))) {
-    return;
-  }
-  cell.values = field.at("volley_p50_ns").numbers();
-  take_if_any(cell, "p90", field.at("p90_ns"));
-  take_if_any(cell, "p99", field.at("p99_ns"));
-  take_if_any(cell, "p99.9", field.at("p999_ns"));
-  for (double* ns : {&cell.value, cell.interval ? &cell.interval->low : nullptr,
-                     cell.interval ? &cell.interval->high : nullptr}) {
-    if (ns != nullptr) {
-      *ns /= told.ns;
-    }
-  }
-  for (double& ns : cell.values) {
-    ns /= told.ns;
-  }
-  for (auto& [name, ns] : cell.also) {
-    ns /= told.ns;
-  }
-  add_tail(cell, field, told.ns);
-  cell.also["packets"] = field.at("packets").number();
-  const Cell path = cell;
-  cells.push_back(std::move(cell));
-  add_throughput(field, path, cells);
-}
-
-void add_states(const Field& field, Cells& cells) {
-  const auto add = [&](const char* name, std::string what, std::string unit,
-                       const std::optional<double>& value) -> Cell* {
-    if (!value) {
-      return nullptr;
-    }
-    Cell cell = cell_of(field, "state", std::move(unit));
-    cell.what = std::move(what);
-    cell.id = fmt::format("{}/{}", id_of(cell), name);
-    cell.value = *value;
+void add_state(const StateCell& state, Run& run) {
+  const auto cell_of = [&](const char* kept, double value) {
+    Cell cell = state_cell(state.plane, state.services, kept);
+    cell.value = value;
     cell.samples = 1;
-    cells.push_back(std::move(cell));
-    return &cells.back();
+    return cell;
   };
-  add("conntrack", "conntrack entries per 1,000 new flows", "entries",
-      field.at("conntrack_entries_per_1000_new_flows").number_if_any());
-  add("flow-table", "entries of the plane's own flow table per 1,000 new flows", "entries",
-      field.at("flow_table_entries_per_1000_new_flows").number_if_any());
-  if (Cell* cell =
-          add("kernel-memory", "kernel memory", "bytes", field.at("kernel_bytes").number_if_any())) {
-    cell->interval = field.at("kernel_bytes_interval").interval();
+  if (state.conntrack_per_1000_flows) {
+    add(run, cell_of("conntrack", *state.conntrack_per_1000_flows));
   }
-  const Field peak = field.at("user_peak");
-  if (peak.is_null()) {
+  if (state.own_per_1000_flows) {
+    add(run, cell_of("flow-table", *state.own_per_1000_flows));
+  }
+  if (state.kernel_bytes) {
+    Cell cell = cell_of("kernel-memory", *state.kernel_bytes);
+    cell.interval = state.kernel_bytes_interval;
+    take_method(cell, state.kernel_bytes_method);
+    add(run, std::move(cell));
+  }
+  if (state.user_peak) {
+    Cell cell = cell_of("user-memory", state.user_peak->total());
+    cell.also = {{"own_bytes", state.user_peak->own}, {"tool_bytes", state.user_peak->tool}};
+    take_method(cell, std::string(user_peak_method));
+    add(run, std::move(cell));
+  }
+}
+
+// ---- how costs grow ----
+
+void add_growth(const Series& series, const Cell& of, Run& run) {
+  if (series.sizes.size() < 2) {
     return;
   }
-  if (Cell* cell =
-          add("user-memory", "user-space memory at its peak", "bytes", peak.at("bytes").number())) {
-    cell->also = {{"own_bytes", peak.at("own_bytes").number()},
-                  {"tool_bytes", peak.at("tool_bytes").number()}};
+  Cell cell = growth_cell(series.plane, series.what, growing(of));
+  if (take(cell, growth_of(series))) {
+    take_slope(cell, "ns_per_service", slope_of(series));
+    add(run, std::move(cell));
   }
+}
+
+// ---- planes that another run lent ----
+
+class Scaled {
+ public:
+  Scaled(const CompareResults& results, Run& run)
+      : results_(results), run_(run), told_(told_in(emulation_of(run.environment))) {
+    const auto shape = run.run.find("shape");
+    const bool ipv6 =
+        shape != run.run.end() && shape->is_object() && shape->value("family", json()) == "ipv6";
+    family_ = ipv6 ? Family::ipv6 : Family::ipv4;
+  }
+
+  void add_all() {
+    const Borrowed& borrowed = *results_.borrowed;
+    for (const BorrowedCell& one : borrowed.cells) {
+      Cell cell = cost_cell(one.plane, one.services, one.figure);
+      take(cell, one.ns);
+      for (const Via& via : one.vias) {
+        cell.by_way_of.push_back({via.plane, via.ratio, via.here, via.scaled});
+      }
+      if (cell.scenario == "path") {
+        rescale(cell, told_.ns);
+      }
+      add(std::move(cell));
+    }
+    for (const BorrowedGrowth& one : borrowed.growths) {
+      Cell cell = growth_cell(one.plane, one.what, growing(cost_cell(one.plane, 0, one.figure)));
+      take(cell, one.growth);
+      add(std::move(cell));
+    }
+    for (const BorrowedCount& one : borrowed.counts) {
+      add_count(one, "conntrack", one.entries);
+      add_count(one, "user-memory", one.user_bytes);
+    }
+    const Lender& lender = borrowed.lender;
+    const auto text = [](const std::string& given) { return given.empty() ? json() : json(given); };
+    run_.details["scaled_from"] = {{"file", lender.file},
+                                   {"kernel", text(lender.kernel)},
+                                   {"kernel_source", text(lender.kernel_source)},
+                                   {"emulated", text(lender.emulation)},
+                                   {"planes", borrowed.planes}};
+  }
+
+ private:
+  [[nodiscard]] Cell cost_cell(const std::string& plane, std::size_t services, const Figure& figure) const {
+    if (figure.kind) {
+      return path_cell(plane, services, std::string(to_string(figure.kind->flow)),
+                       std::string(to_string(figure.kind->position)),
+                       std::string(to_string(figure.kind->protocol)), std::string(to_string(family_)),
+                       path_unit(told_));
+    }
+    return figure.operation
+               ? update_cell(plane, services, std::string(to_string(*figure.operation)), figure.way)
+               : sync_cell(plane, services);
+  }
+
+  void add(Cell cell) {
+    cell.origin = Origin::scaled;
+    cell.checks.clear();
+    svcbench::add(run_, std::move(cell));
+  }
+
+  void add_count(const BorrowedCount& count, const char* kept, const std::optional<double>& value) {
+    if (value) {
+      Cell cell = state_cell(count.plane, count.services, kept);
+      cell.value = *value;
+      cell.samples = 1;
+      add(std::move(cell));
+    }
+  }
+
+  const CompareResults& results_;
+  Run& run_;
+  ToldIn told_;
+  Family family_ = Family::ipv4;
+};
+
+// ---- details ----
+
+json crossing_json(const CrossingFigure& figure) {
+  const stats::Crossing& crossing = figure.crossing;
+  return {{"what", figure.what},
+          {"plane", figure.plane},
+          {"beside", figure.beside},
+          {"course", to_string(crossing.course)},
+          {"services", or_null(crossing.services)},
+          {"interval", interval_json(crossing.interval)},
+          {"sizes", {crossing.sizes.low, crossing.sizes.high}},
+          {"rounds", crossing.rounds}};
+}
+
+json agreement_json(const AgreementFigure& figure) {
+  return {{"plane", figure.plane},
+          {"more_services", figure.more_services},
+          {"less_services", figure.less_services},
+          {"agreement", to_string(figure.comparison.agreement)},
+          {"wire_ns", estimate_json(figure.comparison.first)},
+          {"round_trip_ns", estimate_json(figure.comparison.second)},
+          {"summary", figure.comparison.summary}};
+}
+
+// One of SyncCheck::Reading's two parts.
+json two_instruments_json(const SyncCheck& check, const Comparison& comparison,
+                          const std::optional<stats::Estimate>& ratio,
+                          std::vector<double> SyncCheck::Reading::*what) {
+  return {{"agreement", to_string(comparison.agreement)},
+          {"ours_ns", estimate_json(comparison.first)},
+          {"kernels_ns", estimate_json(comparison.second)},
+          {"kernels_over_ours", estimate_json(ratio)},
+          {"summary", comparison.summary},
+          {"rounds",
+           {{"ours_sync_ns", check.ours.sync.*what},
+            {"ours_no_op_ns", check.ours.no_op.*what},
+            {"kernels_sync_ns", check.kernels.sync.*what},
+            {"kernels_no_op_ns", check.kernels.no_op.*what}}}};
+}
+
+json sync_check_json(const SyncCheck& check) {
+  json out{{"plane", check.plane}, {"services", check.services}};
+  if (!check.not_offered.empty()) {
+    out["not_offered"] = check.not_offered;
+    return out;
+  }
+  using Reading = SyncCheck::Reading;
+  out["wall"] = two_instruments_json(check, check.wall(), check.wall_ratio(), &Reading::wall);
+  out["cpu"] = two_instruments_json(check, check.cpu(), check.cpu_ratio(), &Reading::cpu);
+  return out;
+}
+
+json behaviours_json(const BehaviourCheck& check) {
+  return {{"looked_at", check.behaviours},
+          {"planes", check.planes},
+          {"failed", each(check.failed,
+                          [](const FailedBehaviour& one) -> json {
+                            return {{"plane", one.plane},
+                                    {"behaviour", one.behaviour},
+                                    {"variants", one.variants},
+                                    {"evidence", one.evidence}};
+                          })},
+          {"not_done", check.not_done.empty() ? json() : json(check.not_done)}};
 }
 
 }  // namespace
 
-void add_path_cells(const Field& document, Cells& cells) {
-  const ToldIn told = told_in(emulation_of(document.at("environment").json()));
-  for (const Field& field : document.at("paths").elements()) {
-    add_path(field, told, cells);
+Run run_of(json environment, json run, double seconds, std::vector<Verdict> verdicts) {
+  Run out;
+  out.path = "this run";
+  // Of a part of a run, or in a test, there is neither.
+  if (environment.is_object()) {
+    out.environment = std::move(environment);
   }
-  if (const auto clock = document.at("instrument").at("clock_ns").number_if_any()) {
-    Cell cell;
-    cell.id = "instrument/clock";
-    cell.scenario = "instrument";
-    cell.what = "one reading of the clock in a program";
-    cell.unit = told.name == "ns" ? "ns" : "instructions";
-    cell.value = *clock / told.ns;
-    cell.samples = 1;
-    cells.push_back(std::move(cell));
+  if (run.is_object()) {
+    out.command = run.value("command", "");
+    out.run = std::move(run);
+  }
+  out.seconds = seconds;
+  out.verdicts = std::move(verdicts);
+  return out;
+}
+
+json missing_json(const std::vector<MissingPlane>& missing) {
+  return each(missing, [](const MissingPlane& one) -> json {
+    return {{"plane", one.plane}, {"why", one.why}};
+  });
+}
+
+void add_paths(const CompareResults& results, Run& run) {
+  const ToldIn told = told_in(emulation_of(run.environment));
+  for (const PathCell& path : results.paths) {
+    add_path(results, path, told, run);
+  }
+  if (results.clock_ns) {
+    Cell cell = clock_cell(path_unit(told));
+    cell.value = *results.clock_ns / told.ns;
+    add(run, std::move(cell));
   }
 }
 
-void add_compare_cells(const Field& document, Cells& cells) {
-  for (const Field& field : document.at("syncs").elements()) {
-    add_sync(field, cells);
+void add_growths(const CompareResults& results, Run& run) {
+  for (const std::string& plane : results.planes) {
+    add_growth(sync_series(results, plane), sync_cell(plane, 0), run);
+    for (const std::string& way : ways_of(results, plane)) {
+      for (const Operation operation :
+           {Operation::change_endpoints, Operation::add_service, Operation::remove_service}) {
+        add_growth(update_series(results, plane, way, operation),
+                   update_cell(plane, 0, std::string(to_string(operation)), way), run);
+      }
+    }
+    for (const FlowKind flow : every_flow_kind) {
+      for (const Position position :
+           {Position::first, Position::last, Position::random, Position::missing}) {
+        for (const Protocol protocol : {Protocol::udp, Protocol::tcp}) {
+          add_growth(path_series(results, plane, {flow, position, protocol}),
+                     path_cell(plane, 0, std::string(to_string(flow)), std::string(to_string(position)),
+                               std::string(to_string(protocol)), "IPv4", "ns"),
+                     run);
+        }
+      }
+    }
   }
-  for (const Field& field : document.at("updates").elements()) {
-    add_update(field, cells);
+}
+
+Run as_run(const CompareResults& results) {
+  Run run = run_of(results.environment, results.run, results.seconds, results.verdicts);
+  for (const SyncCell& sync : results.syncs) {
+    add_sync(results, sync, run);
   }
-  add_path_cells(document, cells);
-  for (const Field& field : document.at("states").elements()) {
-    add_states(field, cells);
+  for (const UpdateCell& update : results.updates) {
+    add_update(update, run);
   }
-  add_growth_cells(document.at("growth"), "what", cells);
+  add_paths(results, run);
+  for (const StateCell& state : results.states) {
+    add_state(state, run);
+  }
+  add_growths(results, run);
+  run.details = {{"planes", results.planes},
+                 {"missing", missing_json(results.missing)},
+                 {"crossings", each(all_crossings(results), crossing_json)},
+                 {"agreements", each(results.agreements, agreement_json)},
+                 {"sync_checks", each(results.sync_checks, sync_check_json)},
+                 {"behaviours", results.behaviours ? behaviours_json(*results.behaviours) : json()},
+                 {"notes", results.notes}};
+  if (results.borrowed) {
+    Scaled(results, run).add_all();
+  }
+  return run;
 }
 
 }  // namespace svcbench

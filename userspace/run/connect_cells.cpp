@@ -1,49 +1,42 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-#include <fmt/format.h>
-
 #include <array>
 
+#include "run/as_run.h"
 #include "run/cells.h"
+#include "run/json_parts.h"
 
 namespace svcbench {
 
 namespace {
 
-struct Kind {
-  const char* key;
-  std::string_view id;
-  std::string_view what;
-};
-
-constexpr std::array kinds{
-    Kind{"udp_connect_ns", "udp-connect", "connect() of a UDP socket"},
-    Kind{"tcp_connect_ns", "tcp-connect", "connect() of a TCP socket: SYN and SYN+ACK"},
-    Kind{"first_packet_ns", "first-packet", "a new UDP socket's first datagram and its reply"},
-};
+constexpr std::array calls{std::pair{"udp-connect", &ConnectSamples::udp_connect_ns},
+                           std::pair{"tcp-connect", &ConnectSamples::tcp_connect_ns},
+                           std::pair{"first-packet", &ConnectSamples::first_packet_ns}};
 
 }  // namespace
 
-void add_connect_cells(const Field& document, Cells& cells) {
-  for (const Field& plane : document.at("planes").elements()) {
-    for (const Kind& kind : kinds) {
-      const Field field = plane.at(kind.key);
-      Cell cell;
-      cell.scenario = "connect";
-      cell.plane = plane.at("plane").text();
-      cell.services = document.at("services").count();
-      cell.what = kind.what;
-      cell.unit = "ns";
-      cell.id = fmt::format("{}/{}", id_of(cell), kind.id);
-      if (!take_estimate(cell, field.at("p50"))) {
-        continue;
+Run as_run(const ConnectResults& results) {
+  Run run = run_of(results.environment, results.run, results.seconds, {});
+  for (const ConnectSamples& samples : results.samples) {
+    for (const auto& [call, blocks] : calls) {
+      Cell cell = connect_cell(samples.name, results.services, call);
+      if (take(cell, stats::median_of_blocks(samples.*blocks))) {
+        take_blocks(cell, samples.*blocks);
+        take_beside(cell, "more_than_plain", added_ns(samples.*blocks, results.samples.front().*blocks));
+      } else {
+        leave_out(cell, samples.tcp_not_offered.value_or("no block of it was measured"), std::nullopt);
       }
-      cell.values = stats::block_medians(field.at("blocks").blocks());
-      if (const auto more = field.at("more_than_plain").estimate()) {
-        cell.also["more_than_plain_ns"] = more->value;
-      }
-      cells.push_back(std::move(cell));
+      add(run, std::move(cell));
     }
   }
+  run.details = {{"missing", missing_json(results.missing)},
+                 {"replies", each(results.samples, [](const ConnectSamples& samples) -> nlohmann::json {
+                    return {{"plane", samples.name},
+                            {"tcp_not_offered", or_null(samples.tcp_not_offered)},
+                            {"from_dialled", samples.from_dialled},
+                            {"from_backend", samples.from_backend}};
+                  })}};
+  return run;
 }
 
 }  // namespace svcbench

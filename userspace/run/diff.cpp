@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #include "run/diff.h"
 
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <array>
 #include <unordered_map>
 #include <unordered_set>
 
-#include "measure/compare_run.h"
-#include "measure/connect_run.h"
-#include "measure/emulation.h"
+#include "run/cells.h"
 #include "service/text.h"
 #include "stats/change.h"
 
@@ -37,8 +38,8 @@ constexpr std::array musts{
     Place{"seed", "/run/seed"},
     Place{"shape of the services", "/run/shape"},
     Place{"packets of a volley", "/run/packets"},
-    Place{"rules of the ruleset", "/ruleset/rules"},
-    Place{"bytes of the ruleset", "/ruleset/bytes"},
+    Place{"rules of the ruleset", "/details/ruleset/rules"},
+    Place{"bytes of the ruleset", "/details/ruleset/bytes"},
     Place{"choice of backends", "/run/ebpf/select", "random"},
     Place{"delivery", "/run/ebpf/forward", "dnat"},
 };
@@ -61,11 +62,6 @@ constexpr std::array notables{
     Place{"svcbench", "/run/git_revision"},
 };
 
-json value_at(const RunFile& file, const char* pointer) {
-  const json::json_pointer place(pointer);
-  return file.document.contains(place) ? file.document.at(place) : json();
-}
-
 std::string shown(const json& value) {
   return value.is_null()     ? "unknown"
          : value.is_string() ? printable(value.get<std::string>())
@@ -73,11 +69,11 @@ std::string shown(const json& value) {
 }
 
 template <std::size_t count>
-std::vector<std::string> differing(const RunFile& before, const RunFile& after,
+std::vector<std::string> differing(const Run& before, const Run& after,
                                    const std::array<Place, count>& places) {
   std::vector<std::string> found;
   for (const Place& place : places) {
-    const auto value = [&place](const RunFile& run) {
+    const auto value = [&place](const Run& run) {
       json given = value_at(run, place.pointer);
       return given.is_null() && place.if_absent != nullptr ? json(place.if_absent) : given;
     };
@@ -119,8 +115,9 @@ Changed compare(const Cell& before, const Cell& after) {
 // The interval of how much slower it is, 1 for not at all.
 stats::Interval slowness(const Changed& changed) {
   const stats::Interval& ratio = *changed.ratio->interval;
-  return more_is_better(*changed.after) ? stats::Interval{.low = 1 / ratio.high, .high = 1 / ratio.low}
-                                        : ratio;
+  return changed.after->better == Better::more
+             ? stats::Interval{.low = 1 / ratio.high, .high = 1 / ratio.low}
+             : ratio;
 }
 
 // Both the ratio's interval and the test have to tell a difference, and the latter among all of them.
@@ -155,8 +152,9 @@ void hold_to(double limit, std::vector<Changed>& figures) {
   for (Changed& changed : figures) {
     const Cell& before = *changed.before;
     const Cell& after = *changed.after;
-    const auto one = more_is_better(after) ? stats::welch_p_beyond(after.values, before.values, 1 + limit)
-                                           : stats::welch_p_beyond(before.values, after.values, 1 + limit);
+    const auto one = after.better == Better::more
+                         ? stats::welch_p_beyond(after.values, before.values, 1 + limit)
+                         : stats::welch_p_beyond(before.values, after.values, 1 + limit);
     if (one && is_speed(after)) {
       p.push_back(*one);
       tested.push_back(&changed);
@@ -183,19 +181,8 @@ std::optional<double> change_of_machine(const std::vector<Changed>& figures) {
 
 }  // namespace
 
-bool is_control(const Cell& cell) {
-  constexpr std::array<std::string_view, 5> planes{
-      instrument_null, instrument_sink, instrument_redirect_xdp, instrument_redirect_tc, connect_plain};
-  const bool plane = std::find(planes.begin(), planes.end(), cell.plane) != planes.end();
-  const bool empty = cell.scenario == "program" && cell.what.starts_with("empty");
-  return (plane && (cell.scenario == "path" || cell.scenario == "connect")) || empty ||
-         cell.scenario == "floor";
-}
-
-bool more_is_better(const Cell& cell) { return cell.unit == "packets/s" || cell.unit == "changes/s"; }
-
 bool is_speed(const Cell& cell) {
-  return cell.unit == "ns" || cell.unit == "instructions" || more_is_better(cell);
+  return cell.unit == "ns" || cell.unit == "instructions" || cell.better == Better::more;
 }
 
 std::string_view describe(Finding finding, const Cell& cell) {
@@ -222,7 +209,7 @@ std::size_t RunDiff::beyond_limit() const {
       std::count_if(figures.begin(), figures.end(), [](const Changed& one) { return one.beyond_limit; }));
 }
 
-std::vector<std::string> differences_between(const RunFile& before, const RunFile& after) {
+std::vector<std::string> differences_between(const Run& before, const Run& after) {
   std::vector<std::string> found = differing(before, after, musts);
   // A cluster's services have no shape; their description tells them.
   const char* const workload = "/run/workload";
@@ -234,7 +221,7 @@ std::vector<std::string> differences_between(const RunFile& before, const RunFil
   return found;
 }
 
-Result<RunDiff> diff_runs(RunFile before, RunFile after, std::optional<double> limit, bool force) {
+Result<RunDiff> diff_runs(Run before, Run after, std::optional<double> limit, bool force) {
   RunDiff diff{.before = std::move(before), .after = std::move(after)};
   diff.limit = limit;
   diff.differences = differences_between(diff.before, diff.after);

@@ -7,7 +7,8 @@
 #include <string>
 #include <vector>
 
-#include "run/run_file.h"
+#include "run/run.h"
+#include "svcbench/result.h"
 
 namespace svcbench {
 
@@ -32,8 +33,8 @@ struct Changed {
 };
 
 struct RunDiff {
-  RunFile before;
-  RunFile after;
+  Run before;
+  Run after;
   // In what they may not differ, yet do: "kernel: 6.1.0 and 6.18.44". Empty but for --force.
   std::vector<std::string> differences{};
   std::vector<std::string> notes{};  // other things about them that differ
@@ -50,19 +51,13 @@ struct RunDiff {
   [[nodiscard]] std::size_t beyond_limit() const;
 };
 
-// More of it is better: packets/s.
-[[nodiscard]] bool more_is_better(const Cell& cell);
 // Whether it can be called slow: times and rates, not bytes and entries.
 [[nodiscard]] bool is_speed(const Cell& cell);
 
-// What no plane is part of: plain forwarding, the instrument's own programs and processes.
-[[nodiscard]] bool is_control(const Cell& cell);
-
 // What makes two runs apples and pears: command, kernel, CPU, seed, shape, packets of a volley, emulation.
-[[nodiscard]] std::vector<std::string> differences_between(const RunFile& before, const RunFile& after);
+[[nodiscard]] std::vector<std::string> differences_between(const Run& before, const Run& after);
 
 // `before` and `after` move in; the figures point into them. Error: they differ, and `force` is false.
-[[nodiscard]] Result<RunDiff> diff_runs(RunFile before, RunFile after, std::optional<double> limit,
-                                        bool force);
+[[nodiscard]] Result<RunDiff> diff_runs(Run before, Run after, std::optional<double> limit, bool force);
 
 }  // namespace svcbench

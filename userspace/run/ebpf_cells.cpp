@@ -1,90 +1,124 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-#include <fmt/format.h>
-
+#include "measure/analysis.h"
+#include "run/as_run.h"
 #include "run/cells.h"
+#include "run/json_parts.h"
 
 namespace svcbench {
 
 namespace {
 
-void add_update(const Field& field, Cells& cells) {
-  Cell cell;
-  cell.scenario = "update";
-  cell.plane = field.at("plane").text();
-  cell.services = field.at("services").count();
-  cell.what = field.at("operation").text();
-  cell.unit = "ns";
-  cell.id = fmt::format("{}/{}", id_of(cell), id_part(cell.what.substr(0, cell.what.find(' '))));
-  if (!take_estimate(cell, field.at("p50_ns"))) {
-    return;  // left out
+using nlohmann::json;
+
+void add_update(const UpdateCell& update, Run& run) {
+  Cell cell = update_cell(update.plane, update.services, std::string(to_string(update.operation)), "");
+  if (!update.skipped.empty()) {
+    leave_out(cell, update.skipped, update.predicted_ns);
+    return add(run, std::move(cell));
   }
-  cell.values = stats::block_medians(field.at("commit_ns").blocks());
-  take_if_any(cell, "p99", field.at("p99_ns"));
-  take_if_any(cell, "max", field.at("max_ns"));
-  take_if_any(cell, "rules", field.at("rules"));
-  if (const auto stage = field.at("stage_p50_ns").estimate()) {
-    cell.also["stage_ns"] = stage->value;
+  if (!take(cell, stats::median_of_blocks(update.commit_ns))) {
+    leave_out(cell, "no time was left for it in the budget", std::nullopt);
+    return add(run, std::move(cell));
   }
-  cells.push_back(std::move(cell));
+  take_blocks(cell, update.commit_ns);
+  take_part(cell, "stage_ns", update.stage_ns);
+  const auto all = pooled(update.commit_ns);
+  take_beside(cell, "p99", stats::quantile(all, 0.99));
+  cell.also["max"] = all.back();
+  if (update.rules != 0) {
+    cell.also["rules"] = static_cast<double>(update.rules);
+  }
+  add(run, std::move(cell));
 }
 
-void add_fill(const Field& field, Cells& cells) {
-  const std::string writes = field.at("writes").text();
-  Cell cell;
-  cell.scenario = "fill";
-  cell.plane = "ebpf";
-  cell.services = field.at("services").count();
-  cell.what = "fill empty maps, " + writes;
-  cell.unit = "ns";
-  cell.id = fmt::format("{}/{}", id_of(cell), id_part(writes));
-  if (!take_estimate(cell, field.at("p50_ns"))) {
-    return;
+void add_fill(const FillCell& fill, Run& run) {
+  Cell cell = fill_cell(fill.services, fill.writes);
+  if (take(cell, stats::median_of(fill.ns))) {
+    cell.values = fill.ns;
+    cell.also = {{"map_bytes", static_cast<double>(fill.map_bytes)},
+                 {"backends", static_cast<double>(fill.backends)}};
+    if (!fill.batched) {
+      cell.at["batched"] = "no";
+    }
+    add(run, std::move(cell));
   }
-  cell.values = field.at("ns").numbers();
-  take_if_any(cell, "map_bytes", field.at("map_bytes"));
-  take_if_any(cell, "backends", field.at("backends"));
-  cells.push_back(std::move(cell));
 }
 
-void add_program(const Field& field, Cells& cells) {
-  const std::string hook = field.at("hook").text();
-  const std::string depth = field.at("depth").text();
-  const std::string family = field.at("family").text();
-  const std::string destination = field.at("destination").text_if_any();
-  Cell cell;
-  cell.scenario = "program";
-  cell.plane = "ebpf-" + hook;
-  cell.services = field.at("services").count();
-  cell.what = fmt::format("{}{}{}, {}", depth, destination.empty() ? "" : ", ", destination, family);
-  cell.unit = "ns";
-  cell.id = fmt::format("{}/{}{}{}/{}", id_of(cell), id_part(depth), destination.empty() ? "" : "/",
-                        id_part(destination), id_part(family));
-  if (!take_estimate(cell, field.at("p50_ns"))) {
+void add_program(const Results& results, const ProgramCell& program, Run& run) {
+  Cell cell = program_cell(program.hook, program.services, program.depth, program.destination,
+                           std::string(to_string(program.family)));
+  if (!take(cell, stats::median_of_blocks(program.ns_per_packet))) {
     return;
   }
-  cell.values = stats::block_medians(field.at("ns_per_packet").blocks());
-  if (const auto kernel = stats::median_of(field.at("kernel_ns_per_packet").numbers())) {
-    cell.also["kernel_ns"] = kernel->value;
+  take_blocks(cell, program.ns_per_packet);
+  take_part(cell, "kernel_ns", {program.kernel_ns});
+  cell.also["packets_per_sample"] = static_cast<double>(program.packets_per_sample);
+  for (const AccountCheck& check : results.account_checks) {
+    if (check.hook == program.hook && check.not_offered.empty() &&
+        check.compared().agreement == Agreement::agree) {
+      cell.checks.emplace_back("the kernel's own account of BPF programs agrees");
+    }
   }
-  take_if_any(cell, "packets_per_sample", field.at("packets_per_sample"));
-  cells.push_back(std::move(cell));
+  add(run, std::move(cell));
+}
+
+void add_growth(const GrowthFigure& figure, Run& run) {
+  const std::string operation(to_string(figure.operation));
+  Cell cell = growth_cell(figure.plane, operation, growing(update_cell(figure.plane, 0, operation, "")));
+  if (take(cell, figure.growth)) {
+    if (figure.line) {
+      take_slope(cell, "ns_per_service",
+                 stats::Estimate{figure.line->slope, figure.line->slope_interval, figure.line->points});
+      cell.also["intercept_ns"] = figure.line->intercept;
+    }
+    add(run, std::move(cell));
+  }
+}
+
+json account_json(const AccountCheck& check) {
+  json out{{"hook", check.hook},
+           {"family", to_string(check.family)},
+           {"destination", check.destination},
+           {"services", check.services}};
+  if (!check.not_offered.empty()) {
+    out["not_offered"] = check.not_offered;
+    return out;
+  }
+  const Comparison comparison = check.compared();
+  out["agreement"] = to_string(comparison.agreement);
+  out["summary"] = comparison.summary;
+  out["own_clock_ns"] = estimate_json(comparison.first);
+  out["account_ns"] = estimate_json(comparison.second);
+  out["account_floor_ns"] = estimate_json(stats::median_of(check.account_empty));
+  out["cost_of_account_ns"] = estimate_json(check.cost_of_account());
+  for (const auto& [name, member] : AccountCheck::rounds) {
+    out["rounds"][name] = check.*member;
+  }
+  return out;
 }
 
 }  // namespace
 
-void add_ebpf_cells(const Field& document, Cells& cells) {
-  for (const Field& field : document.at("updates").elements()) {
-    add_update(field, cells);
+Run as_run(const Results& results, const CompareResults& paths) {
+  Run run = run_of(results.environment, results.run, results.seconds, results.verdicts);
+  for (const UpdateCell& update : results.updates) {
+    add_update(update, run);
   }
-  for (const Field& field : document.at("fills").elements()) {
-    add_fill(field, cells);
+  for (const FillCell& fill : results.fills) {
+    add_fill(fill, run);
   }
-  for (const Field& field : document.at("programs").elements()) {
-    add_program(field, cells);
+  for (const ProgramCell& program : results.programs) {
+    add_program(results, program, run);
   }
-  add_path_cells(document, cells);
-  add_growth_cells(document.at("growth"), "operation", cells);
-  add_growth_cells(document.at("path_growth"), "what", cells);
+  add_paths(paths, run);
+  for (const GrowthFigure& growth : all_growths(results)) {
+    add_growth(growth, run);
+  }
+  add_growths(paths, run);
+  run.details = {{"missing", missing_json(paths.missing)},
+                 {"account_checks", each(results.account_checks, account_json)},
+                 {"notes", paths.notes}};
+  return run;
 }
 
 }  // namespace svcbench

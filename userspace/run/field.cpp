@@ -112,6 +112,35 @@ std::vector<std::vector<double>> Field::blocks() const {
   return all;
 }
 
+std::vector<std::pair<std::string, Field>> Field::members() const {
+  std::vector<std::pair<std::string, Field>> all;
+  if (!is_null() && !value_->is_object()) {
+    expected("an object");
+  } else if (!is_null()) {
+    for (const auto& [name, value] : value_->items()) {
+      all.emplace_back(name, Field(value, fmt::format("{}.{}", where_, name), *wrong_));
+    }
+  }
+  return all;
+}
+
+std::vector<std::string> Field::texts() const {
+  std::vector<std::string> all;
+  for (const Field& one : elements()) {
+    all.push_back(one.text());
+  }
+  return all;
+}
+
+Verdict Field::verdict() const {
+  return {.id = at("id").text(),
+          .claim = at("claim").text(),
+          .outcome = at("outcome").one_of({Outcome::holds, Outcome::does_not_hold, Outcome::inconclusive}),
+          .summary = at("summary").text(),
+          .evidence = at("evidence").texts(),
+          .would_settle = at("would_settle").text_if_any()};
+}
+
 std::optional<stats::Interval> Field::interval() const {
   if (is_null()) {
     return std::nullopt;

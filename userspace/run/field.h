@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "stats/quantile.h"
+#include "stats/verdict.h"
 
 namespace svcbench {
 
@@ -33,9 +34,27 @@ class Field {
   [[nodiscard]] std::vector<Field> elements() const;  // null: none
   [[nodiscard]] std::optional<stats::Estimate> estimate() const;
   [[nodiscard]] std::optional<stats::Interval> interval() const;
+  [[nodiscard]] std::vector<std::string> texts() const;  // null: none
+  [[nodiscard]] Verdict verdict() const;
+  // The one of `all` that is called so by to_string().
+  template <typename T>
+  [[nodiscard]] T one_of(std::initializer_list<T> all) const {
+    const std::string name = text();
+    for (const T one : all) {
+      if (to_string(one) == name) {
+        return one;
+      }
+    }
+    expected("a name that it may have");
+    return *all.begin();
+  }
+  // Each member of an object, in order; null: none.
+  [[nodiscard]] std::vector<std::pair<std::string, Field>> members() const;
+
+  // Says that it is not: "run.json.cells[3].value: expected a number, found null".
+  void expected(std::string_view what) const;
 
  private:
-  void expected(std::string_view what) const;
   [[nodiscard]] const nlohmann::json& array() const;  // null: an empty one
 
   const nlohmann::json* value_;

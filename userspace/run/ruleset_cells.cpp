@@ -1,32 +1,54 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-#include <fmt/format.h>
-
+#include "run/as_run.h"
 #include "run/cells.h"
+#include "run/json_parts.h"
 
 namespace svcbench {
 
-void add_ruleset_cells(const Field& document, Cells& cells) {
-  for (const Field& field : document.at("loads").elements()) {
-    const std::string load = field.at("load").text();  // "first", "reload"
-    Cell cell;
-    cell.scenario = "ruleset";
-    cell.plane = "iptables-" + field.at("backend").text();
-    cell.what = load == "first" ? "first load of the ruleset" : "reload of the ruleset";
-    cell.unit = "ns";
-    cell.id = fmt::format("{}/{}", id_of(cell), id_part(load));
-    if (!take_estimate(cell, field.at("median_wall_ns"))) {
-      continue;  // not measured
+namespace {
+
+using nlohmann::json;
+
+// A file may have any name, and JSON is UTF-8.
+json utf8_of(const std::string& name) {
+  return json::parse(json(name).dump(-1, ' ', false, json::error_handler_t::replace));
+}
+
+json ruleset_json(const Ruleset& ruleset) {
+  return {{"file", utf8_of(ruleset.source)},
+          {"family", to_string(ruleset.family)},
+          {"rules", ruleset.rules()},
+          {"chains", ruleset.chains()},
+          {"bytes", ruleset.text.size()},
+          {"tables", each(ruleset.tables, [](const RulesetTable& table) -> json {
+             return {{"name", table.name}, {"rules", table.rules}, {"chains", table.chains}};
+           })}};
+}
+
+}  // namespace
+
+Run as_run(const Ruleset& ruleset, const std::vector<RulesetLoads>& loads, json environment, json run) {
+  Run out = run_of(std::move(environment), std::move(run), 0, {});
+  json backends = json::array();
+  for (const RulesetLoads& load : loads) {
+    Cell cell = ruleset_cell(load.backend.backend, load.first ? "first load" : "reload");
+    if (load.first) {
+      backends.push_back({{"backend", load.backend.backend},
+                          {"label", load.backend.label},
+                          {"missing", load.missing.empty() ? json() : json(load.missing)}});
     }
-    cell.values = field.at("wall_ns").numbers();
-    for (const auto& [name, key] :
-         {std::pair{"tool_user_ns", "user_ns"}, {"tool_system_ns", "system_ns"}}) {
-      if (const auto median = stats::median_of(field.at(key).numbers())) {
-        cell.also[name] = median->value;
-      }
+    if (take(cell, stats::median_of(load.wall_ns))) {
+      cell.values = load.wall_ns;
+      take_part(cell, "tool_user_ns", {load.user_ns});
+      take_part(cell, "tool_system_ns", {load.system_ns});
+      cell.also["rules"] = static_cast<double>(ruleset.rules());
+    } else {
+      leave_out(cell, load.missing, std::nullopt);
     }
-    take_if_any(cell, "rules", document.at("ruleset").at("rules"));
-    cells.push_back(std::move(cell));
+    add(out, std::move(cell));
   }
+  out.details = {{"ruleset", ruleset_json(ruleset)}, {"backends", std::move(backends)}};
+  return out;
 }
 
 }  // namespace svcbench

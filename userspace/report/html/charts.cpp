@@ -7,11 +7,10 @@
 #include <cmath>
 
 #include "measure/chapter_results.h"
-#include "measure/wire/latency_histogram.h"
 #include "report/html/page_run.h"
-#include "report/json_parts.h"
+#include "run/cells.h"
+#include "run/json_parts.h"
 #include "service/text.h"
-#include "svcbench/wire_abi.h"
 
 namespace svcbench::html {
 
@@ -93,7 +92,7 @@ std::string whole(double services) {
 template <typename CellsOf>
 json marks_of(const PageRun& run, std::string_view what, const CellsOf& cells_of) {
   json marks = json::array();
-  for (const Field& one : run.document().at("crossings").elements()) {
+  for (const Field& one : run.details().at("crossings").elements()) {
     const std::string course = one.at("course").text();
     const auto services = one.at("services").number_if_any();
     const auto interval = one.at("interval").interval();
@@ -190,31 +189,6 @@ void add_sync_growth(const PageRun& run, json& blocks) {
 
 // ---- percentiles ----
 
-std::uint32_t bucket_of(double lowest_ns) {
-  std::uint32_t low = 0;
-  std::uint32_t high = SVCB_WIRE_BUCKETS - 1;
-  while (low < high) {
-    const std::uint32_t middle = (low + high + 1) / 2;
-    if (LatencyHistogram::lowest_ns(middle) <= lowest_ns) {
-      low = middle;
-    } else {
-      high = middle - 1;
-    }
-  }
-  return low;
-}
-
-LatencyHistogram histogram_of(const Field& path) {
-  LatencyHistogram histogram;
-  for (const Field& one : path.at("histogram").elements()) {
-    const std::vector<double> bucket = one.numbers();
-    if (bucket.size() == 2 && bucket[0] >= 0 && bucket[1] >= 1 && bucket[1] < 1e15) {
-      histogram.add_bucket(bucket_of(bucket[0]), static_cast<std::uint64_t>(bucket[1]));
-    }
-  }
-  return histogram;
-}
-
 // Where a curve has its points: 1 / (1 - p), from the median to p99.99, and what a table asks for.
 std::vector<double> percentile_places() {
   const std::vector<double> asked{2, 4, 10, 20, 100, 1000, 10'000};
@@ -231,28 +205,22 @@ std::vector<double> percentile_places() {
   return places;
 }
 
-json curve_of(const LatencyHistogram& histogram, double unit_ns) {
+json curve_of(const Cell& cell, double packets) {
   json points = json::array();
   for (const double place : percentile_places()) {
-    const auto value = histogram.quantile(1 - 1 / place);
+    const auto value = quantile_of(cell.histogram, 1 - 1 / place);
     if (!value) {
       break;
     }
-    points.push_back({place, *value / unit_ns, static_cast<double>(histogram.count()) / place});
+    points.push_back({place, *value, packets / place});
   }
   return points;
 }
 
-std::optional<Field> find_path(const PageRun& run, const std::string& plane, std::size_t services,
-                               std::string_view flow, std::string_view position) {
-  for (const Field& path : run.document().at("paths").elements()) {
-    if (path.at("plane").text() == plane && path.at("services").count() == services &&
-        path.at("flow").text() == flow && path.at("position").text() == position &&
-        path.at("protocol").text() == run.protocol() && !path.at("p50_ns").is_null()) {
-      return path;
-    }
-  }
-  return std::nullopt;
+const Cell* find_path(const PageRun& run, const std::string& plane, std::size_t services,
+                      std::string_view flow, std::string_view position) {
+  return run.find(
+      cell_id("path", plane, services, fmt::format("{}/{}/{}", flow, position, run.protocol())));
 }
 
 void add_percentiles(const PageRun& run, std::string_view flow, const std::string& id,
@@ -261,33 +229,30 @@ void add_percentiles(const PageRun& run, std::string_view flow, const std::strin
   if (sizes.empty()) {
     return;
   }
-  const double unit_ns = run.told().ns;
   json series = json::array();
   for (const std::string& plane : run.planes({"path"})) {
-    auto path = find_path(run, plane, sizes.back(), flow, "random");
-    if (!path) {
+    const Cell* path = find_path(run, plane, sizes.back(), flow, "random");
+    if (path == nullptr) {
       path = find_path(run, plane, sizes.back(), flow, "last");
     }
-    if (!path) {
+    const auto packets = path == nullptr ? decltype(path->also.end())() : path->also.find("packets");
+    if (path == nullptr || packets == path->also.end()) {
       continue;
     }
-    const LatencyHistogram histogram = histogram_of(*path);
-    json points = curve_of(histogram, unit_ns);
+    json points = curve_of(*path, packets->second);
     if (points.empty()) {
       continue;
     }
-    json one{{"plane", plane},
-             {"name", label_of(plane)},
-             {"points", std::move(points)},
-             {"packets", histogram.count()}};
-    if (const auto p50 = path->at("p50_ns").estimate()) {
-      one["p50"] = {{"value", p50->value / unit_ns},
-                    {"low", p50->interval ? json(p50->interval->low / unit_ns) : json()},
-                    {"high", p50->interval ? json(p50->interval->high / unit_ns) : json()},
-                    {"samples", p50->samples},
-                    {"unit", run.path_unit()}};
-    }
-    series.push_back(std::move(one));
+    series.push_back({{"plane", plane},
+                      {"name", label_of(plane)},
+                      {"points", std::move(points)},
+                      {"packets", packets->second},
+                      {"p50",
+                       {{"value", path->value},
+                        {"low", path->interval ? json(path->interval->low) : json()},
+                        {"high", path->interval ? json(path->interval->high) : json()},
+                        {"samples", path->samples},
+                        {"unit", path->unit}}}});
   }
   if (!series.empty()) {
     blocks.push_back({{"chart", "percentiles"},
@@ -425,8 +390,8 @@ void add_growth_charts(const PageRun& run, json& blocks) {
 }
 
 void add_percentile_charts(const PageRun& run, json& blocks) {
-  add_percentiles(run, "new flow", "latency-new", "First packet of a flow", blocks);
-  add_percentiles(run, "established flow", "latency-established", "Later packets of a flow", blocks);
+  add_percentiles(run, "new", "latency-new", "First packet of a flow", blocks);
+  add_percentiles(run, "established", "latency-established", "Later packets of a flow", blocks);
 }
 
 void add_program_chart(const PageRun& run, json& blocks) {

@@ -90,10 +90,10 @@ std::string versions(const json& environment) {
 }
 
 json facts_of(const PageRun& page_run) {
-  const json& document = page_run.file().document;
-  const json& environment = document["environment"];
-  const json& run = document["run"];
-  const auto seconds = page_run.document().at("seconds").number_if_any();
+  const json& environment = page_run.file().environment;
+  const json& run = page_run.file().run;
+  const json& details = page_run.file().details;
+  const double seconds = page_run.file().seconds;
   const std::string rounds = at(run, "/rounds");
   const std::string budget = at(run, "/budget_seconds");
   json facts = json::array();
@@ -102,11 +102,11 @@ json facts_of(const PageRun& page_run) {
       facts.push_back(json::array({name, value}));
     }
   };
-  add("Measured", joined({started_text(run), seconds ? fmt::format("{} s", std::lround(*seconds)) : ""}));
+  add("Measured",
+      joined({started_text(run), seconds > 0 ? fmt::format("{} s", std::lround(seconds)) : ""}));
   add("Services", at(run, "/workload"));
-  const std::string rules = at(document, "/ruleset/rules");
-  add("Ruleset",
-      rules.empty() ? "" : fmt::format("{} rules of {}", rules, at(document, "/ruleset/family")));
+  const std::string rules = at(details, "/ruleset/rules");
+  add("Ruleset", rules.empty() ? "" : fmt::format("{} rules of {}", rules, at(details, "/ruleset/family")));
   add("Processor", processor(environment));
   add("Memory", memory(environment));
   add("Kernel", joined({at(environment, "/kernel/release"), at(environment, "/kernel/machine")}));
@@ -125,7 +125,7 @@ json facts_of(const PageRun& page_run) {
 }
 
 json commands_of(const PageRun& page_run) {
-  const json& run = page_run.file().document["run"];
+  const json& run = page_run.file().run;
   const std::string line = one_line(at(run, "/command_line"));
   const std::string revision = one_line(at(run, "/git_revision"));
   const std::string seed = one_line(at(run, "/seed"));
@@ -169,11 +169,11 @@ json left_out_of(const PageRun& run) {
 }  // namespace
 
 json machine_json(const PageRun& run) {
-  const json& environment = run.file().document["environment"];
+  const json& environment = run.file().environment;
   const std::string emulation = emulation_of(environment);
   json everything = json::array();
   flatten(environment, "", everything);
-  const json& about = run.file().document["run"];
+  const json& about = run.file().run;
   std::string day = started_text(about);
   day = day.substr(0, day.find(' '));
   const std::string& path = run.file().path;

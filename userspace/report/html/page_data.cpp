@@ -26,18 +26,11 @@ json cell_json(const PageRun& run, const Cell& cell) {
   return out;
 }
 
-json verdict_json(const PageRun& run, const Field& verdict) {
-  json evidence = json::array();
-  for (const Field& line : verdict.at("evidence").elements()) {
-    evidence.push_back(line.text());
-  }
-  return {{"run", run.index()},
-          {"id", verdict.at("id").text()},
-          {"claim", verdict.at("claim").text()},
-          {"outcome", verdict.at("outcome").text()},
-          {"summary", verdict.at("summary").text()},
-          {"settle", verdict.at("would_settle").text_if_any()},
-          {"evidence", std::move(evidence)}};
+json verdict_json(const PageRun& run, const Verdict& verdict) {
+  return {{"run", run.index()},          {"id", verdict.id},
+          {"claim", verdict.claim},      {"outcome", to_string(verdict.outcome)},
+          {"summary", verdict.summary},  {"settle", verdict.would_settle},
+          {"evidence", verdict.evidence}};
 }
 
 struct SectionText {
@@ -124,11 +117,11 @@ std::string subject_of(const json& runs) {
 
 }  // namespace
 
-Result<json> page_data(std::span<const RunFile> files) {
+Result<json> page_data(std::span<const Run> files) {
   std::string wrong;
   std::vector<PageRun> runs;
   std::size_t first_cell = 0;
-  for (const RunFile& file : files) {
+  for (const Run& file : files) {
     runs.emplace_back(file, runs.size(), first_cell, wrong);
     first_cell += file.cells.size();
   }
@@ -139,7 +132,7 @@ Result<json> page_data(std::span<const RunFile> files) {
     for (const Cell& cell : run.file().cells) {
       cells.push_back(cell_json(run, cell));
     }
-    for (const Field& verdict : run.document().at("verdicts").elements()) {
+    for (const Verdict& verdict : run.file().verdicts) {
       verdicts.push_back(verdict_json(run, verdict));
     }
     about.push_back(machine_json(run));

@@ -5,7 +5,7 @@
 #include <nlohmann/json.hpp>
 #include <span>
 
-#include "run/run_file.h"
+#include "run/run.h"
 #include "svcbench/result.h"
 
 namespace svcbench::html {
@@ -23,6 +23,6 @@ namespace svcbench::html {
 //                    high, samples, beside it. Charts and tables refer to them by index, so that what is
 //                    drawn, its table and its evidence are one number
 // Error: usage, one sentence: a run's document is not as svcbench writes it.
-[[nodiscard]] Result<nlohmann::json> page_data(std::span<const RunFile> runs);
+[[nodiscard]] Result<nlohmann::json> page_data(std::span<const Run> runs);
 
 }  // namespace svcbench::html

@@ -14,7 +14,7 @@ namespace svcbench::html {
 // A run among those of a page.
 class PageRun : public RunView {
  public:
-  PageRun(const RunFile& file, std::size_t index, std::size_t first_cell, std::string& wrong)
+  PageRun(const Run& file, std::size_t index, std::size_t first_cell, std::string& wrong)
       : RunView(file, wrong), index_(index), first_cell_(first_cell) {}
 
   [[nodiscard]] std::size_t index() const { return index_; }

@@ -60,7 +60,7 @@ void add_table42(const PageRun& run, json& blocks) {
     return;
   }
   add(run, *table, blocks);
-  for (const Field& missing : run.document().at("missing").elements()) {
+  for (const Field& missing : run.details().at("missing").elements()) {
     blocks.back()["after"].push_back(fmt::format(
         "{} was not measured: {}", label_of(missing.at("plane").text()), missing.at("why").text()));
   }
@@ -82,7 +82,7 @@ void add_behaviours(const PageRun& run, json& blocks) {
   if (run.file().command != "verify") {
     return;
   }
-  const Field document = run.document();
+  const Field document = run.details();
   std::vector<std::string> planes;
   std::vector<std::string> names;
   std::map<std::pair<std::string, std::string>, Behaviour> matrix;
@@ -140,7 +140,7 @@ void add_churn(const PageRun& run, json& blocks) {
     return;
   }
   Section section = churn_table(run);
-  const Field document = run.document();
+  const Field document = run.details().at("churn");
   const Field changes = document.at("changes");
   const auto rate = changes.at("rate").number_if_any();
   section.after.push_back(fmt::format("{} changes in {:.1f} s: {:.1f} a second{}",

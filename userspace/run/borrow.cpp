@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-#include "measure/borrow.h"
+#include "run/borrow.h"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -7,11 +7,11 @@
 #include <algorithm>
 #include <array>
 #include <cctype>
-#include <nlohmann/json.hpp>
 #include <set>
 
 #include "measure/compare_analysis.h"
 #include "measure/emulation.h"
+#include "run/cells.h"
 #include "service/text.h"
 #include "stats/rounds.h"
 
@@ -60,7 +60,7 @@ std::string text_at(const nlohmann::json& object, std::string_view key) {
   return found != object.end() && found->is_string() ? printable(found->get<std::string>()) : "";
 }
 
-Lender lender_of(const CompareResults& other, std::string_view file) {
+Lender lender_of(const Run& other, std::string_view file) {
   Lender lender;
   lender.file = printable(file);
   const auto kernel = other.environment.find("kernel");
@@ -72,16 +72,9 @@ Lender lender_of(const CompareResults& other, std::string_view file) {
   return lender;
 }
 
-// ---- one figure of one plane in one run ----
+// ---- one figure of one plane ----
 
-Series series_of(const CompareResults& results, std::string_view plane, const Figure& figure) {
-  if (figure.kind) {
-    return path_series(results, plane, *figure.kind);
-  }
-  return figure.operation ? update_series(results, plane, figure.way, *figure.operation)
-                          : sync_series(results, plane);
-}
-
+// In our run.
 std::optional<stats::Estimate> cost_of(const CompareResults& results, std::string_view plane,
                                        std::size_t services, const Figure& figure) {
   if (figure.kind) {
@@ -96,26 +89,107 @@ std::optional<stats::Estimate> cost_of(const CompareResults& results, std::strin
   return cell == nullptr ? std::nullopt : sync_cost(*cell);
 }
 
-// Costs at one size, one a round. All rounds: a series over several sizes has as many as its shortest.
-std::vector<double> rounds_of(const CompareResults& results, std::string_view plane, std::size_t services,
-                              const Figure& figure) {
-  CompareResults at_size;
-  const auto keep = [&](const auto& from, auto& to) {
-    for (const auto& cell : from) {
-      if (cell.plane == plane && cell.services == services) {
-        to.push_back(cell);
+// The one of `all` that is called so.
+template <typename T>
+std::optional<T> named(std::string_view name, std::initializer_list<T> all) {
+  for (const T one : all) {
+    if (to_string(one) == name) {
+      return one;
+    }
+  }
+  return std::nullopt;
+}
+
+// Which one a cell of a file is; none: of no kind that is known here.
+std::optional<Figure> figure_of(const Cell& cell) {
+  if (cell.scenario == "sync") {
+    return Figure{};
+  }
+  if (cell.scenario == "update") {
+    const auto operation =
+        named(cell.coordinate("operation"),
+              {Operation::change_endpoints, Operation::add_service, Operation::remove_service});
+    return operation ? std::optional(Figure{.kind = std::nullopt,
+                                            .operation = operation,
+                                            .way = std::string(cell.coordinate("way"))})
+                     : std::nullopt;
+  }
+  const auto flow =
+      named(cell.coordinate("flow"), {FlowKind::fresh, FlowKind::established, FlowKind::reply});
+  const auto position = named(cell.coordinate("position"),
+                              {Position::first, Position::last, Position::random, Position::missing});
+  const auto protocol = named(cell.coordinate("protocol"), {Protocol::tcp, Protocol::udp});
+  return cell.scenario == "path" && flow && position && protocol
+             ? std::optional(Figure{
+                   .kind = PathKind{*flow, *position, *protocol}, .operation = std::nullopt, .way = ""})
+             : std::nullopt;
+}
+
+// Of what grows, as its growth is called.
+std::string name_of(const Figure& figure) {
+  if (figure.kind) {
+    return fmt::format("{}, {} {}", to_string(figure.kind->flow), to_string(figure.kind->position),
+                       to_string(figure.kind->protocol));
+  }
+  return !figure.operation    ? "sync"
+         : figure.way.empty() ? std::string(to_string(*figure.operation))
+                              : fmt::format("{} ({})", to_string(*figure.operation), figure.way);
+}
+
+// Of another run: its planes, and what it measured of them.
+class Other {
+ public:
+  explicit Other(const Run& run) : run_(&run) {
+    if (const auto planes = run.details.find("planes"); planes != run.details.end() && planes->is_array()) {
+      for (const auto& one : *planes) {
+        planes_.push_back(one.is_string() ? one.get<std::string>() : "");
       }
     }
-  };
-  keep(results.paths, at_size.paths);
-  keep(results.updates, at_size.updates);
-  keep(results.syncs, at_size.syncs);
-  std::vector<double> rounds;
-  for (const auto& round : series_of(at_size, plane, figure).by_round) {
-    rounds.push_back(round.front());
   }
-  return rounds;
-}
+
+  [[nodiscard]] const Run& run() const { return *run_; }
+  [[nodiscard]] const std::vector<std::string>& planes() const { return planes_; }
+  // Ascending; of what was left out too.
+  [[nodiscard]] std::set<std::size_t> sizes() const {
+    std::set<std::size_t> sizes;
+    for (const auto* cells : {&run_->cells, &run_->unmeasured}) {
+      for (const Cell& cell : *cells) {
+        sizes.insert(cell.services);
+      }
+    }
+    sizes.erase(0);
+    return sizes;
+  }
+  // Costs at one size, one a round.
+  [[nodiscard]] std::vector<double> rounds(std::string_view plane, std::size_t services,
+                                           const Figure& figure) const {
+    for (const Cell& cell : run_->cells) {
+      if (cell.plane == plane && cell.services == services && figure_of(cell) == figure) {
+        return cell.blocks.empty() ? cell.values : stats::block_medians(cell.blocks);
+      }
+    }
+    return {};
+  }
+  // In which a plane was changed, its controller's own first.
+  [[nodiscard]] std::string first_way(std::string_view plane) const {
+    for (const Cell& cell : run_->cells) {
+      if (cell.plane == plane && cell.scenario == "update") {
+        return std::string(cell.coordinate("way"));
+      }
+    }
+    return "";
+  }
+  [[nodiscard]] const Cell* growth(std::string_view plane, const Figure& figure) const {
+    const auto found = std::find_if(run_->cells.begin(), run_->cells.end(), [&](const Cell& cell) {
+      return cell.scenario == "growth" && cell.plane == plane && cell.what == name_of(figure);
+    });
+    return found == run_->cells.end() ? nullptr : &*found;
+  }
+
+ private:
+  const Run* run_;
+  std::vector<std::string> planes_{};
+};
 
 // ---- via one shared plane ----
 
@@ -127,16 +201,15 @@ stats::Estimate product(const stats::Estimate& a, const stats::Estimate& b) {
   return result;
 }
 
-std::optional<Via> by_way_of(const std::string& plane, const CompareResults& other,
-                             const CompareResults& ours, const BorrowedCell& wanted) {
+std::optional<Via> by_way_of(const std::string& plane, const Other& other, const CompareResults& ours,
+                             const BorrowedCell& wanted) {
   // A shared plane is changed as its controller does it first.
   Figure shared = wanted.figure;
   if (shared.operation) {
-    const auto ways = ways_of(other, plane);
-    shared.way = ways.empty() ? "" : ways.front();
+    shared.way = other.first_way(plane);
   }
-  const auto ratio = stats::ratio_by_round(rounds_of(other, wanted.plane, wanted.services, wanted.figure),
-                                           rounds_of(other, plane, wanted.services, shared));
+  const auto ratio = stats::ratio_by_round(other.rounds(wanted.plane, wanted.services, wanted.figure),
+                                           other.rounds(plane, wanted.services, shared));
   const auto here = cost_of(ours, plane, wanted.services, shared);
   if (!ratio || !here) {
     return std::nullopt;
@@ -163,14 +236,14 @@ stats::Estimate combined(const std::vector<Via>& vias) {
 
 class Borrowing {
  public:
-  Borrowing(const CompareResults& other, std::string_view file, const CompareResults& ours)
+  Borrowing(const Run& other, std::string_view file, const CompareResults& ours)
       : other_(other), ours_(ours) {
     borrowed_.lender = lender_of(other, file);
   }
 
   Borrowed run() {
     for (const MissingPlane& missing : ours_.missing) {
-      if (has(other_.planes, missing.plane) && counts(borrowed_.lender.emulation, missing.plane)) {
+      if (has(other_.planes(), missing.plane) && counts(borrowed_.lender.emulation, missing.plane)) {
         add_plane(missing.plane);
       }
     }
@@ -187,9 +260,12 @@ class Borrowing {
       for (const std::size_t services : sizes_of(ours_)) {
         add_cell({.plane = plane, .services = services, .figure = figure});
       }
-      const Series series = series_of(other_, plane, figure);
-      if (const auto growth = growth_of(series)) {
-        borrowed_.growths.push_back({plane, figure, series.what, *growth});
+      if (const Cell* growth = other_.growth(plane, figure)) {
+        borrowed_.growths.push_back(
+            {plane,
+             figure,
+             name_of(figure),
+             {.exponent = growth->value, .interval = growth->interval, .rounds = growth->samples}});
       }
     }
     if (borrowed_.cells.size() == before) {
@@ -198,31 +274,22 @@ class Borrowing {
       return;
     }
     borrowed_.planes.push_back(plane);
-    for (const StateCell& state : other_.states) {
-      if (state.plane == plane && state.conntrack_per_1000_flows) {
-        borrowed_.counts.push_back(
-            {plane, state.services, *state.conntrack_per_1000_flows,
-             state.user_peak ? std::optional(state.user_peak->total()) : std::nullopt});
+    for (const Cell& cell : other_.run().cells) {
+      if (cell.scenario == "state" && cell.plane == plane && cell.coordinate("kept") == "conntrack") {
+        const Cell* user = other_.run().find(state_cell(plane, cell.services, "user-memory").id);
+        borrowed_.counts.push_back({plane, cell.services, cell.value,
+                                    user == nullptr ? std::nullopt : std::optional(user->value)});
       }
     }
   }
 
   // All that the other run measured of a plane.
   [[nodiscard]] std::vector<Figure> figures_of(const std::string& plane) const {
-    std::vector<Figure> figures{Figure{}};
-    const auto add = [&figures](Figure figure) {
-      if (std::find(figures.begin(), figures.end(), figure) == figures.end()) {
-        figures.push_back(std::move(figure));
-      }
-    };
-    for (const UpdateCell& cell : other_.updates) {
-      if (cell.plane == plane) {
-        add({.kind = std::nullopt, .operation = cell.operation, .way = cell.way});
-      }
-    }
-    for (const PathCell& cell : other_.paths) {
-      if (cell.plane == plane) {
-        add({.kind = cell.kind, .operation = std::nullopt, .way = ""});
+    std::vector<Figure> figures;
+    for (const Cell& cell : other_.run().cells) {
+      const auto figure = cell.plane == plane ? figure_of(cell) : std::nullopt;
+      if (figure && std::find(figures.begin(), figures.end(), *figure) == figures.end()) {
+        figures.push_back(*figure);
       }
     }
     return figures;
@@ -231,7 +298,7 @@ class Borrowing {
   void add_cell(BorrowedCell cell) {
     for (const bool same_nature : {true, false}) {
       for (const std::string& plane : ours_.planes) {
-        if (has(other_.planes, plane) && counts(borrowed_.lender.emulation, plane) &&
+        if (has(other_.planes(), plane) && counts(borrowed_.lender.emulation, plane) &&
             (nature_of(plane) == nature_of(cell.plane)) == same_nature) {
           if (auto via = by_way_of(plane, other_, ours_, cell)) {
             cell.vias.push_back(std::move(*via));
@@ -246,7 +313,7 @@ class Borrowing {
     }
   }
 
-  const CompareResults& other_;
+  const Other other_;
   const CompareResults& ours_;
   Borrowed borrowed_{};
 };
@@ -261,15 +328,22 @@ std::string shape_text(const nlohmann::json& shape) {
 
 }  // namespace
 
-Status check_lender(const CompareResults& other, std::string_view file, const nlohmann::json& shape,
+Status check_lender(const Run& given, std::string_view file, const nlohmann::json& shape,
                     std::span<const std::string> planes, std::span<const std::size_t> sweep) {
   const std::string name = printable(file);
+  const Other other(given);
+  if (given.command != "compare") {
+    return usage_error(
+        "--with {}: not a result of `compare` but of `{}`; give the file that `svcbench compare --json` "
+        "wrote",
+        name, printable(given.command));
+  }
   if (!shape.is_object()) {
     return usage_error(
         "--with {}: a cluster's services are no other run's; use generated ones (--services)", name);
   }
-  const auto found = other.run.find("shape");
-  if (found == other.run.end() || !found->is_object()) {
+  const auto found = given.run.find("shape");
+  if (found == given.run.end() || !found->is_object()) {
     return usage_error(
         "--with {}: its run does not tell the shape of its services (run.shape); measure generated "
         "services "
@@ -283,27 +357,25 @@ Status check_lender(const CompareResults& other, std::string_view file, const nl
                          shape_text(shape));
     }
   }
-  const std::string emulation = emulation_of(other.environment);
+  const std::string emulation = emulation_of(given.environment);
   if (std::none_of(planes.begin(), planes.end(), [&](const std::string& plane) {
-        return has(other.planes, plane) && counts(emulation, plane);
+        return has(other.planes(), plane) && counts(emulation, plane);
       })) {
     return usage_error("--with {}: no plane to scale by: it measured {}, and {}", name,
-                       printable(fmt::format("{}", fmt::join(other.planes, ", "))),
+                       printable(fmt::format("{}", fmt::join(other.planes(), ", "))),
                        emulation == "uml"
                            ? "one other than null and eBPF must be in both runs (it is user-mode Linux's)"
                            : "one other than null must be in both runs");
   }
-  const auto sizes = sizes_of(other);
-  if (std::none_of(sweep.begin(), sweep.end(), [&](std::size_t size) {
-        return std::find(sizes.begin(), sizes.end(), size) != sizes.end();
-      })) {
+  const auto sizes = other.sizes();
+  if (std::none_of(sweep.begin(), sweep.end(), [&](std::size_t size) { return sizes.contains(size); })) {
     return usage_error("--with {}: no number of services in common: give --sweep one of {}", name,
                        printable(fmt::format("{}", fmt::join(sizes, ","))));
   }
   return {};
 }
 
-Borrowed borrow(const CompareResults& other, std::string_view file, const CompareResults& ours) {
+Borrowed borrow(const Run& other, std::string_view file, const CompareResults& ours) {
   return Borrowing(other, file, ours).run();
 }
 
@@ -332,23 +404,6 @@ std::string describe_borrowed(const Borrowed& borrowed) {
       lender.kernel.empty() ? "unknown" : lender.kernel,
       lender.emulation.empty() ? "" : fmt::format(", {}", lender.emulation),
       lender.kernel_source.empty() ? "" : fmt::format(", {}", lender.kernel_source), fmt::join(vias, ", "));
-}
-
-const BorrowedCell* find_borrowed(const Borrowed& borrowed, std::string_view plane, std::size_t services,
-                                  const Figure& figure) {
-  const auto found =
-      std::find_if(borrowed.cells.begin(), borrowed.cells.end(), [&](const BorrowedCell& cell) {
-        return cell.plane == plane && cell.services == services && cell.figure == figure;
-      });
-  return found == borrowed.cells.end() ? nullptr : &*found;
-}
-
-const BorrowedGrowth* find_borrowed_growth(const Borrowed& borrowed, std::string_view plane,
-                                           const Figure& figure) {
-  const auto found =
-      std::find_if(borrowed.growths.begin(), borrowed.growths.end(),
-                   [&](const BorrowedGrowth& one) { return one.plane == plane && one.figure == figure; });
-  return found == borrowed.growths.end() ? nullptr : &*found;
 }
 
 }  // namespace svcbench

@@ -25,27 +25,20 @@
 
 #include "measure/borrowed.h"
 #include "measure/compare_results.h"
+#include "run/run.h"
 #include "svcbench/result.h"
 
 namespace svcbench {
 
 // Whether `other` can lend to a run of `planes` over `sweep` with `shape` (of describe_run()), before
 // anything is measured. `file` is its name. Error: usage, one sentence.
-[[nodiscard]] Status check_lender(const CompareResults& other, std::string_view file,
-                                  const nlohmann::json& shape, std::span<const std::string> planes,
-                                  std::span<const std::size_t> sweep);
+[[nodiscard]] Status check_lender(const Run& other, std::string_view file, const nlohmann::json& shape,
+                                  std::span<const std::string> planes, std::span<const std::size_t> sweep);
 
 // The figures of those planes that are missing in `ours` and that `other` measured. Pure.
-[[nodiscard]] Borrowed borrow(const CompareResults& other, std::string_view file,
-                              const CompareResults& ours);
+[[nodiscard]] Borrowed borrow(const Run& other, std::string_view file, const CompareResults& ours);
 
 // What a reader must know of the borrowed figures; or why there are none.
 [[nodiscard]] std::string describe_borrowed(const Borrowed& borrowed);
-
-// null: there is no such figure.
-[[nodiscard]] const BorrowedCell* find_borrowed(const Borrowed& borrowed, std::string_view plane,
-                                                std::size_t services, const Figure& figure);
-[[nodiscard]] const BorrowedGrowth* find_borrowed_growth(const Borrowed& borrowed, std::string_view plane,
-                                                         const Figure& figure);
 
 }  // namespace svcbench

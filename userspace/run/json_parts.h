@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-// What the JSON of every command is made of.
+// What JSON of runs is made of.
 #pragma once
 
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <vector>
 
-#include "run/run_file.h"
 #include "stats/quantile.h"
 #include "stats/verdict.h"
 
@@ -15,8 +14,6 @@ namespace svcbench {
 // null where there is none.
 [[nodiscard]] nlohmann::json interval_json(const std::optional<stats::Interval>& interval);
 [[nodiscard]] nlohmann::json estimate_json(const std::optional<stats::Estimate>& estimate);
-// Which run something is of: its file, "run" and "environment".
-[[nodiscard]] nlohmann::json run_json(const RunFile& file);
 [[nodiscard]] nlohmann::json verdicts_json(const std::vector<Verdict>& verdicts);
 
 template <typename T>

@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-#include "report/json_parts.h"
-
-#include "report/escape.h"
+#include "run/json_parts.h"
 
 namespace svcbench {
 
@@ -18,13 +16,6 @@ json estimate_json(const std::optional<stats::Estimate>& estimate) {
   return {{"value", estimate->value},
           {"interval", interval_json(estimate->interval)},
           {"samples", estimate->samples}};
-}
-
-json run_json(const RunFile& file) {
-  // A file may have any name, and JSON is UTF-8.
-  return {{"file", without_controls(file.path)},
-          {"run", file.document.at("run")},
-          {"environment", file.document.at("environment")}};
 }
 
 json verdicts_json(const std::vector<Verdict>& verdicts) {
