@@ -50,9 +50,9 @@
 SVCB_BENCH_EMPTY("xdp", xdp, xdp_md, XDP_PASS)
 SVCB_BENCH("xdp", xdp, xdp_md, XDP_PASS, 4)
 SVCB_BENCH("xdp", xdp, xdp_md, XDP_PASS, 6)
-SVCB_BENCH_EMPTY("tc", tc, __sk_buff, SVCB_TC_ACT_OK)
-SVCB_BENCH("tc", tc, __sk_buff, SVCB_TC_ACT_OK, 4)
-SVCB_BENCH("tc", tc, __sk_buff, SVCB_TC_ACT_OK, 6)
+SVCB_BENCH_EMPTY("tc", tc, __sk_buff, svcb_tc_pass)
+SVCB_BENCH("tc", tc, __sk_buff, svcb_tc_pass, 4)
+SVCB_BENCH("tc", tc, __sk_buff, svcb_tc_pass, 6)
 
 char LICENSE[] SEC("license")
 = "Dual BSD/GPL";

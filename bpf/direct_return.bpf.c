@@ -19,10 +19,9 @@
 
 #include "checksum.bpf.h"
 
-#include "rewrite_tc.bpf.h"
+#include "hook.bpf.h"
 
-#define TC_ACT_OK 0
-#define TC_ACT_SHOT 2
+#include "rewrite.bpf.h"
 
 struct {
   __uint(type, BPF_MAP_TYPE_HASH);
@@ -62,12 +61,8 @@ static __always_inline bool svcb_way_back6(const struct svcb_flow6 *reply, struc
 
 #include "icmp.bpf.h"
 
-#define SVCB_FAMILY 4
-#include "direct_return_family.bpf.h"
-#undef SVCB_FAMILY
-#define SVCB_FAMILY 6
-#include "direct_return_family.bpf.h"
-#undef SVCB_FAMILY
+#define SVCB_EACH "direct_return_family.bpf.h"
+#include "on_each_family.bpf.h"
 
 static __always_inline bool take_off(struct __sk_buff *skb, int size) {
   return !bpf_skb_adjust_room(skb, -size, BPF_ADJ_ROOM_MAC, BPF_F_ADJ_ROOM_FIXED_GSO);
@@ -83,19 +78,19 @@ int direct_return_arrive(struct __sk_buff *skb) {
 
   svcb_tc_linear(skb, SVCB_HEADERS);
   if (svcb_parse_ethernet((void *)(long)skb->data, (void *)(long)skb->data_end, &ipv6) != SVCB_TRANSLATED)
-    return TC_ACT_OK;
+    return svcb_tc_pass;
   if (ipv6) {
     ip6 = (void *)(long)skb->data + SVCB_L3;
     if ((void *)(ip6 + 1) > (void *)(long)skb->data_end || ip6->nexthdr != IPPROTO_IPV6)
-      return TC_ACT_OK;
+      return svcb_tc_pass;
     svcb_copy6(end6.endpoint, ip6->daddr.in6_u.u6_addr32);
-    return take_off(skb, sizeof(*ip6)) && svcb_deliver6(skb, &end6) ? TC_ACT_OK : TC_ACT_SHOT;
+    return take_off(skb, sizeof(*ip6)) && svcb_deliver6(skb, &end6) ? svcb_tc_pass : svcb_tc_drop;
   }
   ip = (void *)(long)skb->data + SVCB_L3;
   if ((void *)(ip + 1) > (void *)(long)skb->data_end || ip->ihl != 5 || ip->protocol != IPPROTO_IPIP)
-    return TC_ACT_OK;
+    return svcb_tc_pass;
   end4.endpoint = ip->daddr;
-  return take_off(skb, sizeof(*ip)) && svcb_deliver4(skb, &end4) ? TC_ACT_OK : TC_ACT_SHOT;
+  return take_off(skb, sizeof(*ip)) && svcb_deliver4(skb, &end4) ? svcb_tc_pass : svcb_tc_drop;
 }
 
 SEC("tc")
@@ -109,7 +104,7 @@ int direct_return_reply(struct __sk_buff *skb) {
     else
       svcb_answer4(skb);
   }
-  return TC_ACT_OK;
+  return svcb_tc_pass;
 }
 
 char LICENSE[] SEC("license")

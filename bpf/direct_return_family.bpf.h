@@ -34,7 +34,7 @@ static __always_inline bool OF(svcb_deliver)(struct __sk_buff *skb, struct OF(sv
   reply = OF(svcb_reverse)(&to);
   if (bpf_map_update_elem(&OF(replies), &reply, &from.to, BPF_ANY))
     return false;
-  return OF(svcb_tc_rewrite)(skb, &from, &to) == SVCB_TRANSLATED;
+  return OF(svcb_tc_rewrite)(skb, SVCB_VIEW(skb), OF(SVCB_L4_V), &from, &to) == SVCB_TRANSLATED;
 }
 
 static __always_inline void OF(svcb_answer)(struct __sk_buff *skb) {
@@ -46,5 +46,5 @@ static __always_inline void OF(svcb_answer)(struct __sk_buff *skb) {
   if (outcome == SVCB_NOT_TCP_UDP)
     OF(svcb_tc_icmp)(skb);
   else if (outcome == SVCB_TRANSLATED && OF(svcb_way_back)(&reply, &back))
-    OF(svcb_tc_rewrite)(skb, &reply, &back);
+    OF(svcb_tc_rewrite)(skb, SVCB_VIEW(skb), OF(SVCB_L4_V), &reply, &back);
 }

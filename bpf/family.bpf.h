@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* What is the same for IPv4 and IPv6 but for the types stands in a *_family.bpf.h once, and is included
- * with SVCB_FAMILY as 4 and as 6. */
+/*
+ * What is the same for IPv4 and IPv6 but for the types stands in a *_family.bpf.h once, and is included
+ * with SVCB_FAMILY as 4 and as 6. What is the same on XDP and tc, too, stands in a *_hook.bpf.h or, where
+ * the family matters, in a *_way.bpf.h, with SVCB_HOOK as xdp and as tc. on_each_*.bpf.h include them.
+ */
 #ifndef SVCB_FAMILY_BPF_H
 #define SVCB_FAMILY_BPF_H
 
@@ -8,6 +11,9 @@
 #define SVCB_JOIN(a, b) SVCB_JOIN_(a, b)
 /* OF(svcb_pick) is svcb_pick4 or svcb_pick6. */
 #define OF(name) SVCB_JOIN(name, SVCB_FAMILY)
+/* ON(forward) is svcb_xdp_forward or svcb_tc_forward, ON_OF(wrap) one of svcb_xdp_wrap4 and its like. */
+#define ON(name) SVCB_JOIN(SVCB_JOIN(svcb_, SVCB_HOOK), _##name)
+#define ON_OF(name) OF(ON(name))
 
 /* Addresses are a word or an array of four. */
 #define SVCB_SET(to, from) __builtin_memcpy(&(to), &(from), sizeof(to))

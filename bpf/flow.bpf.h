@@ -53,11 +53,7 @@ static __always_inline void svcb_take_node6(struct svcb_flow6 *flow) {
     flow->source[i] = settings.node6[i];
 }
 
-#define SVCB_FAMILY 4
-#include "flow_family.bpf.h"
-#undef SVCB_FAMILY
-#define SVCB_FAMILY 6
-#include "flow_family.bpf.h"
-#undef SVCB_FAMILY
+#define SVCB_EACH "flow_family.bpf.h"
+#include "on_each_family.bpf.h"
 
 #endif

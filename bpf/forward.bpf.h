@@ -10,8 +10,6 @@
 
 #define SVCB_AF_INET 2
 #define SVCB_AF_INET6 10
-#define SVCB_TC_ACT_OK 0
-#define SVCB_TC_ACT_SHOT 2
 
 /* `length` is what the route's MTU is held against; 0: the kernel knows better (an skb may stand for many
  * packets). The result is that of bpf_fib_lookup, or negative: for the stack. */
@@ -85,83 +83,12 @@ static __always_inline __u32 svcb_room(__u32 mtu, bool ipv6) {
   return settings.dsr ? mtu - (ipv6 ? sizeof(struct ipv6hdr) : sizeof(struct iphdr)) : mtu;
 }
 
-/* Turns a packet that is too large for its route into an error to its sender. False: it is unusable. */
-static __always_inline bool svcb_xdp_too_big(struct xdp_md *ctx, bool ipv6, __u32 mtu) {
-  if ((settings.dsr && !svcb_xdp_unwrap(ctx, ipv6)) ||
-      !svcb_xdp_complain(ctx, ipv6, SVCB_COMPLAIN_SIZE, svcb_room(mtu, ipv6)))
-    return false;
-  if (settings.tracking)
-    svcb_xdp_icmp(ctx, ipv6);
-  return true;
-}
-
-static __always_inline bool svcb_tc_too_big(struct __sk_buff *skb, bool ipv6, __u32 mtu) {
-  if ((settings.dsr && !svcb_tc_unwrap(skb, ipv6)) ||
-      !svcb_tc_complain(skb, ipv6, SVCB_COMPLAIN_SIZE, svcb_room(mtu, ipv6)))
-    return false;
-  if (settings.tracking)
-    svcb_tc_icmp(skb, ipv6);
-  return true;
-}
-
-/* What becomes of a translated packet. */
-static __always_inline int svcb_xdp_forward(struct xdp_md *ctx) {
-  struct bpf_fib_lookup route;
-  bool ipv6;
-  long result;
-
-  if (!settings.forwarding)
-    return XDP_PASS;
-  result = svcb_route(ctx, ctx->ingress_ifindex, (void *)(long)ctx->data, (void *)(long)ctx->data_end, true,
-                      &ipv6, &route);
-  if (result == BPF_FIB_LKUP_RET_SUCCESS)
-    return bpf_redirect(route.ifindex, 0);
-  if (result == BPF_FIB_LKUP_RET_FRAG_NEEDED && (settings.tracking || settings.dsr))
-    return svcb_xdp_too_big(ctx, ipv6, route.mtu_result) ? XDP_TX : XDP_DROP;
-  return XDP_PASS;
-}
-
-static __always_inline int svcb_tc_forward(struct __sk_buff *skb) {
-  struct bpf_fib_lookup route;
-  bool ipv6;
-  long result;
-
-  if (!settings.forwarding)
-    return SVCB_TC_ACT_OK;
-  result = svcb_route(skb, skb->ingress_ifindex, (void *)(long)skb->data, (void *)(long)skb->data_end,
-                      false, &ipv6, &route);
-  if (result == BPF_FIB_LKUP_RET_SUCCESS)
-    return bpf_redirect(route.ifindex, 0);
-  if (result == BPF_FIB_LKUP_RET_FRAG_NEEDED && (settings.tracking || settings.dsr))
-    return svcb_tc_too_big(skb, ipv6, route.mtu_result) ? bpf_redirect(skb->ifindex, 0) : SVCB_TC_ACT_SHOT;
-  return SVCB_TC_ACT_OK;
-}
-
-/* What becomes of the others. */
 static __always_inline bool svcb_is_dropped(enum svcb_outcome outcome) {
   return outcome == SVCB_NO_ENDPOINT || outcome == SVCB_CONTENDED || outcome == SVCB_NOT_REWRITTEN ||
          outcome == SVCB_NO_FLOW || outcome == SVCB_ELSEWHERE;
 }
 
-static __always_inline int svcb_xdp_verdict(struct xdp_md *ctx, enum svcb_outcome outcome) {
-  void *data = (void *)(long)ctx->data;
-  bool ipv6;
-
-  if (outcome == SVCB_NO_ENDPOINT && settings.forwarding &&
-      svcb_parse_ethernet(data, (void *)(long)ctx->data_end, &ipv6) == SVCB_TRANSLATED)
-    return svcb_xdp_complain(ctx, ipv6, SVCB_COMPLAIN_PORT, 0) ? XDP_TX : XDP_DROP;
-  return svcb_is_dropped(outcome) ? XDP_DROP : XDP_PASS;
-}
-
-static __always_inline int svcb_tc_verdict(struct __sk_buff *skb, enum svcb_outcome outcome) {
-  void *data = (void *)(long)skb->data;
-  bool ipv6;
-
-  if (outcome == SVCB_NO_ENDPOINT && settings.forwarding &&
-      svcb_parse_ethernet(data, (void *)(long)skb->data_end, &ipv6) == SVCB_TRANSLATED)
-    return svcb_tc_complain(skb, ipv6, SVCB_COMPLAIN_PORT, 0) ? bpf_redirect(skb->ifindex, 0)
-                                                              : SVCB_TC_ACT_SHOT;
-  return svcb_is_dropped(outcome) ? SVCB_TC_ACT_SHOT : SVCB_TC_ACT_OK;
-}
+#define SVCB_EACH "forward_hook.bpf.h"
+#include "on_each_hook.bpf.h"
 
 #endif

@@ -26,3 +26,25 @@ static __always_inline void OF(svcb_note)(const struct OF(svcb_flow) * flow, __u
   ports.tag = OF(svcb_flow_tag)(&key);
   bpf_map_update_elem(&OF(fragments), &key, &ports, BPF_ANY);
 }
+
+/* The flow that a fragment belongs to; SVCB_WHOLE: not known. */
+static __always_inline enum svcb_part OF(svcb_part)(void *data, void *data_end, __u32 length,
+                                                    struct OF(svcb_flow) * flow) {
+  struct udphdr *ports = data + OF(SVCB_L4_PART);
+  struct svcb_piece piece;
+
+  if (!OF(svcb_piece)(data, data_end, length, &piece))
+    return SVCB_WHOLE;
+  OF(svcb_read_addresses)(data + SVCB_L3, flow);
+  flow->to.protocol = piece.protocol;
+  if (piece.later) {
+    OF(svcb_name_datagram)(flow, OF(svcb_part_id)(data));
+    return OF(svcb_recall)(flow) ? SVCB_LATER_PART : SVCB_WHOLE;
+  }
+  if ((void *)ports + svcb_transport_size(piece.protocol) > data_end ||
+      piece.size < svcb_transport_size(piece.protocol))
+    return SVCB_WHOLE;
+  flow->source_port = ports->source;
+  flow->to.port = ports->dest;
+  return SVCB_FIRST_PART;
+}

@@ -173,8 +173,11 @@ static __always_inline bool svcb_take_quote(void *data, void *data_end, bool ipv
     return false;
   __builtin_memcpy(quote->to, eth->h_dest, 6);
   __builtin_memcpy(quote->from, eth->h_source, 6);
-  for (__u32 i = 0; i < (ipv6 ? sizeof(quote->v6) / 4 : sizeof(quote->v4) / 4); i++)
+  for (__u32 i = 0; i < sizeof(quote->v4) / 4; i++)
     quote->words[i] = words[i];
+  if (ipv6) /* not one loop of either length: clang 19 makes a call to memcpy() of it */
+    for (__u32 i = sizeof(quote->v4) / 4; i < sizeof(quote->v6) / 4; i++)
+      quote->words[i] = words[i];
   return true;
 }
 
@@ -260,64 +263,10 @@ static __always_inline bool svcb_write_error(void *data, void *data_end, bool ip
                            what == SVCB_COMPLAIN_PORT ? SVCB_ICMP_PORT : SVCB_ICMP_TOO_BIG, mtu);
 }
 
-/* Functions by themselves, whose frames do not add up with those of the common path. */
-__noinline int svcb_xdp_icmp4(struct xdp_md *ctx) {
-  return svcb_icmp4((void *)(long)ctx->data, (void *)(long)ctx->data_end);
-}
+#define SVCB_EACH "icmp_way.bpf.h"
+#include "on_each_way.bpf.h"
 
-__noinline int svcb_xdp_icmp6(struct xdp_md *ctx) {
-  return svcb_icmp6((void *)(long)ctx->data, (void *)(long)ctx->data_end);
-}
-
-__noinline int svcb_tc_icmp4(struct __sk_buff *skb) {
-  svcb_tc_linear(skb, SVCB_L3 + sizeof(struct svcb_error4));
-  return svcb_icmp4((void *)(long)skb->data, (void *)(long)skb->data_end);
-}
-
-__noinline int svcb_tc_icmp6(struct __sk_buff *skb) {
-  svcb_tc_linear(skb, SVCB_L3 + sizeof(struct svcb_error6));
-  return svcb_icmp6((void *)(long)skb->data, (void *)(long)skb->data_end);
-}
-
-static __always_inline int svcb_xdp_icmp(struct xdp_md *ctx, bool ipv6) {
-  return ipv6 ? svcb_xdp_icmp6(ctx) : svcb_xdp_icmp4(ctx);
-}
-
-static __always_inline int svcb_tc_icmp(struct __sk_buff *skb, bool ipv6) {
-  return ipv6 ? svcb_tc_icmp6(skb) : svcb_tc_icmp4(skb);
-}
-
-/* Turns the packet into an error about itself, to be sent back by the device that it came in by. Where the
- * packet had been translated already, the error is to be, too (svcb_xdp_icmp). False: it is unusable. */
-__noinline int svcb_xdp_complain(struct xdp_md *ctx, int ipv6, int what, __u32 mtu) {
-  const int head = ipv6 ? sizeof(struct ipv6hdr) + sizeof(struct svcb_icmp6)
-                        : sizeof(struct iphdr) + sizeof(struct svcb_icmp);
-  const int quoted = SVCB_L3 + (ipv6 ? 48 : 28);
-  void *data = (void *)(long)ctx->data, *data_end = (void *)(long)ctx->data_end;
-  struct svcb_quote quote;
-  int length = data_end - data;
-
-  if (!svcb_take_quote(data, data_end, ipv6, &quote) || bpf_xdp_adjust_head(ctx, -head) ||
-      bpf_xdp_adjust_tail(ctx, quoted - length))
-    return false;
-  if (!svcb_write_error((void *)(long)ctx->data, (void *)(long)ctx->data_end, ipv6, &quote, what, mtu))
-    return false;
-  svcb_event(what == SVCB_COMPLAIN_PORT ? SVCB_REFUSED : SVCB_TOO_BIG);
-  return true;
-}
-
-__noinline int svcb_tc_complain(struct __sk_buff *skb, int ipv6, int what, __u32 mtu) {
-  void *data = (void *)(long)skb->data, *data_end = (void *)(long)skb->data_end;
-  const __u32 length = SVCB_L3 + (ipv6 ? sizeof(struct svcb_error6) : sizeof(struct svcb_error4));
-  struct svcb_quote quote;
-
-  if (!svcb_take_quote(data, data_end, ipv6, &quote) || bpf_skb_change_tail(skb, length, 0))
-    return false;
-  svcb_tc_linear(skb, length);
-  if (!svcb_write_error((void *)(long)skb->data, (void *)(long)skb->data_end, ipv6, &quote, what, mtu))
-    return false;
-  svcb_event(what == SVCB_COMPLAIN_PORT ? SVCB_REFUSED : SVCB_TOO_BIG);
-  return true;
-}
+#define SVCB_EACH "icmp_hook.bpf.h"
+#include "on_each_hook.bpf.h"
 
 #endif

@@ -53,6 +53,23 @@ static __always_inline enum svcb_outcome svcb_parse_ethernet(void *data, void *d
   return SVCB_NOT_IP;
 }
 
+static __always_inline void svcb_copy6(__be32 to[4], const __be32 from[4]) {
+  to[0] = from[0];
+  to[1] = from[1];
+  to[2] = from[2];
+  to[3] = from[3];
+}
+
+static __always_inline void svcb_read_addresses4(const struct iphdr *ip, struct svcb_flow4 *flow) {
+  flow->to.address = ip->daddr;
+  flow->source = ip->saddr;
+}
+
+static __always_inline void svcb_read_addresses6(const struct ipv6hdr *ip, struct svcb_flow6 *flow) {
+  svcb_copy6(flow->to.address, ip->daddr.in6_u.u6_addr32);
+  svcb_copy6(flow->source, ip->saddr.in6_u.u6_addr32);
+}
+
 /* `length`: of the whole frame, which on tc may reach beyond data_end. `tcp_flags`: zero for UDP. */
 static __always_inline enum svcb_outcome svcb_parse4(void *data, void *data_end, __u32 length,
                                                      struct svcb_flow4 *flow, __u8 *tcp_flags) {
@@ -73,11 +90,10 @@ static __always_inline enum svcb_outcome svcb_parse4(void *data, void *data_end,
       bpf_ntohs(ip->tot_len) + SVCB_L3 > length)
     return SVCB_TRUNCATED;
 
-  flow->to.address = ip->daddr;
+  svcb_read_addresses4(ip, flow);
   flow->to.port = ports->dest;
   flow->to.protocol = ip->protocol;
   flow->to.pad = 0;
-  flow->source = ip->saddr;
   flow->source_port = ports->source;
   flow->pad = 0;
   *tcp_flags = svcb_tcp_flags(ports, data_end, ip->protocol);
@@ -99,13 +115,6 @@ static __always_inline bool svcb_is_extension(__u8 next_header) {
   }
 }
 
-static __always_inline void svcb_copy6(__be32 to[4], const __be32 from[4]) {
-  to[0] = from[0];
-  to[1] = from[1];
-  to[2] = from[2];
-  to[3] = from[3];
-}
-
 static __always_inline enum svcb_outcome svcb_parse6(void *data, void *data_end, __u32 length,
                                                      struct svcb_flow6 *flow, __u8 *tcp_flags) {
   struct ipv6hdr *ip = data + SVCB_L3;
@@ -124,22 +133,17 @@ static __always_inline enum svcb_outcome svcb_parse6(void *data, void *data_end,
       bpf_ntohs(ip->payload_len) + SVCB_L4_V6 > length)
     return SVCB_TRUNCATED;
 
-  svcb_copy6(flow->to.address, ip->daddr.in6_u.u6_addr32);
+  svcb_read_addresses6(ip, flow);
   flow->to.port = ports->dest;
   flow->to.protocol = ip->nexthdr;
   flow->to.pad = 0;
-  svcb_copy6(flow->source, ip->saddr.in6_u.u6_addr32);
   flow->source_port = ports->source;
   flow->pad = 0;
   *tcp_flags = svcb_tcp_flags(ports, data_end, ip->nexthdr);
   return SVCB_TRANSLATED;
 }
 
-#define SVCB_FAMILY 4
-#include "reverse_family.bpf.h"
-#undef SVCB_FAMILY
-#define SVCB_FAMILY 6
-#include "reverse_family.bpf.h"
-#undef SVCB_FAMILY
+#define SVCB_EACH "reverse_family.bpf.h"
+#include "on_each_family.bpf.h"
 
 #endif

@@ -124,12 +124,8 @@ static __always_inline void svcb_name_client6(struct svcb_flow6 *client, __u64 n
   client->source[1] = (__be32)(netns >> 32);
 }
 
-#define SVCB_FAMILY 4
-#include "sock_family.bpf.h"
-#undef SVCB_FAMILY
-#define SVCB_FAMILY 6
-#include "sock_family.bpf.h"
-#undef SVCB_FAMILY
+#define SVCB_EACH "sock_family.bpf.h"
+#include "on_each_family.bpf.h"
 
 /* connect() and sendmsg() of an IPv4 socket; of an IPv6 socket, svcb_sock_out6(). The kernel hands a
  * datagram for a mapped address to the IPv4 hook by itself, a connection not. */

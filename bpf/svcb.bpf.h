@@ -22,8 +22,9 @@
 
 #include "flow.bpf.h"
 
-#include "rewrite_tc.bpf.h"
-#include "rewrite_xdp.bpf.h"
+#include "hook.bpf.h"
+
+#include "rewrite.bpf.h"
 
 #include "fragment.bpf.h"
 

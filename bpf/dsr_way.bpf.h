@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* One family on one hook of dsr.bpf.h. No include guard: included for each. */
+
+static __always_inline enum svcb_outcome ON_OF(wrap)(struct ON(context) * ctx,
+                                                     const struct OF(svcb_flow) * to) {
+  struct OF(svcb_ip) * outer;
+
+  if (!ON(make_room)(ctx, sizeof(*outer), OF(SVCB_WRAPPED_IN)))
+    return SVCB_NOT_REWRITTEN;
+  outer = (void *)(long)ctx->data + SVCB_L3;
+  if ((void *)(outer + 2) > (void *)(long)ctx->data_end)
+    return SVCB_NOT_REWRITTEN;
+  OF(svcb_wrap)(outer, outer + 1, to->to.address);
+  return SVCB_TRANSLATED;
+}

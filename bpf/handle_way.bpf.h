@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* One family on one hook of handle.bpf.h. No include guard: included for each. */
+
+/* `tracking`: flows are remembered; a constant, so that the code for the other case is not there. */
+static __always_inline enum svcb_outcome ON_OF(handle)(struct ON(context) * ctx, bool tracking) {
+  struct svcb_view view = SVCB_VIEW(ctx);
+  struct OF(svcb_flow) from, to;
+  __u8 tcp_flags = 0;
+  int part = SVCB_WHOLE;
+  enum svcb_outcome outcome = OF(svcb_parse)(view.data, view.end, ON(length)(ctx), &from, &tcp_flags);
+
+  if (outcome == SVCB_NOT_TCP_UDP && tracking)
+    return ON_OF(icmp)(ctx);
+  if (outcome == SVCB_FRAGMENT && tracking) {
+    __builtin_memset(&from, 0, sizeof(from));
+    part = ON_OF(part)(ctx, &from);
+    outcome = part ? SVCB_TRANSLATED : SVCB_FRAGMENT;
+  }
+  if (outcome == SVCB_TRANSLATED)
+    outcome = tracking ? OF(svcb_track)(&from, tcp_flags, &to) : OF(svcb_balance)(&from, &to);
+  if (outcome != SVCB_TRANSLATED)
+    return outcome;
+  if (part)
+    return ON_OF(rewrite_part)(ctx, &from, &to, part);
+  return settings.dsr ? ON_OF(wrap)(ctx, &to) : ON_OF(rewrite)(ctx, view, OF(SVCB_L4_V), &from, &to);
+}

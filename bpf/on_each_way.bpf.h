@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Includes SVCB_EACH for each family on each hook (family.bpf.h). No include guard: included for each
+ * part. */
+#define SVCB_HOOK xdp
+#define SVCB_FAMILY 4
+#include SVCB_EACH
+#undef SVCB_FAMILY
+#define SVCB_FAMILY 6
+#include SVCB_EACH
+#undef SVCB_FAMILY
+#undef SVCB_HOOK
+#define SVCB_HOOK tc
+#define SVCB_FAMILY 4
+#include SVCB_EACH
+#undef SVCB_FAMILY
+#define SVCB_FAMILY 6
+#include SVCB_EACH
+#undef SVCB_FAMILY
+#undef SVCB_HOOK
+#undef SVCB_EACH
