@@ -330,7 +330,9 @@ TEST_CASE("instruments: what more iptables rules cost a new flow, by the wire an
     }
     MonotonicClock clock;
     std::uint32_t first_flow = 0;
-    // By its own terms such a comparison says "disagree" once in a hundred times where nothing does.
+    // Not that they "agree" by their intervals: on some processors round trips say a tenth more, run after
+    // run, for what they do between two packets takes rules out of the caches. A wrong instrument is
+    // further off.
     CHECK(test::in_one_of(3, [&] {
       std::array<std::vector<double>, 2> by_wire;
       std::array<std::vector<double>, 2> by_trips;
@@ -352,7 +354,10 @@ TEST_CASE("instruments: what more iptables rules cost a new flow, by the wire an
       const Comparison comparison =
           compare_instruments({by_wire[1], by_wire[0]}, {by_trips[1], by_trips[0]});
       MESSAGE(comparison.summary);
-      return comparison.agreement == Agreement::agree;
+      REQUIRE(comparison.first);
+      REQUIRE(comparison.second);
+      const double ratio = comparison.second->value / comparison.first->value;
+      return ratio > 0.8 && ratio < 1.25;
     }));
   });
 }
