@@ -11,9 +11,8 @@
 //     that, which is no disagreement of instruments.
 //   - Fresh flows only where the cost lies in a flow's first packet.
 //   - Both on one CPU (sys/pinned.h): two CPUs of one machine differed by 15 % (51 and 44 us for 3,000
-//   iptables
-//     rules more, again and again), which is no disagreement either. On one they said 44.9 and 44.9; on
-//     another machine 31 and 34, run after run: round trips leave less of the rules in the caches.
+//     iptables rules more, again and again), which is no disagreement either. On one they said 44.9 and
+//     44.9; on another machine 31 and 34, run after run: round trips leave less of the rules in the caches.
 // What it cannot show: an error that both share (the kernel, the testbed, the clock, a busy machine).
 #pragma once
 
