@@ -331,8 +331,7 @@ TEST_CASE("instruments: what more iptables rules cost a new flow, by the wire an
     MonotonicClock clock;
     std::uint32_t first_flow = 0;
     // Not that they "agree" by their intervals: on some processors round trips say a tenth more, run after
-    // run, for what they do between two packets takes rules out of the caches. A wrong instrument is further
-    // off.
+    // run, for what they do between two packets takes rules out of the caches. A wrong one is further off.
     CHECK(test::in_one_of(3, [&] {
       std::array<std::vector<double>, 2> by_wire;
       std::array<std::vector<double>, 2> by_trips;
