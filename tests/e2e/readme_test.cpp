@@ -29,7 +29,7 @@ struct Elsewhere {
   std::string_view by;       // by this
 };
 constexpr std::array elsewhere{
-    Elsewhere{"scripts/test", ".ci/run", "\nscripts/test\n"},
+    Elsewhere{"scripts/test", ".ci/run", "' scripts/test\n"},
     Elsewhere{"scripts/build && sudo cmake --install build", "scripts/check-deb", "cmake --install"},
     Elsewhere{"scripts/build && (cd build && cpack -G DEB) && sudo apt-get install ./build/svcbench_*.deb",
               "scripts/check-deb", "cpack -G DEB"},
