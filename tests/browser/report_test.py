@@ -207,7 +207,7 @@ class Page(unittest.TestCase):
         self.assertIn("iptables-nft, 500 services\n10.32 µs", self.hover(place))
         self.assertEqual(self.hover({"x": 3, "y": 3}), "")
         told = self.hover(self.point("canvas-latency-new-0", "nftables", 0))
-        self.assertIn("nftables, p50\n4.224 µs\n9,998 of 19,995 packets took longer\nmedian of 12 volleys 4.20 µs", told)
+        self.assertIn("nftables, p50\n4.232 µs\n10,000 of 20,000 packets took longer\nmedian of 12 volleys 4.20 µs", told)
 
     def test_hovering_over_a_crossing_and_over_a_part(self):
         self.open(self.whole)

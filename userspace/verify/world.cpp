@@ -386,7 +386,7 @@ PlaneSite World::site() const {
   site.egress = egress_;
   site.endpoints_are_here = true;  // behind `vo`, as a node's own pods are
   site.cgroup = cgroup_ ? cgroup_->path() : "";
-  // Each of the node's addresses is dialled; kube-proxy's nftables mode serves NodePorts at the first alone.
+  // Each of the node's addresses is dialled; by default kube-proxy's nftables mode serves the first alone.
   site.kube_proxy.node_port_addresses = {"0.0.0.0/0", "::/0"};
   for (const Family family : families) {
     const auto own = node_addresses(family);
