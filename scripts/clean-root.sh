@@ -9,8 +9,9 @@
 clean_roots() {
   local name=$1 size=$2 program
   shift 2
+  CLEAN_ROOTS_FOR=$name
   die() {
-    echo "$name: $*" >&2
+    echo "$CLEAN_ROOTS_FOR: $*" >&2
     exit 1
   }
   [ "$(id -u)" -eq 0 ] || die "must run as root: it mounts a file system and enters it"
