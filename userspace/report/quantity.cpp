@@ -16,8 +16,8 @@ namespace svcbench {
 namespace {
 
 struct Scale {
-  double one;  // of the unit
-  std::string_view name;
+  double one;        // of the unit
+  std::string name;  // owned: what scale_of() picks may be a temporary
 };
 
 Scale scale_of(double value, const std::string& unit) {
