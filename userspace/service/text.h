@@ -15,6 +15,9 @@ namespace svcbench {
 // Without the blanks and line ends around it.
 [[nodiscard]] std::string_view trimmed(std::string_view text);
 
+// Takes the first line, without its newline, off `text`, which must not be empty.
+[[nodiscard]] std::string_view take_line(std::string_view& text);
+
 // 4095 as "4,095".
 [[nodiscard]] std::string grouped(std::uint64_t number);
 
