@@ -104,7 +104,7 @@ Result<int> time_ruleset(const RulesetInput& input, const RunInput& run, const s
   }
   for (const RulesetLoads& loads : *measured) {
     for (const std::string& line : loads.said) {
-      about["notes"].push_back(fmt::format("{} took it and said: {}", loads.tool.label, printable(line)));
+      about["notes"].push_back(fmt::format("{} took it and said: {}", loads.tool.label, line));
     }
   }
   output.note_restored(about["notes"]);

@@ -111,9 +111,12 @@ Result<std::vector<RulesetTool>> find_ruleset_tools(RulesetKind kind) {
     const std::string_view words = answer.out;
     const std::size_t at = words.find(" v");
     const std::string_view version = at == std::string_view::npos ? "" : words.substr(at + 2);
-    tools.push_back({.backend = std::string(to_string(kind)),
-                     .label = fmt::format("{} {}", name, version.substr(0, version.find_first_of(" \n"))),
-                     .program = *program});
+    tools.push_back(
+        {.backend = std::string(to_string(kind)),
+         .label = version.empty()  // ipvsadm asks the kernel first, which may have no IPVS
+                      ? name
+                      : fmt::format("{} {}", name, version.substr(0, version.find_first_of(" \n"))),
+         .program = *program});
     return tools;
   }
   const auto add = [&](IptablesBackend backend) {

@@ -22,18 +22,26 @@ std::string_view what_clears(RulesetKind kind) {
   return kind == RulesetKind::nftables ? "flush ruleset; " : kind == RulesetKind::ipvs ? "-C\n" : "";
 }
 
-// All that a tool said, as one line; without the advice to ask it for help.
+// printable(), and not cut: the reason may be at the end.
+std::string all_printable(std::string_view text) {
+  constexpr std::size_t part = 80;
+  std::string out;
+  for (; !text.empty(); text.remove_prefix(std::min(part, text.size()))) {
+    out += printable(text.substr(0, part));
+  }
+  return out;
+}
+
+// All that a tool said, line by line, without the advice to ask it for help and marks under a word.
 std::vector<std::string> said_by(const ChildResult& answer) {
   std::vector<std::string> said;
   std::string_view rest = answer.err;
   while (!rest.empty()) {
     const std::string_view line = trimmed(take_line(rest));
     const bool is_advice =
-        line.starts_with("Try `") || line.find_first_not_of("^~") == std::string_view::npos;
-    if (!line.empty() && !is_advice) {
-      std::string text(line);
-      std::replace(text.begin(), text.end(), '\t', ' ');
-      said.push_back(std::move(text));
+        line.starts_with("Try `") || line.find_first_not_of("^~ ") == std::string_view::npos;
+    if (!is_advice) {
+      said.push_back(all_printable(line));
     }
   }
   return said;
@@ -226,11 +234,7 @@ std::string RulesetLoader::words_on_rule(std::size_t commit_line, std::size_t ru
 
 Error RulesetLoader::why_not_taken(const ChildResult& answer) const {
   const std::string said = in_one_line(said_by(answer));
-  std::string reason;  // all of it
-  for (std::string_view rest = said; !rest.empty();
-       rest.remove_prefix(std::min<std::size_t>(80, rest.size()))) {
-    reason += printable(rest.substr(0, 80));
-  }
+  std::string reason = said;
   std::size_t number = line_named_in(said);
   if (ruleset_->kind == RulesetKind::ipvs && number > 1) {
     --number;  // -C is a line of ours
@@ -240,14 +244,14 @@ Error RulesetLoader::why_not_taken(const ChildResult& answer) const {
   if (rule == "COMMIT") {
     if (const auto refused = refused_rule(number)) {
       const std::string words = words_on_rule(number, *refused);
-      reason += words.empty() ? "" : "; of that rule alone: " + printable(words);
+      reason += words.empty() ? "" : "; of that rule alone: " + words;
       number = *refused;
       rule = ruleset_->line(number);
     }
   }
-  const std::string where =
-      trimmed(rule).empty() ? ""
-                            : fmt::format(", line {}, \"{}\"", grouped(number), printable(trimmed(rule)));
+  const std::string where = trimmed(rule).empty() ? ""
+                                                  : fmt::format(", line {}, \"{}\"", grouped(number),
+                                                                all_printable(trimmed(rule)));
   return {Error::Kind::failure,
           fmt::format("{} did not take {}{}: {} (exit status {})", tool_->label, ruleset_->source, where,
                       reason.empty() ? "it did not say why" : reason, answer.exit_status)};

@@ -232,9 +232,11 @@ class NftParser {
       }
       return {};
     }
-    if (line.find(" xt match \"") != std::string_view::npos || line.find("xt target \"") == 0 ||
-        line.find(" xt target \"") != std::string_view::npos ||
-        line.find("# xt_") != std::string_view::npos) {
+    const auto has_word = [&](std::string_view word) {
+      const std::size_t at = line.find(word);
+      return at == 0 || (at != std::string_view::npos && line[at - 1] == ' ');
+    };
+    if (has_word("xt match \"") || has_word("xt target \"") || has_word("# xt_")) {
       return wrong(line,
                    "nft prints iptables' own matches, and does not read them back; write it with "
                    "iptables-save");
