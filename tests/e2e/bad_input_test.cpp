@@ -128,7 +128,7 @@ TEST_CASE("odd objects refuse no file: they are left out by name, in the text an
   left_out(altered("\"port\": 80,", "\"port\": 70000,"), "default/echo-dualstack", "70000 is not a port");
   left_out(altered("\"10.96.164.78\",\n          \"fd", "\"10.96.164.999\",\n          \"fd"),
            "default/echo-dualstack", "10.96.164.999");
-  left_out(altered("\"10.244.2.162\"", "\"pod-7\""), "EndpointSlice default/echo-dualstack-wlz8v", "pod-7");
+  left_out(altered("\"10.244.2.162\"", "\"pod-7\""), "EndpointSlice default/echo-dualstack-lnfnx", "pod-7");
   std::string twice = altered("\"10.96.0.1\"\n", "\"10.96.164.78\"\n");
   twice.replace(twice.find("\"port\": 443"), 11, "\"port\": 80 ");
   left_out(twice, "default/kubernetes:https",
@@ -141,9 +141,11 @@ TEST_CASE("a cluster without an endpoint: every command that measures says why, 
       folder.write("cluster.json",
                    R"({"kind": "Service", "apiVersion": "v1", "metadata": {"name": "a"},
           "spec": {"clusterIP": "10.96.7.1", "ports": [{"port": 80}]}})");
-  for (const char* command : {"ebpf", "compare", "path", "connect"}) {
+  for (const char* command : {"ebpf", "compare", "connect"}) {
     check_refused(svcbench({command, "--cluster", path}), 2, "there is no EndpointSlice");
   }
+  check_refused(svcbench({"path", "--plane", "nftables", "--cluster", path}), 2,
+                "there is no EndpointSlice");
   const Ran rendered = svcbench({"render", "nftables", "--cluster", path});
   CHECK(rendered.status == 0);
   CHECK(rendered.err.find("no Service has an endpoint: there is no EndpointSlice") != std::string::npos);
