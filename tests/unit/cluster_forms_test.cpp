@@ -168,6 +168,27 @@ TEST_CASE("a cluster without an endpoint says why") {
   CHECK(why(service + slice("a", R"({"port":1})", "{}")).empty());
 }
 
+TEST_CASE("a slice of v1beta1 has the node in its topology") {
+  const auto cluster = parse_cluster(
+      R"({"kind":"Service","apiVersion":"v1","metadata":{"name":"a"},"spec":{"clusterIP":"10.96.7.1",)"
+      R"("internalTrafficPolicy":"Local","ports":[{"port":80}]}})"
+      R"({"kind":"EndpointSlice","apiVersion":"discovery.k8s.io/v1beta1","addressType":"IPv4","metadata":)"
+      R"({"name":"a-1","labels":{"kubernetes.io/service-name":"a"}},"ports":[{"port":8080}],"endpoints":[)"
+      R"({"addresses":["10.7.0.1"],"topology":{"kubernetes.io/hostname":"n1"}},)"
+      R"({"addresses":["10.7.0.2"],"topology":{"kubernetes.io/hostname":"n2"}}]})",
+      "f", {.node = "n2"});
+  CHECK(lines(cluster) == Lines{"ClusterIP default/a 10.96.7.1:80/TCP -> 10.7.0.2:8080"});
+}
+
+TEST_CASE("items of a raw list get their kind from it, wherever it says its own") {
+  const std::string items =
+      R"("items":[{"metadata":{"name":"a","namespace":"x"},"spec":{"clusterIP":"10.96.7.1","ports":[{"port":80}]}}])";
+  const std::string about = R"("kind":"ServiceList","apiVersion":"v1")";
+  const Lines expected{"ClusterIP x/a 10.96.7.1:80/TCP ->"};
+  CHECK(lines(parse_cluster("{" + about + "," + items + "}", "f")) == expected);
+  CHECK(lines(parse_cluster("{" + items + "," + about + "}", "f")) == expected);
+}
+
 TEST_CASE("addresses as API servers have let them pass") {
   const auto text = [](std::string_view given) {
     const auto address = kubernetes_address(given);

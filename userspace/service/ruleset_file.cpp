@@ -92,8 +92,9 @@ class IptablesParser {
 
   Status finish(std::optional<Family> asked) {
     if (ruleset_->tables.empty()) {
-      return usage_error("{}: not a ruleset: there is no table (*filter) in it; {}", ruleset_->source,
-                         remedy);
+      const auto& said = ruleset_->incomplete;
+      return usage_error("{}: not a ruleset: there is no table (*filter) in it{}; {}", ruleset_->source,
+                         said.empty() ? "" : fmt::format(" (it says: {})", said.front()), remedy);
     }
     if (open_) {
       return usage_error("{}: not a whole ruleset: its last table has no COMMIT; {}", ruleset_->source,

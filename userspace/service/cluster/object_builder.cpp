@@ -14,48 +14,49 @@ constexpr std::size_t deepest = 64;
 
 const Wanted& wanted_of_objects() {
   static const Wanted wanted{
+      "",
       {{"apiVersion"},
        {"kind"},
        {"message"},  // of a Status: what the API server answered in place of objects
        {"metadata",
-        {{{"name"},
-          {"namespace"},
-          {"creationTimestamp"},
-          {"resourceVersion"},
-          {"continue"},
-          {"remainingItemCount"},
-          {"labels",
-           {{{"kubernetes.io/service-name"},
-             {"service.kubernetes.io/service-proxy-name"},
-             {"service.kubernetes.io/headless"},
-             {"topology.kubernetes.io/zone"}}}},
-          {"annotations", {{{"svcbench/weight"}, {"endpoints.kubernetes.io/over-capacity"}}}}}}},
+        {{"name"},
+         {"namespace"},
+         {"creationTimestamp"},
+         {"resourceVersion"},
+         {"continue"},
+         {"remainingItemCount"},
+         {"labels",
+          {{"kubernetes.io/service-name"},
+           {"service.kubernetes.io/service-proxy-name"},
+           {"service.kubernetes.io/headless"},
+           {"topology.kubernetes.io/zone"}}},
+         {"annotations", {{"svcbench/weight"}, {"endpoints.kubernetes.io/over-capacity"}}}}},
        {"spec",
-        {{{"type"},
-          {"clusterIP"},
-          {"clusterIPs"},
-          {"externalIPs"},
-          {"ports", {{{"name"}, {"port"}, {"protocol"}, {"nodePort"}}}},
-          {"sessionAffinity"},
-          {"sessionAffinityConfig"},
-          {"internalTrafficPolicy"},
-          {"externalTrafficPolicy"},
-          {"healthCheckNodePort"},
-          {"loadBalancerSourceRanges"},
-          {"cidrs"}}}},
-       {"status", {{{"loadBalancer", {{{"ingress", {{{"ip"}, {"hostname"}, {"ipMode"}}}}}}}}}},
+        {{"type"},
+         {"clusterIP"},
+         {"clusterIPs"},
+         {"externalIPs"},
+         {"ports", {{"name"}, {"port"}, {"protocol"}, {"nodePort"}}},
+         {"sessionAffinity"},
+         {"sessionAffinityConfig"},
+         {"internalTrafficPolicy"},
+         {"externalTrafficPolicy"},
+         {"healthCheckNodePort"},
+         {"loadBalancerSourceRanges"},
+         {"cidrs"}}},
+       {"status", {{"loadBalancer", {{"ingress", {{"ip"}, {"hostname"}, {"ipMode"}}}}}}},
        {"addressType"},
        {"endpoints",
-        {{{"addresses"},
-          {"conditions"},
-          {"nodeName"},
-          {"hints"},
-          {"topology", {{{"kubernetes.io/hostname"}}}}}}},
-       {"ports", {{{"name"}, {"port"}, {"protocol"}}}},
+        {{"addresses"},
+         {"conditions"},
+         {"nodeName"},
+         {"hints"},
+         {"topology", {{"kubernetes.io/hostname"}}}}},
+       {"ports", {{"name"}, {"port"}, {"protocol"}}},
        {"subsets",
-        {{{"addresses", {{{"ip"}, {"nodeName"}}}},
-          {"notReadyAddresses", {{{"ip"}, {"nodeName"}}}},
-          {"ports", {{{"name"}, {"port"}, {"protocol"}}}}}}}}};
+        {{"addresses", {{"ip"}, {"nodeName"}}},
+         {"notReadyAddresses", {{"ip"}, {"nodeName"}}},
+         {"ports", {{"name"}, {"port"}, {"protocol"}}}}}}};
   return wanted;
 }
 
@@ -81,13 +82,13 @@ void take_kind(json& item, const json& list) {
 
 }  // namespace
 
-const Wanted* Wanted::of(std::string_view key) const {
+const Wanted* Wanted::of(std::string_view member) const {
   if (members.empty()) {
     return this;
   }
   const auto found =
-      std::find_if(members.begin(), members.end(), [&](const Member& one) { return one.key == key; });
-  return found == members.end() ? nullptr : &found->below;
+      std::find_if(members.begin(), members.end(), [&](const Wanted& one) { return one.key == member; });
+  return found == members.end() ? nullptr : &*found;
 }
 
 bool ObjectBuilder::is_skipping() const {

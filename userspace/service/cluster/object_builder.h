@@ -13,16 +13,12 @@
 
 namespace svcbench::cluster {
 
-// Members of an object that are read: those below it, or all where none is named.
+// A member that is read of an object, and what of its own members: all, where none is named.
 struct Wanted {
-  struct Member;
-  std::vector<Member> members{};
+  std::string_view key{};
+  std::vector<Wanted> members{};
 
-  [[nodiscard]] const Wanted* of(std::string_view key) const;  // null: not read
-};
-struct Wanted::Member {
-  std::string_view key;
-  Wanted below{};
+  [[nodiscard]] const Wanted* of(std::string_view member) const;  // null: not read
 };
 
 // The interface that nlohmann::json::sax_parse() asks for.

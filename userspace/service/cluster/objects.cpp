@@ -189,7 +189,7 @@ enum class Kind { service, slice, endpoints, node, service_cidr, list, status, o
 // serving.knative.dev/v1 Service.
 Kind kind_of(const std::string& kind, const std::string& version, bool has_items) {
   const auto is = [&](std::string_view wanted, std::string_view api) {
-    return kind == wanted && (version == api || version == fmt::format("{}beta1", api));
+    return kind == wanted && (version.empty() || version == api || version == fmt::format("{}beta1", api));
   };
   return is("Service", "v1")                          ? Kind::service
          : is("EndpointSlice", "discovery.k8s.io/v1") ? Kind::slice
