@@ -395,6 +395,9 @@ class Frontends {
         return "";
       }
     }
+    if (result_.services.empty()) {
+      return fmt::format("there is no Service in {} that can be used; {}", source_, remedy);
+    }
     const auto odd = std::find_if(result_.skipped.begin(), result_.skipped.end(), [](const Skipped& one) {
       return one.name.starts_with("EndpointSlice") || one.name.starts_with("Endpoints");
     });
