@@ -76,11 +76,6 @@ class Place {
     *furthest_ = ++at_;
     return *this;
   }
-  Place operator++(int) {
-    const Place before = *this;
-    ++*this;
-    return before;
-  }
   bool operator==(const Place& other) const { return at_ == other.at_; }
   bool operator!=(const Place& other) const { return at_ != other.at_; }
 
