@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 // svcbench list: planes and scenarios.
 #include "cli/command.h"
+#include "measure/scenario/registry.h"
 #include "plane/registry.h"
 
 namespace svcbench {

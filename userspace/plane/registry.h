@@ -2,6 +2,7 @@
 // The data planes there are, a row each.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <span>
 #include <string_view>
@@ -18,6 +19,9 @@ struct Lack {
   std::string_view reason;
 };
 
+// What a plane is made of.
+enum class PlaneKind : std::uint8_t { none, iptables, nftables, ipvs, ebpf };
+
 struct PlaneRow {
   std::string_view name;
   std::string_view summary;
@@ -28,6 +32,8 @@ struct PlaneRow {
   Status (*probe)() = nullptr;
   // The plane, empty, in the current network namespace.
   Result<std::unique_ptr<DataPlane>> (*make)(const PlaneSite& site) = nullptr;
+  PlaneKind kind = PlaneKind::none;  // none: no services are programmed into it
+  bool runs_tools = false;           // programs it by child processes
   // It works on frames at XDP: a veth must hand them over whole.
   bool sees_frames = false;
   std::span<const Lack> lacks{};
@@ -39,15 +45,9 @@ struct PlaneRow {
   std::string_view variant_of{};
 };
 
-struct ScenarioRow {
-  std::string_view name;
-  std::string_view summary;
-};
-
 [[nodiscard]] std::span<const PlaneRow> planes();
 // Of a plane that wraps packets by choice (EbpfChoice::dsr), in place of its row's.
 [[nodiscard]] std::span<const Lack> lacks_of_direct_return();
 [[nodiscard]] const PlaneRow* find_plane(std::string_view name);  // null: there is none
-[[nodiscard]] std::span<const ScenarioRow> scenarios();
 
 }  // namespace svcbench

@@ -5,7 +5,7 @@
 
 #include <cmath>
 
-#include "measure/compare_run.h"
+#include "measure/path_results.h"
 #include "measure/wire/agreement.h"
 #include "measure/wire/latency_histogram.h"
 #include "plane/registry.h"

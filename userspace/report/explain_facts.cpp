@@ -4,8 +4,8 @@
 #include <algorithm>
 #include <cmath>
 
-#include "measure/compare_run.h"
 #include "measure/emulation.h"
+#include "measure/path_results.h"
 #include "report/escape.h"
 #include "report/explain.h"
 #include "service/text.h"

@@ -74,6 +74,13 @@ void add_update(const UpdateCell& update, Run& run) {
   add(run, std::move(cell));
 }
 
+void add_throughput(Cell cell, const PathCell& path, Run& run) {
+  cell.values = path.packets_per_second;
+  if (take(cell, stats::median_of(cell.values))) {
+    add(run, std::move(cell));
+  }
+}
+
 void add_path(const CompareResults& results, const PathCell& path, const ToldIn& told, Run& run) {
   Cell cell =
       path_cell(path.plane, path.services, std::string(to_string(path.kind.flow)),
@@ -84,8 +91,14 @@ void add_path(const CompareResults& results, const PathCell& path, const ToldIn&
     rescale(cell, told.ns);
     return add(run, std::move(cell));
   }
+  for (const AgreementFigure& figure : results.agreements) {
+    if (figure.plane == path.plane) {
+      check_second(cell, figure.comparison,
+                   "round trips of real sockets agree on what further services add");
+    }
+  }
   if (!take(cell, path_p50(path))) {
-    return;
+    return add_throughput(throughput_cell(cell), path, run);
   }
   cell.values = path.p50_ns;
   if (!path.p99_ns.empty()) {
@@ -98,18 +111,9 @@ void add_path(const CompareResults& results, const PathCell& path, const ToldIn&
   }
   take_histogram(cell, buckets, told.ns);
   cell.also["packets"] = static_cast<double>(path.sent);
-  for (const AgreementFigure& figure : results.agreements) {
-    if (figure.plane == path.plane) {
-      check_second(cell, figure.comparison,
-                   "round trips of real sockets agree on what further services add");
-    }
-  }
   Cell throughput = throughput_cell(cell);
   add(run, std::move(cell));
-  throughput.values = path.packets_per_second;
-  if (take(throughput, stats::median_of(throughput.values))) {
-    add(run, std::move(throughput));
-  }
+  add_throughput(std::move(throughput), path, run);
 }
 
 void add_state(const StateCell& state, Run& run) {
@@ -365,6 +369,9 @@ Run as_run(const CompareResults& results) {
   add_paths(results, run);
   for (const StateCell& state : results.states) {
     add_state(state, run);
+  }
+  for (const Cell& cell : results.cells) {
+    add(run, cell);
   }
   add_growths(results, run);
   run.details = {{"planes", results.planes},
