@@ -200,9 +200,9 @@ TEST_CASE("path: one plane, every kind of packet, beside plain forwarding and th
   const TemporaryFolder folder;
   for (const std::string family : {"ipv4", "ipv6"}) {
     const HostState before = HostState::now();
-    const Ran ran =
-        svcbench({"path", "--plane", "ebpf-tc", "--services", "50", "--sweep", "50", "--budget", "10s",
-                  "--rounds", "6", "--family", family, "--json", folder.path("run.json")});
+    const Ran ran = svcbench({"path", "--plane", "ebpf-tc", "--services", "50", "--sweep", "50", "--budget",
+                              "30s", "--packets", "200", "--rounds", "6", "--family", family, "--json",
+                              folder.path("run.json")});
     INFO(ran.err);
     REQUIRE(is_verdict(ran.status));
     check_width(ran.out);

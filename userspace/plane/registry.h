@@ -43,11 +43,30 @@ struct PlaneRow {
   Delivery delivery = Delivery::translated;
   // The plane that this one is, but for one choice; it is measured only where it is named. Empty: a plane.
   std::string_view variant_of{};
+  // Verdicts (stats/verdict.h, by their ids) that rest on its figures.
+  std::span<const std::string_view> claims{};
+  // As pages and charts have it: "eBPF, XDP"; its colour, --plane-COLOUR of web/report.css; its mark, of
+  // web/figure.js. Empty: its name, and what others have.
+  std::string_view label{};
+  std::string_view colour{};
+  std::string_view mark{};
+  // No plane, but what the wire or a socket is measured with: a row of results only.
+  bool is_instrument = false;
 };
 
 [[nodiscard]] std::span<const PlaneRow> planes();
 // Of a plane that wraps packets by choice (EbpfChoice::dsr), in place of its row's.
 [[nodiscard]] std::span<const Lack> lacks_of_direct_return();
 [[nodiscard]] const PlaneRow* find_plane(std::string_view name);  // null: there is none
+
+// ---- of a name that a result has; nobody has checked it ----
+
+// none: no services are programmed into it, or this program knows no such plane.
+[[nodiscard]] PlaneKind kind_of(std::string_view plane);
+[[nodiscard]] bool is_netfilter(PlaneKind kind);
+// Whether it is plain forwarding: what all planes stand on.
+[[nodiscard]] bool is_floor(std::string_view plane);
+[[nodiscard]] bool is_instrument(std::string_view plane);
+[[nodiscard]] bool bears(std::string_view plane, std::string_view claim);
 
 }  // namespace svcbench

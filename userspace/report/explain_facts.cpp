@@ -172,7 +172,7 @@ std::vector<std::string> second_instruments(const Run& run, const Cell& cell) {
     });
   } else if (cell.scenario == "program") {
     each_of("/details/account_checks", [&](const json& check) {
-      if ("ebpf-" + text(check.value("hook", json())) == cell.plane) {
+      if (text(check.value("hook", json())) == cell.coordinate("hook")) {
         const std::string line = text(check.value("summary", check.value("not_offered", json())));
         lines.push_back("the kernel's own account of BPF programs: " + line);
       }

@@ -8,6 +8,7 @@
 #include <set>
 
 #include "measure/emulation.h"
+#include "plane/registry.h"
 #include "stats/growth.h"
 
 namespace svcbench {

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <map>
 
+#include "plane/registry.h"
 #include "report/tables.h"
 #include "service/text.h"
 
@@ -273,7 +274,7 @@ Section path_answer(const RunView& run) {
   for (const std::string& plane : run.planes({"path"})) {
     for (const Cell* cell : cells_of(run, "path", plane, sizes.back())) {
       const std::string stem = cell_id("path", plane, sizes.back(), "");
-      if (plane != "null" && cell->id.ends_with(protocol)) {
+      if (!is_floor(plane) && cell->id.ends_with(protocol)) {
         const Cell* plain =
             run.find(cell_id("path", "null", sizes.back(), cell->id.substr(stem.size() + 1)));
         out.add({Entry::words(plane), Entry::words(cell->what), Entry::of(cell), Entry::of(cell, "p99"),

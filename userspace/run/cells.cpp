@@ -8,6 +8,8 @@
 #include <cctype>
 #include <cmath>
 
+#include "plane/registry.h"
+
 namespace svcbench {
 
 namespace {
@@ -236,16 +238,10 @@ Cell clock_cell(std::string unit) {
 
 std::string path_unit(const ToldIn& told) { return told.name == "ns" ? "ns" : "instructions"; }
 
-bool is_instrument(std::string_view plane) {
-  constexpr std::array<std::string_view, 5> instruments{"sink", "redirect-xdp", "redirect-tc", "route-xdp",
-                                                        "route-tc"};
-  return std::find(instruments.begin(), instruments.end(), plane) != instruments.end();
-}
-
 bool is_control(const Cell& cell) {
   return cell.scenario == "floor" ||
-         (cell.scenario == "path" && (cell.plane == "null" || is_instrument(cell.plane))) ||
-         (cell.scenario == "connect" && cell.plane == "plain") ||
+         ((cell.scenario == "path" || cell.scenario == "connect") &&
+          (is_floor(cell.plane) || is_instrument(cell.plane))) ||
          (cell.scenario == "program" && cell.what.starts_with("empty"));
 }
 

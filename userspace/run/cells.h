@@ -64,10 +64,8 @@ inline constexpr std::string_view id_alphabet =
 // "ns", or "instructions" where an emulator's clock counts those.
 [[nodiscard]] std::string path_unit(const ToldIn& told);
 
-// What the wire is measured with: no plane to choose.
-[[nodiscard]] bool is_instrument(std::string_view plane);
-// That, plain forwarding, and what no plane is part of in other scenarios: an empty program, a child that
-// does nothing, a backend's own address.
+// The wire's own instruments, plain forwarding, and what no plane is part of in other scenarios: an empty
+// program, a child that does nothing, a backend's own address.
 [[nodiscard]] bool is_control(const Cell& cell);
 
 // ---- figures ----

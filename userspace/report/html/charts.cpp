@@ -7,6 +7,7 @@
 #include <cmath>
 
 #include "measure/chapter_results.h"
+#include "plane/registry.h"
 #include "report/html/page_run.h"
 #include "run/cells.h"
 #include "run/json_parts.h"
@@ -330,7 +331,7 @@ void add_loads(const PageRun& run, const std::string& suffix, json& series) {
 // Whole tables that other commands loaded.
 void add_reloads(const PageRun& run, const std::string& suffix, json& series) {
   for (const std::string& plane : run.planes({"update"})) {
-    if (!plane.starts_with("iptables")) {
+    if (kind_of(plane) != PlaneKind::iptables) {
       continue;
     }
     const bool full = !run.over_sizes("update", plane, "change/full").empty();
