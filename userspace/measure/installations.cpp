@@ -33,6 +33,15 @@ std::vector<PlaneAtSize*> Installations::there() const {
   return found;
 }
 
+double Installations::end_seconds() const {
+  double sum = 0;
+  for (const auto& one : all_) {
+    const int planes = (one->stand ? 1 : 0) + (one->changing ? 1 : 0);
+    sum += (one->changing ? one->read_seconds : 0) + planes * one->install_seconds;
+  }
+  return sum;
+}
+
 std::size_t Installations::overruns() const {
   std::size_t sum = 0;
   for (const auto& one : all_) {
@@ -133,6 +142,7 @@ Status Installations::install(PlaneAtSize& one, const Wants& wants) {
   curve.add(one.services, one.install_seconds);
   if (const DataPlane* plane = one.plane()) {
     SVCB_TAKE(held, plane->entries());
+    one.read_seconds = seconds_between(end, setting_->clock.now_ns());
     if (held != wanted.size()) {
       return failure("{} holds {} services after {} were installed", one.row->name, held, wanted.size());
     }

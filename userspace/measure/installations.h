@@ -19,6 +19,7 @@ struct PlaneAtSize {
   const PlaneRow* row = nullptr;
   std::size_t services = 0;
   double install_seconds = 0;  // seen, or predicted where it is left out
+  double read_seconds = 0;     // what it takes to count its services in the kernel
   std::string left_out{};      // why: then there is none
   // Its services never change; null where no packets are sent.
   std::unique_ptr<PathStand> stand{};
@@ -55,6 +56,9 @@ class Installations {
   }
   // What one reading of the clock in a program takes, ns.
   [[nodiscard]] std::optional<double> clock_ns() const { return clock_ns_; }
+  // What it will take to look at all of them once more, and to take them down.
+  [[nodiscard]] double end_seconds() const;
+
   // Volleys that were sent again.
   [[nodiscard]] std::size_t overruns() const;
 

@@ -15,9 +15,9 @@ namespace {
 
 // Half an interval, as a share of its figure, beyond which a cell is visited again while there is time.
 constexpr double wide_interval = 0.05;
-// Until so much of the budget is used: what comes after the rounds has to fit in, too.
-constexpr double rounds_share = 0.9;
-constexpr double repeats_share = 0.85;
+// The rounds, and then the repeats of cells whose intervals are wide, end when so much of the budget is
+// used or will be: less what is known to come after them.
+constexpr double visits_share = 0.95;
 // What all cheap cells' further visits may take of it.
 constexpr double cheap_cells_share = 0.05;
 // No round begins that would end later.
@@ -64,11 +64,13 @@ class WholeRun final {
   [[nodiscard]] double spent() const {
     return selection_.spent_seconds + seconds_between(begin_ns_, setting_.clock.now_ns());
   }
-  [[nodiscard]] double left_of(double share) const { return share * selection_.budget_seconds - spent(); }
+  [[nodiscard]] double left_of(double share) const {
+    return share * selection_.budget_seconds - spent() - setting_.end_seconds;
+  }
 
   Status plan() {
     const double budget = selection_.budget_seconds;
-    const double room = std::max(left_of(rounds_share), least_share * budget);
+    const double room = std::max(left_of(visits_share), least_share * budget);
     fit_to_budget(steps_, selection_.rounds, room * (1 - cheap_cells_share));
     const double planned =
         std::accumulate(steps_.begin(), steps_.end(), 0.0, [](double sum, const Step& step) {
@@ -100,12 +102,11 @@ class WholeRun final {
   Status visit() {
     Pace pace;
     pace.most_seconds = std::max(left_of(latest_share), least_share * selection_.budget_seconds);
-    if (selection_.repeats_wide) {
-      pace.afterwards = [this](double seconds_left, const std::vector<std::size_t>& visits) {
-        const double spare = left_of(repeats_share) - seconds_left;
-        return spare <= 0 ? 0 : expected_repeats(steps_, visits, wide_interval, spare);
-      };
-    }
+    pace.afterwards = [this](double seconds_left, const std::vector<std::size_t>& visits) {
+      const double spare = selection_.repeats_wide ? left_of(visits_share) - seconds_left : 0;
+      return setting_.end_seconds +
+             (spare > 0 ? expected_repeats(steps_, visits, wide_interval, spare) : 0);
+    };
     SVCB_CHECK(run_rounds(steps_, selection_.rounds, selection_.seed, setting_.clock, setting_.progress,
                           selection_.journal, &pace));
     if (pace.not_begun > 0) {
@@ -117,8 +118,9 @@ class WholeRun final {
     if (!selection_.repeats_wide) {
       return {};
     }
-    SVCB_TAKE(wide, repeat_wide(steps_, wide_interval, left_of(repeats_share), selection_.seed,
-                                setting_.clock, setting_.progress, selection_.journal));
+    SVCB_TAKE(wide,
+              repeat_wide(steps_, wide_interval, left_of(visits_share), selection_.seed, setting_.clock,
+                          setting_.progress, selection_.journal, setting_.end_seconds));
     if (!wide.empty()) {
       setting_.notes.push_back(
           fmt::format("Intervals of {} cells stayed wider than {:.0f} % of their figure either way ({}): a "

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <numeric>
 
+#include "stats/quantile.h"
 #include "stats/random.h"
 #include "sys/interrupt.h"
 
@@ -230,18 +231,19 @@ Status run_rounds(std::vector<Step>& steps, std::size_t rounds, std::uint64_t se
 double expected_repeats(const std::vector<Step>& steps, const std::vector<std::size_t>& visits, double wide,
                         double seconds) {
   double cost = 0;
-  bool none = true;
   for (std::size_t i = 0; i < steps.size(); ++i) {
-    const auto spread = steps[i].repeats > 0 && steps[i].spread ? steps[i].spread() : std::nullopt;
-    if (!spread) {
+    if (steps[i].repeats == 0 || !steps[i].spread) {
       continue;
     }
-    none = false;
-    const double needed = static_cast<double>(visits[i]) * (*spread / wide) * (*spread / wide);
-    const auto had = static_cast<double>(std::max(visits[i], steps[i].repeats));
-    cost += steps[i].seconds * std::max(0.0, needed - had);
+    const auto spread = steps[i].spread();
+    if (!spread && steps[i].repeats >= stats::fewest_repeats) {
+      return seconds;
+    }
+    const double wider = spread.value_or(0) / wide;
+    const double needed = static_cast<double>(visits[i]) * wider * wider;
+    cost += steps[i].seconds * std::max(0.0, needed - static_cast<double>(steps[i].repeats));
   }
-  return none ? seconds : std::min(cost, seconds);
+  return std::min(cost, seconds);
 }
 
 Result<std::vector<std::string>> repeat_wide(std::vector<Step>& steps, double wide, double seconds,

@@ -56,6 +56,7 @@ class OnPlanes {
     SVCB_TAKE(planes, Installations::make(setting_, wants));
     planes_ = std::move(planes);
     setting_.planes = planes_.get();
+    setting_.end_seconds = planes_->end_seconds();
     for (const ScenarioRow* row : selection_.scenarios) {
       scenarios.push_back(row->make());
     }
@@ -90,7 +91,10 @@ class OnPlanes {
           "{} volleys overran the node's ingress queue (the machine was busy) and were sent again",
           overruns));
     }
-    results.seconds = findings.seconds;
+    setting_.progress.phase("take the planes down");
+    scenarios.clear();
+    planes_.reset();
+    results.seconds = seconds_between(begin_ns_, setting_.clock.now_ns());
     return results;
   }
 
@@ -217,7 +221,7 @@ Result<MainJobResults> run_main_job(const Workload& workload, const Selection& s
   results.maps.fills = std::move(findings.fills);
   results.maps.programs = std::move(findings.programs);
   results.maps.account_checks = std::move(findings.account_checks);
-  results.maps.seconds = findings.seconds;
+  results.maps.seconds = results.paths.seconds;
   results.maps.verdicts = judge(results.maps);
   return results;
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <cmath>
@@ -265,6 +266,11 @@ std::string made_of(const Cell& cell, const Story& story) {
   }
   return text + (cell.values.empty() ? "No interval: it was not repeated, or the file keeps none."
                                      : "No interval: fewer than 6 values.");
+}
+
+std::string checked_of(const Cell& cell, const Story& story) {
+  return story.checked.empty() ? without_controls(fmt::format("{}", fmt::join(cell.checks, "; ")))
+                               : std::string(story.checked);
 }
 
 bool DriftFigure::is_resolved() const { return slope && slope->p <= told_at; }

@@ -79,6 +79,16 @@ std::vector<std::string> RunView::planes(const std::vector<std::string_view>& sc
   return names;
 }
 
+std::vector<std::string> RunView::plain_scenarios() const {
+  std::vector<std::string> names;
+  for (const Cell& cell : file_->cells) {
+    if (is_plain(cell.scenario)) {
+      add_unique(names, cell.scenario);
+    }
+  }
+  return names;
+}
+
 std::vector<std::size_t> RunView::sizes(const std::vector<std::string_view>& scenarios) const {
   std::set<std::size_t> sizes;
   for (const Cell& cell : file_->cells) {

@@ -236,6 +236,20 @@ Cell clock_cell(std::string unit) {
   return cell;
 }
 
+Cell plain_cell(std::string scenario, std::string plane, std::size_t services, std::string what,
+                std::string unit) {
+  Cell cell = cell_of(std::move(scenario), std::move(plane), services, std::move(what), std::move(unit));
+  set_id(cell, {});
+  return cell;
+}
+
+bool is_plain(std::string_view scenario) {
+  constexpr std::array<std::string_view, 14> typed{"sync",    "update", "fill",       "path",  "throughput",
+                                                   "program", "state",  "chapter",    "floor", "ruleset",
+                                                   "connect", "churn",  "instrument", "growth"};
+  return std::find(typed.begin(), typed.end(), scenario) == typed.end();
+}
+
 std::string path_unit(const ToldIn& told) { return told.name == "ns" ? "ns" : "instructions"; }
 
 bool is_control(const Cell& cell) {

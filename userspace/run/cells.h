@@ -61,6 +61,11 @@ inline constexpr std::string_view id_alphabet =
 // One reading of the clock in a program.
 [[nodiscard]] Cell clock_cell(std::string unit);
 
+// Of a scenario that has no type of its own: one figure a plane and size.
+[[nodiscard]] Cell plain_cell(std::string scenario, std::string plane, std::size_t services,
+                              std::string what, std::string unit);
+[[nodiscard]] bool is_plain(std::string_view scenario);
+
 // "ns", or "instructions" where an emulator's clock counts those.
 [[nodiscard]] std::string path_unit(const ToldIn& told);
 

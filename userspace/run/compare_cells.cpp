@@ -2,12 +2,14 @@
 // Of compare, path, nftables and ipvs; and the paths of ebpf.
 #include <algorithm>
 #include <array>
+#include <map>
 
 #include "measure/compare_analysis.h"
 #include "measure/emulation.h"
 #include "run/as_run.h"
 #include "run/cells.h"
 #include "run/json_parts.h"
+#include "stats/rounds.h"
 
 namespace svcbench {
 
@@ -153,6 +155,27 @@ void add_growth(const Series& series, const Cell& of, Run& run) {
   if (take(cell, growth_of(series))) {
     take_slope(cell, "ns_per_service", slope_of(series));
     add(run, std::move(cell));
+  }
+}
+
+// Of scenarios that have no type of their own: each plane's cells of one kind, over N.
+void add_plain(const std::vector<Cell>& cells, Run& run) {
+  std::map<std::pair<std::string, std::string>, std::vector<const Cell*>> over_sizes;
+  for (const Cell& cell : cells) {
+    add(run, cell);
+    if (!cell.values.empty()) {
+      over_sizes[{cell.plane, cell.what}].push_back(&cell);
+    }
+  }
+  for (const auto& [name, of] : over_sizes) {
+    Series series{name.first, name.second};
+    std::vector<std::vector<double>> costs;
+    for (const Cell* cell : of) {
+      series.sizes.push_back(static_cast<double>(cell->services));
+      costs.push_back(cell->values);
+    }
+    series.by_round = stats::beside_each_other(costs);
+    add_growth(series, *of.front(), run);
   }
 }
 
@@ -370,9 +393,7 @@ Run as_run(const CompareResults& results) {
   for (const StateCell& state : results.states) {
     add_state(state, run);
   }
-  for (const Cell& cell : results.cells) {
-    add(run, cell);
-  }
+  add_plain(results.cells, run);
   add_growths(results, run);
   run.details = {{"planes", results.planes},
                  {"missing", missing_json(results.missing)},

@@ -8,13 +8,6 @@
 
 namespace svcbench {
 
-std::optional<double> spread_of(const std::optional<stats::Estimate>& estimate) {
-  if (!estimate || !estimate->interval || !(estimate->value > 0)) {
-    return std::nullopt;
-  }
-  return (estimate->interval->high - estimate->interval->low) / 2 / estimate->value;
-}
-
 std::span<const ScenarioRow> scenarios() {
   static constexpr std::array<ScenarioRow, 10> rows{{
       {.name = "fill",

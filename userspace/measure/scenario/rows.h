@@ -3,9 +3,8 @@
 #pragma once
 
 #include <memory>
-#include <optional>
 
-#include "measure/scenario/scenario.h"
+#include "measure/scenario/cell_step.h"
 
 namespace svcbench {
 
@@ -15,8 +14,5 @@ namespace svcbench {
 [[nodiscard]] std::unique_ptr<Scenario> make_path();
 [[nodiscard]] std::unique_ptr<Scenario> make_throughput();
 [[nodiscard]] std::unique_ptr<Scenario> make_state();
-
-// Half the interval as a share of the figure: Step::spread.
-[[nodiscard]] std::optional<double> spread_of(const std::optional<stats::Estimate>& estimate);
 
 }  // namespace svcbench

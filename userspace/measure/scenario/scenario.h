@@ -54,6 +54,7 @@ struct Setting {
   // The selection's planes, each with all services of each size in place; null: the run has none.
   Installations* planes = nullptr;
   std::vector<std::string> notes{};  // what a reader must know, a sentence each
+  double end_seconds = 0;            // what comes after the last visit, as far as it is known
 
   [[nodiscard]] std::span<const Service> services(std::size_t count) const { return workload.first(count); }
 };
