@@ -37,7 +37,7 @@ double Installations::end_seconds() const {
   double sum = 0;
   for (const auto& one : all_) {
     const int planes = (one->stand ? 1 : 0) + (one->changing ? 1 : 0);
-    sum += (one->changing ? one->read_seconds : 0) + planes * one->install_seconds;
+    sum += (one->changing ? one->read_seconds : 0) + 0.5 * planes * one->install_seconds;
   }
   return sum;
 }

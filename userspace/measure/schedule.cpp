@@ -62,13 +62,9 @@ void fit_to_budget(std::vector<Step>& steps, std::size_t rounds, double budget_s
 
 void add_cheap_visits(std::vector<Step>& steps, std::size_t rounds, double budget_seconds,
                       double most_seconds) {
-  const std::size_t visits =
-      std::accumulate(steps.begin(), steps.end(), std::size_t{0},
-                      [](std::size_t sum, const Step& step) { return sum + step.repeats; });
-  const double mean = visits == 0 ? 0 : cost(steps) / static_cast<double>(visits);
   std::vector<Step*> cheap;
   for (Step& step : steps) {
-    if (step.repeats == rounds && step.most > rounds && step.seconds < cheap_below * mean) {
+    if (step.repeats == rounds && step.most > rounds) {
       cheap.push_back(&step);
     }
   }
@@ -77,8 +73,8 @@ void add_cheap_visits(std::vector<Step>& steps, std::size_t rounds, double budge
   for (Step* step : cheap) {
     const double once = step->seconds * static_cast<double>(rounds);
     const double affordable = cheap_share * budget_seconds / std::max(once, 1e-9) + 1e-9;
-    const auto times =
-        static_cast<std::size_t>(std::clamp(affordable, 1.0, static_cast<double>(most_visits_a_round)));
+    const std::size_t most = std::min(most_visits_a_round, step->most / rounds);
+    const auto times = static_cast<std::size_t>(std::clamp(affordable, 1.0, static_cast<double>(most)));
     const double more = once * static_cast<double>(times - 1);
     if (more > most_seconds) {
       return;

@@ -51,11 +51,10 @@ struct Step {
 // first, those that are droppable before the others (repeats == 0).
 void fit_to_budget(std::vector<Step>& steps, std::size_t rounds, double budget_seconds);
 
-// A cheap step is one that costs less than this share of what a visit costs on average. It is visited
-// several times in each round, spread over it, until the visits together cost this share of the budget, or
-// are this many a round: figures of some microseconds scatter more than those of a second, and what they
-// need costs next to nothing.
-inline constexpr double cheap_below = 0.25;
+// A step is cheap when the visits of all rounds together cost less than this share of the budget. It is
+// visited several times in each round, spread over it, until they cost that, or are this many a round:
+// figures of some microseconds scatter more than those of a second, and what they need costs next to
+// nothing.
 inline constexpr double cheap_share = 0.002;
 inline constexpr std::size_t most_visits_a_round = 8;
 // Of steps that fit_to_budget() left all rounds. What it adds is at most `most_seconds`.

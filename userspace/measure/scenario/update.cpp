@@ -16,7 +16,9 @@ namespace {
 
 // A block of updates takes about so long.
 constexpr double block_seconds = 0.02;
-constexpr std::size_t most_changes_of_a_plane = 100;
+constexpr std::size_t most_changes_of_a_plane = 500;
+// A file keeps every sample: so many blocks a round are enough.
+constexpr std::size_t most_blocks_a_round = 4;
 // Reading a service back may cost as much as changing it.
 constexpr std::size_t blocks_between_looks = 5;
 
@@ -106,7 +108,7 @@ Status UpdateScenario::add_step(Way& way, std::vector<Step>& steps) {
                            way.plane->name, way.change.way.empty() ? "" : " ", way.change.way);
   step.seconds = 4 * seconds * static_cast<double>(way.changes);
   step.fewest = affordable_visits(step.seconds, setting_->selection.budget_seconds);
-  step.most = most_visits_;
+  step.most = std::min(most_visits_, most_blocks_a_round * setting_->selection.rounds);
   step.droppable = way.way > 0;
   step.run = [this, &way](std::size_t repeat) { return visit(way, repeat); };
   step.samples = [&way] { return last_blocks({&way.change, &way.add, &way.remove}); };
