@@ -105,7 +105,7 @@ TEST_CASE("compare: every plane, every scenario, Table 4.2, and the host is as i
   const HostState before = HostState::now();
   const auto processes = our_processes();
   const TemporaryFolder folder;
-  const Ran ran = svcbench({"compare", "--services", "60", "--sweep", "20,60", "--budget", "20s",
+  const Ran ran = svcbench({"compare", "--services", "60", "--sweep", "20,60", "--budget", "60s",
                             "--rounds", "6", "--full", "--json", folder.path("run.json")});
   INFO(ran.err);
   REQUIRE(is_verdict(ran.status));

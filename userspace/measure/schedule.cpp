@@ -62,6 +62,9 @@ void fit_to_budget(std::vector<Step>& steps, std::size_t rounds, double budget_s
 
 void add_cheap_visits(std::vector<Step>& steps, std::size_t rounds, double budget_seconds,
                       double most_seconds) {
+  if (rounds < stats::fewest_repeats) {
+    return;  // no interval was asked for
+  }
   std::vector<Step*> cheap;
   for (Step& step : steps) {
     if (step.repeats == rounds && step.most > rounds) {

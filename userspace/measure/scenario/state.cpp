@@ -71,7 +71,7 @@ class StateScenario final : public Scenario {
     step.seconds = seconds;
     step.fewest = 1;
     step.most = 1;
-    step.droppable = true;
+    step.droppable = seconds > 1;  // what is quickly seen stays as long as it can
     step.run = [look](std::size_t) { return look(); };
     step.samples = [&cell] { return json_of_cell(cell); };
     step.restore = [&cell](const nlohmann::json& samples) { return restore(cell, samples); };
