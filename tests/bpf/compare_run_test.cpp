@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "measure/compare_analysis.h"
-#include "measure/compare_run.h"
+#include "measure/selection.h"
 #include "private_place.h"
 #include "report/progress_line.h"
 #include "run/as_run.h"
@@ -18,18 +18,18 @@ namespace {
 
 using test::must;
 
-CompareResults without_live_frames(const Scenarios& scenarios) {
+CompareResults without_live_frames(const std::vector<std::string>& scenarios) {
   const std::vector<Family> families{Family::ipv4};
   const std::vector<Protocol> protocols{Protocol::tcp, Protocol::udp};
   const Workload workload = must(Workload::generate(20, 2, families, 1, protocols));
-  const CompareOptions options{.planes = must(probe_planes(std::array{
-                                   find_plane("null"), find_plane("iptables-nft"), find_plane("ebpf-tc")})),
-                               .scenarios = scenarios,
-                               .sweep = {10, 20},
-                               .kinds = usual_kinds(),
-                               .rounds = 1,
-                               .budget_seconds = 30,
-                               .live_frames = [] { return Status(failure("no live frames here")); }};
+  const Selection options{.scenarios = chosen_scenarios(scenarios),
+                          .planes = must(probe_planes(std::array{
+                              find_plane("null"), find_plane("iptables-nft"), find_plane("ebpf-tc")})),
+                          .sweep = {10, 20},
+                          .kinds = usual_kinds(),
+                          .rounds = 1,
+                          .budget_seconds = 30,
+                          .live_frames = [] { return Status(failure("no live frames here")); }};
   MonotonicClock clock;
   const auto progress = make_progress(true);
   CompareResults results = must(run_compare(workload, options, clock, *progress));
@@ -84,8 +84,7 @@ TEST_CASE("compare: without live frames nothing is installed for the path alone"
     return;
   }
   test::in_private_namespaces([] {
-    const CompareResults results =
-        without_live_frames({.sync = false, .update = false, .path = true, .state = false});
+    const CompareResults results = without_live_frames({"path"});
     CHECK(results.paths.empty());
     CHECK(results.updates.empty());
     CHECK(results.states.empty());
@@ -94,8 +93,7 @@ TEST_CASE("compare: without live frames nothing is installed for the path alone"
     CHECK(test::full_text(as_run(results), "path")
               .find("No packets are sent, so that the path is not measured: no live frames here\n") !=
           std::string::npos);
-    const CompareResults others =
-        without_live_frames({.sync = false, .update = true, .path = false, .state = false});
+    const CompareResults others = without_live_frames({"update"});
     CHECK(others.path_missing.empty());
     CHECK(others.notes.empty());
   });

@@ -105,7 +105,7 @@ TEST_CASE("compare: every plane, every scenario, Table 4.2, and the host is as i
   const HostState before = HostState::now();
   const auto processes = our_processes();
   const TemporaryFolder folder;
-  const Ran ran = svcbench({"compare", "--services", "60", "--sweep", "20,60", "--budget", "20s",
+  const Ran ran = svcbench({"compare", "--services", "60", "--sweep", "20,60", "--budget", "60s",
                             "--rounds", "6", "--full", "--json", folder.path("run.json")});
   INFO(ran.err);
   REQUIRE(is_verdict(ran.status));
@@ -200,9 +200,9 @@ TEST_CASE("path: one plane, every kind of packet, beside plain forwarding and th
   const TemporaryFolder folder;
   for (const std::string family : {"ipv4", "ipv6"}) {
     const HostState before = HostState::now();
-    const Ran ran =
-        svcbench({"path", "--plane", "ebpf-tc", "--services", "50", "--sweep", "50", "--budget", "10s",
-                  "--rounds", "6", "--family", family, "--json", folder.path("run.json")});
+    const Ran ran = svcbench({"path", "--plane", "ebpf-tc", "--services", "50", "--sweep", "50", "--budget",
+                              "30s", "--packets", "200", "--rounds", "6", "--family", family, "--json",
+                              folder.path("run.json")});
     INFO(ran.err);
     REQUIRE(is_verdict(ran.status));
     check_width(ran.out);

@@ -113,7 +113,7 @@ void check_resumed(const Killed& run, const TemporaryFolder& folder) {
 
 TEST_CASE("killed and resumed: the main job, among the updates and on the path") {
   const std::vector<std::string> arguments{"ebpf", "--services", "30", "--sweep", "10", "--rounds", "8"};
-  for (const char* visit : {"30 services: ebpf update, change", "path, 30 services, ebpf-tc"}) {
+  for (const char* visit : {"update, 30 services, ebpf", "path, 30 services, ebpf-tc"}) {
     const TemporaryFolder folder;
     check_resumed({arguments, visit, "--seed", "update"}, folder);
   }

@@ -163,13 +163,15 @@ const PlaneRow& first_endpoint_row() {
   static constexpr std::array<Lack, 2> lacks{
       {{"spread", "every flow goes to a service's first endpoint"},
        {"masquerade", "outsiders are seen with their own addresses"}}};
-  static constexpr PlaneRow row{"first-endpoint",
-                                "nftables' DNAT to the first endpoint of each service, by one map a family",
-                                "nf_tables, 5.13",
-                                probe_first_endpoint,
-                                make_first_endpoint,
-                                false,
-                                lacks};
+  static constexpr PlaneRow row{
+      .name = "first-endpoint",
+      .summary = "nftables' DNAT to the first endpoint of each service, by one map a family",
+      .requires_kernel = "nf_tables, 5.13",
+      .probe = probe_first_endpoint,
+      .make = make_first_endpoint,
+      .kind = PlaneKind::nftables,
+      .runs_tools = true,
+      .lacks = lacks};
   return row;
 }
 

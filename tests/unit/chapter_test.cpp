@@ -9,7 +9,7 @@
 #include <sstream>
 
 #include "fake_plane.h"
-#include "measure/chapter_run.h"
+#include "measure/selection.h"
 #include "run/as_run.h"
 #include "run/run_json.h"
 #include "shown.h"
@@ -98,7 +98,7 @@ struct Bench {
   FakeClock clock{};
   FakeTool legacy{};
   FakeTool nft{};
-  ChapterRunOptions options{.sweep = {100, 1000, 10'000}, .seed = 3, .rounds = 6, .budget_seconds = 1000};
+  Selection options{.sweep = {100, 1000, 10'000}, .seed = 3, .rounds = 6, .budget_seconds = 1000};
   std::vector<std::string> order{};  // of what was asked of which tool
   std::size_t fail_at =
       std::numeric_limits<std::size_t>::max();  // so many executions, and the run is cut off
@@ -283,7 +283,7 @@ TEST_CASE("chapter run: too dear a size is not begun, and is told with what it w
   CHECK(results->verdicts[0].outcome == Outcome::holds);  // from the three sizes that were measured
   const std::string text = test::full_text(as_run(*results), "iptables");
   CHECK(text.find("(about 2") != std::string::npos);
-  const std::string why = "iptables-nft, 100,000 services: left out: a load and a reload would take about";
+  const std::string why = "iptables-nft, 100,000 services: left out: a load with its reload is predicted";
   REQUIRE(text.find(why) != std::string::npos);
   CHECK(text.find(why) == text.rfind(why));  // once for both loads
   const Run run = as_run(*results);
@@ -303,7 +303,7 @@ TEST_CASE("chapter run: what the budget drops after the pilot is told too") {
   for (const Load load : all_loads) {
     const LoadCell* cell = find_load(*results, "legacy", load, 100'000);
     CHECK(cell->tool.wall_ns.empty());
-    CHECK(cell->skipped.find("6 repeats of") == 0);
+    CHECK(cell->skipped.find("6 visits of") == 0);
     CHECK(*cell->predicted_ns > 1e9);
   }
   CHECK(find_load(*results, "legacy", Load::reload, 0)->tool.wall_ns.size() == 6);

@@ -9,7 +9,7 @@
 #include <sstream>
 
 #include "measure/compare_analysis.h"
-#include "measure/compare_run.h"
+#include "measure/selection.h"
 #include "report/figures.h"
 #include "report/full.h"
 #include "report/quantity.h"

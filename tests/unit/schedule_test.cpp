@@ -53,10 +53,83 @@ TEST_CASE("a step that would fall below its fewest is dropped whole, others are 
   CHECK(steps[1].repeats == 0);
 }
 
-TEST_CASE("steps that may not be dropped stay, whatever the budget") {
-  std::vector<Step> steps{step_of(10, 6, false)};
-  fit_to_budget(steps, 20, 1);
+TEST_CASE("what may be dropped goes first, then the dearest of the others: the budget is kept") {
+  std::vector<Step> steps{step_of(10, 6, false), step_of(0.1, 6, true), step_of(0.5, 6, false)};
+  fit_to_budget(steps, 20, 62);
+  CHECK(steps[0].repeats == 0);  // without the droppable one the rest took 63 s
+  CHECK(steps[1].repeats == 0);
+  CHECK(steps[2].repeats == 6);
+  fit_to_budget(steps, 20, 63.2);
   CHECK(steps[0].repeats == 6);
+  CHECK(steps[1].repeats == 0);
+}
+
+TEST_CASE("no step gets more repeats than are of use") {
+  std::vector<Step> steps{step_of(0.1, 1, true)};
+  steps[0].most = 7;
+  fit_to_budget(steps, 20, 100);
+  CHECK(steps[0].repeats == 7);
+}
+
+TEST_CASE("cheap steps are visited several times in a round, each in its own part of it") {
+  std::vector<Step> steps(21, step_of(1, 6, false));
+  steps[0].seconds = 0.001;
+  steps[1].seconds = 0.01;
+  steps[2].seconds = 0.001;
+  steps[2].most = 20;
+  fit_to_budget(steps, 20, 1000);
+  add_cheap_visits(steps, 20, 300, 100);
+  CHECK(steps[0].repeats == 20 * most_visits_a_round);  // 0.16 s of 0.6 s, which is its share
+  CHECK(steps[1].repeats == 20 * 3);                    // 0.6 s
+  CHECK(steps[2].repeats == 20);
+  CHECK(steps[3].repeats == 20);
+  const auto plan = plan_rounds(steps, 20, 1);
+  for (const auto& round : plan) {
+    REQUIRE(round.size() == 19 + most_visits_a_round + 3);
+    std::vector<std::size_t> places;
+    for (std::size_t i = 0; i < round.size(); ++i) {
+      if (round[i] == 1) {
+        places.push_back(i);
+      }
+    }
+    REQUIRE(places.size() == 3);
+    CHECK(places[2] - places[0] > 4);
+  }
+  fit_to_budget(steps, 20, 1000);
+  add_cheap_visits(steps, 20, 300, 0.1);  // room for one a round more would be 0.02 s, for seven 0.14 s
+  CHECK(steps[0].repeats == 20);
+}
+
+TEST_CASE("the rounds end when there is no time for another one") {
+  FakeClock clock;
+  std::size_t visits = 0;
+  std::vector<Step> steps{step_of(1, 6, false)};
+  steps[0].repeats = 20;
+  steps[0].run = [&](std::size_t) {
+    ++visits;
+    clock.pass(2e9);
+    return Status{};
+  };
+  CountingProgress progress;
+  Pace pace;
+  pace.most_seconds = 11;
+  pace.afterwards = [](double, const std::vector<std::size_t>&) { return 100.0; };
+  REQUIRE(run_rounds(steps, 20, 1, clock, progress, nullptr, &pace));
+  CHECK(visits == 5);
+  CHECK(pace.not_begun == 15);
+  CHECK(progress.lefts.front() == doctest::Approx(120));
+}
+
+TEST_CASE("what wide cells will take is told by their intervals") {
+  std::vector<Step> steps(2, step_of(1, 6, false));
+  steps[0].repeats = steps[1].repeats = 20;
+  steps[0].spread = []() -> std::optional<double> { return std::nullopt; };
+  CHECK(expected_repeats(steps, {5, 10}, 0.05, 50) == 50);  // there is no interval yet
+  steps[0].spread = [] { return 0.1; };
+  CHECK(expected_repeats(steps, {10, 10}, 0.05, 50) == doctest::Approx(20));  // 40 visits, 20 are planned
+  CHECK(expected_repeats(steps, {10, 10}, 0.05, 5) == 5);
+  steps[0].spread = [] { return 0.04; };
+  CHECK(expected_repeats(steps, {10, 10}, 0.05, 50) == 0);
 }
 
 TEST_CASE("repeats are spread evenly over the rounds") {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <memory>
 
+#include "cli/budget.h"
 #include "cli/command.h"
 #include "cli/export_input.h"
 #include "cli/input.h"
@@ -10,8 +11,8 @@
 #include "cli/resumable_output.h"
 #include "cli/run_info.h"
 #include "measure/compare_analysis.h"
-#include "measure/compare_run.h"
 #include "measure/emulation.h"
+#include "measure/selection.h"
 #include "report/progress_line.h"
 #include "run/as_run.h"
 #include "run/borrow.h"
@@ -33,8 +34,8 @@ struct CompareInput {
   std::vector<std::string> planes{};
   std::vector<std::string> scenarios{};
   bool every_kind = false;
-  std::uint32_t packets = CompareOptions{}.packets;
-  RunInput run{.rounds = CompareOptions{}.rounds, .budget_seconds = CompareOptions{}.budget_seconds};
+  std::uint32_t packets = Selection{}.packets;
+  RunInput run{.rounds = Selection{}.rounds, .budget_seconds = Selection{}.budget_seconds};
   std::string with{};    // path, or empty
   std::string resume{};  // the same
   ExportInput exports{};
@@ -51,19 +52,9 @@ std::vector<const PlaneRow*> planes_beside_the_floor(std::vector<std::string> na
   return chosen_planes(names, any);
 }
 
-Scenarios chosen_scenarios(const std::vector<std::string>& names) {
-  if (names.empty()) {
-    return {};
-  }
-  const auto has = [&](std::string_view name) {
-    return std::find(names.begin(), names.end(), name) != names.end();
-  };
-  return {.sync = has("sync"), .update = has("update"), .path = has("path"), .state = has("state")};
-}
-
 // Those that the user names, of which nothing could be measured.
-Status check_on_wire(const CompareInput& input, const Scenarios& scenarios) {
-  if (scenarios.sync || scenarios.update || scenarios.state) {
+Status check_on_wire(const CompareInput& input) {
+  if (input.scenarios != std::vector<std::string>{"path"}) {
     return {};
   }
   for (const std::string& name : input.planes) {
@@ -96,13 +87,15 @@ Result<std::optional<Run>> lender(const CompareInput& input, const std::vector<s
 Result<int> run(const CompareInput& input) {
   SVCB_TAKE(output, ResumableOutput::open(input.run.json, input.resume));
   SVCB_TAKE(exports, input.exports.open());
-  SVCB_CHECK(check_on_wire(input, chosen_scenarios(input.scenarios)));
+  SVCB_CHECK(check_on_wire(input));
   SVCB_TAKE(ebpf, input.balancer.choice());
   SVCB_TAKE(made, input.workload.make());
   SVCB_TAKE(sweep, input.workload.sweep(made.workload.services().size()));
   SVCB_TAKE(other, lender(input, sweep));
   SVCB_CHECK(require_privileges());
 
+  MonotonicClock clock;
+  const std::int64_t begin = clock.now_ns();
   const Surroundings surroundings;
   nlohmann::json about =
       describe_run(input.command, input.workload, sweep, made, input.run.rounds, input.run.budget_seconds);
@@ -118,29 +111,30 @@ Result<int> run(const CompareInput& input) {
   const auto progress = make_progress(input.run.quiet, surroundings.warnings());
   progress->phase("which planes can run here");
   SVCB_TAKE(planes, probe_planes(planes_beside_the_floor(input.planes)));
-  const CompareOptions options{.planes = std::move(planes),
-                               .scenarios = chosen_scenarios(input.scenarios),
-                               .sweep = sweep,
-                               .kinds = input.every_kind ? all_kinds() : usual_kinds(),
-                               .family = input.workload.family == "ipv6" ? Family::ipv6 : Family::ipv4,
-                               .seed = input.workload.seed,
-                               .rounds = input.run.rounds,
-                               .packets = input.packets,
-                               .budget_seconds = input.run.budget_seconds,
-                               .services_capacity = input.capacity.services,
-                               .backends_capacity = input.capacity.backends,
-                               .ebpf = ebpf,
-                               .told_in = told_in(emulation_of(surroundings.environment())),
-                               .journal = output.journal()};
+  Selection selection{.scenarios = chosen_scenarios(input.scenarios),
+                      .planes = std::move(planes),
+                      .sweep = sweep,
+                      .kinds = input.every_kind ? all_kinds() : usual_kinds(),
+                      .family = input.workload.family == "ipv6" ? Family::ipv6 : Family::ipv4,
+                      .seed = input.workload.seed,
+                      .rounds = input.run.rounds,
+                      .packets = input.packets,
+                      .budget_seconds = input.run.budget_seconds,
+                      .repeats_wide = true,
+                      .services_capacity = input.capacity.services,
+                      .backends_capacity = input.capacity.backends,
+                      .ebpf = ebpf,
+                      .told_in = told_in(emulation_of(surroundings.environment())),
+                      .journal = output.journal()};
   // In an emulator it would take as long as the run: svcbench verify is for that.
   const std::string emulation = emulation_of(surroundings.environment());
   std::optional<BehaviourCheck> behaviours;
   if (input.command == "compare" && (emulation.empty() || emulation == "kvm")) {
-    SVCB_TAKE(check, verify::look_at(options.planes, options.seed, ebpf, *progress));
+    SVCB_TAKE(check, verify::look_at(selection.planes, selection.seed, ebpf, *progress));
     behaviours = std::move(check);
   }
-  MonotonicClock clock;
-  auto measured = run_compare(made.workload, options, clock, *progress);
+  selection.spent_seconds = seconds_between(begin, clock.now_ns());
+  auto measured = run_compare(made.workload, selection, clock, *progress);
   if (!measured) {
     return tl::unexpected(output.told(std::move(measured).error()));
   }
@@ -177,10 +171,7 @@ std::shared_ptr<CompareInput> common_options(CLI::App& app, std::string command)
   app.add_option("--packets", input->packets, "Packets of one visit to a cell of the path")
       ->check(whole_number(100, 100'000))
       ->capture_default_str();
-  app.add_option("--budget", input->run.budget_seconds,
-                 "Time to aim at: dear cells get fewer repeats, or are left out with a prediction")
-      ->transform(duration())
-      ->capture_default_str();
+  add_budget_option(app, input->run.budget_seconds);
   return input;
 }
 
@@ -201,9 +192,10 @@ Action configure_compare(CLI::App& app) {
                  "variants -maglev and -dsr of the eBPF planes)")
       ->delimiter(',')
       ->check(one_of(plane_names(any)));
-  app.add_option("--scenarios", input->scenarios, "Only these of sync, update, path, state")
+  app.add_option("--scenarios", input->scenarios,
+                 fmt::format("Only these of {}", fmt::join(scenario_names(), ", ")))
       ->delimiter(',')
-      ->check(one_of({"sync", "update", "path", "state"}));
+      ->check(one_of(scenario_names()));
   app.add_option("--with", input->with,
                  "The --json of a comparison under another kernel, which lends the planes that this kernel "
                  "lacks:\nscaled by way of the planes that both runs measure, and marked")

@@ -2,11 +2,12 @@
 // svcbench connect: what a client waits for before it may speak.
 #include <memory>
 
+#include "cli/budget.h"
 #include "cli/command.h"
 #include "cli/input.h"
 #include "cli/plane_choice.h"
 #include "cli/run_info.h"
-#include "measure/connect_run.h"
+#include "measure/selection.h"
 #include "report/output_file.h"
 #include "report/progress_line.h"
 #include "run/as_run.h"
@@ -22,7 +23,7 @@ struct ConnectInput {
   WorkloadInput workload{};
   CapacityInput capacity{};
   std::vector<std::string> planes{};
-  RunInput run{};
+  RunInput run{.rounds = 20, .budget_seconds = 120};
   TableInput tables{};
 };
 
@@ -33,19 +34,26 @@ Result<int> run(const ConnectInput& input) {
   SVCB_TAKE(json, open_output(input.run.json));
   SVCB_TAKE(made, input.workload.make());
   SVCB_CHECK(require_privileges());
+  MonotonicClock clock;
+  const std::int64_t begin = clock.now_ns();
   const Surroundings surroundings;
   SVCB_CHECK(enter_private_namespaces());
   const auto progress = make_progress(input.run.quiet, surroundings.warnings());
   SVCB_TAKE(planes, probe_planes(chosen_planes(input.planes, answers)));
-  const ConnectOptions options{.planes = std::move(planes),
-                               .family = input.workload.family == "ipv6" ? Family::ipv6 : Family::ipv4,
-                               .counts = {.blocks = input.run.rounds},
-                               .services_capacity = input.capacity.services,
-                               .backends_capacity = input.capacity.backends};
-  MonotonicClock clock;
-  SVCB_TAKE(results, run_connect(made.workload.services(), options, clock, *progress));
+  const Selection selection{.planes = std::move(planes),
+                            .sweep = {made.workload.services().size()},
+                            .family = input.workload.family == "ipv6" ? Family::ipv6 : Family::ipv4,
+                            .seed = input.workload.seed,
+                            .rounds = input.run.rounds,
+                            .budget_seconds = input.run.budget_seconds,
+                            .spent_seconds = seconds_between(begin, clock.now_ns()),
+                            .services_capacity = input.capacity.services,
+                            .backends_capacity = input.capacity.backends};
+  SVCB_TAKE(results, run_connect(made.workload, selection, ConnectCounts{}.connects, clock, *progress));
   results.environment = surroundings.finished();
-  results.run = describe_run("connect", input.workload, {results.services}, made, input.run.rounds, 0);
+  results.run = describe_run("connect", input.workload, {results.services}, made, input.run.rounds,
+                             input.run.budget_seconds);
+  add_notes(results.run, results.notes);
   const Run run = as_run(results);
   if (json) {
     SVCB_CHECK(json->write(run_json(run).dump(1) + "\n"));
@@ -68,6 +76,7 @@ Action configure_connect(CLI::App& app) {
       ->delimiter(',')
       ->check(one_of(plane_names(answers)));
   input->run.add_options(app);
+  add_budget_option(app, input->run.budget_seconds);
   input->tables.add_full_option(app);
   app.footer(
       "A plane at the socket translates inside connect(), the others the first packet of a flow. Both are\n"

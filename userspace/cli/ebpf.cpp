@@ -4,15 +4,15 @@
 #include <array>
 #include <memory>
 
+#include "cli/budget.h"
 #include "cli/command.h"
 #include "cli/export_input.h"
 #include "cli/input.h"
 #include "cli/resumable_output.h"
 #include "cli/run_info.h"
 #include "measure/compare_analysis.h"
-#include "measure/compare_run.h"
-#include "measure/ebpf_run.h"
 #include "measure/emulation.h"
+#include "measure/selection.h"
 #include "plane/probed.h"
 #include "report/progress_line.h"
 #include "run/as_run.h"
@@ -30,37 +30,23 @@ constexpr std::size_t path_rounds = 12;
 struct EbpfInput {
   WorkloadInput workload{};
   CapacityInput capacity{};
-  RunInput run{.rounds = EbpfRunOptions{}.rounds, .budget_seconds = 60};
+  RunInput run{.rounds = 40, .budget_seconds = 60};
   std::string resume{};  // path, or empty
   ExportInput exports{};
   TableInput tables{};
   std::string iptables{};
 };
 
-// What the path takes with this data plane in it, beside plain forwarding and the instrument's own cost.
-Result<CompareResults> measure_paths(const EbpfInput& input, const WorkloadInput::Made& made,
-                                     const std::vector<std::size_t>& sweep, Journal* journal, Clock& clock,
-                                     Progress& progress) {
-  const bool udp = input.workload.protocol != "tcp";
+// Packets through these planes, beside plain forwarding and the instrument's own cost.
+std::vector<PathKind> kinds_of(const EbpfInput& input) {
+  const Protocol protocol = input.workload.protocol != "tcp" ? Protocol::udp : Protocol::tcp;
   std::vector<PathKind> kinds;
   for (const Position position : {Position::last, Position::random}) {
     for (const FlowKind flow : {FlowKind::fresh, FlowKind::established}) {
-      kinds.push_back({flow, position, udp ? Protocol::udp : Protocol::tcp});
+      kinds.push_back({flow, position, protocol});
     }
   }
-  SVCB_TAKE(planes, probe_planes(std::array{find_plane("ebpf-xdp"), find_plane("ebpf-tc")}));
-  const CompareOptions options{.planes = std::move(planes),
-                               .scenarios = {.sync = false, .update = false, .path = true, .state = false},
-                               .sweep = sweep,
-                               .kinds = std::move(kinds),
-                               .family = input.workload.family == "ipv6" ? Family::ipv6 : Family::ipv4,
-                               .seed = input.workload.seed,
-                               .rounds = std::min(input.run.rounds, path_rounds),
-                               .budget_seconds = input.run.budget_seconds / 2,
-                               .services_capacity = input.capacity.services,
-                               .backends_capacity = input.capacity.backends,
-                               .journal = journal};
-  return run_compare(made.workload, options, clock, progress);
+  return kinds;
 }
 
 Result<int> run(const EbpfInput& input) {
@@ -71,6 +57,8 @@ Result<int> run(const EbpfInput& input) {
   SVCB_CHECK(require_privileges());
   SVCB_TAKE(iptables, find_iptables(input.iptables.empty() ? std::nullopt : std::optional(input.iptables)));
 
+  MonotonicClock clock;
+  const std::int64_t begin = clock.now_ns();
   const Surroundings surroundings;
   nlohmann::json about =
       describe_run("ebpf", input.workload, sweep, made, input.run.rounds, input.run.budget_seconds);
@@ -81,25 +69,26 @@ Result<int> run(const EbpfInput& input) {
   SVCB_CHECK(output.keep(std::move(identity)));
   SVCB_CHECK(enter_private_namespaces());
   const auto progress = make_progress(input.run.quiet, surroundings.warnings());
-  const EbpfRunOptions options{.sweep = sweep,
-                               .seed = input.workload.seed,
-                               .rounds = input.run.rounds,
-                               .budget_seconds = input.run.budget_seconds,
-                               .services_capacity = input.capacity.services,
-                               .backends_capacity = input.capacity.backends,
-                               .iptables = iptables,
-                               .journal = output.journal()};
-  MonotonicClock clock;
-  auto measured = run_ebpf(made.workload, options, clock, *progress);
+  SVCB_TAKE(planes, probe_planes(std::array{find_plane("ebpf-xdp"), find_plane("ebpf-tc")}));
+  const Selection selection{.scenarios = chosen_scenarios({"path"}),
+                            .planes = std::move(planes),
+                            .sweep = sweep,
+                            .kinds = kinds_of(input),
+                            .family = input.workload.family == "ipv6" ? Family::ipv6 : Family::ipv4,
+                            .seed = input.workload.seed,
+                            .rounds = input.run.rounds,
+                            .path_rounds = path_rounds,
+                            .budget_seconds = input.run.budget_seconds,
+                            .spent_seconds = seconds_between(begin, clock.now_ns()),
+                            .services_capacity = input.capacity.services,
+                            .backends_capacity = input.capacity.backends,
+                            .journal = output.journal()};
+  auto measured = run_main_job(made.workload, selection, iptables, clock, *progress);
   if (!measured) {
     return tl::unexpected(output.told(std::move(measured).error()));
   }
-  auto on_wire = measure_paths(input, made, sweep, output.journal(), clock, *progress);
-  if (!on_wire) {
-    return tl::unexpected(output.told(std::move(on_wire).error()));
-  }
-  Results results = std::move(*measured);
-  const CompareResults paths = std::move(*on_wire);
+  Results results = std::move(measured->maps);
+  const CompareResults paths = std::move(measured->paths);
   results.environment = surroundings.finished();
   output.note_restored(about["notes"]);
   results.run = std::move(about);
@@ -107,7 +96,6 @@ Result<int> run(const EbpfInput& input) {
     results.verdicts.push_back(std::move(verdict));
   }
   withhold_absolute(results.verdicts, emulation_of(surroundings.environment()));
-  results.seconds += paths.seconds;
   const Run told = as_run(results, paths);
   SVCB_CHECK(output.write(told));
   SVCB_CHECK(exports.write(told));
@@ -127,10 +115,7 @@ Action configure_ebpf(CLI::App& app) {
   input->tables.add_options(app);
   add_resume_option(app, input->resume);
   input->exports.add_options(app);
-  app.add_option("--budget", input->run.budget_seconds,
-                 "Seconds to aim at: dear cells get fewer repeats, or are skipped")
-      ->check(whole_number(1, 1'000'000))
-      ->capture_default_str();
+  add_budget_option(app, input->run.budget_seconds);
   app.add_option("--iptables", input->iptables,
                  "The iptables-restore to compare with, e.g. /usr/sbin/iptables-legacy-restore\n"
                  "(default: iptables-restore)")

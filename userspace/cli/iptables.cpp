@@ -3,13 +3,14 @@
 #include <algorithm>
 #include <memory>
 
+#include "cli/budget.h"
 #include "cli/command.h"
 #include "cli/export_input.h"
 #include "cli/input.h"
 #include "cli/resumable_output.h"
 #include "cli/ruleset.h"
 #include "cli/run_info.h"
-#include "measure/chapter_run.h"
+#include "measure/selection.h"
 #include "report/progress_line.h"
 #include "report/text_table.h"
 #include "run/as_run.h"
@@ -29,7 +30,7 @@ struct IptablesInput {
   std::string shape = "chapter";
   RulesetInput ruleset{};
   WorkloadInput workload{};
-  RunInput run{.rounds = ChapterRunOptions{}.rounds, .budget_seconds = ChapterRunOptions{}.budget_seconds};
+  RunInput run{.rounds = 20, .budget_seconds = 60};
   std::string resume{};  // path, or empty
   ExportInput exports{};
   TableInput tables{};
@@ -122,6 +123,8 @@ Result<int> run(IptablesInput input) {
   SVCB_TAKE(sweep, input.workload.sweep(made.workload.services().size()));
   SVCB_CHECK(require_privileges());
 
+  MonotonicClock clock;
+  const std::int64_t begin = clock.now_ns();
   const Surroundings surroundings;
   nlohmann::json about =
       describe_run("iptables", input.workload, sweep, made, input.run.rounds, input.run.budget_seconds);
@@ -132,20 +135,21 @@ Result<int> run(IptablesInput input) {
   SVCB_CHECK(enter_private_namespaces());
   SVCB_TAKE(found, find_backends());
   const auto progress = make_progress(input.run.quiet, surroundings.warnings());
-  const ChapterRunOptions options{.sweep = sweep,
-                                  .seed = input.workload.seed,
-                                  .rounds = input.run.rounds,
-                                  .budget_seconds = input.run.budget_seconds,
-                                  .journal = output.journal()};
-  MonotonicClock clock;
+  const Selection selection{.sweep = sweep,
+                            .seed = input.workload.seed,
+                            .rounds = input.run.rounds,
+                            .budget_seconds = input.run.budget_seconds,
+                            .spent_seconds = seconds_between(begin, clock.now_ns()),
+                            .journal = output.journal()};
   auto measured = run_chapter(made.workload, std::move(found.backends), found.subjects, run_nothing,
-                              options, clock, *progress);
+                              selection, clock, *progress);
   if (!measured) {
     return tl::unexpected(output.told(std::move(measured).error()));
   }
   ChapterResults results = std::move(*measured);
   results.environment = surroundings.finished();
   output.note_restored(about["notes"]);
+  add_notes(about, results.notes);
   results.run = std::move(about);
   const Run run = as_run(results);
   SVCB_CHECK(output.write(run));
@@ -177,10 +181,7 @@ Action configure_iptables(CLI::App& app) {
   input->tables.add_options(app);
   add_resume_option(app, input->resume);
   input->exports.add_options(app);
-  app.add_option("--budget", input->run.budget_seconds,
-                 "Seconds to aim at: dear cells get fewer repeats, or are skipped")
-      ->check(whole_number(1, 1'000'000))
-      ->capture_default_str();
+  add_budget_option(app, input->run.budget_seconds);
   app.footer(
       "What it does, at each size N of the sweep, with the legacy and the nft back end in turn:\n"
       "  loads the chapter's nat table (3N + 7 rules) with iptables-restore into a new network namespace,\n"

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 // svcbench list: planes and scenarios.
 #include "cli/command.h"
+#include "measure/scenario/registry.h"
 #include "plane/registry.h"
 
 namespace svcbench {
@@ -10,7 +11,9 @@ Action configure_list(CLI::App& app) {
   return []() -> Result<int> {
     fmt::print("Data planes (--plane, --planes; the last three are of `ebpf` and `iptables`)\n");
     for (const PlaneRow& row : planes()) {
-      fmt::print("  {:<17}{}\n", row.name, row.summary);
+      if (!row.is_instrument) {
+        fmt::print("  {:<17}{}\n", row.name, row.summary);
+      }
     }
     fmt::print("\nScenarios, what is measured or tried\n");
     for (const ScenarioRow& row : scenarios()) {

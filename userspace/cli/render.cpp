@@ -41,7 +41,7 @@ struct Rendered {
 };
 
 // What is rendered of SCTP and of source ranges is kube-proxy's.
-bool is_kube_proxys(const RenderInput& input) { return !input.plane.starts_with("ebpf"); }
+bool is_kube_proxys(const RenderInput& input) { return kind_of(input.plane) != PlaneKind::ebpf; }
 
 Result<Rendered> services_of(const RenderInput& input) {
   const WorkloadInput& workload = input.workload;
@@ -128,7 +128,7 @@ void choose_family(const RenderInput& input, Rendered& rendered, RenderOptions& 
 
 // IPVS has NodePorts at the node's addresses: nowhere, where none are given.
 void leave_out_node_ports(const RenderInput& input, Rendered& rendered, const RenderOptions& options) {
-  if (input.plane != "ipvs") {
+  if (kind_of(input.plane) != PlaneKind::ipvs) {
     return;
   }
   const std::size_t left_out = std::erase_if(rendered.services, [&](const Service& service) {

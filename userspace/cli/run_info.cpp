@@ -86,6 +86,12 @@ nlohmann::json describe_run(std::string_view command, const WorkloadInput& input
   return run;
 }
 
+void add_notes(nlohmann::json& run, const std::vector<std::string>& notes) {
+  for (const std::string& note : notes) {
+    run["notes"].push_back(note);
+  }
+}
+
 Surroundings::Surroundings()
     : environment_(describe_environment()),
       warnings_(noise_warnings(environment_)),

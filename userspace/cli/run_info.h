@@ -50,6 +50,9 @@ class Surroundings {
                                           const WorkloadInput::Made& made, std::size_t rounds,
                                           double budget_seconds);
 
+// To its "notes".
+void add_notes(nlohmann::json& run, const std::vector<std::string>& notes);
+
 // What a command prints of its result: the answer on one screen, or with --full everything.
 [[nodiscard]] std::string printed(const Run& run, const TableInput& input);
 

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <set>
 
+#include "plane/registry.h"
 #include "stats/rounds.h"
 
 namespace svcbench {
@@ -31,7 +32,7 @@ const UpdateCell* find_update(const Results& results, std::string_view plane, st
                               Operation operation) {
   const auto found =
       std::find_if(results.updates.begin(), results.updates.end(), [&](const UpdateCell& cell) {
-        return cell.plane.starts_with(plane) && cell.services == services && cell.operation == operation;
+        return cell.plane == plane && cell.services == services && cell.operation == operation;
       });
   return found == results.updates.end() ? nullptr : &*found;
 }
@@ -59,6 +60,16 @@ std::vector<std::size_t> sizes_of(const Results& results) {
     sizes.insert(cell.services);
   }
   return {sizes.begin(), sizes.end()};
+}
+
+std::vector<std::string> planes_of(const Results& results) {
+  std::vector<std::string> planes;
+  for (const UpdateCell& cell : results.updates) {
+    if (std::find(planes.begin(), planes.end(), cell.plane) == planes.end()) {
+      planes.push_back(cell.plane);
+    }
+  }
+  return planes;
 }
 
 std::vector<Family> families_of(const Results& results) {
@@ -104,7 +115,7 @@ GrowthFigure growth_of(const Results& results, std::string_view plane, Operation
 
 std::vector<GrowthFigure> all_growths(const Results& results) {
   std::vector<GrowthFigure> figures;
-  for (const std::string_view plane : {"ebpf", "bare", "iptables"}) {
+  for (const std::string& plane : planes_of(results)) {
     for (const Operation operation : all_operations) {
       figures.push_back(growth_of(results, plane, operation));
     }
@@ -114,13 +125,19 @@ std::vector<GrowthFigure> all_growths(const Results& results) {
 
 std::vector<Verdict> judge(const Results& results) {
   std::vector<NamedGrowth> operations;
-  for (const Operation operation : all_operations) {
-    operations.push_back(
-        {fmt::format("eBPF map, {}", to_string(operation)), growth_of(results, "ebpf", operation).growth});
+  std::optional<NamedGrowth> beside;
+  for (const std::string& plane : planes_of(results)) {
+    if (kind_of(plane) == PlaneKind::ebpf) {
+      for (const Operation operation : all_operations) {
+        operations.push_back({fmt::format("eBPF map, {}", to_string(operation)),
+                              growth_of(results, plane, operation).growth});
+      }
+    } else if (kind_of(plane) == PlaneKind::iptables) {
+      constexpr Operation operation = Operation::change_endpoints;
+      beside = {fmt::format("{}-restore, {}", plane, to_string(operation)),
+                growth_of(results, plane, operation).growth};
+    }
   }
-  const GrowthFigure iptables = growth_of(results, "iptables", Operation::change_endpoints);
-  const NamedGrowth beside{fmt::format("{}-restore, {}", iptables.plane, to_string(iptables.operation)),
-                           iptables.growth};
 
   const auto sizes = sizes_of(results);
   std::vector<ProgramFigure> figures;

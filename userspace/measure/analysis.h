@@ -3,6 +3,7 @@
 #pragma once
 
 #include <optional>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -12,8 +13,7 @@
 
 namespace svcbench {
 
-// The cell of a plane, size and operation; null where there is none. `plane` is a prefix: "iptables" finds
-// iptables-nft.
+// The cell of a plane, size and operation; null where there is none.
 [[nodiscard]] const UpdateCell* find_update(const Results& results, std::string_view plane,
                                             std::size_t services, Operation operation);
 [[nodiscard]] const FillCell* find_fill(const Results& results, std::string_view writes,
@@ -25,6 +25,8 @@ namespace svcbench {
 
 // Ascending, each once.
 [[nodiscard]] std::vector<std::size_t> sizes_of(const Results& results);
+// In the order of its cells, each once.
+[[nodiscard]] std::vector<std::string> planes_of(const Results& results);
 [[nodiscard]] std::vector<Family> families_of(const Results& results);
 
 // All samples of all blocks, ascending. Nothing is left out.

@@ -89,6 +89,7 @@ struct ChapterResults {
   std::vector<LoadCell> loads{};
   std::vector<FloorCell> floors{};
   std::vector<Verdict> verdicts{};
+  std::vector<std::string> notes{};  // what was left out, a sentence each
   double seconds = 0;
 };
 

@@ -6,6 +6,7 @@
 
 #include "measure/emulation.h"
 #include "measure/find_borrowed.h"
+#include "plane/registry.h"
 #include "service/text.h"
 #include "stats/rounds.h"
 
@@ -95,13 +96,10 @@ Verdict judge_rising(std::string id, std::string claim, const std::vector<Series
   return verdict;
 }
 
-bool is_ebpf(std::string_view plane) { return plane.starts_with("ebpf"); }
-bool is_iptables(std::string_view plane) { return plane.starts_with("iptables"); }
-
-std::vector<Series> new_flow_series(const CompareResults& results, bool (*wanted)(std::string_view)) {
+std::vector<Series> new_flow_series(const CompareResults& results, std::string_view claim) {
   std::vector<Series> all;
   for (const std::string& plane : results.planes) {
-    if (wanted(plane)) {
+    if (bears(plane, claim)) {
       all.push_back(
           path_series(results, plane, {FlowKind::fresh, Position::last, usual_protocol(results)}));
     }
@@ -119,8 +117,8 @@ std::vector<NamedGrowth> growths_of(const std::vector<Series>& all) {
 }
 
 // Measured here, and the exponents that were borrowed: of all borrowed figures they alone decide claims.
-std::vector<NamedGrowth> new_flow_growths(const CompareResults& results, bool (*wanted)(std::string_view)) {
-  std::vector<NamedGrowth> growths = growths_of(new_flow_series(results, wanted));
+std::vector<NamedGrowth> new_flow_growths(const CompareResults& results, std::string_view claim) {
+  std::vector<NamedGrowth> growths = growths_of(new_flow_series(results, claim));
   if (results.borrowed) {
     for (const std::string& plane : results.borrowed->planes) {
       for (const Protocol protocol : {Protocol::udp, Protocol::tcp}) {
@@ -128,7 +126,7 @@ std::vector<NamedGrowth> new_flow_growths(const CompareResults& results, bool (*
                             .operation = std::nullopt,
                             .way = ""};
         const auto* found = find_borrowed_growth(*results.borrowed, plane, figure);
-        if (wanted(plane) && found != nullptr) {
+        if (bears(plane, claim) && found != nullptr) {
           growths.push_back({fmt::format("{} ({}), {}", plane, results.borrowed->lender.mark, found->what),
                              found->growth});
           break;
@@ -139,18 +137,15 @@ std::vector<NamedGrowth> new_flow_growths(const CompareResults& results, bool (*
   return growths;
 }
 
-bool is_ipvs(std::string_view plane) { return plane == "ipvs"; }
-
-// What the chapter says of a plane's lookup.
+// What the chapter says of a plane's lookup; which planes it is about is in their rows.
 struct PathClaim {
   const char* id;
   const char* claim;
-  bool (*about)(std::string_view plane);
 };
-constexpr PathClaim iptables_scan{"iptables-scan", "iptables looks a service up by a linear scan",
-                                  is_iptables};
-constexpr PathClaim ipvs_constant{"ipvs-constant", "IPVS looks a service up in constant time", is_ipvs};
-constexpr PathClaim ebpf_constant{"ebpf-constant", "eBPF looks a service up in constant time", is_ebpf};
+constexpr PathClaim iptables_scan{"iptables-scan", "iptables looks a service up by a linear scan"};
+constexpr PathClaim ipvs_constant{"ipvs-constant", "IPVS looks a service up in constant time"};
+constexpr PathClaim ebpf_constant{"ebpf-constant", "eBPF looks a service up in constant time"};
+constexpr std::string_view lookup_path = "lookup-2-5us";
 
 // Claims about planes that ran, where no packets could be sent and no other run lent its figures.
 void leave_open(const CompareResults& results, std::vector<Verdict>& verdicts) {
@@ -160,44 +155,45 @@ void leave_open(const CompareResults& results, std::vector<Verdict>& verdicts) {
     verdict.would_settle = "the same run under a kernel that sends live frames (tests/vm/run boots one)";
     verdicts.push_back(std::move(verdict));
   };
-  const auto ran = [&](bool (*about)(std::string_view)) {
-    return std::any_of(results.planes.begin(), results.planes.end(), about);
+  const auto ran = [&](std::string_view claim) {
+    return std::any_of(results.planes.begin(), results.planes.end(),
+                       [claim](const std::string& plane) { return bears(plane, claim); });
   };
   for (const PathClaim& one : {iptables_scan, ipvs_constant, ebpf_constant}) {
     const bool judged = std::any_of(verdicts.begin(), verdicts.end(),
                                     [&](const Verdict& verdict) { return verdict.id == one.id; });
-    if (ran(one.about) && !judged) {
+    if (ran(one.id) && !judged) {
       leave(open_verdict(one.id, one.claim));
     }
   }
-  if (ran(is_ebpf)) {
+  if (ran(lookup_path)) {
     leave(judge_path({}));
   }
 }
 
 void judge_paths(const CompareResults& results, std::vector<Verdict>& verdicts) {
   const ToldIn told = told_in(emulation_of(results.environment));
-  if (const auto iptables = new_flow_series(results, is_iptables); !iptables.empty()) {
+  if (const auto iptables = new_flow_series(results, iptables_scan.id); !iptables.empty()) {
     verdicts.push_back(judge_rising(iptables_scan.id, iptables_scan.claim, iptables, told));
   }
-  if (const auto ipvs = new_flow_growths(results, is_ipvs); !ipvs.empty()) {
+  if (const auto ipvs = new_flow_growths(results, ipvs_constant.id); !ipvs.empty()) {
     verdicts.push_back(judge_constant(ipvs_constant.id, ipvs_constant.claim, ipvs));
   }
-  const auto ebpf = new_flow_growths(results, is_ebpf);
+  const auto ebpf = new_flow_growths(results, ebpf_constant.id);
   if (ebpf.empty()) {
     return;
   }
   verdicts.push_back(judge_constant(ebpf_constant.id, ebpf_constant.claim, ebpf));
 
-  if (new_flow_series(results, is_ebpf).empty()) {
+  if (new_flow_series(results, lookup_path).empty()) {
     return;  // borrowed exponents, and no time
   }
   std::vector<ProgramFigure> figures;
   const auto sizes = sizes_of(results);
   for (const PathCell& cell : results.paths) {
     const auto p50 = path_p50(cell);
-    if (is_ebpf(cell.plane) && cell.services == sizes.back() && cell.kind.position != Position::missing &&
-        p50) {
+    if (bears(cell.plane, lookup_path) && cell.services == sizes.back() &&
+        cell.kind.position != Position::missing && p50) {
       figures.push_back({fmt::format("{}, {}, {} {}, {} services", cell.plane, to_string(cell.kind.flow),
                                      to_string(cell.kind.position), to_string(cell.kind.protocol),
                                      grouped(cell.services)),
@@ -218,9 +214,10 @@ void judge_updates(const CompareResults& results, std::vector<Verdict>& verdicts
         if (series.sizes.empty()) {
           continue;
         }
-        if (is_ebpf(plane)) {
+        if (bears(plane, "update-flat")) {
           ebpf.push_back(named(fmt::format("{}, {}", plane, series.what), series));
-        } else if (is_iptables(plane) && way == "full" && operation == Operation::change_endpoints) {
+        } else if (bears(plane, "iptables-reload") && way == "full" &&
+                   operation == Operation::change_endpoints) {
           reloads.push_back(std::move(series));
         }
       }
@@ -252,10 +249,13 @@ void judge_conntrack(const CompareResults& results, std::vector<Verdict>& verdic
         state.own_per_1000_flows ? fmt::format(", {:.0f} in its own flow table", *state.own_per_1000_flows)
                                  : ""));
     const bool tracks = *state.conntrack_per_1000_flows > 0;
-    if (is_iptables(state.plane) || state.plane == "ipvs") {
+    if (!bears(state.plane, "conntrack")) {
+      continue;
+    }
+    if (is_netfilter(kind_of(state.plane))) {
       some_netfilter = true;
       holds = holds && tracks;
-    } else if (is_ebpf(state.plane)) {
+    } else {
       some_ebpf = true;
       holds = holds && !tracks;
     }
@@ -393,7 +393,7 @@ std::vector<CrossingFigure> all_crossings(const CompareResults& results) {
   const std::string usual_change = fmt::format("{} (usual way)", to_string(Operation::change_endpoints));
   std::vector<std::vector<Series>> kinds(2);
   for (const std::string& plane : results.planes) {
-    if (plane == "null") {
+    if (is_floor(plane)) {
       continue;
     }
     kinds[0].push_back(

@@ -14,6 +14,7 @@
 #include "measure/results.h"
 #include "measure/sync_check.h"
 #include "measure/wire/agreement.h"
+#include "run/cell.h"
 #include "stats/crossing.h"
 #include "stats/quantile.h"
 #include "stats/verdict.h"
@@ -104,6 +105,7 @@ struct CompareResults {
   std::vector<StateCell> states{};
   std::vector<AgreementFigure> agreements{};
   std::vector<SyncCheck> sync_checks{};  // of planes that run tools, each at one size
+  std::vector<Cell> cells{};             // of scenarios that have no type of their own
   std::optional<Borrowed> borrowed{};    // of planes in `missing`, from another run
   std::optional<BehaviourCheck> behaviours{};
   std::optional<double> clock_ns{};  // that one reading of the clock takes in a program

@@ -231,7 +231,7 @@ class Dialler {
     return {};
   }
 
-  ConnectSamples take() { return std::move(samples_); }
+  ConnectSamples& samples() { return samples_; }
 
  private:
   static Endpoint dialled(const Target& target) { return {target.to.address, target.to.port}; }
@@ -296,41 +296,71 @@ class Dialler {
   ConnectSamples samples_{};
 };
 
+class ConnectsInTurn final : public Connects {
+ public:
+  explicit ConnectsInTurn(Clock& clock) : clock_(&clock) {}
+
+  Status prepare(std::span<const ConnectSubject> subjects) {
+    diallers_.reserve(subjects.size());
+    for (const ConnectSubject& subject : subjects) {
+      diallers_.emplace_back(subject, listeners_, *clock_);
+      SVCB_CHECK(diallers_.back().prepare(trips_));
+    }
+    return {};
+  }
+
+  Status block(std::size_t connects) override {
+    SVCB_TAKE(pinned, Pinned::to_last_cpu());
+    for (Dialler& dialler : diallers_) {
+      SVCB_CHECK(dialler.begin_block(connects, clients_));
+    }
+    for (std::size_t i = 0; i < connects; ++i) {
+      SVCB_CHECK(in_turn(block_ + i, [i](Dialler& dialler) { return dialler.connect_udp(i); }));
+      SVCB_CHECK(in_turn(block_ + i, [i](Dialler& dialler) { return dialler.connect_tcp(i); }));
+    }
+    SVCB_CHECK(in_turn(block_, [connects](Dialler& dialler) { return dialler.first_packets(connects); }));
+    ++block_;
+    return {};
+  }
+
+  ConnectSamples& samples(std::size_t subject) override { return diallers_[subject].samples(); }
+
+ private:
+  // Each time another one begins, so that nobody always follows the same one's work in the caches.
+  template <typename Call>
+  Status in_turn(std::size_t turn, const Call& call) {
+    for (std::size_t k = 0; k < diallers_.size(); ++k) {
+      SVCB_CHECK(call(diallers_[(turn + k) % diallers_.size()]));
+    }
+    return check_interrupted();
+  }
+
+  Clock* clock_;
+  Listeners listeners_{};
+  std::map<const Testbed*, std::unique_ptr<RoundTrips>> trips_{};
+  std::vector<Dialler> diallers_{};
+  std::uint32_t clients_ = 0;
+  std::size_t block_ = 0;
+};
+
 }  // namespace
+
+Result<std::unique_ptr<Connects>> Connects::create(std::span<const ConnectSubject> subjects, Clock& clock) {
+  auto connects = std::make_unique<ConnectsInTurn>(clock);
+  SVCB_CHECK(connects->prepare(subjects));
+  return connects;
+}
 
 Result<std::vector<ConnectSamples>> measure_connects(std::span<const ConnectSubject> subjects,
                                                      const ConnectCounts& counts, Clock& clock) {
-  Listeners listeners;
-  std::map<const Testbed*, std::unique_ptr<RoundTrips>> trips;
-  std::vector<Dialler> diallers;
-  diallers.reserve(subjects.size());
-  for (const ConnectSubject& subject : subjects) {
-    diallers.emplace_back(subject, listeners, clock);
-    SVCB_CHECK(diallers.back().prepare(trips));
-  }
-  SVCB_TAKE(pinned, Pinned::to_last_cpu());
-  std::uint32_t clients = 0;
+  SVCB_TAKE(connects, Connects::create(subjects, clock));
   for (std::size_t block = 0; block < counts.blocks; ++block) {
-    for (Dialler& dialler : diallers) {
-      SVCB_CHECK(dialler.begin_block(counts.connects, clients));
-    }
-    // Each time another one begins, so that nobody always follows the same one's work in the caches.
-    const auto in_turn = [&](std::size_t turn, const auto& step) -> Status {
-      for (std::size_t k = 0; k < diallers.size(); ++k) {
-        SVCB_CHECK(step(diallers[(turn + k) % diallers.size()]));
-      }
-      return check_interrupted();
-    };
-    for (std::size_t i = 0; i < counts.connects; ++i) {
-      SVCB_CHECK(in_turn(block + i, [i](Dialler& dialler) { return dialler.connect_udp(i); }));
-      SVCB_CHECK(in_turn(block + i, [i](Dialler& dialler) { return dialler.connect_tcp(i); }));
-    }
-    SVCB_CHECK(
-        in_turn(block, [&counts](Dialler& dialler) { return dialler.first_packets(counts.connects); }));
+    SVCB_CHECK(connects->block(counts.connects));
   }
   std::vector<ConnectSamples> samples;
-  std::transform(diallers.begin(), diallers.end(), std::back_inserter(samples),
-                 [](Dialler& dialler) { return dialler.take(); });
+  for (std::size_t i = 0; i < subjects.size(); ++i) {
+    samples.push_back(std::move(connects->samples(i)));
+  }
   return samples;
 }
 

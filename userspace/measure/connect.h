@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstddef>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -51,8 +52,27 @@ struct ConnectCounts {
   std::size_t connects = 16;  // of each kind, by each subject, in a block
 };
 
-// Once for a testbed. Every connection and request is checked at the other end: whence, and at which
-// backend. Error: one went elsewhere, or got lost (but see tcp_not_offered); interrupted.
+// Subjects that dial in turn. Every connection and request is checked at the other end: whence, and at
+// which backend.
+class Connects {
+ public:
+  // Once for a testbed. What is given must outlive it.
+  static Result<std::unique_ptr<Connects>> create(std::span<const ConnectSubject> subjects, Clock& clock);
+  virtual ~Connects() = default;
+  Connects(const Connects&) = delete;
+  Connects& operator=(const Connects&) = delete;
+
+  // `connects` of each kind, by each subject. Error: one went elsewhere, or got lost (but see
+  // tcp_not_offered); interrupted.
+  virtual Status block(std::size_t connects) = 0;
+  // In the subjects' order.
+  [[nodiscard]] virtual ConnectSamples& samples(std::size_t subject) = 0;
+
+ protected:
+  Connects() = default;
+};
+
+// So many blocks, one after the other.
 Result<std::vector<ConnectSamples>> measure_connects(std::span<const ConnectSubject> subjects,
                                                      const ConnectCounts& counts, Clock& clock);
 

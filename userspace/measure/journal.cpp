@@ -90,6 +90,9 @@ Result<Journal> Journal::resume(const std::string& path, const json& identity) {
           journal.repeats_[label] = repeats.get<std::size_t>();
         }
       }
+    } else if (line.contains("decided") && line.at("decided").is_string() && line.contains("as") &&
+               line.at("as").is_boolean()) {
+      journal.decided_[line.at("decided").get<std::string>()] = line.at("as").get<bool>();
     } else if (line.contains("step") && line.at("step").is_string() && line.contains("samples")) {
       journal.old_[line.at("step").get<std::string>()].push_back(line.at("samples"));
       ++journal.kept_;
@@ -132,8 +135,13 @@ Status Journal::plan(std::vector<Step>& steps) {
   return {};
 }
 
-std::optional<bool> Journal::planned(const std::string& label) const {
-  return repeats_.empty() ? std::nullopt : std::optional(repeats_.contains(label));
+Result<bool> Journal::decided(const std::string& name, bool now) {
+  if (const auto before = decided_.find(name); before != decided_.end()) {
+    return before->second;
+  }
+  decided_[name] = now;
+  SVCB_CHECK(append({{"decided", name}, {"as", now}}));
+  return now;
 }
 
 std::size_t Journal::done(const std::string& label) const {
@@ -175,9 +183,8 @@ Status Journal::append(const json& line) {
   return {};
 }
 
-bool is_left_out(const Journal* journal, const std::string& label, bool too_dear) {
-  const auto planned = journal != nullptr ? journal->planned(label) : std::nullopt;
-  return planned ? !*planned : too_dear;
+Result<bool> decided(Journal* journal, const std::string& name, bool now) {
+  return journal == nullptr ? now : journal->decided(name, now);
 }
 
 }  // namespace svcbench

@@ -7,7 +7,6 @@
 #include <cstdint>
 #include <map>
 #include <nlohmann/json.hpp>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -34,9 +33,8 @@ class Journal {
   // a new part's repeats are taken down; one that had begun gets them back, and lets each step restore what
   // was measured.
   Status plan(std::vector<Step>& steps);
-  // Whether the run that was cut off had planned a step of this label, for what a pilot would decide anew.
-  // None: it had planned nothing yet, or this journal is a new one.
-  [[nodiscard]] std::optional<bool> planned(const std::string& label) const;
+  // What a pilot decided, kept under a name of its own: as the run that was cut off had it, else as given.
+  Result<bool> decided(const std::string& name, bool now);
   // Visits of the step that are there already.
   [[nodiscard]] std::size_t done(const std::string& label) const;
   [[nodiscard]] std::size_t restored() const { return restored_; }
@@ -67,12 +65,13 @@ class Journal {
   std::map<std::string, std::size_t> repeats_{};            // of a resumed one, by label
   std::map<std::string, std::vector<nlohmann::json>> old_;  // visits by label, until they are restored
   std::map<std::string, std::size_t> done_;
+  std::map<std::string, bool> decided_;
   std::size_t restored_ = 0;
   std::size_t kept_ = 0;
   std::chrono::steady_clock::time_point synced_{};
 };
 
-// Whether a step is left out: as the run that was cut off decided, or, where it had not, as a pilot says.
-[[nodiscard]] bool is_left_out(const Journal* journal, const std::string& label, bool too_dear);
+// The same where there may be no journal.
+Result<bool> decided(Journal* journal, const std::string& name, bool now);
 
 }  // namespace svcbench

@@ -48,4 +48,12 @@ struct PathCell {
   std::optional<double> predicted_ns{};
 };
 
+// The instrument's own rigs, which are measured beside the planes: names of PathCell::plane.
+inline constexpr std::string_view instrument_null = "null";  // unless it is among the planes
+inline constexpr std::string_view instrument_sink = "sink";
+inline constexpr std::string_view instrument_redirect_xdp = "redirect-xdp";
+inline constexpr std::string_view instrument_redirect_tc = "redirect-tc";
+inline constexpr std::string_view instrument_route_xdp = "route-xdp";
+inline constexpr std::string_view instrument_route_tc = "route-tc";
+
 }  // namespace svcbench

@@ -2,8 +2,10 @@
 #include "measure/schedule.h"
 
 #include <algorithm>
+#include <cmath>
 #include <numeric>
 
+#include "stats/quantile.h"
 #include "stats/random.h"
 #include "sys/interrupt.h"
 
@@ -34,17 +36,22 @@ Step* dearest(std::vector<Step>& steps, May may) {
 
 void fit_to_budget(std::vector<Step>& steps, std::size_t rounds, double budget_seconds) {
   for (Step& step : steps) {
-    step.repeats = rounds;
+    step.repeats = std::min(rounds, step.most);
   }
+  // What costs less is not worth its repeats.
+  const double small = cheap_share * budget_seconds;
   double total = cost(steps);
   while (total > budget_seconds) {
-    Step* step = dearest(steps, [](const Step& s) { return s.repeats > s.fewest; });
-    if (step != nullptr) {
+    if (Step* step =
+            dearest(steps, [small](const Step& s) { return s.repeats > s.fewest && cost(s) > small; })) {
       --step->repeats;
       total -= step->seconds;
       continue;
     }
-    step = dearest(steps, [](const Step& s) { return s.droppable && s.repeats > 0; });
+    Step* step = dearest(steps, [](const Step& s) { return s.droppable && s.repeats > 0; });
+    if (step == nullptr) {
+      step = dearest(steps, [](const Step& s) { return s.repeats > 0; });
+    }
     if (step == nullptr) {
       return;
     }
@@ -53,18 +60,53 @@ void fit_to_budget(std::vector<Step>& steps, std::size_t rounds, double budget_s
   }
 }
 
+void add_cheap_visits(std::vector<Step>& steps, std::size_t rounds, double budget_seconds,
+                      double most_seconds) {
+  if (rounds < stats::fewest_repeats) {
+    return;  // no interval was asked for
+  }
+  std::vector<Step*> cheap;
+  for (Step& step : steps) {
+    if (step.repeats == rounds && step.most > rounds) {
+      cheap.push_back(&step);
+    }
+  }
+  std::stable_sort(cheap.begin(), cheap.end(),
+                   [](const Step* a, const Step* b) { return a->seconds < b->seconds; });
+  for (Step* step : cheap) {
+    const double once = step->seconds * static_cast<double>(rounds);
+    const double affordable = cheap_share * budget_seconds / std::max(once, 1e-9) + 1e-9;
+    const std::size_t most = std::min(most_visits_a_round, step->most / rounds);
+    const auto times = static_cast<std::size_t>(std::clamp(affordable, 1.0, static_cast<double>(most)));
+    const double more = once * static_cast<double>(times - 1);
+    if (more > most_seconds) {
+      return;
+    }
+    most_seconds -= more;
+    step->repeats = rounds * times;
+  }
+}
+
 std::vector<std::vector<std::size_t>> plan_rounds(const std::vector<Step>& steps, std::size_t rounds,
                                                   std::uint64_t seed) {
+  constexpr std::size_t fine = std::size_t{1} << 32U;
   Random random(seed);
   std::vector<std::vector<std::size_t>> plan(rounds);
   for (std::size_t round = 0; round < rounds; ++round) {
+    // Of several visits in one round each has its own part of it.
+    std::vector<std::pair<double, std::size_t>> places;
     for (std::size_t i = 0; i < steps.size(); ++i) {
-      const std::size_t repeats = std::min(steps[i].repeats, rounds);
-      if ((round + 1) * repeats / rounds > round * repeats / rounds) {
-        plan[round].push_back(i);
+      const std::size_t repeats = steps[i].repeats;
+      const std::size_t visits = (round + 1) * repeats / rounds - round * repeats / rounds;
+      for (std::size_t k = 0; k < visits; ++k) {
+        const double within = static_cast<double>(draw_below(random, fine)) / static_cast<double>(fine);
+        places.emplace_back((static_cast<double>(k) + within) / static_cast<double>(visits), i);
       }
     }
-    shuffle(plan[round], random);
+    std::sort(places.begin(), places.end());
+    for (const auto& [place, i] : places) {
+      plan[round].push_back(i);
+    }
   }
   return plan;
 }
@@ -80,32 +122,93 @@ std::vector<std::vector<std::size_t>> remaining(std::vector<std::vector<std::siz
   return plan;
 }
 
+// What the visits to come will cost: each as it has cost on average so far; where there was none, as
+// estimated, by how far the estimates of the others were out.
+class TimeLeft {
+ public:
+  TimeLeft(const std::vector<Step>& steps, const std::vector<std::vector<std::size_t>>& plan)
+      : estimated_(steps.size()),
+        spent_(steps.size(), 0),
+        visits_(steps.size(), 0),
+        to_come_(steps.size()) {
+    std::transform(steps.begin(), steps.end(), estimated_.begin(),
+                   [](const Step& step) { return step.seconds; });
+    for (const auto& round : plan) {
+      for (const std::size_t i : round) {
+        ++to_come_[i];
+      }
+    }
+  }
+
+  void visited(std::size_t i, double seconds) {
+    spent_[i] += seconds;
+    ++visits_[i];
+    --to_come_[i];
+  }
+  [[nodiscard]] double mean(std::size_t i) const {
+    return visits_[i] > 0 ? spent_[i] / static_cast<double>(visits_[i]) : estimated_[i] * error();
+  }
+  [[nodiscard]] double seconds() const {
+    const double error_now = error();
+    double left = 0;
+    for (std::size_t i = 0; i < to_come_.size(); ++i) {
+      const double once =
+          visits_[i] > 0 ? spent_[i] / static_cast<double>(visits_[i]) : estimated_[i] * error_now;
+      left += once * static_cast<double>(to_come_[i]);
+    }
+    return left;
+  }
+
+ private:
+  [[nodiscard]] double error() const {
+    double spent = 0;
+    double estimated = 0;
+    for (std::size_t i = 0; i < spent_.size(); ++i) {
+      spent += spent_[i];
+      estimated += estimated_[i] * static_cast<double>(visits_[i]);
+    }
+    return estimated > 0 ? spent / estimated : 1;
+  }
+
+  std::vector<double> estimated_;
+  std::vector<double> spent_;
+  std::vector<std::size_t> visits_;
+  std::vector<std::size_t> to_come_;
+};
+
 }  // namespace
 
 Status run_rounds(std::vector<Step>& steps, std::size_t rounds, std::uint64_t seed, Clock& clock,
-                  Progress& progress, Journal* journal) {
+                  Progress& progress, Journal* journal, Pace* pace) {
   std::vector<std::size_t> repeated(steps.size(), 0);
   for (std::size_t i = 0; i < steps.size() && journal != nullptr; ++i) {
     repeated[i] = journal->done(steps[i].label);
   }
-  const std::vector<std::size_t> before = repeated;
-  const auto plan = remaining(plan_rounds(steps, rounds, seed), before);
+  const auto plan = remaining(plan_rounds(steps, rounds, seed), repeated);
   std::size_t total = 0;
-  double left = 0;
   for (const auto& round : plan) {
     total += round.size();
-    for (const std::size_t i : round) {
-      left += steps[i].seconds;
-    }
   }
 
-  std::vector<double> spent(steps.size(), 0);
+  TimeLeft left(steps, plan);
+  const std::int64_t begin = clock.now_ns();
   std::size_t done = 0;
-  for (const auto& round : plan) {
-    for (const std::size_t i : round) {
+  for (std::size_t r = 0; r < plan.size(); ++r) {
+    double afterwards = 0;
+    if (pace != nullptr) {
+      const double this_round =
+          std::accumulate(plan[r].begin(), plan[r].end(), 0.0,
+                          [&](double sum, std::size_t i) { return sum + left.mean(i); });
+      if (done > 0 && seconds_between(begin, clock.now_ns()) + this_round > pace->most_seconds) {
+        pace->not_begun = plan.size() - r;
+        break;
+      }
+      afterwards = pace->afterwards ? pace->afterwards(left.seconds(), repeated) : 0;
+    }
+    for (const std::size_t i : plan[r]) {
       SVCB_CHECK(check_interrupted());
       Step& step = steps[i];
-      progress.step(step.label, done, total, left);
+      progress.step(step.label, done, total, left.seconds() + afterwards);
       const std::int64_t start = clock.now_ns();
       SVCB_CHECK(step.run(repeated[i]));
       if (journal != nullptr) {
@@ -114,24 +217,37 @@ Status run_rounds(std::vector<Step>& steps, std::size_t rounds, std::uint64_t se
       if (const auto figure = step.figure ? step.figure() : std::nullopt) {
         progress.result(*figure);
       }
-      spent[i] += seconds_between(start, clock.now_ns());
+      left.visited(i, seconds_between(start, clock.now_ns()));
       ++repeated[i];
       ++done;
-      left -= step.seconds;
-      // What is left of this step will cost what it has cost on average so far.
-      const double mean = spent[i] / static_cast<double>(repeated[i] - before[i]);
-      const auto to_come = static_cast<double>(std::min(step.repeats, rounds) - repeated[i]);
-      left = std::max(0.0, left + (mean - step.seconds) * to_come);
-      step.seconds = mean;
+      step.seconds = left.mean(i);
     }
   }
   progress.finished();
   return {};
 }
 
+double expected_repeats(const std::vector<Step>& steps, const std::vector<std::size_t>& visits, double wide,
+                        double seconds) {
+  double cost = 0;
+  for (std::size_t i = 0; i < steps.size(); ++i) {
+    if (steps[i].repeats == 0 || !steps[i].spread) {
+      continue;
+    }
+    const auto spread = steps[i].spread();
+    if (!spread && steps[i].repeats >= stats::fewest_repeats) {
+      return seconds;
+    }
+    const double wider = spread.value_or(0) / wide;
+    const double needed = static_cast<double>(visits[i]) * wider * wider;
+    cost += steps[i].seconds * std::max(0.0, needed - static_cast<double>(steps[i].repeats));
+  }
+  return std::min(cost, seconds);
+}
+
 Result<std::vector<std::string>> repeat_wide(std::vector<Step>& steps, double wide, double seconds,
                                              std::uint64_t seed, Clock& clock, Progress& progress,
-                                             Journal* journal) {
+                                             Journal* journal, double afterwards_seconds) {
   const auto is_wide = [wide](const Step& step) {
     return step.repeats > 0 && step.spread && step.spread().value_or(wide) > wide;
   };
@@ -157,7 +273,7 @@ Result<std::vector<std::string>> repeat_wide(std::vector<Step>& steps, double wi
       SVCB_CHECK(check_interrupted());
       Step& step = *round[i];
       progress.step(step.label + " (once more: its interval is wide)", done, done + round.size() - i,
-                    std::max(0.0, seconds - seconds_between(begin, clock.now_ns())));
+                    std::max(0.0, seconds - seconds_between(begin, clock.now_ns())) + afterwards_seconds);
       ++done;
       SVCB_CHECK(step.run(step.repeats + again));
       if (journal != nullptr) {

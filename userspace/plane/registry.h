@@ -2,6 +2,7 @@
 // The data planes there are, a row each.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <span>
 #include <string_view>
@@ -18,6 +19,9 @@ struct Lack {
   std::string_view reason;
 };
 
+// What a plane is made of.
+enum class PlaneKind : std::uint8_t { none, iptables, nftables, ipvs, ebpf };
+
 struct PlaneRow {
   std::string_view name;
   std::string_view summary;
@@ -28,6 +32,8 @@ struct PlaneRow {
   Status (*probe)() = nullptr;
   // The plane, empty, in the current network namespace.
   Result<std::unique_ptr<DataPlane>> (*make)(const PlaneSite& site) = nullptr;
+  PlaneKind kind = PlaneKind::none;  // none: no services are programmed into it
+  bool runs_tools = false;           // programs it by child processes
   // It works on frames at XDP: a veth must hand them over whole.
   bool sees_frames = false;
   std::span<const Lack> lacks{};
@@ -37,17 +43,30 @@ struct PlaneRow {
   Delivery delivery = Delivery::translated;
   // The plane that this one is, but for one choice; it is measured only where it is named. Empty: a plane.
   std::string_view variant_of{};
-};
-
-struct ScenarioRow {
-  std::string_view name;
-  std::string_view summary;
+  // Verdicts (stats/verdict.h, by their ids) that rest on its figures.
+  std::span<const std::string_view> claims{};
+  // As pages and charts have it: "eBPF, XDP"; its colour, --plane-COLOUR of web/report.css; its mark, of
+  // web/figure.js. Empty: its name, and what others have.
+  std::string_view label{};
+  std::string_view colour{};
+  std::string_view mark{};
+  // No plane, but what the wire or a socket is measured with: a row of results only.
+  bool is_instrument = false;
 };
 
 [[nodiscard]] std::span<const PlaneRow> planes();
 // Of a plane that wraps packets by choice (EbpfChoice::dsr), in place of its row's.
 [[nodiscard]] std::span<const Lack> lacks_of_direct_return();
 [[nodiscard]] const PlaneRow* find_plane(std::string_view name);  // null: there is none
-[[nodiscard]] std::span<const ScenarioRow> scenarios();
+
+// ---- of a name that a result has; nobody has checked it ----
+
+// none: no services are programmed into it, or this program knows no such plane.
+[[nodiscard]] PlaneKind kind_of(std::string_view plane);
+[[nodiscard]] bool is_netfilter(PlaneKind kind);
+// Whether it is plain forwarding: what all planes stand on.
+[[nodiscard]] bool is_floor(std::string_view plane);
+[[nodiscard]] bool is_instrument(std::string_view plane);
+[[nodiscard]] bool bears(std::string_view plane, std::string_view claim);
 
 }  // namespace svcbench

@@ -28,7 +28,9 @@ Section shortened(Section section) {
 Section compared(const RunView& run) {
   const auto whole = table42(run);
   if (!whole) {
-    return path_answer(run);
+    Section packets = path_answer(run);
+    auto others = packets.rows.empty() ? plain_tables(run) : std::vector<Section>();
+    return others.empty() ? packets : std::move(others.front());
   }
   Section section = turned(*whole);
   section.title += ": medians, +- the wider half of the 95 % interval";

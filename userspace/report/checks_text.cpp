@@ -5,7 +5,7 @@
 
 #include <cmath>
 
-#include "measure/compare_run.h"
+#include "measure/path_results.h"
 #include "measure/wire/agreement.h"
 #include "measure/wire/latency_histogram.h"
 #include "plane/registry.h"
@@ -76,7 +76,7 @@ class InstrumentLines {
     add("ebpf-tc takes", "ebpf-tc", "new/last", routes, instrument_route_tc, "new/last");
     for (const std::string& plane : run_.planes({"path"})) {
       const PlaneRow* row = find_plane(plane);
-      if (row != nullptr && plane.starts_with("ebpf")) {
+      if (row != nullptr && row->kind == PlaneKind::ebpf) {
         add_ratios(plane, *row);
       }
     }
@@ -90,7 +90,12 @@ class InstrumentLines {
         plane, "new/random");
     add(fmt::format("{}: a reply takes", plane), plane, "reply/random", "a later packet of its flow", plane,
         "established/random");
-    std::vector<std::string> others{"iptables-legacy", "iptables-nft", "nftables", "ipvs"};
+    std::vector<std::string> others;
+    for (const PlaneRow& other : planes()) {
+      if (is_netfilter(other.kind) && other.make != nullptr) {
+        others.emplace_back(other.name);
+      }
+    }
     if (!row.variant_of.empty()) {
       others = {std::string(row.variant_of)};
       add(fmt::format("{}: a new flow's packet takes", plane), plane, "new/random", others.front() + "'s",

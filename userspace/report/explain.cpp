@@ -100,7 +100,7 @@ std::string explain_cell(const Run& run, const Cell& cell) {
   }
   out += entry("Timed", std::string(all.story->timed));
   out += entry("Not in it", std::string(all.story->not_timed));
-  out += entry("Checked", std::string(all.story->checked));
+  out += entry("Checked", checked_of(cell, *all.story));
   out += entry("Made of", made_of(cell, *all.story));
   out += entry("Spread", spread_text(cell, all.spread));
   out += entry("Beside it", beside_text(cell));

@@ -34,6 +34,7 @@ struct Story {
 
 // What a cell's values are, and what its interval is, in words.
 [[nodiscard]] std::string made_of(const Cell& cell, const Story& story);
+[[nodiscard]] std::string checked_of(const Cell& cell, const Story& story);
 
 // Of a cell's values, in its unit.
 struct Spread {

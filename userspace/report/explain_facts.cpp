@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <cmath>
 
-#include "measure/compare_run.h"
 #include "measure/emulation.h"
+#include "measure/path_results.h"
 #include "report/escape.h"
 #include "report/explain.h"
 #include "service/text.h"
@@ -172,7 +173,7 @@ std::vector<std::string> second_instruments(const Run& run, const Cell& cell) {
     });
   } else if (cell.scenario == "program") {
     each_of("/details/account_checks", [&](const json& check) {
-      if ("ebpf-" + text(check.value("hook", json())) == cell.plane) {
+      if (text(check.value("hook", json())) == cell.coordinate("hook")) {
         const std::string line = text(check.value("summary", check.value("not_offered", json())));
         lines.push_back("the kernel's own account of BPF programs: " + line);
       }
@@ -265,6 +266,11 @@ std::string made_of(const Cell& cell, const Story& story) {
   }
   return text + (cell.values.empty() ? "No interval: it was not repeated, or the file keeps none."
                                      : "No interval: fewer than 6 values.");
+}
+
+std::string checked_of(const Cell& cell, const Story& story) {
+  return story.checked.empty() ? without_controls(fmt::format("{}", fmt::join(cell.checks, "; ")))
+                               : std::string(story.checked);
 }
 
 bool DriftFigure::is_resolved() const { return slope && slope->p <= told_at; }

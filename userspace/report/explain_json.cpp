@@ -47,7 +47,7 @@ json how_json(const Cell& cell, const Explanation& all) {
   const Story& story = *all.story;
   return {{"timed", story.timed},
           {"not_in_it", story.not_timed},
-          {"checked", story.checked},
+          {"checked", checked_of(cell, story)},
           {"made_of", made_of(cell, story)},
           {"values", cell.values},
           {"spread", all.spread ? spread_json(*all.spread) : json()},

@@ -4,6 +4,7 @@
 #include <array>
 
 #include "report/explain.h"
+#include "run/cells.h"
 
 namespace svcbench {
 
@@ -255,7 +256,9 @@ const Story* story_of(const Run& run, const Cell& cell) {
     return story.scenario == cell.scenario && (story.command.empty() || story.command == run.command) &&
            has_part(cell.id, story.part);
   });
-  return found == stories.end() ? nullptr : found;
+  // Of a scenario that has no story, what its cells say of themselves.
+  static constexpr Story plain{"", "", "", "what its name says.", "", "", "one visit", ""};
+  return found != stories.end() ? found : is_plain(cell.scenario) ? &plain : nullptr;
 }
 
 }  // namespace svcbench

@@ -61,6 +61,7 @@ void add_comparison(const RunView& run, Bars bars, Text& text) {
   text.add(update_table(run));
   add_paths(run, text);
   text.add(throughput_table(run));
+  text.add(plain_tables(run));
   text.add(growth_table(run, Growing::all));
   text.add(comparison_curves(run, bars));
   text.add(crossing_tables(run));

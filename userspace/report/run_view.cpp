@@ -8,6 +8,7 @@
 #include <set>
 
 #include "measure/emulation.h"
+#include "plane/registry.h"
 #include "stats/growth.h"
 
 namespace svcbench {
@@ -73,6 +74,16 @@ std::vector<std::string> RunView::planes(const std::vector<std::string_view>& sc
   for (const Cell& cell : file_->cells) {
     if (is_of(cell, scenarios)) {
       add_unique(names, cell.plane);
+    }
+  }
+  return names;
+}
+
+std::vector<std::string> RunView::plain_scenarios() const {
+  std::vector<std::string> names;
+  for (const Cell& cell : file_->cells) {
+    if (is_plain(cell.scenario)) {
+      add_unique(names, cell.scenario);
     }
   }
   return names;

@@ -43,6 +43,8 @@ class RunView {
   // Planes with a cell of one of these scenarios, in the document's order; not the instrument's own
   // targets.
   [[nodiscard]] std::vector<std::string> planes(const std::vector<std::string_view>& scenarios) const;
+  // Those that have no type of their own (is_plain()), in the document's order.
+  [[nodiscard]] std::vector<std::string> plain_scenarios() const;
   // Ascending.
   [[nodiscard]] std::vector<std::size_t> sizes(const std::vector<std::string_view>& scenarios) const;
   // "path/PLANE/N/REST" at each N where there is one, ascending.

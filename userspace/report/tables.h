@@ -15,6 +15,8 @@ namespace svcbench {
 [[nodiscard]] Section update_table(const RunView& run);
 [[nodiscard]] Section path_table(const RunView& run);
 [[nodiscard]] Section throughput_table(const RunView& run);
+// Of scenarios that have no table of their own: one each.
+[[nodiscard]] std::vector<Section> plain_tables(const RunView& run);
 // How costs grow with N: of packets, of all else, or of both.
 enum class Growing { path, rest, all };
 [[nodiscard]] Section growth_table(const RunView& run, Growing which);

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <map>
 
+#include "plane/registry.h"
 #include "report/tables.h"
 #include "service/text.h"
 
@@ -195,9 +196,9 @@ Section growth_table(const RunView& run, Growing which) {
         (which != Growing::all && (which == Growing::path) != of_path)) {
       continue;
     }
-    const bool shown =
-        of_path ? std::find(paths.begin(), paths.end(), cell.what) != paths.end()
-                : which == Growing::rest || cell.what == "sync" || cell.what.starts_with("change");
+    const bool shown = of_path ? std::find(paths.begin(), paths.end(), cell.what) != paths.end()
+                               : which == Growing::rest || is_plain(cell.coordinate("of")) ||
+                                     cell.what == "sync" || cell.what.starts_with("change");
     if (!shown) {
       continue;
     }
@@ -260,6 +261,29 @@ std::vector<Section> crossing_matrices(const RunView& run) {
   return all;
 }
 
+std::vector<Section> plain_tables(const RunView& run) {
+  std::vector<Section> tables;
+  for (const std::string& scenario : run.plain_scenarios()) {
+    Section& out = tables.emplace_back();
+    out.id = scenario;
+    out.title = fmt::format("{}: median [95 % interval]", scenario);
+    out.columns = {{"plane", true}, {"what", true}};
+    const auto sizes = run.sizes({scenario});
+    for (const std::size_t services : sizes) {
+      out.columns.push_back({.title = grouped(services)});
+    }
+    for (const std::string& plane : run.planes({scenario})) {
+      const auto cells = cells_of(run, scenario, plane, sizes.back());
+      std::vector<Entry> row{Entry::words(plane), Entry::words(cells.empty() ? "" : cells.front()->what)};
+      for (const std::size_t services : sizes) {
+        row.push_back(Entry::of(run.find(cell_id(scenario, plane, services, ""))));
+      }
+      out.add(std::move(row));
+    }
+  }
+  return tables;
+}
+
 Section path_answer(const RunView& run) {
   const auto sizes = run.sizes({"path"});
   Section out;
@@ -273,7 +297,7 @@ Section path_answer(const RunView& run) {
   for (const std::string& plane : run.planes({"path"})) {
     for (const Cell* cell : cells_of(run, "path", plane, sizes.back())) {
       const std::string stem = cell_id("path", plane, sizes.back(), "");
-      if (plane != "null" && cell->id.ends_with(protocol)) {
+      if (!is_floor(plane) && cell->id.ends_with(protocol)) {
         const Cell* plain =
             run.find(cell_id("path", "null", sizes.back(), cell->id.substr(stem.size() + 1)));
         out.add({Entry::words(plane), Entry::words(cell->what), Entry::of(cell), Entry::of(cell, "p99"),

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 
+#include "plane/registry.h"
 #include "report/tables.h"
 #include "service/text.h"
 
@@ -17,7 +18,7 @@ constexpr std::array operations{"change", "add", "remove"};
 // The plane whose whole table is reloaded beside the maps: "iptables-nft"; "" where there is none.
 std::string iptables_of(const RunView& run) {
   for (const Cell* cell : run.all_of("update")) {
-    if (cell->plane.starts_with("iptables")) {
+    if (kind_of(cell->plane) == PlaneKind::iptables) {
       return cell->plane;
     }
   }

@@ -8,7 +8,7 @@
 #include "measure/chapter_results.h"
 #include "measure/churn/churn_results.h"
 #include "measure/compare_results.h"
-#include "measure/connect_run.h"
+#include "measure/connect_results.h"
 #include "measure/results.h"
 #include "measure/ruleset.h"
 #include "run/run.h"

@@ -11,6 +11,7 @@
 
 #include "measure/compare_analysis.h"
 #include "measure/emulation.h"
+#include "plane/registry.h"
 #include "run/cells.h"
 #include "service/text.h"
 #include "stats/rounds.h"
@@ -19,24 +20,14 @@ namespace svcbench {
 
 namespace {
 
-enum class Nature { netfilter, ebpf, neither };
-
-Nature nature_of(std::string_view plane) {
-  if (plane.starts_with("ebpf")) {
-    return Nature::ebpf;
-  }
-  return plane.starts_with("iptables") || plane == "nftables" || plane == "ipvs" ? Nature::netfilter
-                                                                                 : Nature::neither;
-}
-
 bool has(std::span<const std::string> names, std::string_view name) {
   return std::find(names.begin(), names.end(), name) != names.end();
 }
 
 // What of a run under `emulation` says anything about another machine.
 bool counts(std::string_view emulation, std::string_view plane) {
-  const Nature nature = nature_of(plane);
-  return nature != Nature::neither && (emulation != "uml" || nature == Nature::netfilter);
+  const PlaneKind kind = kind_of(plane);
+  return kind != PlaneKind::none && (emulation != "uml" || is_netfilter(kind));
 }
 bool counts(std::string_view emulation, const Figure& figure) { return emulation != "uml" || figure.kind; }
 
@@ -296,10 +287,10 @@ class Borrowing {
   }
 
   void add_cell(BorrowedCell cell) {
-    for (const bool same_nature : {true, false}) {
+    for (const bool alike : {true, false}) {
       for (const std::string& plane : ours_.planes) {
         if (has(other_.planes(), plane) && counts(borrowed_.lender.emulation, plane) &&
-            (nature_of(plane) == nature_of(cell.plane)) == same_nature) {
+            (is_netfilter(kind_of(plane)) == is_netfilter(kind_of(cell.plane))) == alike) {
           if (auto via = by_way_of(plane, other_, ours_, cell)) {
             cell.vias.push_back(std::move(*via));
           }

@@ -8,6 +8,8 @@
 #include <cctype>
 #include <cmath>
 
+#include "plane/registry.h"
+
 namespace svcbench {
 
 namespace {
@@ -236,18 +238,26 @@ Cell clock_cell(std::string unit) {
   return cell;
 }
 
-std::string path_unit(const ToldIn& told) { return told.name == "ns" ? "ns" : "instructions"; }
-
-bool is_instrument(std::string_view plane) {
-  constexpr std::array<std::string_view, 5> instruments{"sink", "redirect-xdp", "redirect-tc", "route-xdp",
-                                                        "route-tc"};
-  return std::find(instruments.begin(), instruments.end(), plane) != instruments.end();
+Cell plain_cell(std::string scenario, std::string plane, std::size_t services, std::string what,
+                std::string unit) {
+  Cell cell = cell_of(std::move(scenario), std::move(plane), services, std::move(what), std::move(unit));
+  set_id(cell, {});
+  return cell;
 }
+
+bool is_plain(std::string_view scenario) {
+  constexpr std::array<std::string_view, 14> typed{"sync",    "update", "fill",       "path",  "throughput",
+                                                   "program", "state",  "chapter",    "floor", "ruleset",
+                                                   "connect", "churn",  "instrument", "growth"};
+  return std::find(typed.begin(), typed.end(), scenario) == typed.end();
+}
+
+std::string path_unit(const ToldIn& told) { return told.name == "ns" ? "ns" : "instructions"; }
 
 bool is_control(const Cell& cell) {
   return cell.scenario == "floor" ||
-         (cell.scenario == "path" && (cell.plane == "null" || is_instrument(cell.plane))) ||
-         (cell.scenario == "connect" && cell.plane == "plain") ||
+         ((cell.scenario == "path" || cell.scenario == "connect") &&
+          (is_floor(cell.plane) || is_instrument(cell.plane))) ||
          (cell.scenario == "program" && cell.what.starts_with("empty"));
 }
 

@@ -61,13 +61,16 @@ inline constexpr std::string_view id_alphabet =
 // One reading of the clock in a program.
 [[nodiscard]] Cell clock_cell(std::string unit);
 
+// Of a scenario that has no type of its own: one figure a plane and size.
+[[nodiscard]] Cell plain_cell(std::string scenario, std::string plane, std::size_t services,
+                              std::string what, std::string unit);
+[[nodiscard]] bool is_plain(std::string_view scenario);
+
 // "ns", or "instructions" where an emulator's clock counts those.
 [[nodiscard]] std::string path_unit(const ToldIn& told);
 
-// What the wire is measured with: no plane to choose.
-[[nodiscard]] bool is_instrument(std::string_view plane);
-// That, plain forwarding, and what no plane is part of in other scenarios: an empty program, a child that
-// does nothing, a backend's own address.
+// The wire's own instruments, plain forwarding, and what no plane is part of in other scenarios: an empty
+// program, a child that does nothing, a backend's own address.
 [[nodiscard]] bool is_control(const Cell& cell);
 
 // ---- figures ----

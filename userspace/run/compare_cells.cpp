@@ -2,12 +2,14 @@
 // Of compare, path, nftables and ipvs; and the paths of ebpf.
 #include <algorithm>
 #include <array>
+#include <map>
 
 #include "measure/compare_analysis.h"
 #include "measure/emulation.h"
 #include "run/as_run.h"
 #include "run/cells.h"
 #include "run/json_parts.h"
+#include "stats/rounds.h"
 
 namespace svcbench {
 
@@ -74,6 +76,13 @@ void add_update(const UpdateCell& update, Run& run) {
   add(run, std::move(cell));
 }
 
+void add_throughput(Cell cell, const PathCell& path, Run& run) {
+  cell.values = path.packets_per_second;
+  if (take(cell, stats::median_of(cell.values))) {
+    add(run, std::move(cell));
+  }
+}
+
 void add_path(const CompareResults& results, const PathCell& path, const ToldIn& told, Run& run) {
   Cell cell =
       path_cell(path.plane, path.services, std::string(to_string(path.kind.flow)),
@@ -84,8 +93,14 @@ void add_path(const CompareResults& results, const PathCell& path, const ToldIn&
     rescale(cell, told.ns);
     return add(run, std::move(cell));
   }
+  for (const AgreementFigure& figure : results.agreements) {
+    if (figure.plane == path.plane) {
+      check_second(cell, figure.comparison,
+                   "round trips of real sockets agree on what further services add");
+    }
+  }
   if (!take(cell, path_p50(path))) {
-    return;
+    return add_throughput(throughput_cell(cell), path, run);
   }
   cell.values = path.p50_ns;
   if (!path.p99_ns.empty()) {
@@ -98,18 +113,9 @@ void add_path(const CompareResults& results, const PathCell& path, const ToldIn&
   }
   take_histogram(cell, buckets, told.ns);
   cell.also["packets"] = static_cast<double>(path.sent);
-  for (const AgreementFigure& figure : results.agreements) {
-    if (figure.plane == path.plane) {
-      check_second(cell, figure.comparison,
-                   "round trips of real sockets agree on what further services add");
-    }
-  }
   Cell throughput = throughput_cell(cell);
   add(run, std::move(cell));
-  throughput.values = path.packets_per_second;
-  if (take(throughput, stats::median_of(throughput.values))) {
-    add(run, std::move(throughput));
-  }
+  add_throughput(std::move(throughput), path, run);
 }
 
 void add_state(const StateCell& state, Run& run) {
@@ -149,6 +155,27 @@ void add_growth(const Series& series, const Cell& of, Run& run) {
   if (take(cell, growth_of(series))) {
     take_slope(cell, "ns_per_service", slope_of(series));
     add(run, std::move(cell));
+  }
+}
+
+// Of scenarios that have no type of their own: each plane's cells of one kind, over N.
+void add_plain(const std::vector<Cell>& cells, Run& run) {
+  std::map<std::pair<std::string, std::string>, std::vector<const Cell*>> over_sizes;
+  for (const Cell& cell : cells) {
+    add(run, cell);
+    if (!cell.values.empty()) {
+      over_sizes[{cell.plane, cell.what}].push_back(&cell);
+    }
+  }
+  for (const auto& [name, of] : over_sizes) {
+    Series series{name.first, name.second};
+    std::vector<std::vector<double>> costs;
+    for (const Cell* cell : of) {
+      series.sizes.push_back(static_cast<double>(cell->services));
+      costs.push_back(cell->values);
+    }
+    series.by_round = stats::beside_each_other(costs);
+    add_growth(series, *of.front(), run);
   }
 }
 
@@ -366,6 +393,7 @@ Run as_run(const CompareResults& results) {
   for (const StateCell& state : results.states) {
     add_state(state, run);
   }
+  add_plain(results.cells, run);
   add_growths(results, run);
   run.details = {{"planes", results.planes},
                  {"missing", missing_json(results.missing)},

@@ -9,6 +9,7 @@
 #include <ctime>
 
 #include "measure/churn/changer.h"
+#include "measure/runner.h"
 #include "measure/wire/wire.h"
 #include "plane/in_namespace.h"
 #include "service/text.h"
@@ -55,14 +56,20 @@ struct Latencies {
   std::vector<std::uint64_t> buckets = std::vector<std::uint64_t>(SVCB_WIRE_BUCKETS);
 };
 
-class ChurnRun {
+// One experiment, whose parts make no whole: a scenario of one cell that is visited once.
+class ChurnRun final : public Scenario {
  public:
   ChurnRun(const Workload& workload, const ChurnOptions& options, Progress& progress)
       : workload_(workload), options_(options), progress_(progress) {}
 
-  Result<ChurnResults> run();
+  Status prepare(Setting& setting, std::vector<Step>& steps) override;
+  Status check() override { return check_end(); }
+  // Its results are no cells yet: the journal of its changes is among them.
+  void tell(Findings& /*findings*/) override {}
+  [[nodiscard]] ChurnResults take() { return std::move(results_); }
 
  private:
+  Status visit();
   Status choose_services();
   Status set_up();
   Status open_flows();
@@ -449,12 +456,22 @@ void ChurnRun::note_effects() {
   }
 }
 
-Result<ChurnResults> ChurnRun::run() {
-  const std::int64_t begin = clock_.now_ns();
+Status ChurnRun::prepare(Setting& /*setting*/, std::vector<Step>& steps) {
   results_.plane = options_.plane;
   results_.services = workload_.services().size();
   SVCB_CHECK(choose_services());
   SVCB_CHECK(set_up());
+  Step step;
+  step.label = "churn, " + options_.plane;
+  step.seconds = options_.seconds + 2 * options_.quiet_seconds;
+  step.fewest = 1;
+  step.most = 1;
+  step.run = [this](std::size_t) { return visit(); };
+  steps.push_back(std::move(step));
+  return {};
+}
+
+Status ChurnRun::visit() {
   SVCB_CHECK(open_flows());
   SVCB_CHECK(limit_packets());
   SVCB_CHECK(wire_->witness(*testbed_));
@@ -467,20 +484,29 @@ Result<ChurnResults> ChurnRun::run() {
   results_.phases.push_back(std::move(during));
   SVCB_CHECK(quiet("after"));
   note_effects();
-  SVCB_CHECK(check_end());
   if (options_.find_rate) {
-    SVCB_CHECK(search());
     SVCB_CHECK(check_end());
+    SVCB_CHECK(search());
   }
-  progress_.finished();
-  results_.seconds = seconds_of(clock_.now_ns() - begin);
-  return std::move(results_);
+  return {};
 }
 
 }  // namespace
 
 Result<ChurnResults> run_churn(const Workload& workload, const ChurnOptions& options, Progress& progress) {
-  return ChurnRun(workload, options, progress).run();
+  MonotonicClock clock;
+  const std::int64_t begin = clock.now_ns();
+  // It takes as long as it is told to, and nothing of it can be left out.
+  const Selection selection{.seed = options.seed,
+                            .rounds = 1,
+                            .budget_seconds = 1e3 * (1 + options.seconds + options.quiet_seconds)};
+  Setting setting{workload, selection, clock, progress, nullptr, {}};
+  Scenarios scenarios;
+  scenarios.push_back(std::make_unique<ChurnRun>(workload, options, progress));
+  SVCB_TAKE(findings, run_scenarios(scenarios, setting, begin));
+  ChurnResults results = static_cast<ChurnRun&>(*scenarios.front()).take();
+  results.seconds = findings.seconds;
+  return results;
 }
 
 }  // namespace svcbench

@@ -7,7 +7,9 @@
 #include <cmath>
 
 #include "measure/chapter_results.h"
+#include "plane/registry.h"
 #include "report/html/page_run.h"
+#include "report/tables.h"
 #include "run/cells.h"
 #include "run/json_parts.h"
 #include "service/text.h"
@@ -330,7 +332,7 @@ void add_loads(const PageRun& run, const std::string& suffix, json& series) {
 // Whole tables that other commands loaded.
 void add_reloads(const PageRun& run, const std::string& suffix, json& series) {
   for (const std::string& plane : run.planes({"update"})) {
-    if (!plane.starts_with("iptables")) {
+    if (kind_of(plane) != PlaneKind::iptables) {
       continue;
     }
     const bool full = !run.over_sizes("update", plane, "change/full").empty();
@@ -387,6 +389,26 @@ void add_growth_charts(const PageRun& run, json& blocks) {
                   "To a random Service. The connection tracker, or the flow table, answers.", blocks);
   add_update_growth(run, blocks);
   add_sync_growth(run, blocks);
+}
+
+void add_plain(const PageRun& run, json& blocks) {
+  const auto tables = plain_tables(run);
+  for (const Section& table : tables) {
+    json series = json::array();
+    const Cell* any = nullptr;
+    for (const std::string& plane : run.planes({table.id})) {
+      const auto cells = run.over_sizes(table.id, plane, "");
+      if (!cells.empty()) {
+        any = cells.front();
+        series.push_back(series_of(run, plane, label_of(plane), false, cells, any->what));
+      }
+    }
+    if (any != nullptr && shows_growth(series)) {
+      blocks.push_back(growth_chart(run, "growth-" + table.id, table.id, any->what, "Median", any->unit,
+                                    std::move(series)));
+    }
+    blocks.push_back(section_block(table, run));
+  }
 }
 
 void add_percentile_charts(const PageRun& run, json& blocks) {

@@ -102,6 +102,7 @@ json sections_of(const std::vector<PageRun>& runs) {
                of_each(add_behaviours));
   sections.add({"churn", "Changes under traffic", "Churn", ""}, of_each(add_churn));
   sections.add({"connect", "connect() and the first datagram", "Connect", ""}, of_each(add_connects));
+  sections.add({"more", "More scenarios", "More", ""}, of_each(add_plain));
   return sections.take();
 }
 

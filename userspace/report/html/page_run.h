@@ -36,6 +36,8 @@ class PageRun : public RunView {
 
 void add_chapter_figure(const std::vector<PageRun>& runs, nlohmann::json& blocks);  // Figure 4.1
 void add_growth_charts(const PageRun& run, nlohmann::json& blocks);
+void add_plain(const PageRun& run,
+               nlohmann::json& blocks);  // of scenarios without a section: chart and table
 void add_percentile_charts(const PageRun& run, nlohmann::json& blocks);
 void add_program_chart(const PageRun& run, nlohmann::json& blocks);
 void add_sync_chart(const PageRun& run, nlohmann::json& blocks);
