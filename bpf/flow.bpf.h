@@ -12,8 +12,8 @@
  * changes them writes both, and puts back the one that the kernel has evicted. Time is written when its
  * tick changes, so that the packets of an established flow between two ticks write nothing.
  *
- * A flow that was not answered yet is in a table by itself, at first by its replies' entry alone: its
- * second packet finds that by choosing the same backend again, and adds the other.
+ * A flow that was not answered yet is in a table by itself: a SYN by its replies' entry alone, whatever else
+ * by both.
  */
 #ifndef SVCB_FLOW_BPF_H
 #define SVCB_FLOW_BPF_H

@@ -279,15 +279,15 @@ __noinline int OF(svcb_claim)(__u32 flags) {
 }
 
 /* The same of the unanswered flows, where the entry is written, unless it is there: it is this flow's then,
- * or one that has ended makes room. From its second packet on a flow has both, for its service may change
- * before it is answered; a SYN that is sent again may as well go elsewhere. */
+ * or one that has ended makes room. A SYN takes no other: one that is sent again may as well go elsewhere. Of
+ * whatever else more may come before an answer, and its service may have changed by then. */
 __noinline int OF(svcb_begin)(__u32 flags) {
   struct OF(svcb_work) *work = OF(svcb_worktop)();
   struct OF(svcb_way) * known;
 
   if (!work)
     return SVCB_NO_SERVICE;
-  work->reply.paired = !!(work->reply.state & SVCB_FLOW_MIDSTREAM);
+  work->reply.paired = !svcb_opens(flags);
   if (OF(svcb_write)(&OF(unanswered), &work->key, &work->reply, BPF_NOEXIST)) {
     svcb_event(SVCB_FLOW_OPENED);
     if (work->reply.paired)
@@ -487,7 +487,7 @@ static __always_inline enum svcb_outcome OF(svcb_track)(const struct OF(svcb_flo
     outcome = OF(svcb_meet)(flow, to, segment);
   } else {
     *to = *flow; /* the verifier wants it whole */
-    if (!svcb_opens(segment->flags))
+    if (!svcb_opens(segment->flags) && bpf_map_lookup_elem(&OF(unanswered), flow))
       outcome = OF(svcb_hear)(flow, to, segment);
   }
   return outcome == SVCB_UNKNOWN ? OF(svcb_open)(flow, to, segment->flags) : outcome;

@@ -66,7 +66,7 @@ struct {
   __type(value, struct svcb_way6);
 } flows6 SEC(".maps");
 
-/* Flows that nobody has answered yet: by their replies, and from their second packet on in both directions.
+/* Flows that nobody has answered yet: a SYN's by its replies' entry alone, others in both directions.
  * Apart, so that a flood of them puts out its like, and no flow that two ends talk over. */
 struct {
   __uint(type, BPF_MAP_TYPE_LRU_HASH);
