@@ -12,8 +12,8 @@
  * changes them writes both, and puts back the one that the kernel has evicted. Time is written when its
  * tick changes, so that the packets of an established flow between two ticks write nothing.
  *
- * A flow that was not answered yet is in a table by itself: a SYN by its replies' entry alone, whatever else
- * by both.
+ * A flow that was not answered yet is in a table by itself: a SYN by its replies' entry alone, whatever
+ * else by both.
  */
 #ifndef SVCB_FLOW_BPF_H
 #define SVCB_FLOW_BPF_H
@@ -40,6 +40,11 @@ static __always_inline bool svcb_opens(__u32 flags) {
 /* A SYN of a client that has ended the connection of these ports, or that was reset, begins another one. */
 static __always_inline bool svcb_renews(__u32 flags, __u8 state) {
   return svcb_opens(flags) && state & (SVCB_FLOW_RESET | SVCB_FLOW_FIN_CLIENT);
+}
+
+/* A connection that its client goes on with. */
+static __always_inline bool svcb_is_open(__u8 state) {
+  return (state & (SVCB_FLOW_OPEN | SVCB_FLOW_RESET | SVCB_FLOW_FIN_CLIENT)) == SVCB_FLOW_OPEN;
 }
 
 /* In ticks. */

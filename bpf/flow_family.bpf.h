@@ -270,17 +270,22 @@ __noinline int OF(svcb_claim)(__u32 flags) {
     return SVCB_NO_FLOW;
   if (!live) {
     OF(svcb_delete)(&OF(flows), &work->key);
+    if (own) {
+      svcb_event(SVCB_FLOW_EXPIRED);
+      OF(svcb_turn)(&work->reply.flow, &work->at);
+      OF(svcb_delete)(&OF(flows), &work->at);
+    }
     return SVCB_UNKNOWN;
   }
   known->seen = work->reply.seen;
-  OF(svcb_pair)(known->state, true);
-  svcb_event(SVCB_FLOW_RESTORED);
+  if (OF(svcb_pair)(known->state, true))
+    svcb_event(SVCB_FLOW_RESTORED);
   return SVCB_TRANSLATED;
 }
 
 /* The same of the unanswered flows, where the entry is written, unless it is there: it is this flow's then,
- * or one that has ended makes room. A SYN takes no other: one that is sent again may as well go elsewhere. Of
- * whatever else more may come before an answer, and its service may have changed by then. */
+ * or one that has ended makes room. A SYN takes no other: one that is sent again may as well go elsewhere.
+ * Of whatever else more may come before an answer, and its service may have changed by then. */
 __noinline int OF(svcb_begin)(__u32 flags) {
   struct OF(svcb_work) *work = OF(svcb_worktop)();
   struct OF(svcb_way) * known;
@@ -412,7 +417,13 @@ static __always_inline int OF(svcb_renew)(void *table, bool answered, const stru
   work->other.reply = !way->reply;
   work->other.paired = !answered;
   if (!answered && way->reply && !(segment->flags & SVCB_TCP_RST)) {
-    /* The first answer: the flow goes to the other table. */
+    /* The first answer: the flow goes to the other table. A SYN that somebody has made up, and that another
+     * backend answers, does not take an open connection's place there. */
+    struct OF(svcb_way) *open = bpf_map_lookup_elem(&OF(flows), &work->at);
+
+    if (open && !OF(svcb_same_flow)(&open->flow, &work->other.flow) && svcb_is_open(open->state) &&
+        now - open->seen <= svcb_life(protocol, open->state))
+      return SVCB_TRANSLATED;
     state &= ~SVCB_FLOW_MIDSTREAM;
     work->other.state = svcb_entry_state(protocol, state, false);
     OF(svcb_write)(&OF(flows), &work->at, &work->other, BPF_ANY);
@@ -468,13 +479,19 @@ static __always_inline int OF(svcb_open)(const struct OF(svcb_flow) * flow, stru
   return OF(svcb_remember)(flow, to, started_at, flags);
 }
 
-/* How the packets of a flow leave: by its entry, where it has a live one. */
+/* How the packets of a flow leave: by its entry, where it has a live one. A SYN chooses again, and finds
+ * its flow, where it has one, by the replies' entry (svcb_claim). */
 static __always_inline enum svcb_outcome OF(svcb_track)(const struct OF(svcb_flow) * flow,
                                                         const struct svcb_segment *segment,
                                                         struct OF(svcb_flow) * to) {
-  struct OF(svcb_way) *way = bpf_map_lookup_elem(&OF(flows), flow);
+  struct OF(svcb_way) * way;
   int outcome = SVCB_UNKNOWN;
 
+  if (svcb_opens(segment->flags)) {
+    *to = *flow; /* the verifier wants it whole, here and below */
+    return OF(svcb_open)(flow, to, segment->flags);
+  }
+  way = bpf_map_lookup_elem(&OF(flows), flow);
   if (way && OF(svcb_read_way)(way, flow, to)) {
     __u8 state = way->state;
 
@@ -486,8 +503,8 @@ static __always_inline enum svcb_outcome OF(svcb_track)(const struct OF(svcb_flo
     }
     outcome = OF(svcb_meet)(flow, to, segment);
   } else {
-    *to = *flow; /* the verifier wants it whole */
-    if (!svcb_opens(segment->flags) && bpf_map_lookup_elem(&OF(unanswered), flow))
+    *to = *flow;
+    if (bpf_map_lookup_elem(&OF(unanswered), flow))
       outcome = OF(svcb_hear)(flow, to, segment);
   }
   return outcome == SVCB_UNKNOWN ? OF(svcb_open)(flow, to, segment->flags) : outcome;

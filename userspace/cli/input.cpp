@@ -273,8 +273,8 @@ void BalancerInput::add_options(CLI::App& app, bool forwards) {
   }
   app.add_option(
          "--flows-capacity", flows_capacity,
-         "Entries of the eBPF planes' flow table, of each family; a flow takes two. A quarter as many\n"
-         "again are for flows that nobody has answered")
+         "Entries of the eBPF planes' flow table, of each family; a flow takes two. A sixteenth as\n"
+         "many again are for flows that nobody has answered")
       ->check(whole_number(64, 64U << 20U))
       ->capture_default_str();
   app.add_option(

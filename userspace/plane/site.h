@@ -68,8 +68,8 @@ struct EbpfChoice {
   std::uint32_t maglev = 0;
   // Every service has ClientIP affinity, whether it asks for it or not.
   bool affinity = false;
-  // Entries of the flow table, of each family; a translated flow takes two. A quarter as many again are for
-  // flows that nobody has answered.
+  // Entries of the flow table, of each family; a translated flow takes two. A sixteenth as many again (but
+  // 1,024, or as many) are for flows that nobody has answered.
   std::uint32_t flows_capacity = 131'072;
   FlowTimeouts timeouts{};
   // Of flows that are masqueraded, and of those whose own port is taken. Neither NodePorts (30000-32767)

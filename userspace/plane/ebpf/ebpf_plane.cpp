@@ -109,8 +109,9 @@ Result<svcb_settings> settings_of(const EbpfOptions& options) {
   return settings;
 }
 
-// Entries for flows that nobody has answered, beside so many for those that were.
-std::uint32_t unanswered(std::uint32_t flows) { return std::max(flows / 4, 1U); }
+// Entries for flows that nobody has answered, beside so many for those that were: few, so that they stay in
+// the CPU's cache.
+std::uint32_t unanswered(std::uint32_t flows) { return std::max(flows / 16, std::min(flows, 1024U)); }
 
 std::uint32_t with_head_room(std::uint64_t count, std::uint64_t at_least) {
   const std::uint64_t room = count + std::max<std::uint64_t>(count / 4, at_least);
