@@ -227,8 +227,9 @@ static inline int svcb_precedes6(const struct svcb_backend6* a, const struct svc
   __u64 low_a = ((__u64)a->address[2] << 32) | a->address[3];
   __u64 low_b = ((__u64)b->address[2] << 32) | b->address[3];
 
-  if (high_a != high_b)
+  if (high_a != high_b) {
     return high_a < high_b;
+  }
   return low_a != low_b ? low_a < low_b : a->port < b->port;
 }
 

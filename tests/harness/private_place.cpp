@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #include "private_place.h"
 
+#include <exception>
 #include <thread>
 
 #include "sys/capabilities.h"
@@ -27,6 +28,8 @@ void in_private_namespaces(const std::function<void()>& body) {
     }
     try {
       body();
+    } catch (const std::exception& error) {
+      FAIL_CHECK("the test ended early: " << error.what());
     } catch (...) {  // a REQUIRE that failed, which doctest has counted
       FAIL_CHECK("the test ended early");
     }

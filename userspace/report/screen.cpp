@@ -97,7 +97,7 @@ Lines claim_lines(const Verdict& verdict, bool colour) {
 
 Lines claims(const RunView& run, bool colour) {
   Lines lines;
-  const auto verdicts = run.verdicts();
+  const auto& verdicts = run.verdicts();
   if (verdicts.empty()) {
     return lines;
   }
