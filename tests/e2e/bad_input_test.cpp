@@ -103,15 +103,52 @@ TEST_CASE("wrong files") {
   refused("", "cluster.json");
   refused("{\"kind\": \"Pod\", \"apiVersion\": \"v1\"}", "kubectl get services,endpointslices -A -o json");
   refused("apiVersion: v1\nitems: []\nkind: List\n", "-o json");
-  refused(altered("\"port\": 80,", "\"port\": 0,"), "port");
-  refused(altered("\"port\": 80,", "\"port\": 70000,"), "70000");
-  refused(altered("\"10.96.164.78\",\n          \"fd", "\"10.96.164.999\",\n          \"fd"),
-          "10.96.164.999");
-  refused(altered("\"10.244.2.162\"", "\"pod-7\""), "pod-7");
+  refused("Warning: something\n" + whole, "line 1, \"Warning: something\"");
+  check_refused(svcbench({"maps", "--cluster", folder.path("none.json")}), 2, "none.json");
+  check_refused(svcbench({"maps", "--cluster", "-", "--cluster", "-"}), 2, "standard input");
+}
+
+TEST_CASE("odd objects refuse no file: they are left out by name, in the text and in the JSON") {
+  const TemporaryFolder folder;
+  const auto left_out = [&](const std::string& text, const std::string& name, const std::string& reason) {
+    const std::string path = folder.write("cluster.json", text);
+    CAPTURE(reason);
+    const Ran ran = svcbench({"maps", "--cluster", path, "--json", folder.path("maps.json")});
+    INFO(ran.err);
+    CHECK(ran.status == 0);
+    CHECK(ran.out.find(reason) != std::string::npos);
+    const nlohmann::json skipped = read_json(folder.path("maps.json"))["skipped"];
+    CHECK(std::any_of(skipped.begin(), skipped.end(), [&](const nlohmann::json& one) {
+      return one["name"] == name && one["count"] == 1 &&
+             one["reason"].get<std::string>().find(reason) != std::string::npos;
+    }));
+    // The other commands say the same.
+    CHECK(svcbench({"render", "nftables", "--cluster", path}).err.find(reason) != std::string::npos);
+  };
+  left_out(altered("\"port\": 80,", "\"port\": 70000,"), "default/echo-dualstack", "70000 is not a port");
+  left_out(altered("\"10.96.164.78\",\n          \"fd", "\"10.96.164.999\",\n          \"fd"),
+           "default/echo-dualstack", "10.96.164.999");
+  left_out(altered("\"10.244.2.162\"", "\"pod-7\""), "EndpointSlice default/echo-dualstack-lnfnx", "pod-7");
   std::string twice = altered("\"10.96.0.1\"\n", "\"10.96.164.78\"\n");
   twice.replace(twice.find("\"port\": 443"), 11, "\"port\": 80 ");
-  refused(twice, "10.96.164.78:80/TCP");
-  check_refused(svcbench({"maps", "--cluster", folder.path("none.json")}), 2, "none.json");
+  left_out(twice, "default/kubernetes:https",
+           "10.96.164.78:80/TCP is default/echo-dualstack:http's already");
+}
+
+TEST_CASE("a cluster without an endpoint: every command that measures says why, before it starts") {
+  const TemporaryFolder folder;
+  const std::string path =
+      folder.write("cluster.json",
+                   R"({"kind": "Service", "apiVersion": "v1", "metadata": {"name": "a"},
+          "spec": {"clusterIP": "10.96.7.1", "ports": [{"port": 80}]}})");
+  for (const char* command : {"ebpf", "compare", "connect"}) {
+    check_refused(svcbench({command, "--cluster", path}), 2, "there is no EndpointSlice");
+  }
+  check_refused(svcbench({"path", "--plane", "nftables", "--cluster", path}), 2,
+                "there is no EndpointSlice");
+  const Ran rendered = svcbench({"render", "nftables", "--cluster", path});
+  CHECK(rendered.status == 0);
+  CHECK(rendered.err.find("no Service has an endpoint: there is no EndpointSlice") != std::string::npos);
 }
 
 TEST_CASE("a thousand endpoints in one service: told, with the flag that allows them") {
@@ -122,7 +159,9 @@ TEST_CASE("a thousand endpoints in one service: told, with the flag that allows 
         "{\"addresses\": [\"10.1." + std::to_string(i / 250) + "." + std::to_string(i % 250 + 1) + "\"]},";
   }
   const std::string path = folder.write("cluster.json", altered("\"endpoints\": [", endpoints));
-  check_refused(svcbench({"maps", "--cluster", path}), 2, "--max-endpoints");
+  const Ran told = svcbench({"maps", "--cluster", path});
+  CHECK(told.status == 0);
+  CHECK(told.out.find("more than the 512 that --max-endpoints allows") != std::string::npos);
   const Ran allowed = svcbench({"maps", "--cluster", path, "--max-endpoints", "4095", "--json", "-"});
   INFO(allowed.err);
   REQUIRE(allowed.status == 0);

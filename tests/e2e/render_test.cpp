@@ -179,6 +179,90 @@ TEST_CASE(
   CHECK(host_becomes(before));
 }
 
+TEST_CASE("render: clusters as people have them: YAML, UTF-16, several files together") {
+  const std::string folder = std::string(SVCBENCH_TEST_DATA) + "/field/";
+  const Ran yaml = svcbench({"render", "nftables", "--cluster", folder + "cluster.yaml"});
+  CHECK_MESSAGE(yaml.status == 0, yaml.err);
+  CHECK(yaml.out.find("10.7.0.1:8080") != std::string::npos);
+  CHECK(yaml.out.find("10.7.0.2:8080") == std::string::npos);  // it is not ready
+  std::string first;
+  for (const char* services : {"services.json", "services-utf16.json"}) {
+    const Ran ran = svcbench(
+        {"render", "nftables", "--cluster", folder + services, "--cluster", folder + "slices.jsonl"});
+    CHECK_MESSAGE(ran.status == 0, ran.err);
+    CHECK(ran.err.find("field/bank's already): field/till") != std::string::npos);
+    CHECK(ran.out.find("10.7.0.3:8443") != std::string::npos);
+    CHECK((first.empty() || first == ran.out));
+    first = ran.out;
+  }
+}
+
+TEST_CASE(
+    "iptables --ruleset: what a dump lacks is told beside every figure, and sets are made on request") {
+  const TemporaryFolder folder;
+  const std::string data = std::string(SVCBENCH_TEST_DATA) + "/field/";
+  const std::string file = folder.path("run.json");
+  const Ran part =
+      svcbench({"iptables", "--ruleset", data + "not-whole.rules", "--rounds", "1", "--json", file});
+  REQUIRE_MESSAGE(part.status == 0, part.err);
+  check_against_schema(file, "run");
+  const json result = read_json(file);
+  CHECK(result["details"]["ruleset"]["incomplete"].size() == 2);
+  CHECK(part.out.find("first load (not whole)") != std::string::npos);
+  CHECK(part.out.find("reload (not whole)") != std::string::npos);
+  CHECK(part.out.find("Table `nat' is incompatible") != std::string::npos);
+  for (const json& load : cells_of(result, "ruleset")) {
+    CHECK(load["quantity"]["name"].get<std::string>().find("not whole") != std::string::npos);
+  }
+
+  const std::vector<std::string> sets{"iptables", "--ruleset", data + "with-sets.rules", "--rounds", "1"};
+  const auto with = [&](std::vector<std::string> more) {
+    more.insert(more.begin(), sets.begin(), sets.end());
+    return svcbench(more);
+  };
+  const Ran missing = with({});
+  CHECK(missing.status == 1);
+  CHECK(missing.err.find("field-doors, field-hosts;") != std::string::npos);
+  if (in_namespace("ipset create try hash:net", "").status != 0) {
+    MESSAGE("skipped: this kernel has no ipset");
+    return;
+  }
+  const Ran empty = with({"--empty-ipsets", "--json", file});
+  REQUIRE_MESSAGE(empty.status == 0, empty.err);
+  check_against_schema(file, "run");
+  CHECK(read_json(file)["details"]["ruleset"]["empty_sets"] == json{"field-doors", "field-hosts"});
+  CHECK(empty.out.find("field-doors, field-hosts") != std::string::npos);
+  CHECK(with({"--ipset", data + "sets.ipset", "--empty-ipsets"}).status == 0);
+}
+
+TEST_CASE("iptables --ruleset: nft's listing is loaded by nft, and counted in the kernel") {
+  const TemporaryFolder folder;
+  const std::string file = folder.path("run.json");
+  const Ran ran = svcbench({"iptables", "--ruleset", std::string(SVCBENCH_TEST_DATA) + "/field/table.nft",
+                            "--rounds", "2", "--json", file});
+  REQUIRE_MESSAGE(ran.status == 0, ran.err);
+  check_against_schema(file, "run");
+  CHECK(read_json(file)["details"]["ruleset"]["kind"] == "nftables");
+  CHECK(ran.out.find("4 rules of IPv4 and IPv6, 3 chains") != std::string::npos);
+  CHECK(svcbench({"explain", file, "ruleset/nftables/reload"}).status == 0);
+  CHECK(svcbench({"report", file, "-o", folder.path("page.html")}).status == 0);
+}
+
+TEST_CASE(
+    "iptables --ruleset: of a refused ruleset the line, the rule and the whole reason, by each tool") {
+  const std::string rules =
+      "*filter\n:FORWARD ACCEPT [0:0]\n-A FORWARD -j ACCEPT\n-A FORWARD -j DNAT --to-destination 10.1.0.1\n"
+      "-A FORWARD -j ACCEPT\nCOMMIT\n";
+  const Ran ran = svcbench({"iptables", "--ruleset", "-", "--rounds", "1"}, rules);
+  CHECK(ran.status == 1);
+  INFO(ran.err);
+  const std::string told = "line 4, \"-A FORWARD -j DNAT --to-destination 10.1.0.1\": ";
+  const std::size_t first = ran.err.find(told);
+  REQUIRE(first != std::string::npos);
+  CHECK(ran.err.find(told, first + 1) != std::string::npos);
+  CHECK(ran.err.find("Invalid argument") != std::string::npos);
+}
+
 TEST_CASE(
     "iptables --ruleset: bad files are one sentence, 2 for no ruleset, 1 for one that does not load") {
   const TemporaryFolder folder;

@@ -93,6 +93,26 @@ std::string error(const std::vector<json>& items) { return error(list(items)); }
 
 using Lines = std::vector<std::string>;
 
+// What is left out of a cluster, with the reason: "default/web: no ports"; or the error.
+Lines left_out(const std::vector<json>& items, ClusterOptions options = {}) {
+  options.may_be_empty = true;
+  const auto cluster = parse_cluster(list(items), "f", options);
+  if (!cluster) {
+    return {cluster.error().message};
+  }
+  Lines result;
+  for (const Skipped& one : cluster->skipped) {
+    result.push_back(one.name + ": " + one.reason);
+  }
+  return result;
+}
+
+// The first of those.
+std::string first_left_out(const std::vector<json>& items) {
+  const Lines all = left_out(items);
+  return all.empty() ? "nothing" : all.front();
+}
+
 }  // namespace
 
 TEST_CASE("the kind cluster's frontends and backends are what Cilium's own agent makes of them") {
@@ -152,13 +172,14 @@ TEST_CASE("an endpoint counts when it is ready, and when its readiness is not kn
 }
 
 TEST_CASE("endpoints of two slices stand one after another, each once, with each slice's port") {
-  const json moved = with(with(slice(), "/endpoints/0/addresses/0", "10.244.0.3"), "/ports/0/port", 9090);
+  const json other = with(slice(), "/metadata/name", "web-2");
+  const json moved = with(with(other, "/endpoints/0/addresses/0", "10.244.0.3"), "/ports/0/port", 9090);
   CHECK(
       lines({service(), slice(), moved}) ==
       Lines{
           "ClusterIP default/web:http 10.96.0.10:80/TCP -> 10.244.0.1:8080 10.244.0.2:8080 10.244.0.3:9090 "
           "10.244.0.2:9090"});
-  const json repeated = with(slice(), "/endpoints/0/addresses/0", "10.244.0.3");
+  const json repeated = with(other, "/endpoints/0/addresses/0", "10.244.0.3");
   CHECK(lines({service(), slice(), repeated}) == Lines{"ClusterIP default/web:http 10.96.0.10:80/TCP -> "
                                                        "10.244.0.1:8080 10.244.0.2:8080 10.244.0.3:8080"});
 }
@@ -286,8 +307,8 @@ TEST_CASE("external IPs and the load balancer's addresses are frontends with the
             {"default/web", "load balancer with ipMode Proxy: packets come by way of it"},
             {"default/web",
              "loadBalancerSourceRanges: \"all\" is not a range of addresses such as 10.244.0.0/16"}});
-  CHECK(error({with(exposed(), "/spec/externalIPs/0", "x"), slice()}) ==
-        "f: Service default/web: spec.externalIPs[0]: \"x\" is neither an IPv4 nor an IPv6 address");
+  CHECK(first_left_out({with(exposed(), "/spec/externalIPs/0", "x"), slice()}) ==
+        "default/web: spec.externalIPs[0]: \"x\" is neither an IPv4 nor an IPv6 address");
 }
 
 TEST_CASE("session affinity: none, the default timeout, one of its own") {
@@ -297,12 +318,11 @@ TEST_CASE("session affinity: none, the default timeout, one of its own") {
   CHECK(details({sticky, slice()}) == Lines{both + "; affinity 10800"});
   const std::string seconds = "/spec/sessionAffinityConfig/clientIP/timeoutSeconds";
   CHECK(details({with(sticky, seconds, 90), slice()}) == Lines{both + "; affinity 90"});
-  CHECK(
-      error({with(sticky, seconds, 0), slice()}) ==
-      "f: Service default/web: spec.sessionAffinityConfig.clientIP.timeoutSeconds: 0 is not a whole number "
-      "from 1 to 86,400");
-  CHECK(error({with(service(), "/spec/sessionAffinity", "Cookie"), slice()}) ==
-        "f: Service default/web: spec.sessionAffinity: \"Cookie\" is not None or ClientIP");
+  CHECK(first_left_out({with(sticky, seconds, 0), slice()}) ==
+        "default/web: spec.sessionAffinityConfig.clientIP.timeoutSeconds: 0 is not a whole number "
+        "from 1 to 86,400");
+  CHECK(first_left_out({with(service(), "/spec/sessionAffinity", "Cookie"), slice()}) ==
+        "default/web: spec.sessionAffinity: \"Cookie\" is not None or ClientIP");
 }
 
 TEST_CASE("a Local policy keeps this node's endpoints, and knows the cluster's") {
@@ -317,8 +337,8 @@ TEST_CASE("a Local policy keeps this node's endpoints, and knows the cluster's")
   CHECK(details({inside, placed_slice()}, "node-b") == Lines{"ClusterIP 10.96.0.10:80/TCP" + local});
   CHECK(details({inside, placed_slice()}, "node-c") ==
         Lines{"ClusterIP 10.96.0.10:80/TCP ->; local, of" + both});
-  CHECK(error({with(service(), "/spec/internalTrafficPolicy", "Zone"), slice()}) ==
-        "f: Service default/web: spec.internalTrafficPolicy: \"Zone\" is not Cluster or Local");
+  CHECK(first_left_out({with(service(), "/spec/internalTrafficPolicy", "Zone"), slice()}) ==
+        "default/web: spec.internalTrafficPolicy: \"Zone\" is not Cluster or Local");
 
   SUBCASE("without a node it is taken as Cluster, and that is said") {
     const auto cluster = parse_cluster(list({outside, placed_slice()}), "f");
@@ -358,12 +378,13 @@ TEST_CASE("a slice's annotation is the weight of its endpoints") {
   const std::string annotation = "/metadata/annotations/svcbench~1weight";
   const std::string both = "ClusterIP 10.96.0.10:80/TCP -> 10.244.0.1:8080 10.244.0.2:8080";
   CHECK(details({service(), with(slice(), annotation, "3")}) == Lines{both + "; weights 3 3"});
-  const json plain = with(slice(), "/endpoints", json::parse(R"([{"addresses": ["10.244.0.3"]}])"));
+  const json other = with(slice(), "/metadata/name", "web-2");
+  const json plain = with(other, "/endpoints", json::parse(R"([{"addresses": ["10.244.0.3"]}])"));
   CHECK(details({service(), with(slice(), annotation, "3"), plain}) ==
         Lines{both + " 10.244.0.3:8080; weights 3 3 1"});
   for (const std::string wrong : {"0", "65536", "-1", "1.5", "x"}) {
-    CHECK(error({service(), with(slice(), annotation, wrong)}) ==
-          "f: EndpointSlice default/web-1: metadata.annotations.svcbench/weight: \"" + wrong +
+    CHECK(first_left_out({service(), with(slice(), annotation, wrong)}) ==
+          "EndpointSlice default/web-1: metadata.annotations.svcbench/weight: \"" + wrong +
               "\" is not a weight (1 to 65535)");
   }
 }
@@ -402,10 +423,11 @@ TEST_CASE("a file without a ClusterIP frontend is refused, with how many were sk
 TEST_CASE("text that is no JSON is refused by what it is") {
   CHECK(error("") == "f: empty; " + remedy);
   CHECK(error(" \r\n\t") == "f: empty; " + remedy);
-  CHECK(error("apiVersion: v1\nkind: List\n") == "f: YAML, and only JSON is read; " + remedy);
-  CHECK(error("\n---\nitems: []\n") == "f: YAML, and only JSON is read; " + remedy);
-  CHECK(error("kind: List\n") == "f: YAML, and only JSON is read; " + remedy);
-  CHECK(error("NAMESPACE  NAME\n") == "f: not JSON at byte 1, in line 1; " + remedy);
+  CHECK(error("NAMESPACE  NAME\n") ==
+        "f: kubectl's table, which does not have all that is needed; " + remedy);
+  CHECK(error("hello\n") == "f: neither JSON nor YAML in line 1, \"hello\"; " + remedy);
+  CHECK(error("<html>\n") == "f: HTML or XML (line 1: \"<html>\"); " + remedy);
+  CHECK(error("\x1f\x8b\x08 and so on") == "f: gzip, not text; " + remedy);
   CHECK(error("{\n  \"kind\": \"List\",\n  items: []}") == "f: not JSON at byte 23, in line 3; " + remedy);
   CHECK(error(list({service()}) + std::string(1, '\0')).starts_with("f: not JSON at byte "));
   CHECK(error(std::string_view("{}\0{}", 5)) == "f: not JSON at byte 3, in line 1; " + remedy);
@@ -425,94 +447,105 @@ TEST_CASE("truncated JSON is refused wherever it breaks off, with the byte") {
   }
 }
 
-TEST_CASE("JSON of another kind is refused") {
-  CHECK(error(service().dump()) == "f: its kind is \"Service\", not List; " + remedy);
-  CHECK(error("{}") == "f: its kind is \"\", not List; " + remedy);
-  CHECK(error("{\"kind\": \"\\u001b[2J\"}") == "f: its kind is \"\\x1b[2J\", not List; " + remedy);
-  CHECK(error("[]") == "f: expected an object, found an array");
-  CHECK(error("7") == "f: expected an object, found a number");
-  CHECK(error("null") == "f: its kind is \"\", not List; " + remedy);
+TEST_CASE("JSON of another kind has nothing in it, and that is said") {
+  CHECK(error("{}") ==
+        "f: no ClusterIP frontend in it; 1 skipped, the first object 1 (kind: expected a string, found "
+        "nothing)");
+  CHECK(error(R"({"kind": "Pod", "apiVersion": "v1"})") ==
+        "f: no Service in it (but 1 Pod), and 0 skipped; " + remedy);
+  CHECK(error("{\"kind\": \"\\u001b[2J\"}") ==
+        "f: no Service in it (but 1 \\x1b[2J), and 0 skipped; " + remedy);
+  CHECK(error("[]") == "f: no Service in it, and 0 skipped; " + remedy);
+  CHECK(error("[7]") ==
+        "f: no ClusterIP frontend in it; 1 skipped, the first object 1 (it: expected an object, found a "
+        "number)");
+  CHECK(error("null") == "f: neither JSON nor YAML in line 1, \"null\"; " + remedy);
+  const std::string refusal = R"({"kind": "Status", "apiVersion": "v1", "message": "Unauthorized"})";
+  CHECK(error(refusal).find("said in place of objects: \"Unauthorized\"") != std::string::npos);
 }
 
 TEST_CASE("nesting without end is no crash") {
   CHECK(error(std::string(2'000'000, '[')) ==
         "f: the JSON breaks off at byte 2,000,000, its last; " + remedy);
   CHECK(error(std::string(1'000'000, '[') + std::string(1'000'000, ']')) ==
-        "f: expected an object, found an array");
+        "f: no Service in it, and 0 skipped; " + remedy);
+  const std::string deep = std::string(1'000'000, '[') + std::string(1'000'000, ']');
+  CHECK(error("{\"kind\": \"Service\", \"spec\": " + deep + "}") != "no error");
 }
 
 TEST_CASE("a wrong type anywhere is a sentence that says where and what was expected") {
-  CHECK(error(R"({"kind": 3})") == "f: kind: expected a string, found a number");
-  CHECK(error(R"({"kind": "List"})") == "f: items: expected an array, found nothing");
-  CHECK(error(R"({"kind": "List", "items": null})") == "f: items: expected an array, found null");
-  CHECK(error(R"({"kind": "List", "items": "x"})") == "f: items: expected an array, found a string");
-  CHECK(error(R"({"kind": "List", "items": [true]})") ==
-        "f: items[0]: expected an object, found a boolean");
-  CHECK(error(R"({"kind": "List", "items": [null]})") ==
-        "f: items[0].kind: expected a string, found nothing");
-  CHECK(error(R"({"kind": "List", "items": [{"kind": []}]})") ==
-        "f: items[0].kind: expected a string, found an array");
+  const auto of_text = [](const std::string& text) {
+    const auto cluster = parse_cluster(text, "f", {.may_be_empty = true});
+    REQUIRE(cluster);
+    REQUIRE(cluster->skipped.size() == 1);
+    return cluster->skipped.front().name + ": " + cluster->skipped.front().reason;
+  };
+  CHECK(of_text(R"({"kind": 3})") == "object 1: kind: expected a string, found a number");
+  const std::string no_items = "List, object 1: items: expected an array, found ";
+  CHECK(of_text(R"({"kind": "List", "apiVersion": "v1"})") == no_items + "nothing");
+  CHECK(of_text(R"({"kind": "List", "apiVersion": "v1", "items": null})") == no_items + "nothing");
+  CHECK(of_text(R"({"kind": "List", "apiVersion": "v1", "items": [true]})") ==
+        "object 1: it: expected an object, found a boolean");
+  CHECK(of_text(R"({"kind": "List", "items": [{"kind": []}]})") ==
+        "object 1: kind: expected a string, found an array");
 
   const auto service_error = [](const std::string& path, json value) {
-    return error({with(service(), path, std::move(value)), slice()});
+    return first_left_out({with(service(), path, std::move(value)), slice()});
   };
-  CHECK(service_error("/apiVersion", 1) == "f: items[0].apiVersion: expected a string, found a number");
-  CHECK(service_error("/metadata", "x") == "f: items[0].metadata: expected an object, found a string");
-  CHECK(service_error("/spec", 1) == "f: Service default/web: spec: expected an object, found a number");
-  CHECK(service_error("/spec", json::array()) ==
-        "f: Service default/web: spec: expected an object, found an array");
-  CHECK(service_error("/spec/type", 1) ==
-        "f: Service default/web: spec.type: expected a string, found a number");
+  CHECK(service_error("/apiVersion", 1) == "object 1: apiVersion: expected a string, found a number");
+  CHECK(service_error("/metadata", "x") ==
+        "Service, object 1: metadata: expected an object, found a string");
+  CHECK(service_error("/spec", 1) == "default/web: spec: expected an object, found a number");
+  CHECK(service_error("/spec", json::array()) == "default/web: spec: expected an object, found an array");
+  CHECK(service_error("/spec/type", 1) == "default/web: spec.type: expected a string, found a number");
   CHECK(service_error("/spec/clusterIPs", "x") ==
-        "f: Service default/web: spec.clusterIPs: expected an array, found a string");
+        "default/web: spec.clusterIPs: expected an array, found a string");
   CHECK(service_error("/spec/clusterIPs/0", 1) ==
-        "f: Service default/web: spec.clusterIPs[0]: expected a string, found a number");
-  CHECK(service_error("/spec/ports", "x") ==
-        "f: Service default/web: spec.ports: expected an array, found a string");
+        "default/web: spec.clusterIPs[0]: expected a string, found a number");
+  CHECK(service_error("/spec/ports", "x") == "default/web: spec.ports: expected an array, found a string");
   CHECK(service_error("/spec/ports/0", 80) ==
-        "f: Service default/web: spec.ports[0]: expected an object, found a number");
+        "default/web: spec.ports[0]: expected an object, found a number");
   CHECK(service_error("/spec/ports/0/name", 80) ==
-        "f: Service default/web: spec.ports[0].name: expected a string, found a number");
+        "default/web: spec.ports[0].name: expected a string, found a number");
   CHECK(service_error("/spec/ports/0/protocol", 6) ==
-        "f: Service default/web: spec.ports[0].protocol: expected a string, found a number");
-  CHECK(error({with(without(service(), "/spec", "clusterIPs"), "/spec/clusterIP", 1)}) ==
-        "f: Service default/web: spec.clusterIP: expected a string, found a number");
+        "default/web: spec.ports[0].protocol: expected a string, found a number");
+  CHECK(first_left_out({with(without(service(), "/spec", "clusterIPs"), "/spec/clusterIP", 1)}) ==
+        "default/web: spec.clusterIP: expected a string, found a number");
 
   const auto slice_error = [](const std::string& path, json value) {
-    return error({service(), with(slice(), path, std::move(value))});
+    return first_left_out({service(), with(slice(), path, std::move(value))});
   };
   CHECK(slice_error("/metadata/labels", 1) ==
-        "f: EndpointSlice default/web-1: metadata.labels: expected an object, found a number");
+        "EndpointSlice default/web-1: metadata.labels: expected an object, found a number");
   CHECK(slice_error("/metadata/labels/kubernetes.io~1service-name", 1) ==
-        "f: EndpointSlice default/web-1: metadata.labels.kubernetes.io/service-name: expected a string, "
+        "EndpointSlice default/web-1: metadata.labels.kubernetes.io/service-name: expected a string, "
         "found a "
         "number");
   CHECK(slice_error("/endpoints/1/conditions", true) ==
-        "f: EndpointSlice default/web-1: endpoints[1].conditions: expected an object, found a boolean");
+        "EndpointSlice default/web-1: endpoints[1].conditions: expected an object, found a boolean");
   CHECK(slice_error("/addressType", 4) ==
-        "f: EndpointSlice default/web-1: addressType: expected a string, found a number");
+        "EndpointSlice default/web-1: addressType: expected a string, found a number");
   CHECK(slice_error("/endpoints", json::object()) ==
-        "f: EndpointSlice default/web-1: endpoints: expected an array, found an object");
+        "EndpointSlice default/web-1: endpoints: expected an array, found an object");
   CHECK(slice_error("/endpoints/1", "x") ==
-        "f: EndpointSlice default/web-1: endpoints[1]: expected an object, found a string");
+        "EndpointSlice default/web-1: endpoints[1]: expected an object, found a string");
   CHECK(slice_error("/endpoints/1/conditions", "x") ==
-        "f: EndpointSlice default/web-1: endpoints[1].conditions: expected an object, found a string");
-  CHECK(
-      slice_error("/endpoints/1/conditions/ready", "true") ==
-      "f: EndpointSlice default/web-1: endpoints[1].conditions.ready: expected a boolean, found a string");
+        "EndpointSlice default/web-1: endpoints[1].conditions: expected an object, found a string");
+  CHECK(slice_error("/endpoints/1/conditions/ready", "true") ==
+        "EndpointSlice default/web-1: endpoints[1].conditions.ready: expected a boolean, found a string");
   CHECK(slice_error("/endpoints/1/addresses", "x") ==
-        "f: EndpointSlice default/web-1: endpoints[1].addresses: expected an array, found a string");
+        "EndpointSlice default/web-1: endpoints[1].addresses: expected an array, found a string");
   CHECK(slice_error("/endpoints/1/addresses", json::array()) ==
-        "f: EndpointSlice default/web-1: endpoints[1]: an endpoint without an address");
+        "EndpointSlice default/web-1: endpoints[1]: an endpoint without an address");
   CHECK(slice_error("/ports", "x") ==
-        "f: EndpointSlice default/web-1: ports: expected an array, found a string");
+        "EndpointSlice default/web-1: ports: expected an array, found a string");
 }
 
 TEST_CASE("values outside of what Kubernetes defines") {
-  CHECK(error({with(service(), "/spec/ports/0/protocol", "tcp\n")}) ==
-        "f: Service default/web: spec.ports[0].protocol: \"tcp\\x0a\" is not TCP, UDP or SCTP");
-  CHECK(error({service(), with(slice(), "/addressType", "IP")}) ==
-        "f: EndpointSlice default/web-1: addressType: \"IP\" is not IPv4, IPv6 or FQDN");
+  CHECK(first_left_out({with(service(), "/spec/ports/0/protocol", "tcp\n")}) ==
+        "default/web: spec.ports[0].protocol: \"tcp\\x0a\" is not TCP, UDP or SCTP");
+  CHECK(first_left_out({service(), with(slice(), "/addressType", "IP")}) ==
+        "EndpointSlice default/web-1: addressType: \"IP\" is not IPv4, IPv6 or FQDN");
 }
 
 TEST_CASE("what is no port is refused: of a service, of a node, of a slice") {
@@ -529,90 +562,100 @@ TEST_CASE("what is no port is refused: of a service, of a node, of a slice") {
   for (const auto& [value, message] : wrong) {
     const std::string complaint = message;  // clang 14 captures no structured binding
     CAPTURE(complaint);
-    CHECK(error({with(service(), "/spec/ports/0/port", value)}) ==
-          "f: Service default/web: spec.ports[0].port" + complaint);
-    CHECK(error({with(service(), "/spec/ports/0/nodePort", value)}) ==
-          "f: Service default/web: spec.ports[0].nodePort" + complaint);
-    CHECK(error({service(), with(slice(), "/ports/0/port", value)}) ==
-          "f: EndpointSlice default/web-1: ports[0].port" + complaint);
+    CHECK(first_left_out({with(service(), "/spec/ports/0/port", value)}) ==
+          "default/web: spec.ports[0].port" + complaint);
+    CHECK(first_left_out({with(service(), "/spec/ports/0/nodePort", value)}) ==
+          "default/web:http: spec.ports[0].nodePort" + complaint);
+    CHECK(first_left_out({service(), with(slice(), "/ports/0/port", value)}) ==
+          "EndpointSlice default/web-1: ports[0].port" + complaint);
   }
-  CHECK(error({with(service(), "/spec/ports/0/port", 0)}) ==
-        "f: Service default/web: spec.ports[0].port: 0 is not a port (1 to 65535)");
-  CHECK(error({without(service(), "/spec/ports/0", "port")}) ==
-        "f: Service default/web: spec.ports[0].port: expected a port number, found nothing");
-  CHECK(error({service(), with(slice(), "/ports/0/port", 0)}) ==
-        "f: EndpointSlice default/web-1: ports[0].port: 0 is not a port (1 to 65535)");
+  CHECK(first_left_out({with(service(), "/spec/ports/0/port", 0)}) ==
+        "default/web: spec.ports[0].port: 0 is not a port (1 to 65535)");
+  CHECK(first_left_out({without(service(), "/spec/ports/0", "port")}) ==
+        "default/web: spec.ports[0].port: expected a port number, found nothing");
+  CHECK(first_left_out({service(), with(slice(), "/ports/0/port", 0)}) ==
+        "EndpointSlice default/web-1: ports[0].port: 0 is not a port (1 to 65535)");
   CHECK(error({with(service(), "/spec/ports/0/port", 65'535)}) == "no error");
 }
 
 TEST_CASE("what is no address is refused: of a service, of an endpoint") {
-  CHECK(
-      error({other_service("web", "10.96.0.300")}) ==
-      "f: Service default/web: spec.clusterIPs[0]: \"10.96.0.300\" is neither an IPv4 nor an IPv6 address");
-  CHECK(error({other_service("web", "0.0.0.0")}) ==
-        "f: Service default/web: spec.clusterIPs[0]: 0.0.0.0 is the address of nothing");
-  CHECK(
-      error({service(), with(slice(), "/endpoints/0/addresses/0", "pod-1")}) ==
-      "f: EndpointSlice default/web-1: endpoints[0].addresses[0]: \"pod-1\" is neither an IPv4 nor an IPv6 "
-      "address");
-  CHECK(error({service(), with(slice(), "/endpoints/0/addresses/0", "")}) ==
-        "f: EndpointSlice default/web-1: endpoints[0].addresses[0]: is empty");
-  CHECK(error({service(), with(slice(), "/endpoints/0/addresses/0", "fd00::1")}) ==
-        "f: EndpointSlice default/web-1: endpoints[0].addresses[0]: fd00::1 stands in a slice of IPv4 "
+  CHECK(first_left_out({other_service("web", "10.96.0.300")}) ==
+        "default/web: spec.clusterIPs[0]: \"10.96.0.300\" is neither an IPv4 nor an IPv6 address");
+  CHECK(first_left_out({other_service("web", "0.0.0.0")}) ==
+        "default/web: spec.clusterIPs[0]: 0.0.0.0 is the address of nothing");
+  CHECK(first_left_out({service(), with(slice(), "/endpoints/0/addresses/0", "pod-1")}) ==
+        "EndpointSlice default/web-1: endpoints[0].addresses[0]: \"pod-1\" is neither an IPv4 nor an IPv6 "
+        "address");
+  CHECK(first_left_out({service(), with(slice(), "/endpoints/0/addresses/0", "")}) ==
+        "EndpointSlice default/web-1: endpoints[0].addresses[0]: is empty");
+  CHECK(first_left_out({service(), with(slice(), "/endpoints/0/addresses/0", "fd00::1")}) ==
+        "EndpointSlice default/web-1: endpoints[0].addresses[0]: fd00::1 stands in a slice of IPv4 "
         "addresses");
 }
 
-TEST_CASE("two services with one frontend are refused, and both are named") {
-  CHECK(error({service(), other_service("copy", "10.96.0.10")}) ==
-        "f: default/web:http and default/copy:http have the same ClusterIP 10.96.0.10:80/TCP");
-  CHECK(error({with(service(), "/spec/ports/0/nodePort", 30080),
-               with(other_service("copy", "10.96.0.11"), "/spec/ports/0/nodePort", 30080)}) ==
-        "f: default/web:http and default/copy:http have the same NodePort 0.0.0.0:30080/TCP");
-  CHECK(error({service(), with(other_service("udp", "10.96.0.10"), "/spec/ports/0/protocol", "UDP")}) ==
-        "no error");
+TEST_CASE("of two services with one frontend the older one keeps it, and the other's is left out by name") {
+  const json copy = other_service("copy", "10.96.0.10");
+  CHECK(left_out({service(), copy}) ==
+        Lines{"default/web:http: ClusterIP 10.96.0.10:80/TCP is default/copy:http's already"});
+  CHECK(left_out({with(service(), "/metadata/creationTimestamp", "2026-01-01T00:00:00Z"),
+                  with(copy, "/metadata/creationTimestamp", "2026-01-02T00:00:00Z")}) ==
+        Lines{"default/copy:http: ClusterIP 10.96.0.10:80/TCP is default/web:http's already"});
+  // The rest of the Service stays.
+  const json both_nodes = with(other_service("copy", "10.96.0.11"), "/spec/ports/0/nodePort", 30080);
+  const auto cluster =
+      parse_cluster(list({both_nodes, with(service(), "/spec/ports/0/nodePort", 30080)}), "f");
+  REQUIRE(cluster);
+  CHECK(lines(cluster) == Lines{"ClusterIP default/copy:http 10.96.0.11:80/TCP ->",
+                                "NodePort default/copy:http 0.0.0.0:30080/TCP ->",
+                                "ClusterIP default/web:http 10.96.0.10:80/TCP ->"});
+  CHECK(cluster->skipped ==
+        std::vector<Skipped>{
+            {"default/web:http", "NodePort 0.0.0.0:30080/TCP is default/copy:http's already"}});
+  CHECK(left_out({service(), with(other_service("udp", "10.96.0.10"), "/spec/ports/0/protocol", "UDP")}) ==
+        Lines{});
 }
 
-TEST_CASE("more endpoints than a service may have are refused, with the flag that raises the limit") {
+TEST_CASE("more endpoints than a service may have: it is left out, with the flag that raises the limit") {
   json large = with(slice(), "/endpoints", json::array());
   for (int i = 0; i < 1'000; ++i) {
     large["endpoints"].push_back({{"addresses", {fmt::format("10.244.{}.{}", i / 250, i % 250)}}});
   }
-  const std::string text = list({service(), large});
-  CHECK(error(text) ==
-        "f: default/web:http: 1,000 endpoints, more than the 512 that --max-endpoints allows; raise it, up "
-        "to "
-        "4,095");
-  CHECK(error(text, {.max_endpoints = 1'000}) == "no error");
-  CHECK(error(text, {.max_endpoints = 999}) ==
-        "f: default/web:http: 1,000 endpoints, more than the 999 that --max-endpoints allows; raise it, up "
-        "to "
-        "4,095");
+  const auto told = [](const std::string& most) {
+    return "default/web:http: 1,000 endpoints, more than the " + most +
+           " that --max-endpoints allows; raise it, up to 4,095";
+  };
+  CHECK(left_out({service(), large}) == Lines{told("512")});
+  CHECK(left_out({service(), large}, {.max_endpoints = 1'000}) == Lines{});
+  CHECK(left_out({service(), large}, {.max_endpoints = 999}) == Lines{told("999")});
+  CHECK(lines({service(), large, other_service("copy", "10.96.0.11")}) ==
+        Lines{"ClusterIP default/copy:http 10.96.0.11:80/TCP ->"});
 }
 
 TEST_CASE("missing and hostile names are refused, and never printed raw") {
-  CHECK(error({without(service(), "/metadata", "name")}) ==
-        "f: items[0].metadata.name: expected a string, found nothing");
-  CHECK(error({service(), without(slice(), "/metadata", "namespace")}) ==
-        "f: items[1].metadata.namespace: expected a string, found nothing");
-  CHECK(error({without(service(), "", "metadata")}) ==
-        "f: items[0].metadata.name: expected a string, found nothing");
+  CHECK(first_left_out({without(service(), "/metadata", "name")}) ==
+        "Service, object 1: metadata.name: expected a string, found nothing");
+  CHECK(first_left_out({without(service(), "", "metadata")}) ==
+        "Service, object 1: metadata.name: expected a string, found nothing");
+  // A manifest's namespace is the default one.
+  CHECK(lines({without(service(), "/metadata", "namespace"), without(slice(), "/metadata", "namespace")}) ==
+        lines({service(), slice()}));
   const std::string rule = " is not a Kubernetes name (at most 253 of a-z, 0-9, - and .)";
-  CHECK(error({other_service("web\x1b[2J\n", "10.96.0.1")}) ==
-        "f: items[0].metadata.name: \"web\\x1b[2J\\x0a\"" + rule);
-  CHECK(error({with(service(), "/metadata/namespace", "a b")}) ==
-        "f: items[0].metadata.namespace: \"a b\"" + rule);
-  CHECK(error({with(service(), "/spec/ports/0/name", "; flush ruleset")}) ==
-        "f: Service default/web: spec.ports[0].name: \"; flush ruleset\"" + rule);
-  CHECK(error({other_service(std::string(254, 'a'), "10.96.0.1")}) ==
-        "f: items[0].metadata.name: \"" + std::string(80, 'a') + "...\"" + rule);
+  CHECK(first_left_out({other_service("web\x1b[2J\n", "10.96.0.1")}) ==
+        "Service, object 1: metadata.name: \"web\\x1b[2J\\x0a\"" + rule);
+  CHECK(first_left_out({with(service(), "/metadata/namespace", "a b")}) ==
+        "Service, object 1: metadata.namespace: \"a b\"" + rule);
+  CHECK(first_left_out({with(service(), "/spec/ports/0/name", "; flush ruleset")}) ==
+        "default/web: spec.ports[0].name: \"; flush ruleset\"" + rule);
+  CHECK(first_left_out({other_service(std::string(254, 'a'), "10.96.0.1")}) ==
+        "Service, object 1: metadata.name: \"" + std::string(80, 'a') + "...\"" + rule);
   CHECK(error({other_service(std::string(253, 'a'), "10.96.0.1")}) == "no error");
 }
 
-TEST_CASE("every member turned into every other type is a result or a sentence, never an exception") {
+TEST_CASE("every member turned into every other type leaves it out and never refuses the file") {
   const json whole = json::parse(list({with(with(exposed(), "/spec/sessionAffinity", "ClientIP"),
                                             "/spec/sessionAffinityConfig/clientIP/timeoutSeconds", 60),
                                        placed_slice()}));
-  std::size_t errors = 0;
+  std::size_t told = 0;
   const json flat = whole.flatten();  // keys: the paths of all leaves
   for (const auto& [path, unused] : flat.items()) {
     for (json::json_pointer at(path); !at.empty(); at.pop_back()) {
@@ -620,11 +663,13 @@ TEST_CASE("every member turned into every other type is a result or a sentence, 
            {json(), json(true), json(-1), json(1.5), json("x"), json::array(), json::object()}) {
         json changed = whole;
         changed[at] = value;
-        errors += static_cast<std::size_t>(error(changed.dump()) != "no error");
+        const auto cluster = parse_cluster(changed.dump(), "f", {.may_be_empty = true});
+        REQUIRE(cluster);
+        told += cluster->skipped.size();
       }
     }
   }
-  CHECK(errors > 500);
+  CHECK(told > 500);
 }
 
 TEST_CASE("a file that cannot be read is refused with the reason") {

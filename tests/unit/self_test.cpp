@@ -255,8 +255,8 @@ TEST_CASE("hostile text stays text in the manual page and in shells") {
 TEST_CASE("--version names what the program is made of") {
   const std::string text = version_text();
   for (const std::string part :
-       {"svcbench ", "compiled by", "BPF compiled by", "clang", "libbpf  ", "libnl", "nettle", "CLI11",
-        "{fmt}", "nlohmann-json", "Boost", "tl::expected", "GPL-2.0-only OR"}) {
+       {"svcbench ", "compiled by", "BPF compiled by", "clang", "libbpf  ", "libnl", "nettle", "libyaml",
+        "CLI11", "{fmt}", "nlohmann-json", "Boost", "tl::expected", "GPL-2.0-only OR"}) {
     CAPTURE(part);
     CHECK(has(text, part));
   }

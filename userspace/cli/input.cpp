@@ -34,11 +34,7 @@ void WorkloadInput::add_options(CLI::App& app) {
   app.add_option("--services", services,
                  "How many services to make (with --cluster: its shape, scaled to so many)")
       ->check(whole_number(1, most_services));
-  app.add_option(
-         "--cluster", cluster,
-         "Services of a real cluster: the output of\nkubectl get services,endpointslices -A -o json\n"
-         "(- reads standard input)")
-      ->type_name(file_value);
+  add_cluster_option(app, cluster);
   app.add_option("--node", node,
                  "Which of the cluster's nodes this one stands for, where a traffic policy is Local")
       ->needs("--cluster");
@@ -62,14 +58,46 @@ void WorkloadInput::add_options(CLI::App& app) {
       ->capture_default_str();
 }
 
-std::vector<std::string> describe_skipped(const std::vector<Skipped>& skipped) {
-  std::map<std::string, std::vector<std::string>> by_reason;
+CLI::Option* add_cluster_option(CLI::App& app, std::vector<std::string>& paths) {
+  return app
+      .add_option(
+          "--cluster", paths,
+          "Services of a real cluster: the output of\nkubectl get services,endpointslices -A -o json\n"
+          "(or -o yaml; - reads standard input; given twice: both together)")
+      ->type_name(file_value)
+      ->allow_extra_args(false);
+}
+
+nlohmann::json skipped_json(const std::vector<Skipped>& skipped) {
+  nlohmann::json out = nlohmann::json::array();
   for (const Skipped& one : skipped) {
-    by_reason[one.reason].push_back(one.name);
+    out.push_back({{"name", one.name}, {"reason", one.reason}, {"count", one.count}});
+  }
+  return out;
+}
+
+std::vector<std::string> notes_on(const ClusterServices& cluster) {
+  std::vector<std::string> notes = describe_skipped(cluster.skipped);
+  notes.insert(notes.end(), cluster.notes.begin(), cluster.notes.end());
+  if (!cluster.why_no_endpoint.empty()) {
+    notes.push_back("no Service has an endpoint: " + cluster.why_no_endpoint);
+  }
+  return notes;
+}
+
+std::vector<std::string> describe_skipped(const std::vector<Skipped>& skipped) {
+  struct Group {
+    std::size_t count = 0;
+    std::vector<std::string> names{};
+  };
+  std::map<std::string, Group> by_reason;
+  for (const Skipped& one : skipped) {
+    by_reason[one.reason].count += one.count;
+    by_reason[one.reason].names.push_back(one.name);
   }
   std::vector<std::string> lines;
-  for (const auto& [reason, names] : by_reason) {
-    lines.push_back(fmt::format("{} skipped ({}): {}", names.size(), reason, joined(names, 5)));
+  for (const auto& [reason, group] : by_reason) {
+    lines.push_back(fmt::format("{} skipped ({}): {}", group.count, reason, joined(group.names, 5)));
   }
   return lines;
 }
@@ -102,8 +130,13 @@ Result<WorkloadInput::Made> WorkloadInput::make() const {
   }
 
   SVCB_TAKE(read, read_cluster(cluster, {.max_endpoints = max_endpoints, .node = node}));
-  std::vector<std::string> notes = describe_skipped(read.skipped);
-  notes.insert(notes.end(), read.notes.begin(), read.notes.end());
+  const std::string files = names_of_files(cluster);
+  if (!read.why_no_endpoint.empty()) {
+    return usage_error("{}: no Service has an endpoint, so that there is nothing to measure: {}", files,
+                       read.why_no_endpoint);
+  }
+  std::vector<std::string> notes = notes_on(read);
+  std::vector<Skipped> skipped = read.skipped;
   std::map<FrontendKind, std::size_t> others;
   for (const Service& service : read.services) {
     if (service.kind != FrontendKind::cluster_ip) {
@@ -119,12 +152,13 @@ Result<WorkloadInput::Made> WorkloadInput::make() const {
   if (services) {
     SVCB_TAKE(workload, Workload::scale_cluster(read, *services, seed));
     return Made{std::move(workload), std::move(notes),
-                fmt::format("{} services in the shape of {} ({} frontends)", grouped(*services), cluster,
-                            grouped(frontends))};
+                fmt::format("{} services in the shape of {} ({} frontends)", grouped(*services), files,
+                            grouped(frontends)),
+                std::move(skipped)};
   }
   SVCB_TAKE(workload, Workload::from_cluster(std::move(read), seed));
   return Made{std::move(workload), std::move(notes),
-              fmt::format("{} frontends of {}", grouped(frontends), cluster)};
+              fmt::format("{} frontends of {}", grouped(frontends), files), std::move(skipped)};
 }
 
 std::vector<std::size_t> default_sweep(std::size_t size) {

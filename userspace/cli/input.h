@@ -21,8 +21,8 @@ namespace svcbench {
 
 struct WorkloadInput {
   std::optional<std::uint64_t> services{};
-  std::string cluster{};  // path, "-", or empty
-  std::string node{};     // of the cluster, for Local traffic policies
+  std::vector<std::string> cluster{};  // paths or "-", taken together; empty: services are generated
+  std::string node{};                  // of the cluster, for Local traffic policies
   std::uint32_t endpoints = 3;
   std::uint32_t max_endpoints = 512;
   std::string family = "ipv4";
@@ -36,6 +36,7 @@ struct WorkloadInput {
     Workload workload;
     std::vector<std::string> notes;
     std::string description;
+    std::vector<Skipped> skipped{};
   };
   [[nodiscard]] Result<Made> make() const;
   // The sizes to measure: those given, or the default for `size`; ascending, the last is `size`.
@@ -47,6 +48,13 @@ struct WorkloadInput {
 
 // Those of a cluster that no frontend was made of, a line each: "2 skipped (headless): a/b, c/d".
 [[nodiscard]] std::vector<std::string> describe_skipped(const std::vector<Skipped>& skipped);
+// The same as JSON: [{"name", "reason", "count"}].
+[[nodiscard]] nlohmann::json skipped_json(const std::vector<Skipped>& skipped);
+// What of a cluster was left out or read as something else, and that no frontend has an endpoint.
+[[nodiscard]] std::vector<std::string> notes_on(const ClusterServices& cluster);
+
+// --cluster FILE, which may be given several times.
+CLI::Option* add_cluster_option(CLI::App& app, std::vector<std::string>& paths);
 
 // "300", "90s", "10m", "1h": rewritten to seconds.
 [[nodiscard]] CLI::Validator duration();

@@ -27,7 +27,7 @@ constexpr std::uint64_t chapter_largest = 10'000;
 
 struct IptablesInput {
   std::string shape = "chapter";
-  std::string ruleset{};
+  RulesetInput ruleset{};
   WorkloadInput workload{};
   RunInput run{.rounds = ChapterRunOptions{}.rounds, .budget_seconds = ChapterRunOptions{}.budget_seconds};
   std::string resume{};  // path, or empty
@@ -109,7 +109,7 @@ Status check_shape(const std::string& shape) {
 
 Result<int> run(IptablesInput input) {
   SVCB_TAKE(exports, input.exports.open());
-  if (!input.ruleset.empty()) {
+  if (!input.ruleset.file.empty()) {
     return time_ruleset(input.ruleset, input.run, input.resume, exports, input.tables);
   }
   SVCB_CHECK(check_shape(input.shape));
@@ -163,9 +163,7 @@ Action configure_iptables(CLI::App& app) {
   app.add_option("--shape", input->shape, "What the table looks like: the chapter's three rules a service")
       ->check(one_of({"chapter", "kube-proxy"}))
       ->capture_default_str();
-  app.add_option("--ruleset", input->ruleset,
-                 "Time this ruleset instead, which iptables-save printed (- reads standard input)")
-      ->type_name(file_value);
+  input->ruleset.add_options(app);
   app.add_option("--services", input->workload.services, "Largest number of services (default: 10,000)")
       ->check(whole_number(1, Generator::max_services));
   app.add_option("--sweep", input->workload.sweep_texts,

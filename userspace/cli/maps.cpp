@@ -17,7 +17,7 @@ namespace svcbench {
 namespace {
 
 struct MapsInput {
-  std::string cluster{};
+  std::vector<std::string> cluster{};
   std::uint32_t max_endpoints = ClusterOptions{}.max_endpoints;
   std::string node{};
   CapacityInput capacity{};
@@ -76,7 +76,7 @@ std::string to_text(const std::vector<Service>& services, const ClusterServices&
   }
   out += table.text();
   out += fmt::format("\n{} frontends, read back from the kernel.\n", grouped(services.size()));
-  for (const std::string& line : describe_skipped(cluster.skipped)) {
+  for (const std::string& line : notes_on(cluster)) {
     out += line + "\n";
   }
   return out;
@@ -100,11 +100,14 @@ nlohmann::json to_json(const std::vector<Service>& services, const ClusterServic
                          {"service", service.name},
                          {"backends", backends}});
   }
-  nlohmann::json skipped = nlohmann::json::array();
-  for (const Skipped& one : cluster.skipped) {
-    skipped.push_back({{"service", one.name}, {"reason", one.reason}});
+  nlohmann::json skipped = skipped_json(cluster.skipped);
+  for (nlohmann::json& one : skipped) {
+    one["service"] = one["name"];  // as version 1 has called it from the beginning
   }
-  return {{"schema_version", 1}, {"frontends", frontends}, {"skipped", skipped}};
+  return {{"schema_version", 1},
+          {"frontends", frontends},
+          {"skipped", std::move(skipped)},
+          {"notes", notes_on(cluster)}};
 }
 
 Result<int> run(const MapsInput& input) {
@@ -131,10 +134,7 @@ Result<int> run(const MapsInput& input) {
 
 Action configure_maps(CLI::App& app) {
   auto input = std::make_shared<MapsInput>();
-  app.add_option("--cluster", input->cluster,
-                 "The output of\nkubectl get services,endpointslices -A -o json\n(- reads standard input)")
-      ->type_name(file_value)
-      ->required();
+  add_cluster_option(app, input->cluster)->required();
   app.add_option("--max-endpoints", input->max_endpoints, "Most endpoints that one service may have")
       ->check(whole_number(1, SVCB_MAX_ENDPOINTS))
       ->capture_default_str();

@@ -5,6 +5,7 @@
 #include <netlink/version.h>
 #include <nettle/version.h>
 #include <tsl/robin_map.h>
+#include <yaml.h>
 
 #include <algorithm>
 #include <boost/version.hpp>
@@ -107,6 +108,7 @@ std::string version_text() {
                             nl_ver_maj, nl_ver_min, nl_ver_mic));
   line("nettle", fmt::format("headers {}.{}, running {}.{}", NETTLE_VERSION_MAJOR, NETTLE_VERSION_MINOR,
                              nettle_version_major(), nettle_version_minor()));
+  line("libyaml", yaml_get_version_string());
   line("CLI11", CLI11_VERSION);
   line("{fmt}", fmt::format("{}.{}.{}", FMT_VERSION / 10'000, FMT_VERSION / 100 % 100, FMT_VERSION % 100));
   line("nlohmann-json", fmt::format("{}.{}.{}", NLOHMANN_JSON_VERSION_MAJOR, NLOHMANN_JSON_VERSION_MINOR,

@@ -52,8 +52,7 @@ Result<Rendered> services_of(const RenderInput& input) {
                                                        .zone = input.zone,
                                                        .sctp = is_kube_proxys(input),
                                                        .may_be_empty = is_kube_proxys(input)}));
-    std::vector<std::string> notes = describe_skipped(cluster.skipped);
-    notes.insert(notes.end(), cluster.notes.begin(), cluster.notes.end());
+    std::vector<std::string> notes = notes_on(cluster);
     const auto restricted = std::count_if(cluster.services.begin(), cluster.services.end(),
                                           [](const Service& one) { return !one.source_ranges.empty(); });
     if (restricted != 0 && !is_kube_proxys(input)) {
@@ -191,11 +190,7 @@ Action configure_render(CLI::App& app) {
   app.add_option("plane", input->plane, "The plane whose rules, sets or maps are printed")
       ->check(one_of({"iptables-legacy", "iptables-nft", "nftables", "ipvs", "ebpf-xdp", "ebpf-tc"}))
       ->required();
-  auto* const cluster = app.add_option(
-      "--cluster", workload.cluster,
-      "Services of a real cluster: the output of\nkubectl get services,endpointslices -A -o json\n"
-      "(- reads standard input)");
-  cluster->type_name(file_value);
+  auto* const cluster = add_cluster_option(app, workload.cluster);
   app.add_option("--node", workload.node,
                  "Which of the cluster's nodes this one stands for, where a traffic policy is Local")
       ->needs(cluster);

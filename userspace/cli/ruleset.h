@@ -10,9 +10,19 @@
 
 namespace svcbench {
 
-// Times the ruleset in `file` ("-" is standard input) on every iptables back end that works here, and
-// prints it; the value is the exit code. `resume`: see ResumableOutput.
-[[nodiscard]] Result<int> time_ruleset(const std::string& file, const RunInput& run,
+// What is timed, and what is to be there before.
+struct RulesetInput {
+  std::string file{};    // path or "-"; empty: none is timed
+  std::string family{};  // "ipv4", "ipv6", or empty: as its rules say
+  std::string ipset{};   // path, "-", or empty
+  bool empty_ipsets = false;
+
+  void add_options(CLI::App& app);
+};
+
+// Times the ruleset in `input` with every tool of its kind that works here, and prints it; the value is the
+// exit code. `resume`: see ResumableOutput.
+[[nodiscard]] Result<int> time_ruleset(const RulesetInput& input, const RunInput& run,
                                        const std::string& resume, const Exports& exports,
                                        const TableInput& tables);
 

@@ -80,6 +80,9 @@ nlohmann::json describe_run(std::string_view command, const WorkloadInput& input
               {"workload", made.description},
               {"shape", describe_shape(input)},
               {"notes", made.notes}});
+  if (!input.cluster.empty()) {
+    run["skipped"] = skipped_json(made.skipped);
+  }
   return run;
 }
 

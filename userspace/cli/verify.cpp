@@ -27,7 +27,7 @@ namespace {
 struct VerifyInput {
   std::vector<std::string> planes{};
   std::vector<std::string> cases{};
-  std::string cluster{};  // path, "-", or empty
+  std::vector<std::string> cluster{};  // paths or "-"; empty: none
   std::string node{};
   std::uint64_t seed = 1;
   std::string json{};
@@ -58,6 +58,7 @@ std::vector<const verify::Case*> chosen_cases(const std::vector<std::string>& na
 struct Subject {
   std::vector<Service> services{};
   std::vector<std::string> notes{};
+  std::vector<Skipped> skipped{};
 };
 
 Result<Subject> read_subject(const VerifyInput& input) {
@@ -71,10 +72,10 @@ Result<Subject> read_subject(const VerifyInput& input) {
   }
   SVCB_TAKE(read, read_cluster(input.cluster, options));
   SVCB_CHECK(verify::check_cluster(read.services));
-  subject.notes = describe_skipped(read.skipped);
-  subject.notes.insert(subject.notes.end(), read.notes.begin(), read.notes.end());
+  subject.notes = notes_on(read);
+  subject.skipped = read.skipped;
   subject.notes.push_back(fmt::format("{} frontends of {} are installed beside the test's own",
-                                      read.services.size(), input.cluster));
+                                      read.services.size(), names_of_files(input.cluster)));
   subject.services = std::move(read.services);
   return subject;
 }
@@ -88,6 +89,9 @@ Result<int> run(const VerifyInput& input) {
   results.environment = describe_environment();
   results.run = describe_command("verify", input.seed);
   results.run["notes"] = subject.notes;
+  if (!input.cluster.empty()) {
+    results.run["skipped"] = skipped_json(subject.skipped);
+  }
   SVCB_CHECK(enter_private_namespaces());
   const auto progress = make_progress(input.quiet);
   const verify::VerifyOptions options{
@@ -132,10 +136,7 @@ Action configure_verify(CLI::App& app) {
   app.add_option("--cases", input->cases, "Only these behaviours, e.g. spread,hairpin (default: all)")
       ->delimiter(',')
       ->check(one_of(case_names()));
-  app.add_option("--cluster", input->cluster,
-                 "Services of a real cluster, installed too and dialled: the output of\n"
-                 "kubectl get services,endpointslices -A -o json (- reads standard input)")
-      ->type_name(file_value);
+  add_cluster_option(app, input->cluster);
   app.add_option("--node", input->node, "The node of that cluster whose Local policies count");
   app.add_option("--seed", input->seed, "The same seed makes the same choices")
       ->check(whole_number(0, UINT64_MAX))

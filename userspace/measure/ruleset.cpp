@@ -3,145 +3,52 @@
 
 #include <algorithm>
 #include <memory>
-#include <numeric>
 #include <span>
 #include <utility>
 
+#include "measure/ruleset_load.h"
 #include "measure/schedule.h"
 #include "measure/visit.h"
-#include "plane/iptables_restore.h"
-#include "plane/iptables_text.h"
-#include "service/input_file.h"
 #include "service/text.h"
-#include "sys/memfd.h"
+#include "sys/child_process.h"
 #include "sys/net_namespace.h"
 
 namespace svcbench {
 
 namespace {
 
-constexpr std::string_view remedy = "write it with iptables-save";
-
-// "[12:3456] -A INPUT ...": of iptables-save -c.
-std::string_view without_counters(std::string_view line) {
-  if (line.starts_with('[')) {
-    const std::size_t end = std::min(line.find(']'), line.size() - 1);
-    line.remove_prefix(end + 1);
-    line.remove_prefix(std::min(line.find_first_not_of(' '), line.size()));
-  }
-  return line;
-}
-
-std::size_t rules_in(std::string_view text) {
-  std::size_t rules = 0;
-  while (!text.empty()) {
-    rules += without_counters(take_line(text)).starts_with("-A ") ? 1 : 0;
-  }
-  return rules;
-}
-
-// Takes the frame apart, line by line.
-class RulesetParser {
- public:
-  explicit RulesetParser(Ruleset& ruleset) : ruleset_(&ruleset) {}
-
-  Status take(std::string_view line) {
-    ++number_;
-    if (line.ends_with('\r')) {
-      line.remove_suffix(1);
-    }
-    if (line.empty() || line.starts_with('#')) {
-      if (line.find("ip6tables-save") != std::string_view::npos) {
-        ruleset_->family = Family::ipv6;
-      }
-      return {};
-    }
-    if (line.starts_with('*')) {
-      ruleset_->tables.push_back({std::string(line.substr(1))});
-      return open_ ? wrong(line, "the table before it has no COMMIT") : opened();
-    }
-    if (!open_) {
-      return wrong(line, "it belongs to no table");
-    }
-    RulesetTable& table = ruleset_->tables.back();
-    const std::string_view rule = without_counters(line);
-    if (line == "COMMIT") {
-      open_ = false;
-    } else if (line.starts_with(':')) {
-      ++table.chains;
-    } else if (rule.starts_with("-A ")) {
-      ++table.rules;
-    } else {
-      return wrong(line, "no chain and no rule (-A)");
-    }
-    return {};
-  }
-
-  Status finish() const {
-    if (ruleset_->tables.empty()) {
-      return usage_error("{}: not a ruleset: there is no table (*filter) in it; {}", ruleset_->source,
-                         remedy);
-    }
-    if (open_) {
-      return usage_error("{}: not a whole ruleset: its last table has no COMMIT; {}", ruleset_->source,
-                         remedy);
-    }
-    return {};
-  }
-
- private:
-  Status opened() {
-    open_ = true;
-    return {};
-  }
-  [[nodiscard]] Status wrong(std::string_view line, std::string_view why) const {
-    return usage_error("{}: not a ruleset: line {}, \"{}\": {}; {}", ruleset_->source, grouped(number_),
-                       printable(line), why, remedy);
-  }
-
-  Ruleset* ruleset_;
-  std::size_t number_ = 0;
-  bool open_ = false;
-};
-
-// All tables of the file, as the kernel has them, have as many rules.
-Status check_holds(const Ruleset& ruleset, const IptablesBackend& backend) {
-  for (const RulesetTable& table : ruleset.tables) {
-    SVCB_TAKE(saved, saved_table(backend, ruleset.family, table.name));
-    if (const std::size_t held = rules_in(saved); held != table.rules) {
-      return failure(
-          "{} took {}, and the table {} then has {} rules, not the file's {}: no figure is given",
-          backend.label, ruleset.source, table.name, grouped(held), grouped(table.rules));
-    }
-  }
-  return {};
-}
-
-Result<SyncCost> load(const Ruleset& ruleset, const Fd& input, const IptablesBackend& backend) {
-  SVCB_TAKE(program, restore_program(backend, ruleset.family));
-  SVCB_TAKE(result,
-            run_restore(program, input, {.arguments = {"-w", "5"}, .what = "ruleset " + ruleset.source}));
-  return SyncCost{.commit_ns = result.wall_ns,
-                  .user_us = result.user_us,
-                  .system_us = result.system_us,
-                  .tools = 1,
-                  .input_bytes = ruleset.text.size()};
-}
-
-// One back end's first load and reload.
-Result<std::vector<SyncCost>> visit(const Ruleset& ruleset, const Fd& input, const IptablesBackend& backend,
-                                    bool verified) {
+// One tool's first load and reload.
+Result<std::vector<RulesetLoad>> visit(const RulesetLoader& loader, bool verified) {
   SVCB_TAKE(place, NetNamespace::create());
   SVCB_TAKE(inside, place.enter());
-  std::vector<SyncCost> costs;
+  SVCB_CHECK(loader.make_sets());
+  std::vector<RulesetLoad> loads;
   for (std::size_t i = 0; i < 2; ++i) {
-    SVCB_TAKE(cost, load(ruleset, input, backend));
-    costs.push_back(cost);
+    SVCB_TAKE(load, loader.load());
+    loads.push_back(std::move(load));
     if (verified) {
-      SVCB_CHECK(check_holds(ruleset, backend));
+      SVCB_CHECK(loader.check_holds());
     }
   }
+  return loads;
+}
+
+std::vector<SyncCost> costs_of(const std::vector<RulesetLoad>& loads) {
+  std::vector<SyncCost> costs;
+  for (const RulesetLoad& load : loads) {
+    costs.push_back(load.cost);
+  }
   return costs;
+}
+
+void keep_words(std::vector<std::string>& said, const std::vector<RulesetLoad>& loads) {
+  for (const RulesetLoad& load : loads) {
+    for (const std::string& line : load.said) {
+      if (std::find(said.begin(), said.end(), line) == said.end()) {
+        said.push_back(line);
+      }
+    }
+  }
 }
 
 void note(std::span<RulesetLoads> pair, const std::vector<SyncCost>& costs) {
@@ -152,14 +59,15 @@ void note(std::span<RulesetLoads> pair, const std::vector<SyncCost>& costs) {
   }
 }
 
-// One back end's rounds.
-Step step_of(const Ruleset& ruleset, const Fd& input, std::span<RulesetLoads> pair, std::size_t rounds) {
+// One tool's rounds.
+Step step_of(const RulesetLoader& loader, std::span<RulesetLoads> pair, std::size_t rounds) {
   const auto last = std::make_shared<std::vector<SyncCost>>();
   const auto seen = std::make_shared<bool>(false);  // by this process
-  return {.label = pair.front().backend.label,
-          .run = [&ruleset, &input, pair, last, seen](std::size_t) -> Status {
-            SVCB_TAKE(costs, visit(ruleset, input, pair.front().backend, !std::exchange(*seen, true)));
-            *last = std::move(costs);
+  return {.label = pair.front().tool.label,
+          .run = [&loader, pair, last, seen](std::size_t) -> Status {
+            SVCB_TAKE(loads, visit(loader, !std::exchange(*seen, true)));
+            *last = costs_of(loads);
+            keep_words(pair.front().said, loads);
             note(pair, *last);
             return {};
           },
@@ -175,55 +83,81 @@ Step step_of(const Ruleset& ruleset, const Fd& input, std::span<RulesetLoads> pa
           }};
 }
 
+// Why no tool took it: each one's reason.
+Error all_reasons(const std::vector<RulesetLoads>& loads) {
+  std::string reasons;
+  for (const RulesetLoads& load : loads) {
+    if (load.first) {
+      reasons += (reasons.empty() ? "" : "; ") + load.missing;
+    }
+  }
+  return {Error::Kind::failure, reasons};
+}
+
 }  // namespace
 
-std::size_t Ruleset::rules() const {
-  return std::accumulate(tables.begin(), tables.end(), std::size_t{0},
-                         [](std::size_t sum, const RulesetTable& table) { return sum + table.rules; });
-}
-
-std::size_t Ruleset::chains() const {
-  return std::accumulate(tables.begin(), tables.end(), std::size_t{0},
-                         [](std::size_t sum, const RulesetTable& table) { return sum + table.chains; });
-}
-
-Result<Ruleset> parse_ruleset(std::string text, const std::string& source) {
-  Ruleset ruleset{source, std::move(text)};
-  RulesetParser parser(ruleset);
-  std::string_view rest = ruleset.text;
-  while (!rest.empty()) {
-    SVCB_CHECK(parser.take(take_line(rest)));
+Result<std::vector<RulesetTool>> find_ruleset_tools(RulesetKind kind) {
+  std::vector<RulesetTool> tools;
+  if (kind != RulesetKind::iptables) {
+    const bool is_nft = kind == RulesetKind::nftables;
+    const std::string name = is_nft ? "nft" : "ipvsadm";
+    const auto program = find_program(name);
+    if (!program) {
+      return failure("{} is neither on PATH nor in /usr/sbin (Debian, Ubuntu: apt-get install {})", name,
+                     is_nft ? "nftables" : "ipvsadm");
+    }
+    // "nftables v1.0.6 (Lester Gooch #5)", "ipvsadm v1.31 2019/12/24 (compiled with popt and IPVS v1.2.1)"
+    SVCB_TAKE(answer, run_child({*program, "--version"}));
+    const std::string_view words = answer.out;
+    const std::size_t at = words.find(" v");
+    const std::string_view version = at == std::string_view::npos ? "" : words.substr(at + 2);
+    tools.push_back(
+        {.backend = std::string(to_string(kind)),
+         .label = version.empty()  // ipvsadm asks the kernel first, which may have no IPVS
+                      ? name
+                      : fmt::format("{} {}", name, version.substr(0, version.find_first_of(" \n"))),
+         .program = *program});
+    return tools;
   }
-  SVCB_CHECK(parser.finish());
-  return ruleset;
+  const auto add = [&](IptablesBackend backend) {
+    tools.push_back({.backend = backend.backend, .label = backend.label, .iptables = std::move(backend)});
+  };
+  for (const char* program : {"iptables-legacy-restore", "iptables-nft-restore"}) {
+    if (find_program(program)) {
+      SVCB_TAKE(backend, find_iptables(program));
+      add(std::move(backend));
+    }
+  }
+  if (tools.empty()) {  // plain iptables-restore, where none goes by its back end's name
+    SVCB_TAKE(plain, find_iptables(std::nullopt));
+    add(std::move(plain));
+  }
+  return tools;
 }
 
-Result<Ruleset> read_ruleset(const std::string& path) {
-  const std::string name = path == "-" ? "standard input" : path;
-  SVCB_TAKE(text, read_whole(path, "cannot read " + name));
-  return parse_ruleset(std::move(text), name);
-}
-
-Result<std::vector<RulesetLoads>> run_ruleset(const Ruleset& ruleset,
-                                              const std::vector<IptablesBackend>& backends,
+Result<std::vector<RulesetLoads>> run_ruleset(const Ruleset& ruleset, const std::vector<RulesetTool>& tools,
                                               const RulesetRunOptions& options, Clock& clock) {
-  SVCB_TAKE(input, memfd_of("ruleset", ruleset.text));
   std::vector<RulesetLoads> loads;
-  for (const IptablesBackend& backend : backends) {
-    loads.push_back({.backend = backend, .first = true});
-    loads.push_back({.backend = backend, .first = false});
+  std::vector<RulesetLoader> loaders;
+  for (const RulesetTool& tool : tools) {
+    loads.push_back({.tool = tool, .first = true});
+    loads.push_back({.tool = tool, .first = false});
+    SVCB_TAKE(loader, RulesetLoader::make(ruleset, tool));
+    loaders.push_back(std::move(loader));
   }
   std::vector<Step> steps;
   for (std::size_t i = 0; i < loads.size(); i += 2) {
-    steps.push_back(step_of(ruleset, input, std::span(loads).subspan(i, 2), options.rounds));
+    steps.push_back(step_of(loaders[i / 2], std::span(loads).subspan(i, 2), options.rounds));
   }
   if (options.journal != nullptr) {
     SVCB_CHECK(options.journal->plan(steps));
   }
   const std::int64_t start = clock.now_ns();
-  const auto budget_ns = static_cast<std::int64_t>(options.budget_seconds * 1e9);
+  const auto latest_ns = start + static_cast<std::int64_t>(options.budget_seconds * 1.2e9);
+  std::int64_t longest_ns = 0;  // of the rounds so far
   for (std::size_t round = 0; round < options.rounds; ++round) {
-    if (round > 0 && clock.now_ns() - start > budget_ns) {
+    const std::int64_t round_start = clock.now_ns();
+    if (round > 0 && round_start + longest_ns > latest_ns) {
       break;
     }
     for (std::size_t i = 0; i < loads.size(); i += 2) {
@@ -240,13 +174,14 @@ Result<std::vector<RulesetLoads>> run_ruleset(const Ruleset& ruleset,
         SVCB_CHECK(options.journal->add(step));
       }
       if (!taken) {
-        loads[i] = {.backend = loads[i].backend, .first = true, .missing = taken.error().message};
-        loads[i + 1] = {.backend = loads[i].backend, .first = false, .missing = taken.error().message};
+        loads[i] = {.tool = loads[i].tool, .first = true, .missing = taken.error().message};
+        loads[i + 1] = {.tool = loads[i].tool, .first = false, .missing = taken.error().message};
       }
     }
     if (std::all_of(loads.begin(), loads.end(), [](const auto& one) { return !one.missing.empty(); })) {
-      return failure("{}", loads.back().missing);
+      return tl::unexpected(all_reasons(loads));
     }
+    longest_ns = std::max(longest_ns, clock.now_ns() - round_start);
   }
   return loads;
 }

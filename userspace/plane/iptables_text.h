@@ -10,6 +10,7 @@
 #include <string_view>
 #include <utility>
 
+#include "service/text.h"
 #include "svcbench/result.h"
 #include "svcbench/service.h"
 
@@ -58,9 +59,6 @@ class RuleText {
  private:
   std::string text_;
 };
-
-// Takes the first line, without its newline, off `text`, which must not be empty.
-[[nodiscard]] std::string_view take_line(std::string_view& text);
 
 // "80". Error: not a port; names the text.
 [[nodiscard]] Result<std::uint16_t> parse_port(std::string_view text);

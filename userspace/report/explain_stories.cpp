@@ -168,8 +168,8 @@ constexpr std::array stories{
         "one load", tools_bias},
     Story{
         "ruleset", "", "",
-        "launch to exit of iptables-restore with the user's whole ruleset: `first` into a network "
-        "namespace "
+        "launch to exit of iptables-restore (of nft -f, ipvsadm -R) with the user's whole ruleset: `first` "
+        "into a network namespace "
         "that no rule was ever in, `reload` over itself, where it is in place. CLOCK_MONOTONIC; the tool's "
         "CPU time by wait4().",
         "the namespace, reading the file, reading the rules back; what a controller would change before it "

@@ -24,16 +24,15 @@ std::string programs_of(const Field& backends) {
   return programs;
 }
 
-// "rules.txt: 570 rules of IPv4 (filter 12, nat 558), 216 chains, 81,015 bytes".
+// "rules.txt: 570 rules of IPv4, 216 chains (filter 12, nat 558), 81,015 bytes".
 std::string ruleset_text(const Field& ruleset) {
   std::string tables;
   for (const Field& table : ruleset.at("tables").elements()) {
     tables += fmt::format("{}{} {}", tables.empty() ? "" : ", ", table.at("name").text(),
                           grouped(table.at("rules").count()));
   }
-  return fmt::format("{}: {} rules of {} ({}), {} chains, {} bytes", ruleset.at("file").text_if_any(),
-                     grouped(ruleset.at("rules").count()), ruleset.at("family").text(), tables,
-                     grouped(ruleset.at("chains").count()), grouped(ruleset.at("bytes").count()));
+  return fmt::format("{}: {} ({}), {} bytes{}", ruleset.at("file").text_if_any(), ruleset_words(ruleset),
+                     tables, grouped(ruleset.at("bytes").count()), whole_or_not(ruleset));
 }
 
 std::string subject_of(const RunView& run) {
@@ -61,6 +60,17 @@ std::string text_or_unknown(const Field& field) {
 }
 
 }  // namespace
+
+std::string ruleset_words(const Field& ruleset) {
+  const bool is_ipvs = ruleset.at("kind").text_if_any() == "ipvs";
+  return fmt::format("{} {} of {}, {} {}", grouped(ruleset.at("rules").count()),
+                     is_ipvs ? "servers" : "rules", ruleset.at("family").text(),
+                     grouped(ruleset.at("chains").count()), is_ipvs ? "virtual services" : "chains");
+}
+
+std::string whole_or_not(const Field& ruleset) {
+  return ruleset.at("incomplete").elements().empty() ? "" : " (not whole)";
+}
 
 std::vector<std::string> heading_lines(const RunView& run) {
   const Field about = run.about();

@@ -12,4 +12,9 @@ namespace svcbench {
 // Sentences, the first of them what emulated the machine, if anything did.
 [[nodiscard]] std::vector<std::string> heading_lines(const RunView& run);
 
+// Of the "ruleset" of a run's details: "27 rules of IPv4, 9 chains", in the words of its kind.
+[[nodiscard]] std::string ruleset_words(const Field& ruleset);
+// " (not whole)" where its dump says so of itself: for beside every figure of it; else "".
+[[nodiscard]] std::string whole_or_not(const Field& ruleset);
+
 }  // namespace svcbench

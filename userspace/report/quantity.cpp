@@ -122,13 +122,23 @@ std::string started_text(const nlohmann::json& run) {
   return fmt::format("{:%Y-%m-%d %H:%M} UTC", fmt::gmtime(static_cast<std::time_t>(seconds)));
 }
 
+namespace {
+
+// Of a ruleset whose dump says of itself that rules are missing: no.
+bool is_whole(const Run& run) {
+  const nlohmann::json said = value_at(run, "/details/ruleset/incomplete");
+  return !said.is_array() || said.empty();
+}
+
+}  // namespace
+
 std::string run_line(const Run& run) {
   // A ruleset of the user's own has neither services nor a seed.
   const bool ruleset = run.details.contains("ruleset");
-  const std::string subject = ruleset
-                                  ? fmt::format("{} rules of {}", text_at(run, "/details/ruleset/rules"),
-                                                text_at(run, "/details/ruleset/family"))
-                                  : text_at(run, "/run/workload");
+  const std::string subject =
+      ruleset ? fmt::format("{} rules of {}{}", text_at(run, "/details/ruleset/rules"),
+                            text_at(run, "/details/ruleset/family"), is_whole(run) ? "" : " (not whole)")
+              : text_at(run, "/run/workload");
   std::string line = fmt::format(
       "{}: {}, {}, svcbench {} ({}), kernel {}, CPU {}{}", without_controls(run.path), run.command, subject,
       text_at(run, "/run/svcbench_version"), text_at(run, "/run/git_revision"),

@@ -2,12 +2,14 @@
 // The tables of iptables: the book's Table 4.1 as measured, where its time goes, and a ruleset of one's
 // own.
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <array>
 #include <set>
 
 #include "plane/iptables_chapter.h"
+#include "report/heading.h"
 #include "report/tables.h"
 #include "run/cells.h"
 #include "service/text.h"
@@ -194,11 +196,21 @@ Section ruleset_table(const RunView& run) {
   if (ruleset.is_null()) {
     return out;
   }
-  out.title = fmt::format("{} rules of {}, {} chains", grouped(ruleset.at("rules").count()),
-                          ruleset.at("family").text(), grouped(ruleset.at("chains").count()));
-  out.caption =
-      "iptables-restore of the whole ruleset, launch to exit: medians with 95 % intervals. First load: "
-      "into a network namespace without rules; reload: over itself, where it is in place.";
+  const std::string not_whole = whole_or_not(ruleset);
+  out.title = ruleset_words(ruleset) + not_whole;
+  const std::string kind = ruleset.at("kind").text_if_any();
+  out.caption = fmt::format(
+      "{} of the whole ruleset, launch to exit: medians with 95 % intervals. First load: "
+      "into a network namespace without rules; reload: over itself, where it is in place.",
+      kind == "nftables" ? "nft -f"
+      : kind == "ipvs"   ? "ipvsadm -R"
+                         : "iptables-restore");
+  for (const std::string& reason : ruleset.at("incomplete").texts()) {
+    out.after.push_back(fmt::format("The ruleset is not whole, its dump says: {}", reason));
+  }
+  if (const auto sets = ruleset.at("empty_sets").texts(); !sets.empty()) {
+    out.after.push_back(fmt::format("Sets without members: {}", fmt::join(sets, ", ")));
+  }
   out.columns = {{"back end", true}, {"load", true}, {"time"}, {"user"}, {"system"}, {"loads"}};
   for (const Field& backend : run.details().at("backends").elements()) {
     if (const std::string missing = backend.at("missing").text_if_any(); !missing.empty()) {
@@ -212,7 +224,7 @@ Section ruleset_table(const RunView& run) {
           return figure_entry(
               found == cell->parts.end() ? std::nullopt : stats::median_of(found->second.front()), "ns");
         };
-        out.add({Entry::words(backend.at("label").text()), Entry::words(load), Entry::of(cell),
+        out.add({Entry::words(backend.at("label").text()), Entry::words(load + not_whole), Entry::of(cell),
                  of_tool("tool_user_ns"), of_tool("tool_system_ns"), Entry::words(grouped(cell->samples))});
       }
     }

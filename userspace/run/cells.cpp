@@ -169,7 +169,9 @@ Cell floor_cell(const std::string& name, const std::string& backend) {
 }
 
 Cell ruleset_cell(const std::string& backend, const std::string& load) {
-  Cell cell = cell_of("ruleset", "iptables-" + backend, 0, load + " of the ruleset", "ns");
+  const bool is_iptables = backend == "legacy" || backend == "nft";
+  Cell cell =
+      cell_of("ruleset", is_iptables ? "iptables-" + backend : backend, 0, load + " of the ruleset", "ns");
   cell.at = at({{"backend", backend}, {"load", load}});
   cell.checks = {"number of rules read back"};
   set_id(cell, {first_word(load)});

@@ -16,13 +16,18 @@ json utf8_of(const std::string& name) {
 
 json ruleset_json(const Ruleset& ruleset) {
   return {{"file", utf8_of(ruleset.source)},
-          {"family", to_string(ruleset.family)},
+          {"kind", to_string(ruleset.kind)},
+          {"family", ruleset.family_text()},
           {"rules", ruleset.rules()},
           {"chains", ruleset.chains()},
           {"bytes", ruleset.text.size()},
-          {"tables", each(ruleset.tables, [](const RulesetTable& table) -> json {
-             return {{"name", table.name}, {"rules", table.rules}, {"chains", table.chains}};
-           })}};
+          {"tables",
+           each(ruleset.tables,
+                [](const RulesetTable& table) -> json {
+                  return {{"name", utf8_of(table.name)}, {"rules", table.rules}, {"chains", table.chains}};
+                })},
+          {"incomplete", ruleset.incomplete},
+          {"empty_sets", ruleset.empty_sets}};
 }
 
 }  // namespace
@@ -31,10 +36,13 @@ Run as_run(const Ruleset& ruleset, const std::vector<RulesetLoads>& loads, json 
   Run out = run_of(std::move(environment), std::move(run), 0, {});
   json backends = json::array();
   for (const RulesetLoads& load : loads) {
-    Cell cell = ruleset_cell(load.backend.backend, load.first ? "first load" : "reload");
+    Cell cell = ruleset_cell(load.tool.backend, load.first ? "first load" : "reload");
+    if (!ruleset.incomplete.empty()) {
+      cell.what += ", which is not whole";
+    }
     if (load.first) {
-      backends.push_back({{"backend", load.backend.backend},
-                          {"label", load.backend.label},
+      backends.push_back({{"backend", load.tool.backend},
+                          {"label", load.tool.label},
                           {"missing", load.missing.empty() ? json() : json(load.missing)}});
     }
     if (take(cell, stats::median_of(load.wall_ns))) {

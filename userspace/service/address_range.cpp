@@ -6,17 +6,11 @@
 #include <algorithm>
 #include <charconv>
 
+#include "service/kubernetes_address.h"
 #include "service/text.h"
 
 namespace svcbench {
 namespace {
-
-std::string_view trimmed(std::string_view text) {
-  constexpr std::string_view spaces = " \t\r\n";
-  const std::size_t begin = std::min(text.find_first_not_of(spaces), text.size());
-  const std::size_t end = text.find_last_not_of(spaces);
-  return text.substr(begin, end == std::string_view::npos ? 0 : end + 1 - begin);
-}
 
 // Its bits beyond `length` zero.
 Address masked(Address address, unsigned length) {
@@ -32,7 +26,7 @@ Address masked(Address address, unsigned length) {
 Result<AddressRange> AddressRange::parse(std::string_view text) {
   const std::string_view range = trimmed(text);
   const std::size_t slash = range.find('/');
-  const auto address = Address::parse(range.substr(0, slash));
+  const auto address = kubernetes_address(range.substr(0, slash));
   const std::string_view tail = slash == std::string_view::npos ? "" : range.substr(slash + 1);
   unsigned length = 0;
   const auto [end, error] = std::from_chars(tail.data(), tail.data() + tail.size(), length);

@@ -14,7 +14,8 @@ struct AddressRange {
   Address first;        // its bits beyond `length` are zero
   unsigned length = 0;  // of the prefix
 
-  // Spaces around it are of no matter, as to kube-proxy. Error: usage, names the text.
+  // Its address is read as kubernetes_address() does; blanks around it are of no matter. Error: usage,
+  // names the text.
   [[nodiscard]] static Result<AddressRange> parse(std::string_view text);
 
   [[nodiscard]] bool contains(const Address& address) const;  // one of another family: false

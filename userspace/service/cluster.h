@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-// A cluster's services, as `kubectl get services,endpointslices -A -o json` prints them.
+// A cluster's services, as `kubectl get services,endpointslices -A -o json` prints them, and in the other
+// forms that people have them in.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -12,10 +14,11 @@
 
 namespace svcbench {
 
-// A Service, or a port of one, that no frontend was made of.
+// What could not be used: an object, or a part of one.
 struct Skipped {
-  std::string name;    // namespace/service[:port name]
-  std::string reason;  // "headless"
+  std::string name;       // namespace/service[:port name]; "EndpointSlice namespace/name"
+  std::string reason;     // "headless"
+  std::size_t count = 1;  // of parts, where several have the reason: a slice's endpoints
 
   bool operator==(const Skipped&) const = default;
 };
@@ -28,6 +31,7 @@ struct ClusterServices {
   std::vector<Skipped> skipped;
   std::vector<std::string> notes;            // sentences for the user: what was read as something else
   std::vector<std::string> service_cidrs{};  // the file's ServiceCIDRs, "10.96.0.0/12"
+  std::string why_no_endpoint{};  // where no frontend has one: why, as far as the file says; else empty
 };
 
 struct ClusterOptions {
@@ -38,9 +42,14 @@ struct ClusterOptions {
   bool may_be_empty = false;  // also a file that no frontend is made of is no error
 };
 
-// Reads a List of v1 Services and Nodes, discovery.k8s.io EndpointSlices and networking.k8s.io
-// ServiceCIDRs; other kinds in it are ignored. Services and slices with the label
+// Reads v1 Services and Nodes, discovery.k8s.io EndpointSlices and networking.k8s.io ServiceCIDRs, in each
+// of the forms of cluster/forms.h; other kinds are counted in a note. Of v1 Endpoints those are read whose
+// Services have no EndpointSlice. Services and slices with the label
 // service.kubernetes.io/service-proxy-name or service.kubernetes.io/headless are not kube-proxy's: skipped.
+//
+// Nothing odd refuses a file: what cannot be used is in `skipped`, and the rest is read. Of two Services
+// with one frontend the first keeps it, by creation, then by name. Of an object that stands twice the newer
+// one counts, by resourceVersion; of an endpoint that stands twice, a ready one.
 //
 // As in Kubernetes, a slice's port belongs to the service's port of the same name and protocol, and its
 // number is where the endpoints listen; of an endpoint's addresses, which are one pod's, the first counts.
@@ -57,11 +66,16 @@ struct ClusterOptions {
 //
 // `source_name` is what errors call the text. Error: usage; any text, however broken or hostile, gives one.
 // At least one ClusterIP frontend is in the result, unless it may be empty.
-[[nodiscard]] Result<ClusterServices> parse_cluster(std::string_view json, std::string_view source_name,
+[[nodiscard]] Result<ClusterServices> parse_cluster(std::string_view text, std::string_view source_name,
                                                     const ClusterOptions& options = {});
 
-// parse_cluster() of a file, or of standard input for "-".
+// parse_cluster() of files, taken together; "-" is standard input.
+[[nodiscard]] Result<ClusterServices> read_cluster(const std::vector<std::string>& paths,
+                                                   const ClusterOptions& options = {});
 [[nodiscard]] Result<ClusterServices> read_cluster(const std::string& path,
                                                    const ClusterOptions& options = {});
+
+// "services.json, slices.json"; "-" is "standard input".
+[[nodiscard]] std::string names_of_files(const std::vector<std::string>& paths);
 
 }  // namespace svcbench

@@ -4,7 +4,7 @@
 #include <fmt/format.h>
 
 #include <nlohmann/json.hpp>
-#include <utility>
+#include <span>
 
 #include "service/text.h"
 
@@ -33,18 +33,22 @@ std::string_view type_in_words(const nlohmann::json* value) {
 
 }  // namespace
 
-JsonField::JsonField(const nlohmann::json& value, std::string context)
-    : JsonField(&value, std::move(context), "") {}
-
-JsonField JsonField::in(std::string context) const {
-  JsonField same = *this;
-  same.context_ = std::move(context);
-  same.path_.clear();
-  return same;
+JsonField JsonField::at(const nlohmann::json* value, const Step& step) const {
+  JsonField member = *this;
+  member.value_ = value;
+  if (member.depth_ < most_steps) {
+    member.path_[member.depth_++] = step;
+  }
+  return member;
 }
 
 std::string JsonField::where() const {
-  return path_.empty() ? context_ : fmt::format("{}: {}", context_, path_);
+  std::string text;
+  for (const Step& step : std::span(path_).first(depth_)) {
+    text += step.key.empty() ? fmt::format("[{}]", step.index)
+                             : fmt::format("{}{}", text.empty() ? "" : ".", step.key);
+  }
+  return text.empty() ? "it" : text;
 }
 
 bool JsonField::absent() const { return value_ == nullptr || value_->is_null(); }
@@ -62,7 +66,7 @@ JsonField JsonField::get(std::string_view key) const {
     const auto found = value_->find(key);
     member = found == value_->end() ? nullptr : &*found;
   }
-  return {member, context_, path_.empty() ? std::string(key) : fmt::format("{}.{}", path_, key)};
+  return at(member, {.key = key});
 }
 
 tl::unexpected<Error> JsonField::expected(std::string_view what) const {
@@ -80,7 +84,7 @@ Result<std::vector<JsonField>> JsonField::elements() const {
   }
   fields.reserve(value_->size());
   for (std::size_t i = 0; i < value_->size(); ++i) {
-    fields.push_back({&(*value_)[i], context_, fmt::format("{}[{}]", path_, i)});
+    fields.push_back(at(&(*value_)[i], {.key = {}, .index = i}));
   }
   return fields;
 }
