@@ -229,12 +229,18 @@ constexpr std::array named_timeouts{
     NamedTimeout{"fragments", &FlowTimeouts::fragments},
 };
 
-std::string timeouts_text() {
-  std::vector<std::string> all;
+// In lines for the help, or in one.
+std::string timeouts_text(std::string_view line_end) {
+  std::string all;
   for (const NamedTimeout& timeout : named_timeouts) {
-    all.push_back(fmt::format("{}={:.0f}", timeout.name, FlowTimeouts{}.*timeout.seconds));
+    const bool breaks = timeout.name == "tcp-established" || timeout.name == "udp";
+    all += fmt::format("{}{}={:.0f}",
+                       all.empty() ? ""
+                       : breaks    ? line_end
+                                   : " ",
+                       timeout.name, FlowTimeouts{}.*timeout.seconds);
   }
-  return fmt::format("{}", fmt::join(all, " "));
+  return all;
 }
 
 Status read_timeout(const std::string& text, FlowTimeouts& timeouts) {
@@ -246,7 +252,7 @@ Status read_timeout(const std::string& text, FlowTimeouts& timeouts) {
   if (named == named_timeouts.end() || !seconds) {
     return usage_error(
         "--flow-timeout {} is no NAME=TIME such as udp=90s; the names and their defaults: {}", text,
-        timeouts_text());
+        timeouts_text(" "));
   }
   timeouts.*named->seconds = static_cast<double>(*seconds);
   return {};
@@ -315,7 +321,7 @@ void BalancerInput::add_options(CLI::App& app, bool forwards) {
          "--flow-timeout", flow_timeouts,
          fmt::format("How long a flow of the eBPF planes may be idle, by its state (kube-proxy's and\n"
                      "conntrack's defaults): {}",
-                     timeouts_text()))
+                     timeouts_text("\n")))
       ->type_name("NAME=TIME");
   app.add_option(
          "--masquerade-ports", masquerade_ports,
