@@ -9,7 +9,7 @@
 #define SVCB_BALANCE_BPF_H
 
 /* An entry may be replaced between lookup and read (abi.h); twice in a row takes two interruptions. */
-#define SVCB_LOOKS 3
+#define SVCB_LOOKS 4
 
 static __always_inline __u32 svcb_mix(__u64 hash) {
   hash ^= hash >> 29;
@@ -54,17 +54,20 @@ static __always_inline bool svcb_in_nodeport_range(__be16 port) {
 }
 
 /* Reads a service's word until its tag says that it is this frontend's. SVCB_TRANSLATED: *word holds. What
- * is not found is looked for once more: the kernel replaces an entry by putting the new one before its
- * chain and then taking the old one out, and a lookup that is in between on its way meets neither. */
+ * is not found is looked for once more, in whatever order that and an entry of another's come: the kernel
+ * replaces an entry by putting the new one before its chain and then taking the old one out, and a lookup
+ * that is in between on its way meets neither. */
 #define SVCB_READ_SERVICE(map, frontend, expected_tag, word)                            \
   ({                                                                                    \
     enum svcb_outcome read_outcome = SVCB_CONTENDED;                                    \
+    __u32 missed = 0;                                                                   \
     _Pragma("unroll") for (int look = 0; look < SVCB_LOOKS; look++) {                   \
       const volatile struct svcb_service *service = bpf_map_lookup_elem(map, frontend); \
       if (!service) {                                                                   \
-        if (read_outcome == SVCB_NO_SERVICE)                                            \
+        if (missed++) {                                                                 \
+          read_outcome = SVCB_NO_SERVICE;                                               \
           break;                                                                        \
-        read_outcome = SVCB_NO_SERVICE;                                                 \
+        }                                                                               \
         continue;                                                                       \
       }                                                                                 \
       *(word) = service->word;                                                          \
@@ -72,7 +75,6 @@ static __always_inline bool svcb_in_nodeport_range(__be16 port) {
         read_outcome = SVCB_TRANSLATED;                                                 \
         break;                                                                          \
       }                                                                                 \
-      read_outcome = SVCB_CONTENDED;                                                    \
     }                                                                                   \
     read_outcome;                                                                       \
   })

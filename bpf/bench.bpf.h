@@ -101,12 +101,12 @@ static __always_inline bool svcb_rewind6(void *data, void *data_end) {
 /* Parse and balance, no rewrite. */
 static __always_inline enum svcb_outcome svcb_lookup4(void *data, void *data_end, __u32 length) {
   struct svcb_flow4 flow, to;
-  __u8 tcp_flags;
+  struct svcb_segment segment;
   bool ipv6;
   enum svcb_outcome outcome = svcb_parse_ethernet(data, data_end, &ipv6);
 
   if (outcome == SVCB_TRANSLATED)
-    outcome = ipv6 ? SVCB_NOT_IP : svcb_parse4(data, data_end, length, &flow, &tcp_flags);
+    outcome = ipv6 ? SVCB_NOT_IP : svcb_parse4(data, data_end, length, &flow, &segment);
   if (outcome == SVCB_TRANSLATED)
     outcome = svcb_balance4(&flow, &to);
   if (outcome == SVCB_TRANSLATED)
@@ -116,12 +116,12 @@ static __always_inline enum svcb_outcome svcb_lookup4(void *data, void *data_end
 
 static __always_inline enum svcb_outcome svcb_lookup6(void *data, void *data_end, __u32 length) {
   struct svcb_flow6 flow, to;
-  __u8 tcp_flags;
+  struct svcb_segment segment;
   bool ipv6;
   enum svcb_outcome outcome = svcb_parse_ethernet(data, data_end, &ipv6);
 
   if (outcome == SVCB_TRANSLATED)
-    outcome = ipv6 ? svcb_parse6(data, data_end, length, &flow, &tcp_flags) : SVCB_NOT_IP;
+    outcome = ipv6 ? svcb_parse6(data, data_end, length, &flow, &segment) : SVCB_NOT_IP;
   if (outcome == SVCB_TRANSLATED)
     outcome = svcb_balance6(&flow, &to);
   if (outcome == SVCB_TRANSLATED)

@@ -17,11 +17,11 @@ static __always_inline bool OF(svcb_way_back)(const struct OF(svcb_flow) * reply
 /* A packet that was wrapped for this endpoint, without its wrapping. False: not to be delivered. */
 static __always_inline bool OF(svcb_deliver)(struct __sk_buff *skb, struct OF(svcb_end) * end) {
   struct OF(svcb_flow) from, to, reply;
-  __u8 tcp_flags;
+  struct svcb_segment segment;
   __be16 *port;
 
   svcb_tc_linear(skb, SVCB_HEADERS);
-  if (OF(svcb_parse)((void *)(long)skb->data, (void *)(long)skb->data_end, skb->len, &from, &tcp_flags) !=
+  if (OF(svcb_parse)((void *)(long)skb->data, (void *)(long)skb->data_end, skb->len, &from, &segment) !=
       SVCB_TRANSLATED)
     return false;
   end->dialled = from.to;
@@ -39,9 +39,9 @@ static __always_inline bool OF(svcb_deliver)(struct __sk_buff *skb, struct OF(sv
 
 static __always_inline void OF(svcb_answer)(struct __sk_buff *skb) {
   struct OF(svcb_flow) reply, back;
-  __u8 tcp_flags;
+  struct svcb_segment segment;
   enum svcb_outcome outcome =
-      OF(svcb_parse)((void *)(long)skb->data, (void *)(long)skb->data_end, skb->len, &reply, &tcp_flags);
+      OF(svcb_parse)((void *)(long)skb->data, (void *)(long)skb->data_end, skb->len, &reply, &segment);
 
   if (outcome == SVCB_NOT_TCP_UDP)
     OF(svcb_tc_icmp)(skb);

@@ -10,12 +10,12 @@ static __always_inline bool OF(svcb_same_flow)(const struct OF(svcb_flow) * a,
   return svcb_same_words(a, b, sizeof(*a) / 4);
 }
 
-/* A copy of what is remembered of this flow; false: nothing, or the entry was given away meanwhile. */
+/* Where this flow's packets go; false: the entry was given away meanwhile. */
 static __always_inline bool OF(svcb_read_way)(const struct OF(svcb_way) * way,
                                               const struct OF(svcb_flow) * flow,
                                               struct OF(svcb_flow) * to) {
   *to = way->flow;
-  barrier();
+  svcb_read_barrier();
   return *(volatile const __u32 *)&way->tag == OF(svcb_flow_tag)(flow);
 }
 
@@ -70,44 +70,75 @@ __noinline __u32 OF(svcb_where)(__u64 word, const struct OF(svcb_frontend) * at)
 }
 
 /* Whether the flow's service still has its backend. */
-static __always_inline bool OF(svcb_still)(const struct OF(svcb_flow) * flow,
-                                           const struct OF(svcb_flow) * to) {
+__noinline int OF(svcb_still)(const struct OF(svcb_flow) * flow, const struct OF(svcb_flow) * to) {
+  struct OF(svcb_frontend) dialled;
   __u64 word = 0;
 
-  return OF(svcb_find)(&flow->to, &word) == SVCB_TRANSLATED &&
-         OF(svcb_where)(word, &to->to) != SVCB_NOWHERE;
+  if (!flow || !to)
+    return false;
+  dialled = flow->to;
+  return OF(svcb_find)(&dialled, &word) == SVCB_TRANSLATED && OF(svcb_where)(word, &to->to) != SVCB_NOWHERE;
+}
+
+static __always_inline struct OF(svcb_work) * OF(svcb_worktop)(void) {
+  __u32 zero = 0;
+
+  return bpf_map_lookup_elem(&OF(work), &zero);
+}
+
+/* What is remembered of work->session: a copy in work->sticky, and the entry. Null: nothing. What is not
+ * found is looked for once more (SVCB_READ_SERVICE tells why), and what was given away meanwhile is not
+ * found. */
+static __always_inline struct OF(svcb_sticky) * OF(svcb_recollect)(struct OF(svcb_work) * work, __u32 tag) {
+  struct OF(svcb_sticky) * sticky;
+
+  for (__u32 look = 0; look < 2; look++) {
+    sticky = bpf_map_lookup_elem(&OF(sessions), &work->session);
+    if (!sticky)
+      continue;
+    work->sticky = *sticky;
+    svcb_read_barrier();
+    if (*(volatile const __u32 *)&sticky->tag == tag)
+      return sticky;
+  }
+  return 0;
 }
 
 /* The index of the backend that this client has by affinity; else `chosen`, which it then has. */
 __noinline __u32 OF(svcb_stick)(const struct OF(svcb_flow) * flow, __u64 word, __u32 chosen) {
-  struct OF(svcb_session) key = {};
-  struct OF(svcb_sticky) fresh = {}, *sticky;
+  struct OF(svcb_work) *work = OF(svcb_worktop)();
+  struct OF(svcb_sticky) * sticky;
   struct OF(svcb_frontend) at = {};
   struct OF(svcb_backend) * backend;
-  __u32 now = svcb_now(), *ticks, index;
+  __u32 now = svcb_now(), tag, *ticks, index;
 
-  if (!flow)
+  if (!flow || !work)
     return chosen;
-  key.frontend = flow->to;
-  SVCB_SET(key.client, flow->source);
-  ticks = bpf_map_lookup_elem(&OF(affinity), &key.frontend);
+  work->key = *flow;
+  work->key.source_port = 0;
+  tag = OF(svcb_flow_tag)(&work->key);
+  work->session.frontend = flow->to;
+  SVCB_SET(work->session.client, flow->source);
+  ticks = bpf_map_lookup_elem(&OF(affinity), &work->session.frontend);
   if (!ticks)
     return chosen;
-  sticky = bpf_map_lookup_elem(&OF(sessions), &key);
-  if (sticky && now - sticky->seen <= *ticks) {
-    SVCB_SET(at.address, sticky->backend.address);
-    at.port = sticky->backend.port;
+  sticky = OF(svcb_recollect)(work, tag);
+  if (sticky && now - work->sticky.seen <= *ticks) {
+    SVCB_SET(at.address, work->sticky.backend.address);
+    at.port = work->sticky.backend.port;
     index = OF(svcb_where)(word, &at);
     if (index < svcb_service_first(word) + settings.maglev + svcb_service_count(word)) {
-      sticky->seen = now;
+      if (work->sticky.seen != now)
+        sticky->seen = now;
       return index;
     }
   }
   backend = bpf_map_lookup_elem(&OF(backends), &chosen);
   if (backend) {
-    fresh.backend = *backend;
-    fresh.seen = now;
-    bpf_map_update_elem(&OF(sessions), &key, &fresh, BPF_ANY);
+    work->sticky.backend = *backend;
+    work->sticky.seen = now;
+    work->sticky.tag = tag;
+    bpf_map_update_elem(&OF(sessions), &work->session, &work->sticky, BPF_ANY);
   }
   return chosen;
 }
@@ -156,100 +187,327 @@ __noinline int OF(svcb_choose)(const struct OF(svcb_flow) * flow, struct OF(svcb
   return SVCB_TRANSLATED;
 }
 
-/* Both entries of a new flow, the replies' first. Two flows of one client to one backend by way of two
- * services would look alike there: the later one gets another source port. */
-__noinline int OF(svcb_remember)(const struct OF(svcb_flow) * flow, struct OF(svcb_flow) * to,
-                                 __u32 at_generation, __u32 closing) {
-  struct OF(svcb_flow) key;
-  struct OF(svcb_way) way = {.closing = closing}, *known;
-  __u32 draw, now = svcb_now();
-  bool written = false;
+/* Whether a service may have a backend where this flow goes. */
+static __always_inline bool OF(svcb_is_target)(const struct OF(svcb_flow) * flow) {
+  struct OF(svcb_frontend) at = flow->to;
+  __u32 zero = 0;
+  struct svcb_targets *targets = bpf_map_lookup_elem(&OF(targets), &zero);
 
-  if (!flow || !to)
-    return SVCB_NOT_REWRITTEN;
-  draw = OF(svcb_flow_hash)(flow);
-  way.seen = now;
-  way.reply = 1;
-  way.flow = OF(svcb_reverse)(flow);
-  for (__u32 tries = 0; tries < SVCB_PORT_TRIES; tries++) {
-    key = OF(svcb_reverse)(to);
-    way.tag = OF(svcb_flow_tag)(&key);
-    written = !bpf_map_update_elem(&OF(flows), &key, &way, BPF_NOEXIST);
-    if (written)
-      break;
-    known = bpf_map_lookup_elem(&OF(flows), &key);
-    if (!known)
-      break; /* the table refuses it for another reason */
-    if (OF(svcb_same_flow)(&known->flow, &way.flow) ||
-        !svcb_is_live(key.to.protocol, known->closing, now - known->seen)) {
-      written = !bpf_map_update_elem(&OF(flows), &key, &way, BPF_ANY);
-      svcb_event(SVCB_FLOW_REPLACED);
-      break;
+  at.protocol = 0;
+  return targets && targets->count[OF(svcb_target)(&at) & (SVCB_TARGETS - 1)];
+}
+
+static __always_inline bool OF(svcb_write)(void *table, const struct OF(svcb_flow) * key,
+                                           struct OF(svcb_way) * way, __u64 flags) {
+  way->tag = OF(svcb_flow_tag)(key);
+  if (bpf_map_update_elem(table, key, way, flags))
+    return false;
+  svcb_event(SVCB_ENTRY_WRITTEN);
+  return true;
+}
+
+static __always_inline void OF(svcb_delete)(void *table, const struct OF(svcb_flow) * key) {
+  if (!bpf_map_delete_elem(table, key))
+    svcb_event(SVCB_ENTRY_DELETED);
+}
+
+/* Whether this entry, found by `key` in the table of the flows that were answered, or of the others, is of
+ * a flow that lives: by its own time or by that of the other direction's. */
+__noinline int OF(svcb_is_live)(const struct OF(svcb_way) * way, const struct OF(svcb_flow) * key,
+                                int answered) {
+  struct OF(svcb_flow) at;
+  struct OF(svcb_way) * other;
+  __u32 now = svcb_now(), life;
+
+  if (!way || !key)
+    return false;
+  life = svcb_life(key->to.protocol, way->state);
+  if (now - way->seen <= life)
+    return true;
+  OF(svcb_turn)(&way->flow, &at);
+  other = answered ? bpf_map_lookup_elem(&OF(flows), &at) : bpf_map_lookup_elem(&OF(unanswered), &at);
+  if (!other || now - other->seen > life)
+    return false;
+  OF(svcb_turn)(key, &at);
+  return OF(svcb_same_flow)(&other->flow, &at);
+}
+
+/* The client's entry of a flow beside that of its replies, work->reply, which stands at work->key. */
+__noinline int OF(svcb_pair)(__u32 state, int answered) {
+  struct OF(svcb_work) *work = OF(svcb_worktop)();
+
+  if (!work)
+    return false;
+  OF(svcb_turn)(&work->reply.flow, &work->at);
+  OF(svcb_turn)(&work->key, &work->other.flow);
+  work->other.seen = work->reply.seen;
+  work->other.generation = work->reply.generation;
+  work->other.ack = 0;
+  work->other.reply = 0;
+  work->other.state = svcb_entry_state(work->key.to.protocol, state, false);
+  work->other.paired = 0;
+  return answered ? OF(svcb_write)(&OF(flows), &work->at, &work->other, BPF_NOEXIST)
+                  : OF(svcb_write)(&OF(unanswered), &work->at, &work->other, BPF_NOEXIST);
+}
+
+/* Whether a flow of the table of answered flows has the place of the entry that a new one needs for its
+ * replies (work->reply, at work->key): SVCB_NO_FLOW. One that has ended makes room, and this flow's own
+ * means that its other entry was evicted, and that is put back: SVCB_TRANSLATED. SVCB_UNKNOWN: the place is
+ * free. */
+__noinline int OF(svcb_claim)(__u32 flags) {
+  struct OF(svcb_work) *work = OF(svcb_worktop)();
+  struct OF(svcb_way) * known;
+  bool live, own;
+
+  if (!work)
+    return SVCB_NO_FLOW;
+  known = bpf_map_lookup_elem(&OF(flows), &work->key);
+  if (!known)
+    return SVCB_UNKNOWN;
+  own = OF(svcb_same_flow)(&known->flow, &work->reply.flow);
+  live = OF(svcb_is_live)(known, &work->key, true) && !(own && svcb_renews(flags, known->state));
+  if (live && !own)
+    return SVCB_NO_FLOW;
+  if (!live) {
+    OF(svcb_delete)(&OF(flows), &work->key);
+    if (own) {
+      svcb_event(SVCB_FLOW_EXPIRED);
+      OF(svcb_turn)(&work->reply.flow, &work->at);
+      OF(svcb_delete)(&OF(flows), &work->at);
     }
-    draw = svcb_mix((draw + 1) * SVCB_MIX_1);
-    to->source_port = bpf_htons(SVCB_FIRST_FREE_PORT + draw % (65536 - SVCB_FIRST_FREE_PORT));
+    return SVCB_UNKNOWN;
   }
-  if (!written)
-    return SVCB_NO_FLOW;
-  if (key.to.port != flow->source_port)
-    svcb_event(SVCB_FLOW_PORT);
-  key = *flow;
-  way.tag = OF(svcb_flow_tag)(&key);
-  way.flow = *to;
-  way.reply = 0;
-  way.generation = at_generation;
-  if (bpf_map_update_elem(&OF(flows), &key, &way, BPF_ANY))
-    return SVCB_NO_FLOW;
-  svcb_event(SVCB_FLOW_OPENED);
+  known->seen = work->reply.seen;
+  if (OF(svcb_pair)(known->state, true))
+    svcb_event(SVCB_FLOW_RESTORED);
   return SVCB_TRANSLATED;
 }
 
-/* The other direction of a flow that has seen a FIN or a RST. */
-static __always_inline void OF(svcb_close)(struct OF(svcb_way) * way, const struct OF(svcb_flow) * to) {
-  struct OF(svcb_flow) key = OF(svcb_reverse)(to);
-  struct OF(svcb_way) *other = bpf_map_lookup_elem(&OF(flows), &key);
+/* The same of the unanswered flows, where the entry is written, unless it is there: it is this flow's then,
+ * or one that has ended makes room. A SYN takes no other: one that is sent again may as well go elsewhere.
+ * Of whatever else more may come before an answer, and its service may have changed by then. */
+__noinline int OF(svcb_begin)(__u32 flags) {
+  struct OF(svcb_work) *work = OF(svcb_worktop)();
+  struct OF(svcb_way) * known;
 
-  way->closing = 1;
-  if (other)
-    other->closing = 1;
+  if (!work)
+    return SVCB_NO_SERVICE;
+  work->reply.paired = !svcb_opens(flags);
+  if (OF(svcb_write)(&OF(unanswered), &work->key, &work->reply, BPF_NOEXIST)) {
+    svcb_event(SVCB_FLOW_OPENED);
+    if (work->reply.paired)
+      OF(svcb_pair)(work->reply.state, false);
+    return SVCB_TRANSLATED;
+  }
+  known = bpf_map_lookup_elem(&OF(unanswered), &work->key);
+  if (!known)
+    return SVCB_NO_SERVICE; /* the table refuses it for another reason */
+  if (!OF(svcb_same_flow)(&known->flow, &work->reply.flow)) {
+    if (OF(svcb_is_live)(known, &work->key, false))
+      return SVCB_NO_FLOW;
+    svcb_event(SVCB_FLOW_EXPIRED);
+    svcb_event(SVCB_FLOW_OPENED);
+    return bpf_map_update_elem(&OF(unanswered), &work->key, &work->reply, BPF_ANY) ? SVCB_NO_SERVICE
+                                                                                   : SVCB_TRANSLATED;
+  }
+  if (svcb_renews(flags, known->state) || !OF(svcb_is_live)(known, &work->key, false)) {
+    known->state = work->reply.state;
+    svcb_event(SVCB_FLOW_OPENED);
+  }
+  known->seen = work->reply.seen;
+  known->generation = work->reply.generation;
+  if (!svcb_opens(flags)) {
+    known->paired = 1;
+    OF(svcb_pair)(work->reply.state, false);
+  }
+  return SVCB_TRANSLATED;
 }
 
-/* How the packets of a flow leave: by its entry, where it has a live one. */
-static __always_inline enum svcb_outcome OF(svcb_track)(const struct OF(svcb_flow) * flow, __u8 tcp_flags,
-                                                        struct OF(svcb_flow) * to) {
-  struct OF(svcb_way) *way = bpf_map_lookup_elem(&OF(flows), flow);
-  bool ends = tcp_flags & (SVCB_TCP_FIN | SVCB_TCP_RST);
-  enum svcb_outcome outcome;
-  __u32 now, started_at;
+/* A flow that goes to where *to says, and its source port there: the client's own, unless the flow is
+ * masqueraded, or another one's replies would look like its own (two flows of one client to one backend, by
+ * way of two services, or one to the backend itself): then one of the range for that. */
+__noinline int OF(svcb_remember)(const struct OF(svcb_flow) * flow, struct OF(svcb_flow) * to,
+                                 __u32 at_generation, __u32 flags) {
+  struct OF(svcb_work) *work = OF(svcb_worktop)();
+  __u32 draw, ports = settings.last_port - settings.first_port + 1;
+  bool masqueraded, direct;
+  int outcome;
 
-  if (way && OF(svcb_read_way)(way, flow, to)) {
-    bool live, current;
-
-    now = svcb_now();
-    live = svcb_is_live(flow->to.protocol, way->closing, now - way->seen) &&
-           !(way->closing && (tcp_flags & (SVCB_TCP_SYN | SVCB_TCP_ACK)) == SVCB_TCP_SYN);
-    current = way->reply || way->generation == generation;
-    if (live && !current) {
-      __u32 seen_generation = generation;
-
-      current = OF(svcb_still)(flow, to);
-      if (current)
-        way->generation = seen_generation;
+  if (!flow || !to || !work || !ports)
+    return SVCB_NOT_REWRITTEN;
+  masqueraded = !SVCB_SAME(flow->source, to->source);
+  direct = SVCB_SAME(flow->to.address, to->to.address) && flow->to.port == to->to.port;
+  draw = OF(svcb_flow_hash)(flow);
+  work->reply.seen = svcb_now();
+  work->reply.generation = at_generation;
+  OF(svcb_turn)(flow, &work->reply.flow);
+  work->reply.ack = 0;
+  work->reply.reply = 1;
+  OF(svcb_turn)(to, &work->key);
+  for (__u32 tries = 0; tries < SVCB_PORT_TRIES; tries++) {
+    work->reply.state = svcb_first_state(flow->to.protocol, flags, direct && !tries);
+    if (masqueraded || tries) {
+      draw = svcb_mix((draw + 1) * SVCB_MIX_1);
+      work->key.to.port = bpf_htons(settings.first_port + draw % ports);
     }
-    if (live && current) {
-      if (way->seen != now)
-        way->seen = now;
-      if (ends && !way->closing)
-        OF(svcb_close)(way, to);
-      return SVCB_TRANSLATED;
+    outcome = OF(svcb_claim)(flags);
+    if (outcome == SVCB_UNKNOWN)
+      outcome = OF(svcb_begin)(flags);
+    if (outcome == SVCB_TRANSLATED) {
+      to->source_port = work->key.to.port;
+      if (tries)
+        svcb_event(SVCB_FLOW_PORT);
+      return direct && !tries ? SVCB_NO_SERVICE : SVCB_TRANSLATED;
     }
-    svcb_event(live ? SVCB_FLOW_RESELECTED : SVCB_FLOW_EXPIRED);
+    if (outcome != SVCB_NO_FLOW)
+      return SVCB_NO_FLOW;
   }
-  *to = *flow;             /* the verifier wants it whole */
-  started_at = generation; /* before the service is read: a change meanwhile must show */
-  barrier();
+  svcb_event(SVCB_PORTS_FULL);
+  return SVCB_NO_FLOW;
+}
+
+/* One packet more of a flow that is in this table, by its own direction's entry: what a packet of an
+ * established flow needs once a tick, and each turn of a TCP connection. SVCB_UNKNOWN: it has no entry
+ * there, or its flow has ended, and both are gone. `answered`: it is the table of answered flows. */
+static __always_inline int OF(svcb_renew)(void *table, bool answered, const struct OF(svcb_flow) * flow,
+                                          struct OF(svcb_flow) * to, const struct svcb_segment *segment) {
+  struct OF(svcb_work) *work = OF(svcb_worktop)();
+  struct OF(svcb_way) * way, *other;
+  __u8 state, protocol;
+  __u32 now = svcb_now(), life, seen_generation = generation;
+  bool live, own, believed;
+
+  if (!flow || !to || !segment || !work)
+    return SVCB_NOT_REWRITTEN;
+  work->key = *flow; /* kernel 6.1 takes no argument's memory as a key */
+  way = bpf_map_lookup_elem(table, &work->key);
+  if (!way || !OF(svcb_read_way)(way, &work->key, to))
+    return SVCB_UNKNOWN;
+  protocol = flow->to.protocol;
+  OF(svcb_turn)(flow, &work->other.flow);
+  OF(svcb_turn)(to, &work->at);
+  other = bpf_map_lookup_elem(table, &work->at);
+  own = other && OF(svcb_same_flow)(&other->flow, &work->other.flow);
+  if (other && !own && way->reply)
+    return SVCB_TRANSLATED; /* the client's flow goes elsewhere by now: what its old backend still sends */
+  state = way->state;
+  life = svcb_life(protocol, state);
+  live = (now - way->seen <= life || (own && now - other->seen <= life)) && (!other || own) &&
+         !(!way->reply && svcb_renews(segment->flags, state));
+  if (!live)
+    svcb_event(SVCB_FLOW_EXPIRED);
+  if (live && !(state & SVCB_FLOW_FIXED) && way->generation != seen_generation) {
+    live = OF(svcb_still)(flow, to);
+    if (live)
+      way->generation = seen_generation;
+    else
+      svcb_event(SVCB_FLOW_RESELECTED);
+  }
+  if (!live) {
+    OF(svcb_delete)(table, &work->key);
+    if (own)
+      OF(svcb_delete)(table, &work->at);
+    return SVCB_UNKNOWN;
+  }
+  believed = svcb_is_believed(segment, state, own ? other->ack : 0);
+  state = svcb_state_after(protocol, state, segment->flags, way->reply, believed);
+  work->other.seen = now;
+  work->other.generation = way->generation;
+  work->other.ack = own ? other->ack : 0;
+  work->other.reply = !way->reply;
+  work->other.paired = !answered;
+  if (!answered && way->reply && !(segment->flags & SVCB_TCP_RST)) {
+    /* The first answer: the flow goes to the other table. A SYN that somebody has made up, and that another
+     * backend answers, does not take an open connection's place there. */
+    struct OF(svcb_way) *open = bpf_map_lookup_elem(&OF(flows), &work->at);
+
+    if (open && !OF(svcb_same_flow)(&open->flow, &work->other.flow) && svcb_is_open(open->state) &&
+        now - open->seen <= svcb_life(protocol, open->state))
+      return SVCB_TRANSLATED;
+    state &= ~SVCB_FLOW_MIDSTREAM;
+    work->other.state = svcb_entry_state(protocol, state, false);
+    OF(svcb_write)(&OF(flows), &work->at, &work->other, BPF_ANY);
+    if (way->paired)
+      OF(svcb_delete)(table, &work->at);
+    work->other.flow = *to;
+    work->other.ack = segment->ack;
+    work->other.reply = 1;
+    work->other.state = svcb_entry_state(protocol, state, true);
+    OF(svcb_write)(&OF(flows), &work->key, &work->other, BPF_ANY);
+    OF(svcb_delete)(table, &work->key);
+  } else {
+    way->seen = now;
+    way->state = svcb_entry_state(protocol, state, way->reply);
+    if (segment->ack)
+      way->ack = segment->ack;
+    work->other.state = svcb_entry_state(protocol, state, !way->reply);
+    if (own) {
+      other->seen = now;
+      other->state = work->other.state;
+    } else if (answered || !way->reply) {
+      OF(svcb_write)(table, &work->at, &work->other, BPF_NOEXIST);
+      svcb_event(SVCB_FLOW_RESTORED);
+    }
+  }
+  return state & SVCB_FLOW_UNTOUCHED ? SVCB_NO_SERVICE : SVCB_TRANSLATED;
+}
+
+/* One for each table: so each verifies by itself. */
+__noinline int OF(svcb_meet)(const struct OF(svcb_flow) * flow, struct OF(svcb_flow) * to,
+                             const struct svcb_segment *segment) {
+  return OF(svcb_renew)(&OF(flows), true, flow, to, segment);
+}
+
+__noinline int OF(svcb_hear)(const struct OF(svcb_flow) * flow, struct OF(svcb_flow) * to,
+                             const struct svcb_segment *segment) {
+  return OF(svcb_renew)(&OF(unanswered), false, flow, to, segment);
+}
+
+/* A packet that no flow is known for: it begins one, where there is a service for it, or a backend. Not a
+ * RST, nor a SYN+ACK. */
+static __always_inline int OF(svcb_open)(const struct OF(svcb_flow) * flow, struct OF(svcb_flow) * to,
+                                         __u32 flags) {
+  __u32 started_at = generation; /* before the service is read: a change meanwhile must show */
+  int outcome;
+
+  svcb_read_barrier();
   outcome = OF(svcb_choose)(flow, to);
-  return outcome == SVCB_TRANSLATED ? OF(svcb_remember)(flow, to, started_at, ends) : outcome;
+  if (outcome != SVCB_TRANSLATED && (outcome != SVCB_NO_SERVICE || !OF(svcb_is_target)(flow)))
+    return outcome;
+  if (flags & (SVCB_TCP_SYN | SVCB_TCP_RST) && !svcb_opens(flags)) /* which port is its own, nobody knows */
+    return outcome == SVCB_TRANSLATED && !SVCB_SAME(flow->source, to->source) ? SVCB_NO_FLOW : outcome;
+  return OF(svcb_remember)(flow, to, started_at, flags);
+}
+
+/* How the packets of a flow leave: by its entry, where it has a live one. A SYN chooses again, and finds
+ * its flow, where it has one, by the replies' entry (svcb_claim). */
+static __always_inline enum svcb_outcome OF(svcb_track)(const struct OF(svcb_flow) * flow,
+                                                        const struct svcb_segment *segment,
+                                                        struct OF(svcb_flow) * to) {
+  struct OF(svcb_way) * way;
+  int outcome = SVCB_UNKNOWN;
+
+  if (svcb_opens(segment->flags)) {
+    *to = *flow; /* the verifier wants it whole, here and below */
+    return OF(svcb_open)(flow, to, segment->flags);
+  }
+  way = bpf_map_lookup_elem(&OF(flows), flow);
+  if (way && OF(svcb_read_way)(way, flow, to)) {
+    __u8 state = way->state;
+
+    if (way->seen == svcb_now() && (state & (SVCB_FLOW_OPEN | SVCB_FLOW_RESET)) == SVCB_FLOW_OPEN &&
+        !(segment->flags & SVCB_TCP_TURNS) && (state & SVCB_FLOW_FIXED || way->generation == generation)) {
+      if (segment->ack && way->ack != segment->ack)
+        way->ack = segment->ack;
+      return state & SVCB_FLOW_UNTOUCHED ? SVCB_NO_SERVICE : SVCB_TRANSLATED;
+    }
+    outcome = OF(svcb_meet)(flow, to, segment);
+  } else {
+    *to = *flow;
+    if (bpf_map_lookup_elem(&OF(unanswered), flow))
+      outcome = OF(svcb_hear)(flow, to, segment);
+  }
+  return outcome == SVCB_UNKNOWN ? OF(svcb_open)(flow, to, segment->flags) : outcome;
 }
 
 /* How replies to a packet leave, by what they arrive with; false: not known. Reversed it is what the packet
@@ -257,6 +515,10 @@ static __always_inline enum svcb_outcome OF(svcb_track)(const struct OF(svcb_flo
 static __always_inline bool OF(svcb_way_back)(const struct OF(svcb_flow) * reply,
                                               struct OF(svcb_flow) * back) {
   struct OF(svcb_way) *way = bpf_map_lookup_elem(&OF(flows), reply);
+  bool answered = way;
 
-  return way && OF(svcb_read_way)(way, reply, back);
+  if (!way)
+    way = bpf_map_lookup_elem(&OF(unanswered), reply);
+  return way && OF(svcb_read_way)(way, reply, back) && !(way->state & SVCB_FLOW_UNTOUCHED) &&
+         OF(svcb_is_live)(way, reply, answered);
 }

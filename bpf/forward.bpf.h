@@ -11,6 +11,8 @@
 #define SVCB_AF_INET 2
 #define SVCB_AF_INET6 10
 
+#define SVCB_SECOND 1000000000ULL
+
 /* `length` is what the route's MTU is held against; 0: the kernel knows better (an skb may stand for many
  * packets). The result is that of bpf_fib_lookup, or negative: for the stack. */
 static __always_inline long svcb_route4(void *ctx, __u32 device, void *data, void *data_end, bool sized,
@@ -86,6 +88,57 @@ static __always_inline __u32 svcb_room(__u32 mtu, bool ipv6) {
 static __always_inline bool svcb_is_dropped(enum svcb_outcome outcome) {
   return outcome == SVCB_NO_ENDPOINT || outcome == SVCB_CONTENDED || outcome == SVCB_NOT_REWRITTEN ||
          outcome == SVCB_NO_FLOW || outcome == SVCB_ELSEWHERE;
+}
+
+/* Whether an error that the plane has made may be sent, by the addresses that it has: not to more than one,
+ * and not about a frame that was sent to more than one (RFC 1812 4.3.2.7, RFC 4443 2.4). */
+static __always_inline bool svcb_may_receive(void *data, void *data_end, bool ipv6) {
+  struct ethhdr *eth = data;
+  struct iphdr *ip = data + SVCB_L3;
+  struct ipv6hdr *ip6 = data + SVCB_L3;
+  __be32 first;
+
+  if ((void *)(ip6 + 1) > data_end || eth->h_source[0] & 1)
+    return false;
+  if (!ipv6) {
+    first = bpf_ntohl(ip->daddr) >> 24; /* this network, loopback; multicast, reserved and broadcast */
+    return first != 0 && first != 127 && first < 224;
+  }
+  first = ip6->daddr.in6_u.u6_addr32[0];
+  return (first & bpf_htonl(0xFF000000)) != bpf_htonl(0xFF000000) &&
+         (first | ip6->daddr.in6_u.u6_addr32[1] | ip6->daddr.in6_u.u6_addr32[2] |
+          (ip6->daddr.in6_u.u6_addr32[3] & bpf_htonl(~1U)));
+}
+
+/* Takes one from what this CPU may send: a bucket that is filled by so many a second, and holds so many. */
+static __always_inline bool svcb_take_allowance(void) {
+  __u32 zero = 0;
+  struct svcb_allowance *allowance = bpf_map_lookup_elem(&allowances, &zero);
+  __u64 now = bpf_ktime_get_coarse_ns(), more, spacing;
+
+  if (!settings.errors_per_second)
+    return true;
+  if (!allowance)
+    return false;
+  spacing = SVCB_SECOND / settings.errors_per_second;
+  more = (now - allowance->filled_ns) / spacing;
+  if (more >= settings.errors_at_once) {
+    allowance->left = settings.errors_at_once;
+    allowance->filled_ns = now;
+  } else if (more) {
+    allowance->left += more;
+    if (allowance->left > settings.errors_at_once)
+      allowance->left = settings.errors_at_once;
+    allowance->filled_ns += more * spacing;
+  }
+  if (!allowance->left)
+    return false;
+  allowance->left--;
+  return true;
+}
+
+static __always_inline bool svcb_may_send(void *data, void *data_end, bool ipv6) {
+  return svcb_may_receive(data, data_end, ipv6) && svcb_take_allowance();
 }
 
 #define SVCB_EACH "forward_hook.bpf.h"

@@ -1,6 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* One hook of forward.bpf.h. No include guard: included for each. */
 
+/* Sends an error back, unless it must not be sent. */
+static __always_inline int ON(answer)(struct ON(context) * ctx, bool ipv6, enum svcb_event sent) {
+  if (!svcb_may_send((void *)(long)ctx->data, (void *)(long)ctx->data_end, ipv6)) {
+    svcb_event(SVCB_ERROR_WITHHELD);
+    return ON(drop);
+  }
+  svcb_event(sent);
+  return ON(back)(ctx);
+}
+
 /* Turns a packet that is too large for its route into an error to its sender. False: it is unusable. */
 static __always_inline bool ON(too_big)(struct ON(context) * ctx, bool ipv6, __u32 mtu) {
   if ((settings.dsr && !ON(unwrap)(ctx, ipv6)) ||
@@ -24,7 +34,7 @@ static __always_inline int ON(forward)(struct ON(context) * ctx) {
   if (result == BPF_FIB_LKUP_RET_SUCCESS)
     return bpf_redirect(route.ifindex, 0);
   if (result == BPF_FIB_LKUP_RET_FRAG_NEEDED && (settings.tracking || settings.dsr))
-    return ON(too_big)(ctx, ipv6, route.mtu_result) ? ON(back)(ctx) : ON(drop);
+    return ON(too_big)(ctx, ipv6, route.mtu_result) ? ON(answer)(ctx, ipv6, SVCB_TOO_BIG) : ON(drop);
   return ON(pass);
 }
 
@@ -34,6 +44,6 @@ static __always_inline int ON(verdict)(struct ON(context) * ctx, enum svcb_outco
 
   if (outcome == SVCB_NO_ENDPOINT && settings.forwarding &&
       svcb_parse_ethernet((void *)(long)ctx->data, (void *)(long)ctx->data_end, &ipv6) == SVCB_TRANSLATED)
-    return ON(complain)(ctx, ipv6, SVCB_COMPLAIN_PORT, 0) ? ON(back)(ctx) : ON(drop);
+    return ON(complain)(ctx, ipv6, SVCB_COMPLAIN_PORT, 0) ? ON(answer)(ctx, ipv6, SVCB_REFUSED) : ON(drop);
   return svcb_is_dropped(outcome) ? ON(drop) : ON(pass);
 }

@@ -10,9 +10,11 @@ static __always_inline bool OF(svcb_recall)(struct OF(svcb_flow) * flow) {
   if (!known)
     return false;
   ports = *known;
-  barrier();
+  svcb_read_barrier();
   if (*(volatile const __u32 *)&known->tag != OF(svcb_flow_tag)(&key))
     return false; /* the entry was given away meanwhile */
+  if (svcb_now() - ports.seen > settings.ticks[SVCB_LIFE_FRAGMENTS])
+    return false; /* an identification that comes again */
   flow->source_port = ports.source_port;
   flow->to.port = ports.port;
   return true;
@@ -20,7 +22,8 @@ static __always_inline bool OF(svcb_recall)(struct OF(svcb_flow) * flow) {
 
 static __always_inline void OF(svcb_note)(const struct OF(svcb_flow) * flow, __u32 id) {
   struct OF(svcb_flow) key = *flow;
-  struct svcb_datagram ports = {.source_port = flow->source_port, .port = flow->to.port};
+  struct svcb_datagram ports = {
+      .source_port = flow->source_port, .port = flow->to.port, .seen = svcb_now()};
 
   OF(svcb_name_datagram)(&key, id);
   ports.tag = OF(svcb_flow_tag)(&key);

@@ -5,9 +5,9 @@
 static __always_inline enum svcb_outcome ON_OF(handle)(struct ON(context) * ctx, bool tracking) {
   struct svcb_view view = SVCB_VIEW(ctx);
   struct OF(svcb_flow) from, to;
-  __u8 tcp_flags = 0;
+  struct svcb_segment segment = {};
   int part = SVCB_WHOLE;
-  enum svcb_outcome outcome = OF(svcb_parse)(view.data, view.end, ON(length)(ctx), &from, &tcp_flags);
+  enum svcb_outcome outcome = OF(svcb_parse)(view.data, view.end, ON(length)(ctx), &from, &segment);
 
   if (outcome == SVCB_NOT_TCP_UDP && tracking)
     return ON_OF(icmp)(ctx);
@@ -17,7 +17,7 @@ static __always_inline enum svcb_outcome ON_OF(handle)(struct ON(context) * ctx,
     outcome = part ? SVCB_TRANSLATED : SVCB_FRAGMENT;
   }
   if (outcome == SVCB_TRANSLATED)
-    outcome = tracking ? OF(svcb_track)(&from, tcp_flags, &to) : OF(svcb_balance)(&from, &to);
+    outcome = tracking ? OF(svcb_track)(&from, &segment, &to) : OF(svcb_balance)(&from, &to);
   if (outcome != SVCB_TRANSLATED)
     return outcome;
   if (part)

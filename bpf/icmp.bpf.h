@@ -64,7 +64,8 @@ static __always_inline bool svcb_is_transport(__u8 protocol) {
   return protocol == IPPROTO_TCP || protocol == IPPROTO_UDP;
 }
 
-static __always_inline enum svcb_outcome svcb_icmp4(void *data, void *data_end) {
+/* `length`: of the whole frame. An error that quotes a later fragment names no ports, and so no flow. */
+static __always_inline enum svcb_outcome svcb_icmp4(void *data, void *data_end, __u32 length) {
   struct svcb_error4 *error = data + SVCB_L3;
   struct svcb_flow4 reply = {}, back; /* to what is quoted; see svcb_way_back4() */
   __u64 changed;
@@ -72,11 +73,13 @@ static __always_inline enum svcb_outcome svcb_icmp4(void *data, void *data_end) 
 
   if ((void *)(error + 1) > data_end || error->ip.ihl != 5 || error->ip.protocol != IPPROTO_ICMP ||
       error->ip.frag_off & bpf_htons(0x3FFF) || error->quoted.ihl != 5 ||
-      !svcb_is_transport(error->quoted.protocol))
+      error->quoted.frag_off & bpf_htons(0x1FFF) || !svcb_is_transport(error->quoted.protocol))
     return SVCB_NOT_TCP_UDP;
   if (error->icmp.type != SVCB_ICMP_UNREACHABLE && error->icmp.type != SVCB_ICMP_TIME_EXCEEDED &&
       error->icmp.type != SVCB_ICMP_PARAMETER)
     return SVCB_NOT_TCP_UDP;
+  if (bpf_ntohs(error->ip.tot_len) < sizeof(*error) || bpf_ntohs(error->ip.tot_len) + SVCB_L3 > length)
+    return SVCB_TRUNCATED;
   reply.to.address = error->quoted.saddr;
   reply.to.port = error->ports.source;
   reply.to.protocol = error->quoted.protocol;
@@ -107,7 +110,7 @@ static __always_inline enum svcb_outcome svcb_icmp4(void *data, void *data_end) 
   return SVCB_TRANSLATED;
 }
 
-static __always_inline enum svcb_outcome svcb_icmp6(void *data, void *data_end) {
+static __always_inline enum svcb_outcome svcb_icmp6(void *data, void *data_end, __u32 length) {
   struct svcb_error6 *error = data + SVCB_L3;
   struct svcb_flow6 reply = {}, back;
   __be32 outer[4];
@@ -116,6 +119,9 @@ static __always_inline enum svcb_outcome svcb_icmp6(void *data, void *data_end) 
   if ((void *)(error + 1) > data_end || error->ip.nexthdr != SVCB_ICMPV6 || !error->icmp.type ||
       error->icmp.type > SVCB_ICMP6_LAST_ERROR || !svcb_is_transport(error->quoted.nexthdr))
     return SVCB_NOT_TCP_UDP;
+  if (bpf_ntohs(error->ip.payload_len) < sizeof(*error) - sizeof(error->ip) ||
+      bpf_ntohs(error->ip.payload_len) + SVCB_L4_V6 > length)
+    return SVCB_TRUNCATED;
   svcb_copy6(reply.to.address, error->quoted.saddr.in6_u.u6_addr32);
   reply.to.port = error->ports.source;
   reply.to.protocol = error->quoted.nexthdr;

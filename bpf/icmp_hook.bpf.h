@@ -15,8 +15,5 @@ __noinline int ON(complain)(struct ON(context) * ctx, int ipv6, int what, __u32 
   if (!svcb_take_quote((void *)(long)ctx->data, (void *)(long)ctx->data_end, ipv6, &quote) ||
       !ON(resize)(ctx, length - quoted, length))
     return false;
-  if (!svcb_write_error((void *)(long)ctx->data, (void *)(long)ctx->data_end, ipv6, &quote, what, mtu))
-    return false;
-  svcb_event(what == SVCB_COMPLAIN_PORT ? SVCB_REFUSED : SVCB_TOO_BIG);
-  return true;
+  return svcb_write_error((void *)(long)ctx->data, (void *)(long)ctx->data_end, ipv6, &quote, what, mtu);
 }

@@ -4,5 +4,5 @@
 /* A function by itself, whose frame does not add up with those of the common path. */
 __noinline int ON_OF(icmp)(struct ON(context) * ctx) {
   ON(linear)(ctx, SVCB_L3 + sizeof(struct OF(svcb_error)));
-  return OF(svcb_icmp)((void *)(long)ctx->data, (void *)(long)ctx->data_end);
+  return OF(svcb_icmp)((void *)(long)ctx->data, (void *)(long)ctx->data_end, ON(length)(ctx));
 }

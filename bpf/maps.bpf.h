@@ -51,7 +51,7 @@ struct {
   __type(value, __u8);
 } nodes6 SEC(".maps");
 
-/* Flows in both directions. The kernel forgets the ones that were used least lately. */
+/* Flows that were answered, in both directions. The kernel forgets the ones that were used least lately. */
 struct {
   __uint(type, BPF_MAP_TYPE_LRU_HASH);
   __uint(max_entries, 1);
@@ -65,6 +65,22 @@ struct {
   __type(key, struct svcb_flow6);
   __type(value, struct svcb_way6);
 } flows6 SEC(".maps");
+
+/* Flows that nobody has answered yet: a SYN's by its replies' entry alone, others in both directions.
+ * Apart, so that a flood of them puts out its like, and no flow that two ends talk over. */
+struct {
+  __uint(type, BPF_MAP_TYPE_LRU_HASH);
+  __uint(max_entries, 1);
+  __type(key, struct svcb_flow4);
+  __type(value, struct svcb_way4);
+} unanswered4 SEC(".maps");
+
+struct {
+  __uint(type, BPF_MAP_TYPE_LRU_HASH);
+  __uint(max_entries, 1);
+  __type(key, struct svcb_flow6);
+  __type(value, struct svcb_way6);
+} unanswered6 SEC(".maps");
 
 /* Keyed by a flow with its datagram's identification in place of ports (fragment.bpf.h). */
 struct {
@@ -120,6 +136,75 @@ struct {
   __type(value, __u64);
 } counters SEC(".maps");
 
+/* Whether a service may have a backend at an address and port, by their hash (svcb_target4): how many there
+ * are, as far as a byte counts. Mapped, and written before the word that makes new flows go there. */
+struct svcb_targets {
+  __u8 count[SVCB_TARGETS];
+};
+
+struct {
+  __uint(type, BPF_MAP_TYPE_ARRAY);
+  __uint(map_flags, BPF_F_MMAPABLE);
+  __uint(max_entries, 1);
+  __type(key, __u32);
+  __type(value, struct svcb_targets);
+} targets4 SEC(".maps");
+
+struct {
+  __uint(type, BPF_MAP_TYPE_ARRAY);
+  __uint(map_flags, BPF_F_MMAPABLE);
+  __uint(max_entries, 1);
+  __type(key, __u32);
+  __type(value, struct svcb_targets);
+} targets6 SEC(".maps");
+
+/* What is left of the ICMP errors that a CPU may send. */
+struct svcb_allowance {
+  __u64 filled_ns; /* bpf_ktime_get_coarse_ns() when it was last filled up */
+  __u64 left;
+};
+
+struct {
+  __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+  __uint(max_entries, 1);
+  __type(key, __u32);
+  __type(value, struct svcb_allowance);
+} allowances SEC(".maps");
+
+/* What the work on a flow's entries needs room for, which is more than a program's stack has. Of each CPU,
+ * and the hooks do not nest. */
+struct svcb_work4 {
+  struct svcb_way4 reply; /* of a new flow */
+  struct svcb_way4 other; /* of the direction that a packet is not of */
+  struct svcb_flow4 key;
+  struct svcb_flow4 at;
+  struct svcb_session4 session;
+  struct svcb_sticky4 sticky;
+};
+
+struct svcb_work6 {
+  struct svcb_way6 reply;
+  struct svcb_way6 other;
+  struct svcb_flow6 key;
+  struct svcb_flow6 at;
+  struct svcb_session6 session;
+  struct svcb_sticky6 sticky;
+};
+
+struct {
+  __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+  __uint(max_entries, 1);
+  __type(key, __u32);
+  __type(value, struct svcb_work4);
+} work4 SEC(".maps");
+
+struct {
+  __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+  __uint(max_entries, 1);
+  __type(key, __u32);
+  __type(value, struct svcb_work6);
+} work6 SEC(".maps");
+
 /* By enum svcb_event. */
 struct {
   __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
@@ -138,6 +223,11 @@ const volatile __u16 nodeport_last = 32767;
 /* Raised by the loader after each change that takes a backend away: a flow whose entry bears another one
  * looks its service up again, once. */
 volatile __u32 generation;
+
+/* What was read before stays before what is read after. x86 orders loads by itself, so that only the
+ * compiler must be told; other machines do not, and BPF has no fence for them: there the planes are refused
+ * (probe). */
+static __always_inline void svcb_read_barrier(void) { barrier(); }
 
 static __always_inline __u32 svcb_now(void) { return bpf_ktime_get_coarse_ns() >> SVCB_TICK_BITS; }
 

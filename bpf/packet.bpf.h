@@ -28,15 +28,29 @@
 /* Of the TCP header: where its flags are. */
 #define SVCB_TCP_FLAGS 13
 
+/* What of a TCP header the flow table looks at, in host order; all zero for UDP. */
+struct svcb_segment {
+  __u32 sequence;
+  __u32 ack; /* 0: it acknowledges nothing */
+  __u32 flags;
+};
+
 static __always_inline __u32 svcb_transport_size(__u8 protocol) {
   return protocol == IPPROTO_TCP ? sizeof(struct tcphdr) : sizeof(struct udphdr);
 }
 
-/* Zero for UDP. The verifier has to see TCP's own length compared once more. */
-static __always_inline __u8 svcb_tcp_flags(void *transport, void *data_end, __u8 protocol) {
-  if (protocol != IPPROTO_TCP || transport + sizeof(struct tcphdr) > data_end)
-    return 0;
-  return *(__u8 *)(transport + SVCB_TCP_FLAGS);
+/* The verifier has to see TCP's own length compared once more. */
+static __always_inline void svcb_read_segment(void *transport, void *data_end, __u8 protocol,
+                                              struct svcb_segment *segment) {
+  struct tcphdr *tcp = transport;
+
+  __builtin_memset(segment, 0, sizeof(*segment));
+  if (protocol != IPPROTO_TCP || (void *)(tcp + 1) > data_end)
+    return;
+  segment->flags = *(__u8 *)(transport + SVCB_TCP_FLAGS);
+  segment->sequence = bpf_ntohl(tcp->seq);
+  if (segment->flags & SVCB_TCP_ACK)
+    segment->ack = bpf_ntohl(tcp->ack_seq);
 }
 
 /* Which family's parser is to go on: SVCB_TRANSLATED stands for "go on", with *ipv6 set. */
@@ -70,9 +84,10 @@ static __always_inline void svcb_read_addresses6(const struct ipv6hdr *ip, struc
   svcb_copy6(flow->source, ip->saddr.in6_u.u6_addr32);
 }
 
-/* `length`: of the whole frame, which on tc may reach beyond data_end. `tcp_flags`: zero for UDP. */
+/* `length`: of the whole frame, which on tc may reach beyond data_end. */
 static __always_inline enum svcb_outcome svcb_parse4(void *data, void *data_end, __u32 length,
-                                                     struct svcb_flow4 *flow, __u8 *tcp_flags) {
+                                                     struct svcb_flow4 *flow,
+                                                     struct svcb_segment *segment) {
   struct iphdr *ip = data + SVCB_L3;
   struct udphdr *ports = data + SVCB_L4_V4; /* TCP's ports stand where UDP's do */
   __u32 size;
@@ -96,7 +111,7 @@ static __always_inline enum svcb_outcome svcb_parse4(void *data, void *data_end,
   flow->to.pad = 0;
   flow->source_port = ports->source;
   flow->pad = 0;
-  *tcp_flags = svcb_tcp_flags(ports, data_end, ip->protocol);
+  svcb_read_segment(ports, data_end, ip->protocol, segment);
   return SVCB_TRANSLATED;
 }
 
@@ -116,7 +131,8 @@ static __always_inline bool svcb_is_extension(__u8 next_header) {
 }
 
 static __always_inline enum svcb_outcome svcb_parse6(void *data, void *data_end, __u32 length,
-                                                     struct svcb_flow6 *flow, __u8 *tcp_flags) {
+                                                     struct svcb_flow6 *flow,
+                                                     struct svcb_segment *segment) {
   struct ipv6hdr *ip = data + SVCB_L3;
   struct udphdr *ports = data + SVCB_L4_V6;
   __u32 size;
@@ -139,7 +155,7 @@ static __always_inline enum svcb_outcome svcb_parse6(void *data, void *data_end,
   flow->to.pad = 0;
   flow->source_port = ports->source;
   flow->pad = 0;
-  *tcp_flags = svcb_tcp_flags(ports, data_end, ip->nexthdr);
+  svcb_read_segment(ports, data_end, ip->nexthdr, segment);
   return SVCB_TRANSLATED;
 }
 

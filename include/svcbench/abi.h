@@ -92,7 +92,8 @@ struct svcb_flow6 {
 
 /*
  * What is remembered of a flow, in each of its two directions: the addresses and ports that its packets
- * leave with. The key is the flow that they arrive with, so one lookup translates either direction.
+ * leave with. The key is the flow that they arrive with, so one lookup translates either direction, and
+ * either entry names the other: its key is this one's `flow` reversed, and its `flow` this one's key.
  *
  * `tag` is a hash of the key, for the reason that a service's word has one: an element of the kernel's LRU
  * hash may be given to another flow while a program reads it. It stands first, because the kernel writes a
@@ -101,11 +102,13 @@ struct svcb_flow6 {
 struct svcb_way4 {
   __u32 tag;
   struct svcb_flow4 flow;
-  __u32 seen;       /* svcb_now() of its last packet */
+  __u32 seen;       /* svcb_now() of the flow's last packet, in either direction */
   __u32 generation; /* of the services, when its backend was last seen to be one of its service's */
+  __u32 ack;        /* TCP: the last acknowledgement in this direction, host order; 0: none was seen */
   __u8 reply;       /* 1: from the backend to the client */
-  __u8 closing;     /* 1: a FIN or RST was seen */
-  __u16 pad;
+  __u8 state;       /* SVCB_FLOW_*, the same for both directions but for SVCB_FLOW_FIXED */
+  __u8 paired;      /* of an unanswered flow's reply: 1: the other direction has an entry, too */
+  __u8 pad;
 };
 
 struct svcb_way6 {
@@ -113,16 +116,28 @@ struct svcb_way6 {
   struct svcb_flow6 flow;
   __u32 seen;
   __u32 generation;
+  __u32 ack;
   __u8 reply;
-  __u8 closing;
-  __u16 pad;
+  __u8 state;
+  __u8 paired;
+  __u8 pad;
 };
+
+#define SVCB_FLOW_ANSWERED 1U    /* the backend has sent a packet */
+#define SVCB_FLOW_OPEN 2U        /* and the handshake is over (UDP: has none) */
+#define SVCB_FLOW_FIN_CLIENT 4U  /* the client will send no more */
+#define SVCB_FLOW_FIN_BACKEND 8U /* the backend will not */
+#define SVCB_FLOW_RESET 16U      /* a RST was believed, and nothing came after it */
+#define SVCB_FLOW_MIDSTREAM 32U  /* begun by a segment that was no SYN, and not answered yet */
+#define SVCB_FLOW_FIXED 64U      /* its backend is not looked for among its service's any more */
+#define SVCB_FLOW_UNTOUCHED 128U /* a connection to a backend itself, which leaves as it comes */
 
 /* The ports of a datagram that came in fragments, of which only the first holds them. `tag` as above. */
 struct svcb_datagram {
   __u32 tag;
   __be16 source_port;
   __be16 port;
+  __u32 seen; /* svcb_now() of the first fragment */
 };
 
 /* Of the programs' clock, bpf_ktime_get_coarse_ns() >> SVCB_TICK_BITS: 134 ms each. */
@@ -140,11 +155,13 @@ struct svcb_session6 {
 };
 
 struct svcb_sticky4 {
+  __u32 tag; /* a hash of the key, as a flow's */
   struct svcb_backend4 backend;
   __u32 seen; /* svcb_now() of its last new flow */
 };
 
 struct svcb_sticky6 {
+  __u32 tag;
   struct svcb_backend6 backend;
   __u32 seen;
 };
@@ -185,6 +202,18 @@ static inline __u64 svcb_tag6(const struct svcb_frontend6* f) {
   __u64 rest = ((__u64)f->port << 16) | f->protocol;
 
   return (high * SVCB_MIX_2 + low * SVCB_MIX_3 + rest * SVCB_MIX_1) >> (64 - SVCB_TAG_BITS);
+}
+
+/* The place of a backend in the map targets4 or targets6; its protocol is zero. */
+#define SVCB_TARGET_BITS 18
+#define SVCB_TARGETS (1U << SVCB_TARGET_BITS)
+
+static inline __u32 svcb_target4(const struct svcb_frontend4* at) {
+  return (__u32)(svcb_tag4(at) >> (SVCB_TAG_BITS - SVCB_TARGET_BITS));
+}
+
+static inline __u32 svcb_target6(const struct svcb_frontend6* at) {
+  return (__u32)(svcb_tag6(at) >> (SVCB_TAG_BITS - SVCB_TARGET_BITS));
 }
 
 /* The order of backends: of their bytes as numbers, whatever these mean. */
@@ -245,15 +274,34 @@ enum svcb_outcome {
 
 /* What else happened, beside the packets' outcomes: indices of the map `events`. */
 enum svcb_event {
-  SVCB_FLOW_OPENED,     /* a pair of entries was written */
-  SVCB_FLOW_EXPIRED,    /* an entry was found that had been idle for too long, or closed */
+  SVCB_FLOW_OPENED,     /* a flow was begun */
+  SVCB_FLOW_EXPIRED,    /* one was found that had been idle for too long, or closed */
   SVCB_FLOW_RESELECTED, /* its backend was gone: it got another */
   SVCB_FLOW_PORT,       /* its source port was taken towards that backend: it got another */
   SVCB_ICMP_TRANSLATED, /* an ICMP error that belongs to a flow */
   SVCB_REFUSED,         /* an ICMP error was sent back: port unreachable */
   SVCB_TOO_BIG,         /* the same: fragmentation needed, packet too big */
-  SVCB_FLOW_REPLACED,   /* a new flow's replies have the entry of an older one's, which had ended */
+  SVCB_FLOW_RESTORED,   /* one of its entries had been evicted, and was put back */
+  SVCB_ENTRY_WRITTEN,   /* of a flow, where there was none */
+  SVCB_ENTRY_DELETED,
+  SVCB_PORTS_FULL,     /* no port was free for a flow towards its backend: its packet was dropped */
+  SVCB_ERROR_WITHHELD, /* an ICMP error was not sent: too many a second, or its source may get none */
   SVCB_EVENTS
+};
+
+/* How long a flow may be idle, by its state; and how long a datagram's ports are known. */
+enum svcb_life {
+  SVCB_LIFE_SYN_SENT,     /* TCP: a SYN without an answer */
+  SVCB_LIFE_SYN_RECEIVED, /* answered, and the client has not acknowledged that */
+  SVCB_LIFE_UNACKED,      /* begun in mid-stream, and not answered */
+  SVCB_LIFE_ESTABLISHED,
+  SVCB_LIFE_HALF_CLOSED, /* one end has sent a FIN */
+  SVCB_LIFE_TIME_WAIT,   /* both have */
+  SVCB_LIFE_CLOSE,       /* reset */
+  SVCB_LIFE_UDP,         /* one way */
+  SVCB_LIFE_UDP_STREAM,  /* both ways */
+  SVCB_LIFE_FRAGMENTS,
+  SVCB_LIVES
 };
 
 /* What the loader sets before the programs are loaded; the verifier takes the rest of the code away. */
@@ -263,10 +311,14 @@ struct svcb_settings {
   __u8 tracking;    /* 1: flows are remembered, and their replies translated; 0: destinations only */
   __u8 dsr;         /* 1: packets are wrapped in IP to the backend, which replies to the client by itself */
   __u32 maglev;     /* entries of a service's Maglev table, a prime; 0: selection by a hash of the flow */
-  /* In ticks: how long a flow may be idle. */
-  __u32 tcp_ticks;
-  __u32 closing_ticks;
-  __u32 udp_ticks;
+  __u8 move_gone;   /* 1: an open TCP flow whose backend is gone gets another one; 0: it is left alone */
+  __u8 pad[3];
+  __u32 ticks[SVCB_LIVES];
+  /* Of the node's addresses, for flows that are masqueraded or whose port is taken: host order. */
+  __u16 first_port;
+  __u16 last_port;
+  __u32 errors_per_second; /* ICMP errors that each CPU may send; */
+  __u32 errors_at_once;    /* and how many of them in a row */
   /* Masquerade: the node's own address, 0 for none, and where the cluster's own clients are. */
   __be32 node4;
   __be32 cluster4;
@@ -306,9 +358,9 @@ SVCB_STATIC_ASSERT(sizeof(struct svcb_backend4) == 8, "backends lie side by side
 SVCB_STATIC_ASSERT(sizeof(struct svcb_backend6) == 20, "backends lie side by side");
 SVCB_STATIC_ASSERT(sizeof(struct svcb_flow4) == 16, "hashed whole: no hidden padding");
 SVCB_STATIC_ASSERT(sizeof(struct svcb_flow6) == 40, "hashed whole: no hidden padding");
-SVCB_STATIC_ASSERT(sizeof(struct svcb_way4) == 32, "no hidden padding");
-SVCB_STATIC_ASSERT(sizeof(struct svcb_way6) == 56, "no hidden padding");
-SVCB_STATIC_ASSERT(sizeof(struct svcb_datagram) == 8, "no hidden padding");
+SVCB_STATIC_ASSERT(sizeof(struct svcb_way4) == 36, "no hidden padding");
+SVCB_STATIC_ASSERT(sizeof(struct svcb_way6) == 60, "no hidden padding");
+SVCB_STATIC_ASSERT(sizeof(struct svcb_datagram) == 12, "no hidden padding");
 SVCB_STATIC_ASSERT(sizeof(struct svcb_session4) == 12, "hashed whole: no hidden padding");
 SVCB_STATIC_ASSERT(sizeof(struct svcb_session6) == 36, "hashed whole: no hidden padding");
 SVCB_STATIC_ASSERT(sizeof(struct svcb_draw4) == 16, "four a cache line");

@@ -167,7 +167,7 @@ Bytes encode(const Tcp& layer, const Bytes& rest, const Neighbours& neighbours) 
   put16(out, layer.source_port);
   put16(out, layer.port);
   put32(out, layer.sequence_number);
-  put32(out, 0);
+  put32(out, layer.acknowledged);
   out.push_back(static_cast<std::uint8_t>((tcp_size + layer.option_bytes.size()) / 4 << 4));
   out.push_back(layer.flag_bits);
   put16(out, 0xFAF0);  // window
@@ -385,6 +385,11 @@ Tcp& Tcp::flags(std::uint8_t value) {
 
 Tcp& Tcp::sequence(std::uint32_t value) {
   sequence_number = value;
+  return *this;
+}
+
+Tcp& Tcp::acknowledge(std::uint32_t value) {
+  acknowledged = value;
   return *this;
 }
 

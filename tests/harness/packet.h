@@ -105,10 +105,12 @@ struct Tcp {
   Tcp& options(const Bytes& bytes);  // a multiple of 4, at most 40
   Tcp& flags(std::uint8_t value);
   Tcp& sequence(std::uint32_t value);
+  Tcp& acknowledge(std::uint32_t value);  // the number; its flag is among `flags`
   Tcp& checksum(std::uint16_t value);
 
   std::uint16_t source_port = 0, port = 0;
   std::uint32_t sequence_number = 0x01020304;
+  std::uint32_t acknowledged = 0;
   std::uint8_t flag_bits = 0x02;  // SYN
   Bytes option_bytes;
   std::optional<std::uint16_t> forced_checksum;

@@ -12,11 +12,13 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstddef>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <functional>
 #include <map>
+#include <numeric>
 #include <stdexcept>
 
 #include "plane.skel.h"
@@ -178,11 +180,63 @@ std::uint32_t put_backends(bpf_map* map, std::uint32_t& next, const std::vector<
   return first;
 }
 
+// What the programs' clock counts, rounded up.
+std::uint32_t ticks(double seconds) {
+  return static_cast<std::uint32_t>(seconds * 1e9 / (1U << SVCB_TICK_BITS)) + 1;
+}
+
+// The next key of a map; nothing at its end.
+std::optional<Bytes> next_key(int map, const Bytes* key, std::size_t size) {
+  Bytes next(size);
+  return bpf_map_get_next_key(map, key == nullptr ? nullptr : key->data(), next.data()) == 0
+             ? std::optional(next)
+             : std::nullopt;
+}
+
+std::vector<Bytes> all_keys(int map, std::size_t size) {
+  std::vector<Bytes> keys;
+  for (auto key = next_key(map, nullptr, size); key; key = next_key(map, &*key, size)) {
+    keys.push_back(*key);
+  }
+  return keys;
+}
+
+// The bytes of a value's time go back.
+void age_entry(int map, const Bytes& key, std::size_t value_size, std::size_t seen, double seconds) {
+  Bytes value(value_size);
+  if (bpf_map_lookup_elem(map, key.data(), value.data()) != 0) {
+    return;
+  }
+  std::uint32_t time = 0;
+  std::memcpy(&time, value.data() + seen, sizeof(time));
+  time -= ticks(seconds);
+  std::memcpy(value.data() + seen, &time, sizeof(time));
+  if (bpf_map_update_elem(map, key.data(), value.data(), BPF_EXIST) != 0) {
+    throw std::runtime_error(fmt::format("age an entry: {}", std::strerror(errno)));
+  }
+}
+
+template <typename T>
+Bytes bytes_of(const T& value) {
+  Bytes bytes(sizeof(value));
+  std::memcpy(bytes.data(), &value, sizeof(value));
+  return bytes;
+}
+
+std::uint64_t sum_over_cpus(int map, std::uint32_t index) {
+  static const auto cpus = static_cast<std::size_t>(libbpf_num_possible_cpus());
+  std::vector<std::uint64_t> of_cpus(cpus);
+  if (bpf_map_lookup_elem(map, &index, of_cpus.data()) != 0) {
+    throw std::runtime_error(fmt::format("a counter: {}", std::strerror(errno)));
+  }
+  return std::accumulate(of_cpus.begin(), of_cpus.end(), std::uint64_t{0});
+}
+
 }  // namespace
 
 void PlaneFixture::Destroy::operator()(plane_bpf* skeleton) const { plane_bpf::destroy(skeleton); }
 
-PlaneFixture::PlaneFixture(bool tracking) : skeleton_(plane_bpf::open()) {
+PlaneFixture::PlaneFixture(const FixtureOptions& options) : skeleton_(plane_bpf::open()) {
   if (!skeleton_) {
     throw std::runtime_error("plane.bpf.o cannot be opened");
   }
@@ -190,17 +244,34 @@ PlaneFixture::PlaneFixture(bool tracking) : skeleton_(plane_bpf::open()) {
   bpf_map__set_max_entries(skeleton_->maps.services6, max_services);
   bpf_map__set_max_entries(skeleton_->maps.backends4, max_backends);
   bpf_map__set_max_entries(skeleton_->maps.backends6, max_backends);
-  if (tracking) {
-    constexpr std::uint32_t many = 1024;
+  if (options.tracking) {
     for (bpf_map* map : {skeleton_->maps.flows4, skeleton_->maps.flows6, skeleton_->maps.sessions4,
                          skeleton_->maps.sessions6, skeleton_->maps.affinity4, skeleton_->maps.affinity6,
-                         skeleton_->maps.fragments4, skeleton_->maps.fragments6}) {
-      bpf_map__set_max_entries(map, many);
+                         skeleton_->maps.fragments4, skeleton_->maps.fragments6,
+                         skeleton_->maps.unanswered4, skeleton_->maps.unanswered6}) {
+      bpf_map__set_max_entries(map, options.flows);
     }
     svcb_settings settings{};
     settings.translating = 1;
     settings.tracking = 1;
-    settings.tcp_ticks = settings.udp_ticks = settings.closing_ticks = many;
+    for (const auto& [life, seconds] : {std::pair{SVCB_LIFE_SYN_SENT, 120},
+                                        {SVCB_LIFE_SYN_RECEIVED, 60},
+                                        {SVCB_LIFE_UNACKED, 300},
+                                        {SVCB_LIFE_ESTABLISHED, 86'400},
+                                        {SVCB_LIFE_HALF_CLOSED, 3600},
+                                        {SVCB_LIFE_TIME_WAIT, 120},
+                                        {SVCB_LIFE_CLOSE, 10},
+                                        {SVCB_LIFE_UDP, 30},
+                                        {SVCB_LIFE_UDP_STREAM, 120},
+                                        {SVCB_LIFE_FRAGMENTS, 30}}) {
+      settings.ticks[life] = ticks(seconds);
+    }
+    settings.forwarding = options.forwarding;
+    settings.first_port = options.first_port;
+    settings.last_port = options.last_port;
+    settings.move_gone = options.move_gone;
+    settings.errors_per_second = options.errors_per_second;
+    settings.errors_at_once = options.errors_at_once;
     settings.node4 = from_bytes<__be32>(address_bytes("192.0.2.7"));
     settings.cluster4 = from_bytes<__be32>(address_bytes("10.0.0.0"));
     settings.cluster_mask4 = from_bytes<__be32>(address_bytes("255.0.0.0"));
@@ -228,9 +299,114 @@ std::uint64_t PlaneFixture::add_service(std::string_view address, std::uint16_t 
     first =
         put_backends<svcb_backend4>(skeleton_->maps.backends4, next_backend4_, backends, svcb_precedes4);
   }
+  for (const Backend& backend : backends) {
+    add_target(backend);
+  }
   const std::uint64_t word = svcb_service_word(first, static_cast<std::uint32_t>(backends.size()), tagged);
   set_service(address, port, protocol, word);
   return word;
+}
+
+void PlaneFixture::add_target(const Backend& backend) {
+  const Bytes address = address_bytes(backend.address);
+  const bool ipv6 = address.size() == 16;
+  bpf_map* map = ipv6 ? skeleton_->maps.targets6 : skeleton_->maps.targets4;
+  const auto at4 = frontend4(address, backend.port, 0);
+  svcb_frontend6 at6{};
+  if (ipv6) {
+    at6 = frontend6(address, backend.port, 0);
+  }
+  const std::uint32_t zero = 0;
+  Bytes counts(SVCB_TARGETS);
+  bpf_map_lookup_elem(bpf_map__fd(map), &zero, counts.data());
+  ++counts.at(ipv6 ? svcb_target6(&at6) : svcb_target4(&at4));
+  update(map, &zero, counts.data());
+}
+
+std::vector<PlaneFixture::Table> PlaneFixture::tables(bool with_fragments) const {
+  const auto way4 = [](bpf_map* map) {
+    return Table{map, sizeof(svcb_flow4), sizeof(svcb_way4), offsetof(svcb_way4, seen)};
+  };
+  const auto way6 = [](bpf_map* map) {
+    return Table{map, sizeof(svcb_flow6), sizeof(svcb_way6), offsetof(svcb_way6, seen)};
+  };
+  std::vector<Table> all{way4(skeleton_->maps.flows4), way6(skeleton_->maps.flows6),
+                         way4(skeleton_->maps.unanswered4), way6(skeleton_->maps.unanswered6)};
+  if (with_fragments) {
+    constexpr std::size_t seen = offsetof(svcb_datagram, seen);
+    all.push_back({skeleton_->maps.fragments4, sizeof(svcb_flow4), sizeof(svcb_datagram), seen});
+    all.push_back({skeleton_->maps.fragments6, sizeof(svcb_flow6), sizeof(svcb_datagram), seen});
+  }
+  return all;
+}
+
+std::optional<std::pair<PlaneFixture::Table, Bytes>> PlaneFixture::find(const FlowKey& key) const {
+  const Bytes from = address_bytes(key.from);
+  const Bytes to = address_bytes(key.to);
+  Bytes wanted;
+  if (from.size() == 16) {
+    svcb_flow6 flow{};
+    flow.to = frontend6(to, key.port, key.protocol);
+    std::memcpy(flow.source, from.data(), sizeof(flow.source));
+    flow.source_port = htons(key.from_port);
+    wanted = bytes_of(flow);
+  } else {
+    svcb_flow4 flow{};
+    flow.to = frontend4(to, key.port, key.protocol);
+    flow.source = from_bytes<__be32>(from);
+    flow.source_port = htons(key.from_port);
+    wanted = bytes_of(flow);
+  }
+  for (const Table& table : tables(false)) {
+    Bytes value(table.value_size);
+    if (table.key_size == wanted.size() &&
+        bpf_map_lookup_elem(bpf_map__fd(table.map), wanted.data(), value.data()) == 0) {
+      return std::pair{table, wanted};
+    }
+  }
+  return std::nullopt;
+}
+
+void PlaneFixture::age(double seconds) {
+  for (const Table& table : tables(true)) {
+    const int map = bpf_map__fd(table.map);
+    for (const Bytes& key : all_keys(map, table.key_size)) {
+      age_entry(map, key, table.value_size, table.seen, seconds);
+    }
+  }
+}
+
+bool PlaneFixture::age(const FlowKey& key, double seconds) {
+  const auto found = find(key);
+  if (found) {
+    const auto& [table, bytes] = *found;
+    age_entry(bpf_map__fd(table.map), bytes, table.value_size, table.seen, seconds);
+  }
+  return found.has_value();
+}
+
+bool PlaneFixture::evict(const FlowKey& key) {
+  const auto found = find(key);
+  return found && bpf_map_delete_elem(bpf_map__fd(found->first.map), found->second.data()) == 0;
+}
+
+bool PlaneFixture::remembers(const FlowKey& key) const { return find(key).has_value(); }
+
+std::size_t PlaneFixture::entries() const {
+  std::size_t count = 0;
+  for (const Table& table : tables(false)) {
+    count += all_keys(bpf_map__fd(table.map), table.key_size).size();
+  }
+  return count;
+}
+
+std::size_t PlaneFixture::answered_entries() const {
+  return all_keys(bpf_map__fd(skeleton_->maps.flows4), sizeof(svcb_flow4)).size() +
+         all_keys(bpf_map__fd(skeleton_->maps.flows6), sizeof(svcb_flow6)).size();
+}
+
+std::uint64_t PlaneFixture::events(svcb_event event) const {
+  return sum_over_cpus(bpf_map__fd(skeleton_->maps.events), event);
 }
 
 void PlaneFixture::set_service(std::string_view address, std::uint16_t port, std::uint8_t protocol,
@@ -305,18 +481,9 @@ std::optional<Run> PlaneFixture::run_non_linear(const Bytes& frame, std::uint32_
 }
 
 PlaneFixture::Counters PlaneFixture::counters() const {
-  static const auto cpus = static_cast<std::size_t>(libbpf_num_possible_cpus());
-  const int fd = bpf_map__fd(skeleton_->maps.counters);
-  std::vector<std::uint64_t> of_cpus(cpus);
   Counters sums{};
-
   for (std::uint32_t outcome = 0; outcome < SVCB_OUTCOMES; outcome++) {
-    if (bpf_map_lookup_elem(fd, &outcome, of_cpus.data()) != 0) {
-      throw std::runtime_error(fmt::format("counters: {}", std::strerror(errno)));
-    }
-    for (std::uint64_t count : of_cpus) {
-      sums.at(outcome) += count;
-    }
+    sums.at(outcome) = sum_over_cpus(bpf_map__fd(skeleton_->maps.counters), outcome);
   }
   return sums;
 }

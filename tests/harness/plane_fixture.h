@@ -14,6 +14,7 @@
 #include "packet.h"
 #include "svcbench/abi.h"
 
+struct bpf_map;
 struct plane_bpf;
 
 namespace svcbench::testing {
@@ -43,6 +44,26 @@ struct Run {
   Bytes bytes;
 };
 
+// A packet's addresses and ports, as it arrives: the key of what is remembered of its flow.
+struct FlowKey {
+  std::string from;
+  std::uint16_t from_port = 0;
+  std::string to;
+  std::uint16_t port = 0;
+  std::uint8_t protocol = 0;
+};
+
+struct FixtureOptions {
+  bool tracking = true;
+  bool forwarding = false;  // packets that are not passed are answered
+  bool move_gone = false;
+  std::uint16_t first_port = 20'000;  // of masqueraded flows
+  std::uint16_t last_port = 20'999;
+  std::uint32_t flows = 1024;           // entries, of those that were answered and of the others
+  std::uint32_t errors_per_second = 0;  // ICMP, of each CPU; 0: any number
+  std::uint32_t errors_at_once = 0;
+};
+
 class PlaneFixture {
  public:
   static constexpr std::uint32_t max_services = 16;  // of each family
@@ -52,7 +73,8 @@ class PlaneFixture {
   PlaneFixture() : PlaneFixture(false) {}
   // `tracking`: flows are remembered, replies translated; the node is 192.0.2.7 and 2001:db8::7, its pods
   // 10.0.0.0/8 and fd00::/8.
-  explicit PlaneFixture(bool tracking);
+  explicit PlaneFixture(bool tracking) : PlaneFixture(FixtureOptions{.tracking = tracking}) {}
+  explicit PlaneFixture(const FixtureOptions& options);
   PlaneFixture(const PlaneFixture&) = delete;
   PlaneFixture& operator=(const PlaneFixture&) = delete;
   ~PlaneFixture();
@@ -63,6 +85,19 @@ class PlaneFixture {
   // The same, by a word as given: also one that no loader would write.
   void set_service(std::string_view address, std::uint16_t port, std::uint8_t protocol, std::uint64_t word);
   void add_node(std::string_view address);
+  // ---- what is remembered: time and eviction under the test's hand ----
+
+  // As if that much time had passed for all flows and fragments, or for one entry (false: there is none).
+  void age(double seconds);
+  bool age(const FlowKey& key, double seconds);
+  // As the kernel evicts an entry, of either table. False: there is none.
+  bool evict(const FlowKey& key);
+  [[nodiscard]] bool remembers(const FlowKey& key) const;
+  // Entries of both tables and both families; of flows that were answered alone.
+  [[nodiscard]] std::size_t entries() const;
+  [[nodiscard]] std::size_t answered_entries() const;
+  [[nodiscard]] std::uint64_t events(svcb_event event) const;
+
   // As the loader does after each change that takes a backend away.
   void next_generation();
 
@@ -93,7 +128,16 @@ class PlaneFixture {
     bool may_be_refused = false;
   };
 
+  struct Table {
+    bpf_map* map;
+    std::size_t key_size, value_size, seen;  // `seen`: where in the value the time stands
+  };
+
+  void add_target(const Backend& backend);
   [[nodiscard]] Counters counters() const;
+  [[nodiscard]] std::vector<Table> tables(bool with_fragments) const;
+  // Of the entry's table, which holds it; and its key.
+  std::optional<std::pair<Table, Bytes>> find(const FlowKey& key) const;
   Run run_after(int helper, int first, int second, const Bytes& frame);
   std::optional<Run> run_program(int program, Hook hook, const Bytes& frame, How how);
 

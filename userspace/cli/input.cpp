@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #include "cli/input.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <map>
 
@@ -192,20 +195,90 @@ Result<std::vector<std::size_t>> WorkloadInput::sweep(std::size_t size) const {
   return sizes;
 }
 
+namespace {
+
+// "90s", "10m", "1h", "300", in seconds.
+std::optional<std::uint64_t> seconds_of(std::string_view text) {
+  std::uint64_t value = 0;
+  const char* end = text.data() + text.size();
+  const auto [rest, error] = std::from_chars(text.data(), end, value);
+  const std::string_view unit(rest, static_cast<std::size_t>(end - rest));
+  const std::uint64_t seconds = unit.empty() || unit == "s" ? 1 : unit == "m" ? 60 : unit == "h" ? 3600 : 0;
+  if (error != std::errc() || seconds == 0 || value == 0 || value > 1'000'000) {
+    return std::nullopt;
+  }
+  return value * seconds;
+}
+
+struct NamedTimeout {
+  std::string_view name;
+  double FlowTimeouts::*seconds;
+};
+
+// As conntrack's and kube-proxy's own options name them.
+constexpr std::array named_timeouts{
+    NamedTimeout{"tcp-syn-sent", &FlowTimeouts::syn_sent},
+    NamedTimeout{"tcp-syn-recv", &FlowTimeouts::syn_received},
+    NamedTimeout{"tcp-unacknowledged", &FlowTimeouts::unacknowledged},
+    NamedTimeout{"tcp-established", &FlowTimeouts::established},
+    NamedTimeout{"tcp-close-wait", &FlowTimeouts::half_closed},
+    NamedTimeout{"tcp-time-wait", &FlowTimeouts::time_wait},
+    NamedTimeout{"tcp-close", &FlowTimeouts::close},
+    NamedTimeout{"udp", &FlowTimeouts::udp},
+    NamedTimeout{"udp-stream", &FlowTimeouts::udp_stream},
+    NamedTimeout{"fragments", &FlowTimeouts::fragments},
+};
+
+// In lines for the help, or in one.
+std::string timeouts_text(std::string_view line_end) {
+  std::string all;
+  for (const NamedTimeout& timeout : named_timeouts) {
+    const bool breaks = timeout.name == "tcp-established" || timeout.name == "udp";
+    all += fmt::format("{}{}={:.0f}",
+                       all.empty() ? ""
+                       : breaks    ? line_end
+                                   : " ",
+                       timeout.name, FlowTimeouts{}.*timeout.seconds);
+  }
+  return all;
+}
+
+Status read_timeout(const std::string& text, FlowTimeouts& timeouts) {
+  const std::size_t equals = text.find('=');
+  const auto* named =
+      std::find_if(named_timeouts.begin(), named_timeouts.end(),
+                   [&](const NamedTimeout& timeout) { return timeout.name == text.substr(0, equals); });
+  const auto seconds = equals == std::string::npos ? std::nullopt : seconds_of(text.substr(equals + 1));
+  if (named == named_timeouts.end() || !seconds) {
+    return usage_error(
+        "--flow-timeout {} is no NAME=TIME such as udp=90s; the names and their defaults: {}", text,
+        timeouts_text(" "));
+  }
+  timeouts.*named->seconds = static_cast<double>(*seconds);
+  return {};
+}
+
+Result<PortRange> read_ports(std::string_view text) {
+  PortRange range;
+  const char* end = text.data() + text.size();
+  const auto first = std::from_chars(text.data(), end, range.first);
+  const bool dash = first.ec == std::errc() && first.ptr != end && *first.ptr == '-';
+  const auto last = std::from_chars(dash ? first.ptr + 1 : end, end, range.last);
+  if (!dash || last.ec != std::errc() || last.ptr != end || range.first == 0 || range.first > range.last) {
+    return usage_error("--masquerade-ports {} is no range of ports such as 16384-29999", text);
+  }
+  return range;
+}
+
+}  // namespace
+
 CLI::Validator duration() {
   return {[](std::string& text) {
-            std::uint64_t value = 0;
-            const char* end = text.data() + text.size();
-            const auto [rest, error] = std::from_chars(text.data(), end, value);
-            const std::string_view unit(rest, static_cast<std::size_t>(end - rest));
-            const std::uint64_t seconds = unit.empty() || unit == "s" ? 1
-                                          : unit == "m"               ? 60
-                                          : unit == "h"               ? 3600
-                                                                      : 0;
-            if (error != std::errc() || seconds == 0 || value == 0 || value > 1'000'000) {
+            const auto seconds = seconds_of(text);
+            if (!seconds) {
               return fmt::format("'{}' is not a duration such as 90s, 10m or 1h", text);
             }
-            text = std::to_string(value * seconds);
+            text = std::to_string(*seconds);
             return std::string();
           },
           "90s, 10m, 1h"};
@@ -238,9 +311,33 @@ void BalancerInput::add_options(CLI::App& app, bool forwards) {
         ->check(one_of({"dnat", "dsr"}))
         ->capture_default_str();
   }
-  app.add_option("--flows-capacity", flows_capacity,
-                 "Entries of the eBPF planes' flow table, of each family; a flow takes two")
+  app.add_option(
+         "--flows-capacity", flows_capacity,
+         "Entries of the eBPF planes' flow table, of each family; a flow takes two. A sixteenth as\n"
+         "many again are for flows that nobody has answered")
       ->check(whole_number(64, 64U << 20U))
+      ->capture_default_str();
+  app.add_option(
+         "--flow-timeout", flow_timeouts,
+         fmt::format("How long a flow of the eBPF planes may be idle, by its state (kube-proxy's and\n"
+                     "conntrack's defaults): {}",
+                     timeouts_text("\n")))
+      ->type_name("NAME=TIME");
+  app.add_option(
+         "--masquerade-ports", masquerade_ports,
+         "Source ports of the eBPF planes' masqueraded flows (neither NodePorts nor the node's own)")
+      ->type_name("FIRST-LAST")
+      ->capture_default_str();
+  app.add_option("--gone-endpoint", gone_endpoint,
+                 "What the eBPF planes do with an open TCP flow whose endpoint is gone: keep (nothing, as\n"
+                 "kube-proxy) or move (to another endpoint, which resets it)")
+      ->check(one_of({"keep", "move"}))
+      ->capture_default_str();
+  app.add_option(
+         "--icmp-errors", icmp_errors,
+         "ICMP errors that the eBPF planes send a second on each CPU, as net.ipv4.icmp_msgs_per_sec\n"
+         "has it; 0: any number")
+      ->check(whole_number(0, 1'000'000))
       ->capture_default_str();
 }
 
@@ -249,6 +346,13 @@ Result<EbpfChoice> BalancerInput::choice() const {
   choice.dsr = forward == "dsr";
   choice.affinity = select == "affinity";
   choice.flows_capacity = flows_capacity;
+  choice.move_gone = gone_endpoint == "move";
+  choice.errors_per_second = icmp_errors;
+  for (const std::string& timeout : flow_timeouts) {
+    SVCB_CHECK(read_timeout(timeout, choice.timeouts));
+  }
+  SVCB_TAKE(ports, read_ports(masquerade_ports));
+  choice.masquerade_ports = ports;
   if (select == "maglev") {
     if (!is_prime(table_size)) {
       return usage_error(
@@ -268,6 +372,18 @@ Result<EbpfChoice> BalancerInput::choice() const {
 
 nlohmann::json BalancerInput::describe() const {
   nlohmann::json out{{"select", select}, {"forward", forward}, {"flows_capacity", flows_capacity}};
+  if (!flow_timeouts.empty()) {
+    out["flow_timeouts"] = flow_timeouts;
+  }
+  if (masquerade_ports != BalancerInput{}.masquerade_ports) {
+    out["masquerade_ports"] = masquerade_ports;
+  }
+  if (gone_endpoint != BalancerInput{}.gone_endpoint) {
+    out["gone_endpoint"] = gone_endpoint;
+  }
+  if (icmp_errors != BalancerInput{}.icmp_errors) {
+    out["icmp_errors"] = icmp_errors;
+  }
   if (select == "maglev") {
     out["table_size"] = table_size;
   }

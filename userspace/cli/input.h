@@ -2,6 +2,8 @@
 // The options that commands share: which services, how large the maps are, how often, where results go.
 #pragma once
 
+#include <fmt/format.h>
+
 #include <CLI/CLI.hpp>
 #include <cstdint>
 #include <nlohmann/json.hpp>
@@ -70,6 +72,11 @@ struct BalancerInput {
   std::string forward = "dnat";
   std::uint32_t table_size = default_maglev;
   std::uint32_t flows_capacity = EbpfChoice{}.flows_capacity;
+  std::vector<std::string> flow_timeouts{};  // NAME=TIME
+  std::string masquerade_ports =
+      fmt::format("{}-{}", EbpfChoice{}.masquerade_ports.first, EbpfChoice{}.masquerade_ports.last);
+  std::string gone_endpoint = "keep";
+  std::uint32_t icmp_errors = EbpfChoice{}.errors_per_second;
 
   // `forwards`: with --forward.
   void add_options(CLI::App& app, bool forwards);

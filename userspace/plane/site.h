@@ -37,6 +37,29 @@ struct KubeProxyOptions {
   bool nfacct = false;               // the kernel has xt_nfacct, and kube-proxy's counters are in rules
 };
 
+// How long a flow of the eBPF planes may be idle before it counts as absent, in seconds, by its state.
+struct FlowTimeouts {
+  // Those that kube-proxy sets in conntrack: --conntrack-tcp-timeout-established, -close-wait.
+  double established = 86'400;
+  double half_closed = 3600;
+  // Those of conntrack itself (net.netfilter.nf_conntrack_{tcp,udp}_timeout_*): syn_sent, syn_recv,
+  // unacknowledged (here: begun in mid-stream and not answered), time_wait, close; udp, udp_stream.
+  double syn_sent = 120;
+  double syn_received = 60;
+  double unacknowledged = 300;
+  double time_wait = 120;
+  double close = 10;
+  double udp = 30;
+  double udp_stream = 120;
+  double fragments = 30;  // net.ipv4.ipfrag_time: how long a datagram's later fragments follow its first
+};
+
+// A range of ports, both ends in it.
+struct PortRange {
+  std::uint16_t first = 0;
+  std::uint16_t last = 0;
+};
+
 // How the eBPF planes work; no other plane looks at it.
 struct EbpfChoice {
   // Direct server return: packets go to backends wrapped in IP, and replies never pass the node.
@@ -45,8 +68,20 @@ struct EbpfChoice {
   std::uint32_t maglev = 0;
   // Every service has ClientIP affinity, whether it asks for it or not.
   bool affinity = false;
-  // Entries of the flow table, of each family; a translated flow takes two.
+  // Entries of the flow table, of each family; a translated flow takes two. A sixteenth as many again (but
+  // 1,024, or as many) are for flows that nobody has answered.
   std::uint32_t flows_capacity = 131'072;
+  FlowTimeouts timeouts{};
+  // Of flows that are masqueraded, and of those whose own port is taken. Neither NodePorts (30000-32767)
+  // nor what the node's own sockets take (net.ipv4.ip_local_port_range, 32768-60999).
+  PortRange masquerade_ports{16'384, 29'999};
+  // An open TCP flow whose endpoint is gone gets another one, which resets it; else it is left alone, as by
+  // kube-proxy.
+  bool move_gone = false;
+  // ICMP errors that each CPU may send, and of them in a row: net.ipv4.icmp_msgs_per_sec and
+  // icmp_msgs_burst. 0: any number.
+  std::uint32_t errors_per_second = 1000;
+  std::uint32_t errors_at_once = 50;
 };
 
 // A plane programs the network namespace that it is made, used and destroyed in: a private one.

@@ -20,6 +20,12 @@ struct Ipv4Abi {
   static constexpr std::string_view services = "services4";
   static constexpr std::string_view backends = "backends4";
   static std::uint64_t tag(const Frontend& frontend) { return svcb_tag4(&frontend); }
+  static std::uint32_t target(const Backend& cell) {
+    Frontend at{};
+    std::memcpy(&at.address, &cell.address, sizeof(at.address));
+    at.port = cell.port;
+    return svcb_target4(&at);
+  }
   static bool precedes(const Backend& a, const Backend& b) { return svcb_precedes4(&a, &b) != 0; }
   // The cell that is no backend, before a service's terminating ones.
   static Backend number_cell(std::uint32_t cells) {
@@ -45,6 +51,12 @@ struct Ipv6Abi {
   static constexpr std::string_view services = "services6";
   static constexpr std::string_view backends = "backends6";
   static std::uint64_t tag(const Frontend& frontend) { return svcb_tag6(&frontend); }
+  static std::uint32_t target(const Backend& cell) {
+    Frontend at{};
+    std::memcpy(&at.address, &cell.address, sizeof(at.address));
+    at.port = cell.port;
+    return svcb_target6(&at);
+  }
   static bool precedes(const Backend& a, const Backend& b) { return svcb_precedes6(&a, &b) != 0; }
   // The cell that is no backend, before a service's terminating ones.
   static Backend number_cell(std::uint32_t cells) {

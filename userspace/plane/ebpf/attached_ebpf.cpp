@@ -37,6 +37,12 @@ Result<std::unique_ptr<DataPlane>> make_maglev(EbpfHook hook, PlaneSite site, bo
 
 // On lo, in a namespace that is thrown away: generic XDP there, for veth's native one is tried by the wire.
 Status probe() {
+#if !defined(__x86_64__) && !defined(__i386__)
+  // What a program reads of an entry it reads before the entry's tag, in an order that only these machines
+  // keep by themselves (svcb_read_barrier()).
+  return failure(
+      "eBPF: the programs rely on x86's order of loads; on this machine they could mix two flows up");
+#endif
   SVCB_TAKE(plane, EbpfPlane::load({.capacity = {}, .forwarding = true, .tracking = true}));
   return {};
 }
@@ -112,6 +118,7 @@ EbpfOptions AttachedEbpf::options_for(std::span<const Service> services) const {
           .tracking = tracking,
           .dsr = site_.ebpf.dsr,
           .maglev = site_.ebpf.maglev,
+          .flows = site_.ebpf,
           .node_addresses = site_.node_addresses,
           .cluster_cidr = site_.cluster_cidr};
 }

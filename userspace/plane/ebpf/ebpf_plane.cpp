@@ -79,9 +79,22 @@ Result<svcb_settings> settings_of(const EbpfOptions& options) {
   settings.tracking = options.tracking;
   settings.dsr = options.dsr;
   settings.maglev = options.maglev;
-  settings.tcp_ticks = ticks(options.timeouts.tcp);
-  settings.closing_ticks = ticks(options.timeouts.closing);
-  settings.udp_ticks = ticks(options.timeouts.udp);
+  const FlowTimeouts& lives = options.flows.timeouts;
+  settings.ticks[SVCB_LIFE_SYN_SENT] = ticks(lives.syn_sent);
+  settings.ticks[SVCB_LIFE_SYN_RECEIVED] = ticks(lives.syn_received);
+  settings.ticks[SVCB_LIFE_UNACKED] = ticks(lives.unacknowledged);
+  settings.ticks[SVCB_LIFE_ESTABLISHED] = ticks(lives.established);
+  settings.ticks[SVCB_LIFE_HALF_CLOSED] = ticks(lives.half_closed);
+  settings.ticks[SVCB_LIFE_TIME_WAIT] = ticks(lives.time_wait);
+  settings.ticks[SVCB_LIFE_CLOSE] = ticks(lives.close);
+  settings.ticks[SVCB_LIFE_UDP] = ticks(lives.udp);
+  settings.ticks[SVCB_LIFE_UDP_STREAM] = ticks(lives.udp_stream);
+  settings.ticks[SVCB_LIFE_FRAGMENTS] = ticks(lives.fragments);
+  settings.move_gone = options.flows.move_gone;
+  settings.first_port = options.flows.masquerade_ports.first;
+  settings.last_port = options.flows.masquerade_ports.last;
+  settings.errors_per_second = options.flows.errors_per_second;
+  settings.errors_at_once = options.flows.errors_at_once;
   for (const Address& address : options.node_addresses) {
     if (address.family == Family::ipv4 && settings.node4 == 0) {
       std::memcpy(&settings.node4, address.bytes.data(), sizeof(settings.node4));
@@ -95,6 +108,10 @@ Result<svcb_settings> settings_of(const EbpfOptions& options) {
   SVCB_CHECK(write_cidr(options.cluster_cidr.ipv6, settings.cluster6, settings.cluster_mask6));
   return settings;
 }
+
+// Entries for flows that nobody has answered, beside so many for those that were: few, so that they stay in
+// the CPU's cache.
+std::uint32_t unanswered(std::uint32_t flows) { return std::max(flows / 16, std::min(flows, 1024U)); }
 
 std::uint32_t with_head_room(std::uint64_t count, std::uint64_t at_least) {
   const std::uint64_t room = count + std::max<std::uint64_t>(count / 4, at_least);
@@ -166,6 +183,8 @@ Result<std::unique_ptr<EbpfPlane>> EbpfPlane::load(const EbpfOptions& options) {
   for (bpf_map* map : {skeleton->maps.flows6, skeleton->maps.sessions6}) {
     bpf_map__set_max_entries(map, options.capacity.flows6);
   }
+  bpf_map__set_max_entries(skeleton->maps.unanswered4, unanswered(options.capacity.flows4));
+  bpf_map__set_max_entries(skeleton->maps.unanswered6, unanswered(options.capacity.flows6));
   for (bpf_map* map : {skeleton->maps.fragments4, skeleton->maps.fragments6}) {
     bpf_map__set_max_entries(map, options.tracking ? fragments_capacity : 1);
   }
@@ -179,14 +198,14 @@ Result<std::unique_ptr<EbpfPlane>> EbpfPlane::load(const EbpfOptions& options) {
     return failure("eBPF: load programs and maps: {}{}", std::strerror(-error),
                    -error == EPERM ? " (needs CAP_BPF and CAP_NET_ADMIN; run it with sudo)" : "");
   }
-  SVCB_TAKE(ipv4,
-            FamilyMaps<Ipv4Abi>::over({view(skeleton->maps.services4, services_flag),
-                                       view(skeleton->maps.backends4, backends_flag),
-                                       view(skeleton->maps.affinity4, services_flag), options.maglev}));
-  SVCB_TAKE(ipv6,
-            FamilyMaps<Ipv6Abi>::over({view(skeleton->maps.services6, services_flag),
-                                       view(skeleton->maps.backends6, backends_flag),
-                                       view(skeleton->maps.affinity6, services_flag), options.maglev}));
+  SVCB_TAKE(ipv4, FamilyMaps<Ipv4Abi>::over({view(skeleton->maps.services4, services_flag),
+                                             view(skeleton->maps.backends4, backends_flag),
+                                             view(skeleton->maps.affinity4, services_flag),
+                                             view(skeleton->maps.targets4, ""), options.maglev}));
+  SVCB_TAKE(ipv6, FamilyMaps<Ipv6Abi>::over({view(skeleton->maps.services6, services_flag),
+                                             view(skeleton->maps.backends6, backends_flag),
+                                             view(skeleton->maps.affinity6, services_flag),
+                                             view(skeleton->maps.targets6, ""), options.maglev}));
   plane->ipv4_.emplace(std::move(ipv4));
   plane->ipv6_.emplace(std::move(ipv6));
   SVCB_CHECK(plane->fill_nodes(options.node_addresses));
@@ -259,6 +278,8 @@ Status EbpfPlane::forget_flows() {
   forgotten_ = std::move(now);
   SVCB_CHECK(view(skeleton_->maps.flows4, "").clear(sizeof(svcb_flow4), sizeof(svcb_way4)));
   SVCB_CHECK(view(skeleton_->maps.flows6, "").clear(sizeof(svcb_flow6), sizeof(svcb_way6)));
+  SVCB_CHECK(view(skeleton_->maps.unanswered4, "").clear(sizeof(svcb_flow4), sizeof(svcb_way4)));
+  SVCB_CHECK(view(skeleton_->maps.unanswered6, "").clear(sizeof(svcb_flow6), sizeof(svcb_way6)));
   SVCB_CHECK(view(skeleton_->maps.sessions4, "").clear(sizeof(svcb_session4), sizeof(svcb_sticky4)));
   SVCB_CHECK(view(skeleton_->maps.sessions6, "").clear(sizeof(svcb_session6), sizeof(svcb_sticky6)));
   SVCB_CHECK(view(skeleton_->maps.fragments4, "").clear(sizeof(svcb_flow4), sizeof(svcb_datagram)));
@@ -266,14 +287,21 @@ Status EbpfPlane::forget_flows() {
 }
 
 Result<FlowReport> EbpfPlane::flows() const {
-  SVCB_TAKE(ipv4, view(skeleton_->maps.flows4, "").count(sizeof(svcb_flow4), sizeof(svcb_way4)));
-  SVCB_TAKE(ipv6, view(skeleton_->maps.flows6, "").count(sizeof(svcb_flow6), sizeof(svcb_way6)));
+  std::size_t entries = 0;
+  for (const bpf_map* map : {skeleton_->maps.flows4, skeleton_->maps.unanswered4}) {
+    SVCB_TAKE(count, view(map, "").count(sizeof(svcb_flow4), sizeof(svcb_way4)));
+    entries += count;
+  }
+  for (const bpf_map* map : {skeleton_->maps.flows6, skeleton_->maps.unanswered6}) {
+    SVCB_TAKE(count, view(map, "").count(sizeof(svcb_flow6), sizeof(svcb_way6)));
+    entries += count;
+  }
   SVCB_TAKE(now, counts());
   const auto since = [](const std::vector<std::uint64_t>& all, const std::vector<std::uint64_t>& before,
                         std::size_t which) { return all[which] - (before.empty() ? 0 : before[which]); };
   const auto event = [&](svcb_event which) { return since(now.events, forgotten_.events, which); };
   FlowReport report;
-  report.entries = ipv4 + ipv6;
+  report.entries = entries;
   report.capacity = bpf_map__max_entries(skeleton_->maps.flows4);
   report.packets = since(now.outcomes, forgotten_.outcomes, SVCB_TRANSLATED);
   report.opened = event(SVCB_FLOW_OPENED);
@@ -283,11 +311,11 @@ Result<FlowReport> EbpfPlane::flows() const {
   report.icmp = event(SVCB_ICMP_TRANSLATED);
   report.refused = event(SVCB_REFUSED);
   report.too_big = event(SVCB_TOO_BIG);
-  // Two a flow that was opened, but for those that took an older entry's place.
-  const std::uint64_t written =
-      2 * report.opened -
-      std::min(2 * report.opened, report.expired + report.reselected + event(SVCB_FLOW_REPLACED));
-  report.evicted = written > report.entries ? written - report.entries : 0;
+  report.restored = event(SVCB_FLOW_RESTORED);
+  report.ports_full = event(SVCB_PORTS_FULL);
+  report.withheld = event(SVCB_ERROR_WITHHELD);
+  const std::uint64_t gone = event(SVCB_ENTRY_DELETED) + entries;
+  report.evicted = event(SVCB_ENTRY_WRITTEN) > gone ? event(SVCB_ENTRY_WRITTEN) - gone : 0;
   return report;
 }
 
@@ -312,9 +340,10 @@ Result<std::uint64_t> EbpfPlane::memory_bytes() const {
   SVCB_TAKE(ipv4, ipv4_->memory_bytes());
   SVCB_TAKE(ipv6, ipv6_->memory_bytes());
   std::uint64_t flows = 0;
-  for (const bpf_map* map :
-       {skeleton_->maps.flows4, skeleton_->maps.flows6, skeleton_->maps.sessions4,
-        skeleton_->maps.sessions6, skeleton_->maps.fragments4, skeleton_->maps.fragments6}) {
+  for (const bpf_map* map : {skeleton_->maps.flows4, skeleton_->maps.flows6, skeleton_->maps.unanswered4,
+                             skeleton_->maps.unanswered6, skeleton_->maps.targets4,
+                             skeleton_->maps.targets6, skeleton_->maps.sessions4, skeleton_->maps.sessions6,
+                             skeleton_->maps.fragments4, skeleton_->maps.fragments6}) {
     SVCB_TAKE(bytes, view(map, "").memory_bytes());
     flows += bytes;
   }

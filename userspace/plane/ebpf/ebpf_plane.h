@@ -39,15 +39,6 @@ struct MapCapacity {
                                   std::uint32_t flows = 1);
 };
 
-// How long a flow may be idle before its entry counts as absent, in seconds. Defaults: an hour and a half
-// for an open TCP connection (what a peer that is gone costs is an entry, and the least lately used go
-// first), and netfilter's own for a closing one and for UDP.
-struct FlowTimeouts {
-  double tcp = 5400;
-  double closing = 120;
-  double udp = 120;
-};
-
 struct EbpfOptions {
   MapCapacity capacity;
   MapWrites writes = MapWrites::mapped;
@@ -59,7 +50,7 @@ struct EbpfOptions {
   bool tracking = false;     // flows are remembered, and their replies translated
   bool dsr = false;          // direct server return (bpf/dsr.bpf.h)
   std::uint32_t maglev = 0;  // entries of each service's Maglev table, a prime; 0: none
-  FlowTimeouts timeouts{};
+  EbpfChoice flows{};        // of which: how flows live (the rest stands above)
   std::vector<Address> node_addresses{};  // for NodePorts and masquerading
   ClusterCidr cluster_cidr{};             // clients that are not masqueraded
 };
@@ -73,6 +64,9 @@ struct FlowReport : FlowTable {
   std::uint64_t icmp = 0;          // ICMP errors translated
   std::uint64_t refused = 0;       // packets to services without endpoints
   std::uint64_t too_big = 0;
+  std::uint64_t restored = 0;    // flows of which an entry had been evicted
+  std::uint64_t ports_full = 0;  // packets of new flows, dropped: no port was free
+  std::uint64_t withheld = 0;    // ICMP errors that were not sent
 };
 
 class EbpfPlane final : public DataPlane {

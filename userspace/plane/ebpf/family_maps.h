@@ -148,6 +148,7 @@ struct FamilyKernelMaps {
   KernelMap services;
   KernelMap backends;
   KernelMap affinity;
+  KernelMap targets;
   std::uint32_t maglev = 0;
 };
 
@@ -159,7 +160,8 @@ class FamilyMaps {
  public:
   static Result<FamilyMaps> over(FamilyKernelMaps maps) {
     SVCB_TAKE(memory, MappedArray::map(maps.backends, sizeof(typename Abi::Backend)));
-    return FamilyMaps(std::move(maps), std::move(memory));
+    SVCB_TAKE(targets, MappedArray::map(maps.targets, SVCB_TARGETS));
+    return FamilyMaps(std::move(maps), std::move(memory), std::move(targets));
   }
 
   // Into empty maps, services of this family only.
@@ -176,13 +178,9 @@ class FamilyMaps {
       return backends_.full();
     }
     SVCB_TAKE(entries, assign_ranges(services));
-    switch (writes) {
-      case MapWrites::single:
-        return write_singly(services, entries);
-      case MapWrites::batch:
-        return write_batched(services, entries);
-      case MapWrites::mapped:
-        return write_mapped(services, entries);
+    SVCB_CHECK(write(services, entries, writes));
+    for (const auto& [key, range] : held_) {
+      count_targets(range, 1);
     }
     return {};
   }
@@ -229,7 +227,7 @@ class FamilyMaps {
     held_.clear();
     if (ranges_.retired() > 0) {
       SVCB_CHECK(grace.wait());
-      ranges_.reclaim();
+      reclaim();
     }
     return {};
   }
@@ -315,12 +313,13 @@ class FamilyMaps {
     bool operator()(const Key& a, const Key& b) const { return std::memcmp(&a, &b, sizeof(Key)) == 0; }
   };
 
-  FamilyMaps(FamilyKernelMaps maps, MappedArray memory)
+  FamilyMaps(FamilyKernelMaps maps, MappedArray memory, MappedArray targets)
       : services_(std::move(maps.services)),
         backends_(std::move(maps.backends)),
         affinity_(std::move(maps.affinity)),
         maglev_(maps.maglev),
         memory_(std::move(memory)),
+        targets_(std::move(targets)),
         ranges_(backends_.max_entries()) {}
 
   [[nodiscard]] svcb_service word_of(const Key& key, const Service& service, Range range) const {
@@ -347,7 +346,7 @@ class FamilyMaps {
     auto range = ranges_.allocate(count);
     if (!range && ranges_.retired() > 0) {
       SVCB_CHECK(grace.wait());
-      ranges_.reclaim();
+      reclaim();
       range = ranges_.allocate(count);
     }
     if (!range) {
@@ -366,11 +365,32 @@ class FamilyMaps {
               std::memcpy(memory_.at(index), &backend, sizeof(backend));
               return {};
             });
+    count_targets(range, 1);
     if (!written) {
       ranges_.retire(range);
       return tl::unexpected(written.error());
     }
     return range;
+  }
+
+  // The backends of a range become known as such, or are no more (-1); a count that a byte cannot hold
+  // stays. The cell that is no backend counts as one: nobody connects to where it seems to be.
+  void count_targets(Range range, int by) {
+    auto* counts = static_cast<std::uint8_t*>(targets_.at(0));
+    for (std::uint32_t i = maglev_; i < range.count; ++i) {
+      typename Abi::Backend cell{};
+      std::memcpy(&cell, memory_.at(range.first + i), sizeof(cell));
+      std::uint8_t& count = counts[Abi::target(cell)];
+      if (count < std::numeric_limits<std::uint8_t>::max()) {
+        count = static_cast<std::uint8_t>(count + by);
+      }
+    }
+  }
+
+  void reclaim() {
+    for (const Range& range : ranges_.reclaim()) {
+      count_targets(range, -1);
+    }
   }
 
   // The service in the maps, in a range of its own: the caller's, once this has succeeded.
@@ -419,6 +439,18 @@ class FamilyMaps {
     for (std::size_t i = 0; i < services.size(); ++i) {
       SVCB_CHECK(ServiceCells(*services[i], maglev_)
                      .template each<Abi>(svcb_service_first(entries.values[i].word), write));
+    }
+    return {};
+  }
+
+  Status write(std::span<const Service* const> services, const Entries& entries, MapWrites writes) {
+    switch (writes) {
+      case MapWrites::single:
+        return write_singly(services, entries);
+      case MapWrites::batch:
+        return write_batched(services, entries);
+      case MapWrites::mapped:
+        return write_mapped(services, entries);
     }
     return {};
   }
@@ -518,6 +550,7 @@ class FamilyMaps {
   KernelMap affinity_;
   std::uint32_t maglev_;
   MappedArray memory_;
+  MappedArray targets_;
   RangeAllocator ranges_;
   bool batched_ = false;
   // A flat table: a lookup touches one cache line where a node-based map touches three, and after a syscall

@@ -2,6 +2,7 @@
 #include "plane/ebpf/range_allocator.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace svcbench {
 
@@ -31,11 +32,11 @@ void RangeAllocator::retire(Range range) {
   }
 }
 
-void RangeAllocator::reclaim() {
+std::vector<Range> RangeAllocator::reclaim() {
   for (const Range& range : retired_) {
     free_[range.count].push_back(range.first);
   }
-  retired_.clear();
+  return std::exchange(retired_, {});
 }
 
 std::optional<Range> RangeAllocator::take_exact(std::uint32_t count) {

@@ -35,8 +35,8 @@ class RangeAllocator {
   // A range of `count`, or nothing when there is none: then reclaim() may help where retired() > 0.
   [[nodiscard]] std::optional<Range> allocate(std::uint32_t count);
   void retire(Range range);
-  // Everything retired becomes free. Call after a grace period.
-  void reclaim();
+  // Everything retired becomes free. Call after a grace period. Returns what was.
+  std::vector<Range> reclaim();
 
   [[nodiscard]] std::uint32_t capacity() const { return capacity_; }
   [[nodiscard]] std::size_t retired() const { return retired_.size(); }  // ranges
