@@ -353,7 +353,8 @@ TEST_CASE("flow life: nothing is remembered of a RST or a SYN+ACK that meets no 
   });
 }
 
-TEST_CASE("flow life: a SYN takes one entry, and a flood of first packets puts out no flow that was answered") {
+TEST_CASE(
+    "flow life: a SYN takes one entry, and a flood of first packets puts out no flow that was answered") {
   on_each(both, [](Hook hook, bool ipv6, std::uint8_t protocol) {
     Talk talk(hook, ipv6, protocol, {.flows = 512});
     const std::uint16_t first = talk.port;

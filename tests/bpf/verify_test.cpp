@@ -199,6 +199,26 @@ std::vector<Wrong> wrong_planes() {
   add("changes are forgotten", "change", "none of its endpoints", forgetful);
   add("changes are forgotten", "udp-moves", "which is no endpoint of", forgetful);
   add("removals are forgotten", "removal", "is answered, by", forgetful);
+  // A backend's words are of a length that nothing else has: 177 bytes.
+  const std::string unheard =
+      rule("forward", 0,
+           "add rule inet spoil packets meta l4proto udp udp sport 8080 udp length 185 drop\n"
+           "add rule inet spoil packets meta l4proto tcp tcp sport 8080 meta length { 229, 249 } drop");
+  add("what a backend sends unasked is dropped", "one-way-udp", "does not come within", rules(unheard));
+  add("what a backend sends unasked is dropped", "half-close", "does not come within", rules(unheard));
+  add("what a backend sends unasked is dropped", "blind-reset", "does not come within", rules(unheard));
+  add("what a backend sends unasked is dropped", "flood", "does not come within", rules(unheard));
+  add("pods may not dial backends", "direct-dial", "dialled",
+      rules(
+          rule("prerouting", -300,
+               "add rule inet spoil packets ip saddr 10.73.0.0/24 ip daddr 10.73.128.0/17 drop\n"
+               "add rule inet spoil packets ip6 saddr fd73:7663:c::/64 ip6 daddr fd73:7663:e::/64 drop")));
+  add("the node may not dial backends", "node-probe", "dialled",
+      rules(rule("output", -300,
+                 "add rule inet spoil packets ip daddr 10.73.128.0/17 drop\n"
+                 "add rule inet spoil packets ip6 daddr fd73:7663:e::/64 drop")));
+  add("ICMP errors are dropped", "too-big", "goes on with 1500 bytes",
+      rules(rule("forward", 0, "add rule inet spoil packets meta l4proto { icmp, ipv6-icmp } drop")));
   return all;
 }
 

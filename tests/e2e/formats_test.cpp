@@ -147,6 +147,14 @@ TEST_CASE("explain: the list, one figure, and one that there is not") {
     CHECK(one.out.find(word) != std::string::npos);
   }
   check_width(one.out);
+  // An established flow's packet is not the same work for every plane.
+  for (const std::string id :
+       {"path/ebpf-xdp/10/established/random/UDP", "path/nftables/10/established/random/UDP"}) {
+    const Ran established = svcbench({"explain", SVCBENCH_TEST_DATA "/runs/compare-3.json", id});
+    CHECK(established.status == 0);
+    CHECK(established.out.find("docs/method.md") != std::string::npos);
+  }
+  CHECK(one.out.find("connection tracker") == std::string::npos);
   check_refused(svcbench({"explain", comparison, "ebpf-xdp/20"}), "it has ");
   check_refused(svcbench({"explain", comparison, "nothing"}), "lists all");
 }

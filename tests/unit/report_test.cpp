@@ -8,9 +8,11 @@
 
 #include "cli/command.h"
 #include "cli/input.h"
+#include "report/explain.h"
 #include "report/figures.h"
 #include "report/output_file.h"
 #include "report/progress_line.h"
+#include "report/tables.h"
 
 #include "report/text_table.h"
 #include "run/as_run.h"
@@ -158,6 +160,24 @@ struct Folder {
   ~Folder() { std::filesystem::remove_all(path); }
   std::filesystem::path path;
 };
+
+TEST_CASE("an established flow's figure says that planes do not do the same work for it") {
+  Run run;
+  const auto add = [&](std::string_view plane, std::string_view flow) {
+    Cell cell;
+    cell.scenario = "path";
+    cell.plane = plane;
+    cell.id = fmt::format("path/{}/1000/{}/random/UDP", plane, flow);
+    run.cells.push_back(std::move(cell));
+    return story_of(run, run.cells.back())->bias.find("docs/method.md") != std::string::npos;
+  };
+  std::string wrong;
+  CHECK(add("ebpf-xdp", "established"));
+  CHECK_FALSE(add("ebpf-xdp", "new"));
+  CHECK(established_note(RunView(run, wrong)).empty());
+  CHECK(add("nftables", "established"));
+  CHECK(established_note(RunView(run, wrong)).find("docs/method.md") != std::string::npos);
+}
 
 TEST_CASE("a file is written whole, replaced whole, and nothing lies beside it") {
   const Folder folder;

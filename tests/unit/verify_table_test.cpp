@@ -59,4 +59,22 @@ TEST_CASE("verify table: a reason has one footnote, with all its planes") {
   }
 }
 
+TEST_CASE("verify table: what differs is told with its sentence, and is no failure") {
+  const std::vector<PlaneResult> planes{
+      {"nftables",
+       "",
+       {result(0, Family::ipv4, Outcome::passed, ""), result(1, Family::ipv4, Outcome::differs, "x")}},
+      {"ebpf-tc",
+       "",
+       {result(0, Family::ipv4, Outcome::differs, "no windows are followed"),
+        result(0, Family::ipv6, Outcome::differs, "no windows are followed"),
+        result(1, Family::ipv4, Outcome::differs, "x")}}};
+  const std::string text = render_behaviours(planes);
+  INFO(text);
+  CHECK(text.find("  1  ebpf-tc (all variants): differs: no windows are followed") != std::string::npos);
+  CHECK(text.find("  2  nftables, ebpf-tc (TCP IPv4): differs: x") != std::string::npos);
+  CHECK(count(text, "differs 2") == 2);
+  CHECK(verify::exit_code(planes) == 0);
+}
+
 }  // namespace svcbench::test

@@ -44,6 +44,7 @@ Result<int> run(const ChurnInput& input) {
   SVCB_TAKE(json, open_output(input.json));
   SVCB_TAKE(ebpf, input.balancer.choice());
   SVCB_TAKE(made, input.workload.make());
+  SVCB_CHECK(require_churnable(made.workload));
   SVCB_CHECK(require_privileges());
   const Surroundings surroundings;
   SVCB_CHECK(enter_private_namespaces());

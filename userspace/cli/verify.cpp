@@ -119,7 +119,10 @@ std::string footer() {
     text += wrapped(fmt::format("{:<17}{}", one->name, one->demands), 19).substr(17);
   }
   return text +
-         "\nExit codes: 0 every behaviour is there or not offered, 3 one fails.\n\n"
+         "\nWhere a plane does otherwise without being wrong (conntrack, a flow table and none have "
+         "different\n"
+         "answers to what happens when an entry is gone) the table says \"differs\", and how.\n\n"
+         "Exit codes: 0 no behaviour fails, 3 one does.\n\n"
          "More examples:\n"
          "  sudo ./svcbench verify --plane nftables,ebpf-tc --cases hairpin,masquerade\n"
          "  kubectl get services,endpointslices -A -o json | sudo ./svcbench verify --cluster -";

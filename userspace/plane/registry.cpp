@@ -21,18 +21,25 @@ constexpr std::array<Lack, 1> received_only{
       "its programs see what comes in by a device; the node's own programs are ebpf-sock's clients"}}};
 constexpr std::string_view from_elsewhere =
     "it serves the sockets of this node and its pods; clients from elsewhere are a packet plane's";
-constexpr std::array<Lack, 4> sockets_only{{{"from-outside", from_elsewhere},
+constexpr std::array<Lack, 6> sockets_only{{{"from-outside", from_elsewhere},
                                             {"masquerade", from_elsewhere},
                                             {"local-policy", from_elsewhere},
                                             {"udp-moves",
                                              "a connected socket was translated when it was connected; "
-                                             "Cilium closes it then, svcbench does not"}}};
+                                             "Cilium closes it then, svcbench does not"},
+                                            {"direct-dial",
+                                             "a socket that dials the service is connected to the backend "
+                                             "itself: for the kernel a second one from its port is the "
+                                             "same connection"},
+                                            {"too-big",
+                                             "no packet on the wire bears a frontend: a router's errors go "
+                                             "to the backend itself"}}};
 
 constexpr std::string_view no_flow_table =
     "nothing is remembered of flows: each packet goes where the service's table says now, and a table that "
     "changed says so of a few flows";
 constexpr std::string_view no_state = "nothing is remembered of clients";
-constexpr std::array<Lack, 8> stateless{
+constexpr std::array<Lack, 10> stateless{
     {{"node-client", received_only[0].reason},
      {"keeps-backend", no_flow_table},
      {"terminating", no_flow_table},
@@ -40,7 +47,12 @@ constexpr std::array<Lack, 8> stateless{
      {"affinity-expires", no_state},
      {"fragments", "only a datagram's first fragment has the ports that its backend is chosen by"},
      {"hairpin", "a backend would get its own address as a client's, and reply to itself"},
-     {"masquerade", "the backend replies to the client itself, and so must see it"}}};
+     {"masquerade", "the backend replies to the client itself, and so must see it"},
+     {"direct-dial",
+      "the end at the backends is the test's own, and takes a client's port for one connection; a backend "
+      "that owns the frontend's address tells both apart"},
+     {"too-big",
+      "an ICMP error to a frontend is no packet of TCP or UDP, and is not passed on to a backend"}}};
 
 constexpr std::array<std::string_view, 3> iptables_claims{"iptables-scan", "iptables-reload", "conntrack"};
 constexpr std::array<std::string_view, 2> ipvs_claims{"ipvs-constant", "conntrack"};

@@ -309,6 +309,9 @@ class Table42 {
 
   void add_after() {
     section_.after = failed_lines(run_);
+    if (const std::string note = established_note(run_); !note.empty()) {
+      section_.after.push_back(note);
+    }
     if (const std::string looked = looked_at_line(run_); !looked.empty()) {
       section_.after.push_back(looked);
     }

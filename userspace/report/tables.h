@@ -2,6 +2,7 @@
 // The tables of every command, each as data. None, or one without rows: the run has nothing for it.
 #pragma once
 
+#include <string>
 #include <vector>
 
 #include "report/run_view.h"
@@ -14,6 +15,9 @@ namespace svcbench {
 [[nodiscard]] Section sync_table(const RunView& run);
 [[nodiscard]] Section update_table(const RunView& run);
 [[nodiscard]] Section path_table(const RunView& run);
+// Under figures of established flows: that a connection tracker and the eBPF planes' flow table are not the
+// same work. Empty: the run has not both.
+[[nodiscard]] std::string established_note(const RunView& run);
 [[nodiscard]] Section throughput_table(const RunView& run);
 // Of scenarios that have no table of their own: one each.
 [[nodiscard]] std::vector<Section> plain_tables(const RunView& run);

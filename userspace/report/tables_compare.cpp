@@ -142,6 +142,19 @@ Section update_table(const RunView& run) {
   return out;
 }
 
+std::string established_note(const RunView& run) {
+  bool tracked = false;
+  bool own_table = false;
+  for (const std::string& plane : run.planes({"path"})) {
+    own_table = own_table || plane.starts_with("ebpf");
+    tracked = tracked || (plane != "null" && !plane.starts_with("ebpf") && !is_instrument(plane));
+  }
+  return tracked && own_table ? "Established: netfilter's planes go by a connection tracker, eBPF's by a "
+                                "flow table that does "
+                                "less (docs/method.md: what conntrack does)."
+                              : "";
+}
+
 Section path_table(const RunView& run) {
   Section out{.title =
                   "Path, wire to wire, every packet checked at the sink (p50 with its interval over "
@@ -163,6 +176,9 @@ Section path_table(const RunView& run) {
                  Entry::of(cell, "max"), Entry::of(cell, "packets")});
       }
     }
+  }
+  if (const std::string note = established_note(run); !note.empty()) {
+    out.after.push_back(note);
   }
   return out;
 }

@@ -150,11 +150,11 @@ Section behaviour_counts(const RunView& run) {
     }
   }
   Section out{.title = "Behaviours that a Service must have, tried over each family and protocol"};
-  out.columns = {{"plane", true}, {"pass"}, {"fail"}, {"not offered"}, {"what fails", true}};
+  out.columns = {{"plane", true}, {"pass"}, {"fail"}, {"differs"}, {"not offered"}, {"what fails", true}};
   for (const std::string& plane : planes) {
     Counts& counts = all[plane];
     std::vector<Entry> row{Entry::words(plane)};
-    for (const char* outcome : {"pass", "fail", "not offered"}) {
+    for (const char* outcome : {"pass", "fail", "differs", "not offered"}) {
       row.push_back(Entry::words(grouped(counts.by_outcome[outcome])));
     }
     row.push_back(Entry::words(counts.failed.empty() ? std::string(" ")

@@ -58,8 +58,12 @@ std::string shape_of(const std::string& evidence) {
   return shape;
 }
 
-// A line for each reason. What no plane offers for one reason shares its line; of what fails, each plane
-// has seen something else.
+std::string_view word_of(Outcome outcome) {
+  return outcome == Outcome::failed ? "fails" : to_string(outcome);
+}
+
+// A line for each reason. What no plane offers for one reason, or does otherwise in one way, shares its
+// line; of what fails, each plane has seen something else.
 class Legend {
  public:
   // The number of the line on these results of a plane, which have one outcome, of `all` that there are.
@@ -72,7 +76,7 @@ class Legend {
         fails ? fmt::format("{}: {}: {}", plane.plane, variants, shape_of(evidence)) : evidence;
     const auto [known, is_new] = numbers_.try_emplace(key, lines_.size() + 1);
     if (is_new) {
-      lines_.push_back({fails ? "fails" : "not offered", evidence, {}});
+      lines_.push_back({word_of(outcome), evidence, {}});
     }
     auto& planes = lines_[known->second - 1].planes[variants];
     if (std::find(planes.begin(), planes.end(), plane.plane) == planes.end()) {
@@ -106,9 +110,13 @@ class Legend {
 std::string cell_text(const PlaneResult& plane, const Case& which, Legend& legend) {
   const auto results = of_case(plane, which);
   const auto failed = with(results, Outcome::failed);
+  const auto differing = with(results, Outcome::differs);
   const auto lacking = with(results, Outcome::not_offered);
   if (!failed.empty()) {
     return fmt::format("FAIL {}", legend.add(plane, Outcome::failed, failed, results.size()));
+  }
+  if (!differing.empty()) {
+    return fmt::format("differs {}", legend.add(plane, Outcome::differs, differing, results.size()));
   }
   if (lacking.empty()) {
     return results.empty() ? "-" : "pass";

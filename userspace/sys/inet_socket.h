@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 
 #include <cstdint>
+#include <optional>
 
 #include "svcbench/result.h"
 #include "svcbench/service.h"
@@ -13,13 +14,30 @@
 
 namespace svcbench {
 
-// Bound there, and non-blocking.
-[[nodiscard]] Result<Fd> bound_socket(Protocol protocol, const Endpoint& at);
+// Bound there, and non-blocking. `shares`: the port may be another socket's too, if that one was made so
+// and does not listen: a client's, that dials somebody else.
+[[nodiscard]] Result<Fd> bound_socket(Protocol protocol, const Endpoint& at, bool shares = false);
 // Sees every TCP segment that reaches the namespace (needs CAP_NET_RAW); non-blocking.
 [[nodiscard]] Result<Fd> raw_tcp_socket(Family family);
+struct TcpSegment {
+  Endpoint from;
+  std::uint16_t to_port = 0;
+  std::uint32_t number = 0;
+  std::uint8_t flags = 0;  // TH_SYN, ..
+};
+// The next one that lies there; none: it is empty.
+[[nodiscard]] std::optional<TcpSegment> take_segment(const Fd& raw_tcp, Family family);
 
 // Closed by RST: neither end keeps the connection in TIME_WAIT. Only for TCP.
 Status close_by_reset(const Fd& socket);
+
+// The numbers of the next bytes that this end of a TCP connection would send, and receive. Needs
+// CAP_NET_ADMIN.
+struct TcpNumbers {
+  std::uint32_t sends = 0;
+  std::uint32_t receives = 0;
+};
+[[nodiscard]] Result<TcpNumbers> tcp_numbers(const Fd& socket);
 
 [[nodiscard]] std::int64_t monotonic_ns();
 

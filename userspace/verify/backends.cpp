@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #include "verify/backends.h"
 
+#include <netinet/in.h>
 #include <signal.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -122,6 +123,50 @@ void Backends::close_all() {
   const std::lock_guard lock(mutex_);
   listeners_.clear();
   connections_.clear();
+  manners_ = {};
+}
+
+void Backends::behave(Manners manners) {
+  const std::lock_guard lock(mutex_);
+  manners_ = manners;
+}
+
+const Backends::Connection* Backends::connection_of(const Served& served) const {
+  const auto found = std::find_if(connections_.begin(), connections_.end(), [&](const auto& one) {
+    return one.second.served.by == served.by && one.second.served.client == served.client;
+  });
+  return found == connections_.end() ? nullptr : &found->second;
+}
+
+bool Backends::say(const Served& to, Protocol protocol, std::string_view bytes) {
+  const std::lock_guard lock(mutex_);
+  const auto size = static_cast<ssize_t>(bytes.size());
+  if (protocol == Protocol::tcp) {
+    const Connection* connection = connection_of(to);
+    return connection != nullptr &&
+           send(connection->socket.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL) == size;
+  }
+  const auto found = std::find_if(listeners_.begin(), listeners_.end(), [&](const auto& one) {
+    return one.second.at == to.by && one.second.protocol == protocol;
+  });
+  const SocketAddress client = socket_address(to.client);
+  return found != listeners_.end() && sendto(found->second.socket.get(), bytes.data(), bytes.size(),
+                                             MSG_NOSIGNAL, client.get(), client.size) == size;
+}
+
+std::optional<std::uint32_t> Backends::path_mtu(const Served& to) const {
+  const std::lock_guard lock(mutex_);
+  const Connection* connection = connection_of(to);
+  if (connection == nullptr) {
+    return {};
+  }
+  const bool ipv4 = to.by.address.family == Family::ipv4;
+  int mtu = 0;
+  socklen_t size = sizeof mtu;
+  return getsockopt(connection->socket.get(), ipv4 ? IPPROTO_IP : IPPROTO_IPV6, ipv4 ? IP_MTU : IPV6_MTU,
+                    &mtu, &size) == 0
+             ? std::optional(static_cast<std::uint32_t>(mtu))
+             : std::nullopt;
 }
 
 std::uint64_t Backends::arrivals() const {
@@ -182,7 +227,7 @@ void Backends::accept_all(const Listener& listener) {
     const Id id = next_id_++;
     if (send(accepted.get(), line.data(), line.size(), MSG_NOSIGNAL) == static_cast<ssize_t>(line.size()) &&
         watch(accepted, id, EPOLLIN, EPOLL_CTL_ADD)) {
-      connections_.emplace(id, Connection{.socket = std::move(accepted)});
+      connections_.emplace(id, Connection{.socket = std::move(accepted), .served = served});
     }
   }
 }
@@ -197,6 +242,9 @@ void Backends::answer_all(const Listener& listener) {
     }
     const Served served{listener.at, endpoint_of(peer)};
     note(served);
+    if (manners_.silent) {
+      continue;
+    }
     std::string reply = served.line();
     reply.append(buffer_.data(), static_cast<std::size_t>(size));
     // What cannot be sent, the client misses.
@@ -222,7 +270,7 @@ bool Backends::echo(Id id, Connection& connection) {
     connection.unsent.erase(0, static_cast<std::size_t>(std::max<ssize_t>(sent, 0)));
   }
   if (connection.at_end && connection.unsent.empty()) {
-    return false;
+    return manners_.lingers && watch(connection.socket, id, 0, EPOLL_CTL_MOD);
   }
   return watch(connection.socket, id, connection.unsent.empty() ? EPOLLIN : EPOLLOUT, EPOLL_CTL_MOD);
 }

@@ -42,8 +42,20 @@ class Backends {
 
   // From now on a server listens there. One that does already goes on.
   Status serve(const Endpoint& at, Protocol protocol);
-  // All of them end, and so do their connections.
+  // All of them end, and so do their connections; those to come behave as they used to.
   void close_all();
+
+  struct Manners {
+    bool silent = false;   // datagrams are not answered
+    bool lingers = false;  // a connection stays open when its client has nothing more to send
+  };
+  void behave(Manners manners);
+
+  // Sends these bytes to a client that was served, unasked. False: the connection is gone, or has no room.
+  [[nodiscard]] bool say(const Served& to, Protocol protocol, std::string_view bytes);
+  // How large a packet the server's kernel takes its way to this client for; none: there is no such
+  // connection.
+  [[nodiscard]] std::optional<std::uint32_t> path_mtu(const Served& to) const;
 
   // Connections and datagrams that came to any of them.
   [[nodiscard]] std::uint64_t arrivals() const;
@@ -57,6 +69,7 @@ class Backends {
   };
   struct Connection {
     Fd socket;
+    Served served;
     std::string unsent{};  // what the client's window had no room for
     bool at_end = false;   // the client has nothing more to send
   };
@@ -70,6 +83,7 @@ class Backends {
   // False: it is over.
   bool echo(Id id, Connection& connection);
   void note(const Served& arrival);
+  [[nodiscard]] const Connection* connection_of(const Served& served) const;
   [[nodiscard]] bool watch(const Fd& socket, Id id, std::uint32_t events, int operation) const;
 
   const NetNamespace* place_;
@@ -81,6 +95,7 @@ class Backends {
   Id next_id_ = 1;  // 0 is stop_
   std::uint64_t arrivals_ = 0;
   std::optional<Served> last_{};
+  Manners manners_{};
   std::vector<char> buffer_{};  // of the thread
   std::thread thread_{};
 };

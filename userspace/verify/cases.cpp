@@ -5,7 +5,7 @@ namespace svcbench::verify {
 
 std::vector<const Case*> cases() {
   std::vector<const Case*> all;
-  for (const std::span<const Case> part : {reach_cases(), flow_cases(), change_cases()}) {
+  for (const std::span<const Case> part : {reach_cases(), flow_cases(), life_cases(), change_cases()}) {
     for (const Case& one : part) {
       all.push_back(&one);
     }

@@ -20,7 +20,8 @@ struct Case {
   std::span<const Variant> variants;
   // Passed: a few words on what was seen. Bounded in time, whatever the plane does.
   Step<std::string> (*run)(Scene& scene);
-  bool of_cluster = false;  // only where a user's cluster is given
+  bool of_cluster = false;     // only where a user's cluster is given
+  Lives lives = Lives::usual;  // of the world that it is tried in
 };
 
 inline constexpr std::array every_variant{
@@ -44,6 +45,7 @@ inline constexpr std::size_t crowd_flows = 10'000;
 // A file each.
 [[nodiscard]] std::span<const Case> reach_cases();   // who answers whom
 [[nodiscard]] std::span<const Case> flow_cases();    // what flows live through
+[[nodiscard]] std::span<const Case> life_cases();    // what is remembered of flows, and for how long
 [[nodiscard]] std::span<const Case> change_cases();  // when services change
 
 // All of them, in the table's order.

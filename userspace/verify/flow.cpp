@@ -153,7 +153,7 @@ Result<Dialled> dial(const NetNamespace& place, const Endpoint& client, const Fr
   Fd socket;
   {
     SVCB_TAKE(visit, place.enter());
-    SVCB_TAKE(made, bound_socket(to.protocol, client));
+    SVCB_TAKE(made, bound_socket(to.protocol, client, true));  // a port may have two flows
     socket = std::move(made);
   }
   const Dialler dialler{to, client, until(patience), patience};
@@ -166,27 +166,13 @@ namespace {
 
 // Whose SYN+ACK for the client lies at the raw socket.
 std::optional<Endpoint> source_of_syn_ack(const Fd& raw, const Endpoint& client) {
-  while (true) {
-    std::array<std::uint8_t, 128> bytes{};
-    SocketAddress from;
-    const ssize_t size =
-        recvfrom(raw.get(), bytes.data(), bytes.size(), MSG_DONTWAIT, from.get(), &from.size);
-    if (size < 0) {
-      return {};
-    }
-    // A raw IPv4 socket shows the IP header too, an IPv6 one does not.
-    const std::size_t header =
-        client.address.family == Family::ipv4 ? std::size_t{bytes[0]} % 16 * 4 : std::size_t{0};
-    tcphdr tcp{};
-    if (static_cast<std::size_t>(size) < header + sizeof tcp) {
-      continue;
-    }
-    std::memcpy(&tcp, bytes.data() + header, sizeof tcp);
-    if (ntohs(tcp.th_dport) == client.port && (tcp.th_flags & TH_SYN) != 0 &&
-        (tcp.th_flags & TH_ACK) != 0) {
-      return Endpoint{endpoint_of(from).address, ntohs(tcp.th_sport)};
+  while (const auto segment = take_segment(raw, client.address.family)) {
+    if (segment->to_port == client.port && (segment->flags & TH_SYN) != 0 &&
+        (segment->flags & TH_ACK) != 0) {
+      return segment->from;
     }
   }
+  return {};
 }
 
 Result<std::optional<Endpoint>> answerer_of_tcp(const Endpoint& client, const Frontend& to) {
@@ -248,20 +234,59 @@ Endpoint Flow::peer() const {
   return endpoint_of(address);
 }
 
-Step<void> Flow::exchange(std::size_t bytes) {
+Step<void> Flow::exchange(std::size_t bytes, std::int64_t patience) {
   SVCB_CHECK(check_interrupted());
   const std::string request = pattern(bytes, ++exchanges_ + client_.port);
-  return to_.protocol == Protocol::tcp ? exchange_tcp(request) : exchange_udp(request);
+  return to_.protocol == Protocol::tcp ? exchange_tcp(request, patience) : exchange_udp(request, patience);
 }
 
-Step<void> Flow::exchange_tcp(const std::string& request) {
+Step<void> Flow::send_only(std::size_t bytes) {
+  const std::string request = pattern(bytes, ++exchanges_ + client_.port);
+  return send(socket_.get(), request.data(), request.size(), MSG_NOSIGNAL) ==
+                 static_cast<ssize_t>(request.size())
+             ? Step<void>()
+             : failed("{}: {}", text(), with_errno("its client could not send", errno));
+}
+
+Result<std::string> Flow::await(const std::string& said, std::int64_t patience) {
+  std::string heard;
+  std::array<char, 4096> buffer{};
+  const std::int64_t deadline = until(patience);
+  while (heard.size() < said.size()) {
+    SVCB_TAKE(events, wait_for(socket_, POLLIN, deadline));
+    if (events == 0) {
+      return fmt::format("does not come within {}", milliseconds(patience));
+    }
+    const ssize_t size =
+        recv(socket_.get(), buffer.data(), std::min(buffer.size(), said.size() - heard.size()), 0);
+    if (size < 0 && nothing_yet(errno)) {
+      continue;
+    }
+    if (size < 0) {
+      return with_errno("does not come, for the flow broke", errno);
+    }
+    if (size == 0) {
+      return std::string("does not come, for the connection was closed");
+    }
+    heard.append(buffer.data(), static_cast<std::size_t>(size));
+  }
+  return heard == said ? std::string() : std::string("comes as other bytes than were sent");
+}
+
+Step<void> Flow::end_sending() {
+  return shutdown(socket_.get(), SHUT_WR) == 0
+             ? Step<void>()
+             : failed("{}: {}", text(), with_errno("its client could not end its direction", errno));
+}
+
+Step<void> Flow::exchange_tcp(const std::string& request, std::int64_t patience) {
   if (send(socket_.get(), request.data(), request.size(), MSG_NOSIGNAL) !=
       static_cast<ssize_t>(request.size())) {
     return failed("{}: {}", text(), with_errno("a request could not be sent", errno));
   }
   std::string reply;
   std::array<char, 4096> buffer{};
-  const std::int64_t deadline = until(patience_ns);
+  const std::int64_t deadline = until(patience);
   while (reply.size() < request.size()) {
     const ssize_t size = recv(socket_.get(), buffer.data(), buffer.size(), 0);
     if (size > 0) {
@@ -276,23 +301,23 @@ Step<void> Flow::exchange_tcp(const std::string& request) {
     }
     SVCB_TAKE(events, wait_for(socket_, POLLIN, deadline));
     if (events == 0) {
-      return failed("{}: no reply within {}", text(), milliseconds(patience_ns));
+      return failed("{}: no reply within {}", text(), milliseconds(patience));
     }
   }
   return reply == request ? Step<void>() : failed("{}: a reply holds other bytes than were sent", text());
 }
 
-Step<void> Flow::exchange_udp(const std::string& request) {
+Step<void> Flow::exchange_udp(const std::string& request, std::int64_t patience) {
   if (send(socket_.get(), request.data(), request.size(), 0) != static_cast<ssize_t>(request.size())) {
     return failed("{}: {}", text(), with_errno("a datagram could not be sent", errno));
   }
   std::vector<char> buffer(request.size() + Served::longest_line + 1);
-  const std::int64_t deadline = until(patience_ns);
+  const std::int64_t deadline = until(patience);
   while (true) {
     SVCB_TAKE(events, wait_for(socket_, POLLIN, deadline));
     if (events == 0) {
       return failed("{}: no reply to a datagram of {} bytes within {}", text(), request.size(),
-                    milliseconds(patience_ns));
+                    milliseconds(patience));
     }
     const ssize_t size = recv(socket_.get(), buffer.data(), buffer.size(), 0);
     if (size < 0) {

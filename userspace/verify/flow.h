@@ -11,6 +11,7 @@
 #include "svcbench/result.h"
 #include "svcbench/service.h"
 #include "sys/fd.h"
+#include "sys/inet_socket.h"
 #include "sys/net_namespace.h"
 #include "verify/backends.h"
 #include "verify/outcome.h"
@@ -34,15 +35,25 @@ class Flow {
   // Who serves it, as of the last answer.
   [[nodiscard]] const Served& served() const { return served_; }
   [[nodiscard]] const Endpoint& client() const { return client_; }
-  [[nodiscard]] Endpoint peer() const;  // whom the client's socket takes itself to be connected to
+  [[nodiscard]] std::string text() const;  // "the flow from .. to .., served by .."
+  [[nodiscard]] Endpoint peer() const;     // whom the client's socket takes itself to be connected to
 
   // Sends so many bytes and gets them back unchanged, from the same connection or, by UDP, from what was
   // dialled; UDP says anew who serves. The flow ends its case where that fails.
-  Step<void> exchange(std::size_t bytes);
+  Step<void> exchange(std::size_t bytes, std::int64_t patience = patience_ns);
 
   // TCP: so many bytes both ways at once, as fast as it goes; then both ends close in order. Value:
   // seconds.
   Step<double> transfer(std::size_t bytes);
+
+  // Sends so many bytes and waits for nothing.
+  Step<void> send_only(std::size_t bytes);
+  // Waits for these bytes, that the backend sends unasked. Value: empty, or why they are not here, in some
+  // words.
+  [[nodiscard]] Result<std::string> await(const std::string& said, std::int64_t patience = patience_ns);
+  // TCP: nothing more will be sent.
+  Step<void> end_sending();
+  [[nodiscard]] Result<TcpNumbers> numbers() const { return tcp_numbers(socket_); }
 
   // UDP: sends, and expects that the kernel says "connection refused" within the patience.
   Step<void> expect_refusal();
@@ -51,9 +62,8 @@ class Flow {
   friend struct Dialler;
   Flow(Fd socket, Frontend to, Endpoint client) : socket_(std::move(socket)), to_(to), client_(client) {}
 
-  Step<void> exchange_tcp(const std::string& request);
-  Step<void> exchange_udp(const std::string& request);
-  [[nodiscard]] std::string text() const;  // "the flow from .. to .."
+  Step<void> exchange_tcp(const std::string& request, std::int64_t patience);
+  Step<void> exchange_udp(const std::string& request, std::int64_t patience);
 
   Fd socket_;
   Frontend to_;

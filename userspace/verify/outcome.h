@@ -15,7 +15,8 @@
 
 namespace svcbench::verify {
 
-enum class Outcome : std::uint8_t { passed, failed, not_offered };
+// `differs`: not what the behaviour demands, and no defect either: flow tables are not all of one kind.
+enum class Outcome : std::uint8_t { passed, failed, differs, not_offered };
 
 [[nodiscard]] constexpr std::string_view to_string(Outcome outcome) {
   switch (outcome) {
@@ -23,6 +24,8 @@ enum class Outcome : std::uint8_t { passed, failed, not_offered };
       return "pass";
     case Outcome::failed:
       return "fail";
+    case Outcome::differs:
+      return "differs";
     case Outcome::not_offered:
       return "not offered";
   }
@@ -45,6 +48,11 @@ using Step = tl::expected<T, Ended>;
 template <typename... Args>
 [[nodiscard]] tl::unexpected<Ended> failed(fmt::format_string<Args...> format, Args&&... args) {
   return tl::unexpected(Ended{Outcome::failed, fmt::format(format, std::forward<Args>(args)...)});
+}
+
+template <typename... Args>
+[[nodiscard]] tl::unexpected<Ended> differs(fmt::format_string<Args...> format, Args&&... args) {
+  return tl::unexpected(Ended{Outcome::differs, fmt::format(format, std::forward<Args>(args)...)});
 }
 
 }  // namespace svcbench::verify

@@ -13,13 +13,6 @@ constexpr std::size_t few = 20;
 constexpr std::uint16_t other_port = 443;
 constexpr std::uint16_t unknown_port = 81;
 
-// The NodePort as a client dials it.
-Service at_node(const Service& node_port, const Address& node) {
-  Service dialled = node_port;
-  dialled.frontend.address = node;
-  return dialled;
-}
-
 Step<std::string> right_backend(Scene& scene) {
   SVCB_TAKE(first, scene.cluster_ip(3));
   SVCB_TAKE(second, scene.cluster_ip(2));

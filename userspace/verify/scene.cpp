@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "sys/conntrack.h"
+
 namespace svcbench::verify {
 
 namespace {
@@ -32,6 +34,12 @@ Step<void> judge(const Status& answer, std::string_view what) {
 
 }  // namespace
 
+Service at_node(const Service& node_port, const Address& node) {
+  Service dialled = node_port;
+  dialled.frontend.address = node;
+  return dialled;
+}
+
 std::string text_of(std::span<const Endpoint> endpoints) {
   std::string text;
   for (const Endpoint& endpoint : endpoints) {
@@ -41,8 +49,14 @@ std::string text_of(std::span<const Endpoint> endpoints) {
 }
 
 Scene::Scene(World& world, DataPlane& plane, std::span<const Service> cluster, Variant variant,
-             std::uint64_t seed)
-    : world_(world), plane_(plane), cluster_(cluster), variant_(variant), random_(seed) {}
+             std::uint64_t seed, Sittings& sittings)
+    : world_(world),
+      plane_(plane),
+      cluster_(cluster),
+      variant_(variant),
+      seed_(seed),
+      random_(seed),
+      sittings_(sittings) {}
 
 Scene::~Scene() { world_.backends().close_all(); }
 
@@ -114,6 +128,24 @@ Step<void> Scene::change(Operation operation, const Service& service) {
   const Change change{operation, service};  // a plane that has nothing to compute keeps no copy
   SVCB_CHECK(judge(plane_.stage(change), svcbench::to_string(operation)));
   return judge(plane_.commit(), svcbench::to_string(operation));
+}
+
+Step<void> Scene::forget_flows() {
+  SVCB_CHECK(judge(plane_.forget_flows(), "forget its flows"));
+  SVCB_TAKE(visit, world_.node().enter());
+  SVCB_CHECK(flush_conntrack());
+  return {};
+}
+
+Step<std::optional<std::size_t>> Scene::room_for_flows() const {
+  SVCB_TAKE(table, plane_.flow_table());
+  if (table) {
+    return std::optional(table->capacity);
+  }
+  SVCB_TAKE(visit, world_.node().enter());
+  SVCB_TAKE(tracked, conntrack_entries());
+  SVCB_TAKE(limit, conntrack_limit());
+  return tracked == 0 ? std::nullopt : std::optional(limit);
 }
 
 Step<Flow> Scene::dial_from(const NetNamespace& place, const Endpoint& client, const Frontend& to) {

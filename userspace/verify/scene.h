@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -29,11 +30,20 @@ struct Variant {
   bool operator==(const Variant&) const = default;
 };
 
+// What three cases look at together, for time must pass in each (life_cases.cpp).
+struct Sitting {
+  Step<std::string> one_way_udp;
+  Step<std::string> half_close;
+  Step<std::string> blind_reset;
+};
+using Sittings = std::map<Family, Sitting>;
+
 class Scene {
  public:
   // `plane` does what it does in the world's node. `cluster`: services of the user's, always installed too.
+  // `sittings`: those that this plane and world have had.
   Scene(World& world, DataPlane& plane, std::span<const Service> cluster, Variant variant,
-        std::uint64_t seed);
+        std::uint64_t seed, Sittings& sittings);
   Scene(const Scene&) = delete;
   Scene& operator=(const Scene&) = delete;
   // The servers end; the plane keeps its services until the next scene's install().
@@ -44,6 +54,11 @@ class Scene {
   [[nodiscard]] World& world() { return world_; }
   [[nodiscard]] std::span<const Service> cluster() const { return cluster_; }
   [[nodiscard]] Random& random() { return random_; }
+  [[nodiscard]] Sittings& sittings() { return sittings_; }
+  // The same by another protocol: its servers end with whichever scene ends first.
+  [[nodiscard]] Scene with(Protocol protocol) {
+    return {world_, plane_, cluster_, {family(), protocol}, seed_, sittings_};
+  }
 
   // ---- what is there ----
 
@@ -61,6 +76,12 @@ class Scene {
   // These services, the user's, and two that nobody asks for; whatever was there before is gone.
   Step<void> install(std::vector<Service> services);
   Step<void> change(Operation operation, const Service& service);
+
+  // Nothing is remembered of any flow from now on, as if it had been evicted.
+  Step<void> forget_flows();
+  // How many entries for flows there is room for, in the plane's own table or the node's connection
+  // tracker; none: nothing is remembered.
+  Step<std::optional<std::size_t>> room_for_flows() const;
 
   // What of it the plane has, as a pod's program finds it.
   [[nodiscard]] Service programmed(const Service& service) const { return plane_.programmed(service); }
@@ -91,8 +112,13 @@ class Scene {
   DataPlane& plane_;
   std::span<const Service> cluster_;
   Variant variant_;
+  std::uint64_t seed_;
   Random random_;
+  Sittings& sittings_;
 };
+
+// The NodePort as a client dials it.
+[[nodiscard]] Service at_node(const Service& node_port, const Address& node);
 
 // "a:1, b:2", for evidence.
 [[nodiscard]] std::string text_of(std::span<const Endpoint> endpoints);

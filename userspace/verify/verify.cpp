@@ -16,6 +16,8 @@ namespace {
 // What cases add to what they install.
 constexpr std::uint32_t spare_services = 64;
 constexpr std::uint32_t spare_backends = 256;
+// Entries of a flow table that is to be filled.
+constexpr std::uint32_t brief_table = 1024;
 
 // A world that does not work would be told as a plane that does not: before there is any plane, a pod and
 // an outsider dial an endpoint itself.
@@ -77,6 +79,23 @@ struct Task {
   Variant variant;
 };
 
+// A plane in a node, as it is or with brief lives.
+struct Tried {
+  std::unique_ptr<World> world;
+  std::unique_ptr<DataPlane> plane;  // goes first
+  Sittings sittings{};
+};
+
+Result<Tried> make_tried(const PlaneRow& row, VerifyOptions options, Delivery delivery, Lives lives) {
+  if (lives == Lives::brief) {
+    options.ebpf = with_brief_lives(options.ebpf);
+  }
+  SVCB_TAKE(world, World::create(works_of(row), delivery, lives));
+  SVCB_CHECK(check_world(*world));
+  SVCB_TAKE(plane, make_in_node(row, *world, options));
+  return Tried{.world = std::move(world), .plane = std::move(plane)};
+}
+
 std::vector<Task> tasks_of(const VerifyOptions& options) {
   std::vector<Task> tasks;
   for (const Case* one : options.cases) {
@@ -86,11 +105,14 @@ std::vector<Task> tasks_of(const VerifyOptions& options) {
       }
     }
   }
+  // A world is made once: those of brief lives come last.
+  std::stable_sort(tasks.begin(), tasks.end(),
+                   [](const Task& a, const Task& b) { return a.which->lives < b.which->lives; });
   return tasks;
 }
 
 Result<CaseResult> run_task(std::span<const Lack> lacks, const Task& task, const VerifyOptions& options,
-                            World& world, DataPlane& plane) {
+                            Tried& tried) {
   CaseResult result{task.which, task.variant};
   if (const Lack* lack = lack_of(lacks, *task.which)) {
     result.outcome = Outcome::not_offered;
@@ -98,7 +120,7 @@ Result<CaseResult> run_task(std::span<const Lack> lacks, const Task& task, const
     return result;
   }
   const std::int64_t begin = monotonic_ns();
-  Scene scene(world, plane, options.cluster, task.variant, options.seed);
+  Scene scene(*tried.world, *tried.plane, options.cluster, task.variant, options.seed, tried.sittings);
   const Step<std::string> step = task.which->run(scene);
   SVCB_CHECK(check_interrupted());
   if (!step && step.error().error) {
@@ -121,6 +143,15 @@ Result<Delivery> delivery_of(const PlaneRow& row, const EbpfChoice& ebpf) {
 
 }  // namespace
 
+EbpfChoice with_brief_lives(EbpfChoice choice) {
+  choice.flows_capacity = brief_table;
+  FlowTimeouts& timeouts = choice.timeouts;
+  for (double* ends : {&timeouts.time_wait, &timeouts.close, &timeouts.udp, &timeouts.udp_stream}) {
+    *ends = brief_life_seconds;
+  }
+  return choice;
+}
+
 Works works_of(const PlaneRow& row) {
   return row.sees_frames ? Works::on_frames : row.off_wire.empty() ? Works::on_packets : Works::at_sockets;
 }
@@ -139,9 +170,8 @@ Result<std::vector<CaseResult>> verify_plane(const PlaneRow& row, const VerifyOp
   std::vector<CaseResult> results;
   SVCB_TAKE(delivery, delivery_of(row, options.ebpf));
   const auto lacks = delivery == row.delivery ? row.lacks : lacks_of_direct_return();
-  SVCB_TAKE(world, World::create(works_of(row), delivery));
-  SVCB_CHECK(check_world(*world));
-  SVCB_TAKE(plane, make_in_node(row, *world, options));
+  std::optional<Tried> tried;
+  std::optional<Lives> lives;
   const std::int64_t begin = monotonic_ns();
   for (std::size_t i = 0; i < tasks.size(); ++i) {
     const Task& task = tasks[i];
@@ -150,7 +180,13 @@ Result<std::vector<CaseResult>> verify_plane(const PlaneRow& row, const VerifyOp
         i == 0 ? 0 : seconds / static_cast<double>(i) * static_cast<double>(tasks.size() - i);
     progress.step(fmt::format("{}: {}, {}", row.name, task.which->title, task.variant.text()), i,
                   tasks.size(), left);
-    SVCB_TAKE(result, run_task(lacks, task, options, *world, *plane));
+    if (lives != task.which->lives) {  // two planes at once would be in each other's way, at sockets
+      tried.reset();
+      SVCB_TAKE(made, make_tried(row, options, delivery, task.which->lives));
+      tried.emplace(std::move(made));
+      lives = task.which->lives;
+    }
+    SVCB_TAKE(result, run_task(lacks, task, options, *tried));
     results.push_back(std::move(result));
   }
   return results;

@@ -24,6 +24,10 @@ struct VerifyOptions {
   EbpfChoice ebpf{};  // how the eBPF planes work
 };
 
+// What of it a plane that remembers flows by itself must be told in a world of brief lives: their length,
+// and a table that is easily filled.
+[[nodiscard]] EbpfChoice with_brief_lives(EbpfChoice choice);
+
 // The world that a plane is tried in, and the plane in its node, empty, with room for the cases' services
 // and the user's.
 [[nodiscard]] Works works_of(const PlaneRow& row);
@@ -64,7 +68,7 @@ struct VerifyResults {
                                                              const VerifyOptions& options,
                                                              Progress& progress);
 
-// 0: every case passed or is not offered; 3: one failed.
+// 0: no case failed; 3: one did.
 [[nodiscard]] int exit_code(std::span<const PlaneResult> planes);
 
 // The user's services must not be mistaken for those of the test. Error: usage.

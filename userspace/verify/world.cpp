@@ -129,6 +129,21 @@ Status settle(bool forwards, const std::vector<std::string>& devices) {
   return {};
 }
 
+// Nothing of this where the kernel tracks no connections.
+Status shorten_conntrack() {
+  const auto set = [](std::string_view name, std::string_view seconds) -> Status {
+    const std::string path = fmt::format("net/netfilter/nf_conntrack_{}", name);
+    return read_sysctl(path) ? write_sysctl(path, seconds) : Status();
+  };
+  const std::string brief = std::to_string(brief_life_seconds);
+  for (const std::string_view ends :
+       {"udp_timeout", "udp_timeout_stream", "tcp_timeout_fin_wait", "tcp_timeout_last_ack",
+        "tcp_timeout_time_wait", "tcp_timeout_close"}) {
+    SVCB_CHECK(set(ends, brief));
+  }
+  return set("tcp_timeout_close_wait", "3600");  // kube-proxy's: a half-closed connection is none that ends
+}
+
 // One end of a link, and the way to the other.
 Status add_end(RouteSocket& route, unsigned device, const PerFamily& own, const PerFamily& other,
                const MacAddress& other_mac) {
@@ -179,7 +194,7 @@ Status hand_over_whole_frames(const std::string& device) {
 
 }  // namespace
 
-Result<std::unique_ptr<World>> World::create(Works plane, Delivery delivery) {
+Result<std::unique_ptr<World>> World::create(Works plane, Delivery delivery, Lives lives) {
   const bool whole_frames = plane == Works::on_frames;
   SVCB_TAKE(client, NetNamespace::create());
   SVCB_TAKE(node, NetNamespace::create());
@@ -188,6 +203,10 @@ Result<std::unique_ptr<World>> World::create(Works plane, Delivery delivery) {
   SVCB_CHECK(world->connect());
   SVCB_CHECK(world->configure_clients(whole_frames));
   SVCB_CHECK(world->configure_node());
+  if (lives == Lives::brief) {
+    SVCB_TAKE(visit, world->node_.enter());
+    SVCB_CHECK(shorten_conntrack());
+  }
   SVCB_CHECK(world->configure_backends(whole_frames));
   if (delivery == Delivery::wrapped) {
     SVCB_CHECK(world->add_way_past_node());

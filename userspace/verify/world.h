@@ -48,13 +48,22 @@ enum class Works : std::uint8_t {
   at_sockets,
 };
 
+// How long what is remembered of a flow that is idle, or has ended, lives.
+enum class Lives : std::uint8_t {
+  usual,
+  brief,  // brief_life_seconds: what comes later than that must not depend on it
+};
+inline constexpr std::uint32_t brief_life_seconds = 1;
+
 class World {
  public:
   // How many different clients of a kind there are, in each family.
   static constexpr std::size_t clients_of_a_kind = 16;
 
   // With Works::at_sockets the whole process is in the world's cgroup while the world lives.
-  static Result<std::unique_ptr<World>> create(Works plane, Delivery delivery = Delivery::translated);
+  // Lives::brief is the connection tracker's; a plane that remembers flows by itself must be told.
+  static Result<std::unique_ptr<World>> create(Works plane, Delivery delivery = Delivery::translated,
+                                               Lives lives = Lives::usual);
 
   // For a plane that is made in the node's namespace.
   [[nodiscard]] const NetNamespace& node() const { return node_; }
@@ -82,6 +91,10 @@ class World {
   [[nodiscard]] Endpoint client(Who who, Family family);
   [[nodiscard]] Endpoint client(Who who, Family family, std::size_t number);
   [[nodiscard]] std::uint16_t next_port();
+  // One of those that a kernel gives to a socket that asks for none (net.ipv4.ip_local_port_range).
+  [[nodiscard]] std::uint16_t next_ephemeral_port() {
+    return static_cast<std::uint16_t>(40'000 + ephemeral_ports_++ % 10'000);
+  }
 
   // Addresses and ports that no other service of this world has.
   [[nodiscard]] Address new_endpoint_address(Family family);
@@ -120,6 +133,7 @@ class World {
   std::set<Address> owned_{};
   std::size_t next_client_ = 0;
   std::uint32_t flows_ = 0;
+  std::uint32_t ephemeral_ports_ = 0;
   std::uint32_t endpoints_ = 0;
   std::uint32_t cluster_ips_ = 0;
   std::uint32_t external_ips_ = 0;

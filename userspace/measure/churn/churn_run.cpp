@@ -7,6 +7,7 @@
 #include <array>
 #include <cstring>
 #include <ctime>
+#include <iterator>
 
 #include "measure/churn/changer.h"
 #include "measure/runner.h"
@@ -55,6 +56,8 @@ Endpoint endpoint_of(const svcb_wire_record& record, Family family) {
 struct Latencies {
   std::vector<std::uint64_t> buckets = std::vector<std::uint64_t>(SVCB_WIRE_BUCKETS);
 };
+
+bool has_endpoints(const Service& service) { return !service.endpoints.empty(); }
 
 // One experiment, whose parts make no whole: a scenario of one cell that is visited once.
 class ChurnRun final : public Scenario {
@@ -114,16 +117,10 @@ class ChurnRun final : public Scenario {
 };
 
 Status ChurnRun::choose_services() {
+  SVCB_CHECK(require_churnable(workload_));
   std::vector<Service> able;
-  for (const Service& service : workload_.services()) {
-    if (!service.endpoints.empty()) {
-      able.push_back(service);
-    }
-  }
+  std::ranges::copy_if(workload_.services(), std::back_inserter(able), has_endpoints);
   const std::size_t each = std::min(most_churned, able.size() / 2);
-  if (each == 0) {
-    return usage_error("churn wants two services with endpoints, one that changes and one that does not");
-  }
   Random random(options_.seed);
   shuffle(able, random);
   able.resize(2 * each);
@@ -492,6 +489,13 @@ Status ChurnRun::visit() {
 }
 
 }  // namespace
+
+Status require_churnable(const Workload& workload) {
+  if (std::ranges::count_if(workload.services(), has_endpoints) < 2) {
+    return usage_error("churn wants two services with endpoints, one that changes and one that does not");
+  }
+  return {};
+}
 
 Result<ChurnResults> run_churn(const Workload& workload, const ChurnOptions& options, Progress& progress) {
   MonotonicClock clock;

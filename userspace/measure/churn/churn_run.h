@@ -33,6 +33,9 @@ struct ChurnOptions {
 // How many services take part at most: so many that change, and as many that do not.
 inline constexpr std::size_t most_churned = 256;
 
+// Refuses a workload that has not two services with endpoints: a usage error, before anything is done.
+Status require_churnable(const Workload& workload);
+
 // In private namespaces (sys/sandbox.h), which need not be those of this thread alone: it enters others.
 // The changes are made by a second thread, on the other CPUs.
 //

@@ -29,12 +29,18 @@ void add(const PageRun& run, const Section& section, json& blocks) {
 struct Behaviour {
   std::vector<std::string> passed{};
   std::vector<std::string> failed{};
+  std::vector<std::string> differing{};
   std::vector<std::string> not_offered{};
 };
 
 json behaviour_cell(const Behaviour& one) {
   if (!one.failed.empty()) {
     return {{"text", "✕ fails"}, {"mood", "bad"}, {"note", fmt::format("{}", fmt::join(one.failed, ", "))}};
+  }
+  if (!one.differing.empty()) {
+    return {{"text", "≠ differs"},
+            {"mood", "open"},
+            {"note", fmt::format("{}", fmt::join(one.differing, ", "))}};
   }
   if (!one.passed.empty()) {
     json out{{"text", "✓ passes"}, {"mood", "good"}};
@@ -95,9 +101,10 @@ void add_behaviours(const PageRun& run, json& blocks) {
     add_unique(planes, plane);
     add_unique(names, name);
     Behaviour& cell = matrix[{name, plane}];
-    (outcome == "pass"   ? cell.passed
-     : outcome == "fail" ? cell.failed
-                         : cell.not_offered)
+    (outcome == "pass"      ? cell.passed
+     : outcome == "fail"    ? cell.failed
+     : outcome == "differs" ? cell.differing
+                            : cell.not_offered)
         .push_back(variant);
     evidence.push_back({name, label_of(plane), variant, outcome, one.at("evidence").text_if_any()});
   }
