@@ -8,6 +8,7 @@
 #include "cli/command.h"
 #include "cli/input.h"
 #include "plane/kube_proxy/ipvs_text.h"
+#include "plane/registry.h"
 #include "service/address_range.h"
 #include "service/cluster.h"
 #include "service/text.h"
