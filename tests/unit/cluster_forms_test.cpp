@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "cluster_lines.h"
 #include "service/cluster.h"
 #include "service/input_file.h"
 #include "service/input_text.h"
@@ -20,23 +21,6 @@ using Lines = std::vector<std::string>;
 const std::string folder = SVCBENCH_TEST_DATA "/field/";
 
 std::string file(const std::string& name) { return read_whole(folder + name, name).value(); }
-
-// "ClusterIP field/shop:http 10.96.7.1:80/TCP -> 10.7.0.1:8080"
-Lines lines(const Result<ClusterServices>& cluster) {
-  if (!cluster) {
-    return {cluster.error().message};
-  }
-  Lines result;
-  for (const Service& frontend : cluster->services) {
-    std::string line =
-        fmt::format("{} {} {} ->", to_string(frontend.kind), frontend.name, frontend.frontend.text());
-    for (const Endpoint& endpoint : frontend.endpoints) {
-      line += " " + endpoint.text();
-    }
-    result.push_back(line);
-  }
-  return result;
-}
 
 Lines skipped(const ClusterServices& cluster) {
   Lines result;

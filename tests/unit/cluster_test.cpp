@@ -11,6 +11,8 @@
 #include <string>
 #include <vector>
 
+#include "cluster_lines.h"
+
 using namespace svcbench;
 using nlohmann::json;
 
@@ -57,23 +59,6 @@ json other_service(const std::string& name, const std::string& address) {
   json item = with(service(), "/metadata/name", name);
   item = with(item, "/spec/clusterIP", address);
   return with(item, "/spec/clusterIPs", {address});
-}
-
-// One line a frontend: "ClusterIP default/web:http 10.96.0.10:80/TCP -> 10.244.0.1:8080 10.244.0.2:8080".
-std::vector<std::string> lines(const Result<ClusterServices>& cluster) {
-  if (!cluster) {
-    return {cluster.error().message};
-  }
-  std::vector<std::string> result;
-  for (const Service& frontend : cluster->services) {
-    std::string line =
-        fmt::format("{} {} {} ->", to_string(frontend.kind), frontend.name, frontend.frontend.text());
-    for (const Endpoint& endpoint : frontend.endpoints) {
-      line += " " + endpoint.text();
-    }
-    result.push_back(line);
-  }
-  return result;
 }
 
 std::vector<std::string> lines(const std::vector<json>& items) {

@@ -115,7 +115,7 @@ Result<int> run(const CompareInput& input) {
                       .planes = std::move(planes),
                       .sweep = sweep,
                       .kinds = input.every_kind ? all_kinds() : usual_kinds(),
-                      .family = input.workload.family == "ipv6" ? Family::ipv6 : Family::ipv4,
+                      .family = family_of_word(input.workload.family),
                       .seed = input.workload.seed,
                       .rounds = input.run.rounds,
                       .packets = input.packets,

@@ -42,7 +42,7 @@ Result<int> run(const ConnectInput& input) {
   SVCB_TAKE(planes, probe_planes(chosen_planes(input.planes, answers)));
   const Selection selection{.planes = std::move(planes),
                             .sweep = {made.workload.services().size()},
-                            .family = input.workload.family == "ipv6" ? Family::ipv6 : Family::ipv4,
+                            .family = family_of_word(input.workload.family),
                             .seed = input.workload.seed,
                             .rounds = input.run.rounds,
                             .budget_seconds = input.run.budget_seconds,

@@ -74,7 +74,7 @@ Result<int> run(const EbpfInput& input) {
                             .planes = std::move(planes),
                             .sweep = sweep,
                             .kinds = kinds_of(input),
-                            .family = input.workload.family == "ipv6" ? Family::ipv6 : Family::ipv4,
+                            .family = family_of_word(input.workload.family),
                             .seed = input.workload.seed,
                             .rounds = input.run.rounds,
                             .path_rounds = path_rounds,

@@ -58,6 +58,8 @@ void WorkloadInput::add_options(CLI::App& app) {
       ->capture_default_str();
 }
 
+Family family_of_word(std::string_view word) { return word == "ipv6" ? Family::ipv6 : Family::ipv4; }
+
 CLI::Option* add_cluster_option(CLI::App& app, std::vector<std::string>& paths) {
   return app
       .add_option(

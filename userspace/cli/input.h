@@ -53,6 +53,9 @@ struct WorkloadInput {
 // What of a cluster was left out or read as something else, and that no frontend has an endpoint.
 [[nodiscard]] std::vector<std::string> notes_on(const ClusterServices& cluster);
 
+// Of the word that --family takes; with "dual" packets are IPv4's.
+[[nodiscard]] Family family_of_word(std::string_view word);
+
 // --cluster FILE, which may be given several times.
 CLI::Option* add_cluster_option(CLI::App& app, std::vector<std::string>& paths);
 

@@ -112,7 +112,7 @@ std::size_t count_of(const std::vector<Service>& services, Family family) {
 // other.
 void choose_family(const RenderInput& input, Rendered& rendered, RenderOptions& options) {
   if (!input.family.empty() && input.family != "dual") {
-    options.family = input.family == "ipv6" ? Family::ipv6 : Family::ipv4;
+    options.family = family_of_word(input.family);
     return;
   }
   if (!renders_one_family(input.plane)) {

@@ -84,7 +84,7 @@ Result<int> time_ruleset(const RulesetInput& input, const RunInput& run, const s
   SVCB_TAKE(output, ResumableOutput::open(run.json, resume));
   std::optional<Family> family;
   if (!input.family.empty()) {
-    family = input.family == "ipv6" ? Family::ipv6 : Family::ipv4;
+    family = family_of_word(input.family);
   }
   SVCB_TAKE(ruleset, read_ruleset(input.file, family));
   SVCB_CHECK(add_sets(ruleset, input.ipset, input.empty_ipsets));

@@ -5,6 +5,7 @@
 #include <set>
 
 #include "plane/registry.h"
+#include "service/text.h"
 #include "stats/rounds.h"
 
 namespace svcbench {
@@ -147,7 +148,7 @@ std::vector<Verdict> judge(const Results& results) {
       if (const auto ns = stats::median_of_blocks(cell.ns_per_packet)) {
         figures.push_back({fmt::format("{} {}, {}, {}, {} services", cell.hook,
                                        cell.depth == "dnat" ? "lookup + DNAT" : "lookup",
-                                       to_string(cell.family), cell.destination, cell.services),
+                                       to_string(cell.family), cell.destination, grouped(cell.services)),
                            *ns});
       }
     }

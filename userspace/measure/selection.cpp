@@ -208,7 +208,7 @@ Result<MainJobResults> run_main_job(const Workload& workload, const Selection& s
   SVCB_TAKE(maps, Maps::load(planes.setting(), iptables));
   Scenarios scenarios;
   scenarios.push_back(std::make_unique<UpdateScenario>(
-      [&maps](Setting& setting) { return maps->changing(setting); },
+      [&maps](Setting&) { return maps->changing(); },
       (map_changes + selection.rounds - 1) / selection.rounds, selection.rounds));
   scenarios.push_back(make_fill(*maps));
   scenarios.push_back(make_program(*maps));

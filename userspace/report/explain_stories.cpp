@@ -27,8 +27,7 @@ constexpr std::string_view established_bias =
     "it is not the same work for every plane: netfilter's go by a connection tracker, which looks at each "
     "segment's window and checksum and tracks what is for no Service, eBPF's by a flow table that does not "
     "(docs/method.md: what conntrack does). For the rest as for a new flow's packet: veth devices stand "
-    "for "
-    "NICs, one CPU does all the work with warm caches, and both readings of the clock lie inside the "
+    "for NICs, one CPU does all the work with warm caches, and both readings of the clock lie inside the "
     "figure.";
 constexpr std::string_view read_back_now_and_then =
     "the kernel is asked how many services it holds at the first and every fifth repeat: N, or it is an "
@@ -104,8 +103,7 @@ constexpr std::array stories{
         "last thing before it sends it, to the sink's when it comes out at the backend's device. "
         "bpf_ktime_get_ns() at both ends, on one CPU; each packet has arrived before the next one leaves.",
         "the flow's first packet and its answer, which have opened it; a NIC, its driver and interrupt, a "
-        "real "
-        "wire, sockets, the way back.",
+        "real wire, sockets, the way back.",
         path_checked, "the median of a volley (`packets` of the run's JSON), one volley a visit",
         established_bias},
     Story{

@@ -61,7 +61,9 @@ std::vector<std::string> families_of(const RunView& run) {
 Section main_job_table(const RunView& run) {
   const std::string iptables = iptables_of(run);
   const std::string family = families_of(run).empty() ? "" : families_of(run).front();
-  Section out{.title = "What N services cost: medians, +- the wider half of the 95 % interval"};
+  Section out{.title =
+                  "What N services cost: medians, +- the wider half of the 95 % interval; [?]: too few "
+                  "rounds for it"};
   out.columns = {
       {.title = "services"},
       {.title = "change of endpoints by map update", .brief = "change of endpoints|by map update"},

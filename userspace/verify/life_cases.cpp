@@ -142,8 +142,7 @@ Step<std::string> judge_attacked(Scene& scene, Attacked& attacked) {
   if (holds_reset(attacked.raw, scene.family(), attacked.number)) {
     return differs(
         "the flow goes on, and the RST is passed on to the backend, whose kernel ignores it: no windows "
-        "are "
-        "followed here, and conntrack, which does, drops it on the way");
+        "are followed here, and conntrack, which does, drops it on the way");
   }
   return std::string("the RST did not reach the backend");
 }
@@ -280,6 +279,13 @@ Step<std::string> too_big(Scene& scene) {
 
 // ---- what a table has no room for ----
 
+// The same endpoints at the same address, by datagrams.
+Service over_udp(Service service) {
+  service.frontend.protocol = Protocol::udp;
+  service.name += "-udp";
+  return service;
+}
+
 // So many datagrams, each of a flow of its own, no faster than their server takes them. The case ends
 // unless they come.
 Step<void> send_strangers(Scene& scene, const Frontend& to, std::size_t flows) {
@@ -316,9 +322,7 @@ Step<void> send_strangers(Scene& scene, const Frontend& to, std::size_t flows) {
 Step<std::string> flood(Scene& scene) {
   constexpr std::size_t flows = 4096;
   SVCB_TAKE(service, scene.cluster_ip(1));
-  Service flooded = service;
-  flooded.frontend.protocol = Protocol::udp;
-  flooded.name += "-udp";
+  const Service flooded = over_udp(service);
   SVCB_CHECK(scene.install({service, flooded}));
   SVCB_TAKE(flow, scene.dial(service));
   SVCB_CHECK(flow.exchange(100));
@@ -402,9 +406,7 @@ Step<std::string> evicted(Scene& scene) {
 Step<std::string> crowded_out(Scene& scene) {
   constexpr std::size_t flows = 1500;
   SVCB_TAKE(service, scene.cluster_ip(3));
-  Service crowd = service;
-  crowd.frontend.protocol = Protocol::udp;
-  crowd.name += "-udp";
+  const Service crowd = over_udp(service);
   SVCB_CHECK(scene.install({service, crowd}));
   for (const Endpoint& endpoint : crowd.endpoints) {
     SVCB_CHECK(scene.world().backends().serve(endpoint, Protocol::udp));

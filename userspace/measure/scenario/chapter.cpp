@@ -63,8 +63,9 @@ struct Place {
   std::unique_ptr<DataPlane> plane{};         // the table that is in place; null where the size is left out
   std::unique_ptr<UpdateSubject> in_place{};  // uses `plane`
   UpdateCell clocked{};                       // our own clock's view of the reloads, not reported
-  double first_seconds = 0;                   // from the pilot
-  double reload_seconds = 0;                  //
+  // From the pilot:
+  double first_seconds = 0;
+  double reload_seconds = 0;
 
   [[nodiscard]] double visit_seconds() const {
     return first_seconds * first_overhead + reload_seconds * reload_overhead;

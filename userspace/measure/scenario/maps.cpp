@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "plane/iptables_chapter.h"
 #include "service/text.h"
@@ -101,22 +102,21 @@ Status Maps::load_table(MapsAtSize& size) {
   return {};
 }
 
-std::vector<ChangingPlane> Maps::changing(const Setting& setting) const {
+std::vector<ChangingPlane> Maps::changing() const {
   std::vector<ChangingPlane> planes;
   for (const MapsAtSize& size : sizes_) {
-    const ChangingPlane one{.services = size.services,
-                            .seed = setting.selection.seed + size.services.size()};
-    planes.insert(planes.end(), 3, one);
-    ChangingPlane* const added = &planes[planes.size() - 3];
-    added[0].name = "ebpf";
-    added[0].plane = size.maps.get();
-    added[1].name = "bare";
-    added[1].plane = size.bare.get();
-    added[2].name = "iptables-" + iptables_.backend;
-    added[2].plane = size.table.get();
-    added[2].rules = size.rules;
-    added[2].left_out = size.table_left_out;
-    added[2].predicted_seconds = size.table_predicted_seconds;
+    ChangingPlane one{.services = size.services, .seed = setting_->selection.seed + size.services.size()};
+    const auto add = [&planes, &one](std::string name, DataPlane* plane) {
+      one.name = std::move(name);
+      one.plane = plane;
+      planes.push_back(one);
+    };
+    add("ebpf", size.maps.get());
+    add("bare", size.bare.get());
+    one.rules = size.rules;
+    one.left_out = size.table_left_out;
+    one.predicted_seconds = size.table_predicted_seconds;
+    add("iptables-" + iptables_.backend, size.table.get());
   }
   return planes;
 }

@@ -39,7 +39,7 @@ class Maps {
   [[nodiscard]] const std::deque<MapsAtSize>& sizes() const { return sizes_; }
   [[nodiscard]] EbpfOptions options(const MapsAtSize& size) const;
   // For UpdateScenario.
-  [[nodiscard]] std::vector<ChangingPlane> changing(const Setting& setting) const;
+  [[nodiscard]] std::vector<ChangingPlane> changing() const;
 
  private:
   Maps(const Setting& setting, const IptablesBackend& iptables);
