@@ -212,8 +212,8 @@ class BackendsLast final : public Like {
 };
 
 template <typename Broken>
-Result<std::unique_ptr<DataPlane>> broken(const PlaneSite& site) {
-  SVCB_TAKE(plane, find_plane("ebpf-xdp")->make(site));
+Result<std::unique_ptr<DataPlane>> broken(const PlaneConfiguration& configuration) {
+  SVCB_TAKE(plane, find_plane("ebpf-xdp")->make(configuration));
   return std::make_unique<Broken>(std::move(plane));
 }
 
@@ -239,9 +239,10 @@ ChurnResults churned_broken() {
   ChurnOptions options = small("broken");
   options.make = broken<Broken>;
   ChurnResults results = churned(options);
-  MESSAGE(results.count(Fate::wrong) << " wrong, " << results.count(Fate::half_changed) << " half-changed, "
-                                     << results.count(Fate::lost) << " lost of "
-                                     << results.phase("during")->fresh.changing.sent);
+  MESSAGE(results.count(PacketOutcome::wrong)
+          << " wrong, " << results.count(PacketOutcome::half_changed) << " half-changed, "
+          << results.count(PacketOutcome::lost) << " lost of "
+          << results.phase("during")->fresh.changing.sent);
   if (!results.examples.empty()) {
     MESSAGE(results.examples.front());
   }
@@ -249,7 +250,8 @@ ChurnResults churned_broken() {
 }
 
 std::uint64_t bad(const ChurnTally& tally) {
-  return tally.count(Fate::wrong) + tally.count(Fate::half_changed) + tally.count(Fate::damaged);
+  return tally.count(PacketOutcome::wrong) + tally.count(PacketOutcome::half_changed) +
+         tally.count(PacketOutcome::damaged);
 }
 
 void check_sums(const ChurnResults& results) {
@@ -258,11 +260,12 @@ void check_sums(const ChurnResults& results) {
                                     &phase.established.steady}) {
       CHECK(tally->sent > 0);
       std::uint64_t sum = 0;
-      for (const std::uint64_t count : tally->by_fate) {
+      for (const std::uint64_t count : tally->by_outcome) {
         sum += count;
       }
       CHECK(sum == tally->sent);
-      CHECK(tally->latency.count() == tally->count(Fate::right) + tally->count(Fate::kept));
+      CHECK(tally->latency.count() ==
+            tally->count(PacketOutcome::right) + tally->count(PacketOutcome::kept));
     }
   }
 }
@@ -284,10 +287,10 @@ TEST_CASE("churn: no packet is wrong or half-changed under the eBPF planes, and 
         for (const std::string& example : results.examples) {
           MESSAGE(options.plane << ": " << example);
         }
-        CHECK(results.count(Fate::wrong) == 0);
-        CHECK(results.count(Fate::half_changed) == 0);
-        CHECK(results.count(Fate::damaged) == 0);
-        CHECK(results.count(Fate::reset) == 0);
+        CHECK(results.count(PacketOutcome::wrong) == 0);
+        CHECK(results.count(PacketOutcome::half_changed) == 0);
+        CHECK(results.count(PacketOutcome::damaged) == 0);
+        CHECK(results.count(PacketOutcome::reset) == 0);
         CHECK(judge_churn(results).outcome == Outcome::holds);
         CHECK(results.changes.due == 400);
         CHECK(results.changes.changes.size() + 1 >= results.changes.done);
@@ -306,7 +309,7 @@ TEST_CASE("churn: backends that are written after the entry that points to them 
   in_private_namespaces([] {
     const ChurnResults results = churned_broken<BackendsLast>();
     // In the range there is nothing yet, or what other services had.
-    CHECK(results.count(Fate::wrong) > 0);
+    CHECK(results.count(PacketOutcome::wrong) > 0);
     CHECK(judge_churn(results).outcome == Outcome::does_not_hold);
     // The services that do not change are left in peace, and so is everyone before the changes.
     CHECK(bad(results.phase("before")->all()) == 0);
@@ -322,8 +325,8 @@ TEST_CASE("churn: a change in two steps is caught between them") {
   }
   in_private_namespaces([] {
     const ChurnResults results = churned_broken<InTwoSteps>();
-    CHECK(results.count(Fate::half_changed) > 0);
-    CHECK(results.count(Fate::wrong) == 0);
+    CHECK(results.count(PacketOutcome::half_changed) > 0);
+    CHECK(results.count(PacketOutcome::wrong) == 0);
     CHECK(judge_churn(results).outcome == Outcome::does_not_hold);
     CHECK(bad(results.phase("during")->fresh.steady) == 0);
     CHECK(bad(results.phase("after")->all()) == 0);
@@ -336,7 +339,7 @@ TEST_CASE("churn: a commit that returns too early is caught by the packets sent 
   }
   in_private_namespaces([] {
     const ChurnResults results = churned_broken<OneBehind>();
-    CHECK(results.count(Fate::wrong) > 0);
+    CHECK(results.count(PacketOutcome::wrong) > 0);
     CHECK(judge_churn(results).outcome == Outcome::does_not_hold);
     CHECK(bad(results.phase("before")->all()) == 0);
     CHECK(bad(results.phase("during")->fresh.steady) == 0);
@@ -351,8 +354,10 @@ TEST_CASE("churn: packets that a plane has nowhere to send for a moment are refu
     const ChurnResults results = churned_broken<EmptyBetween>();
     const ChurnPhase& during = *results.phase("during");
     CHECK(during.refusals > 0);
-    CHECK(during.fresh.changing.count(Fate::reset) + during.fresh.changing.count(Fate::lost) > 0);
-    CHECK(during.fresh.steady.count(Fate::lost) <= during.overrun);
+    CHECK(during.fresh.changing.count(PacketOutcome::reset) +
+              during.fresh.changing.count(PacketOutcome::lost) >
+          0);
+    CHECK(during.fresh.steady.count(PacketOutcome::lost) <= during.overrun);
     CHECK(judge_churn(results).outcome == Outcome::holds);
   });
 }
@@ -374,18 +379,18 @@ TEST_CASE("churn: kube-proxy's iptables refuses what has no endpoints, and nothi
     const ChurnResults results = churned(options, 8);
     const ChurnPhase& during = *results.phase("during");
     CHECK(during.refusals > 0);
-    CHECK(during.fresh.changing.count(Fate::no_endpoint) > 0);
-    CHECK(during.fresh.steady.count(Fate::reset) == 0);
+    CHECK(during.fresh.changing.count(PacketOutcome::no_endpoint) > 0);
+    CHECK(during.fresh.steady.count(PacketOutcome::reset) == 0);
     CHECK(results.phase("before")->refusals == 0);
-    CHECK(results.count(Fate::wrong) == 0);
+    CHECK(results.count(PacketOutcome::wrong) == 0);
     // Its two tables are loaded one after the other: a service that gets endpoints again is no longer
     // refused, and not yet translated. At no other change may anything be half-changed.
     for (const auto& [change, packets] : results.bad_after) {
       CHECK_MESSAGE(change == "refill", packets << " packets after " << change);
     }
-    MESSAGE(during.refusals << " refusals, " << during.all().count(Fate::reset) << " reset, "
-                            << results.count(Fate::wrong) << " wrong, " << results.count(Fate::half_changed)
-                            << " half-changed");
+    MESSAGE(during.refusals << " refusals, " << during.all().count(PacketOutcome::reset) << " reset, "
+                            << results.count(PacketOutcome::wrong) << " wrong, "
+                            << results.count(PacketOutcome::half_changed) << " half-changed");
     check_sums(results);
   });
 }

@@ -58,9 +58,9 @@ TEST_CASE("connect: a socket plane's beside a plain one, every connection checke
         const Target target = through_vip(family, protocol);
         services.push_back({"test/vip", FrontendKind::cluster_ip, target.to, target.backends});
       }
-      PlaneSite site;
-      site.cgroup = cgroup.path();
-      SockPlane plane(site);
+      PlaneConfiguration configuration;
+      configuration.cgroup = cgroup.path();
+      SockPlane plane(configuration);
       must(plane.install(services));
 
       ConnectSubject plain{.name = "plain", .testbed = &testbed};

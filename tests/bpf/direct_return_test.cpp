@@ -25,7 +25,7 @@ constexpr std::int64_t patience_ns = 300'000'000;
 
 // Packets that came in by a device of this namespace.
 std::uint64_t received(const NetNamespace& place, const std::string& device) {
-  const auto visit = must(place.enter());
+  const auto inside = must(place.enter());
   std::ifstream devices("/proc/thread-self/net/dev");
   for (std::string line; std::getline(devices, line);) {
     std::istringstream words(line);

@@ -65,7 +65,7 @@ Stats stats_of(const std::string& text) {
 }
 
 Stats read_stats(const Testbed& testbed) {
-  const auto visit = must(testbed.node().enter());
+  const auto inside = must(testbed.node().enter());
   const auto listed = must(run_child({"ipvsadm", "-Ln", "--stats", "--exact"}));
   REQUIRE_MESSAGE(listed.exit_status == 0, listed.err);
   return stats_of(listed.out);
@@ -78,13 +78,13 @@ std::string name_of(const Service& service) {
 
 // Packets of new flows: each is a connection of its own. What came out right, which is all that was sent
 // unless a busy machine let the node's ingress queue overrun: then once more, and both count.
-std::uint64_t sent_through(Wire& wire, const PathStand& stand, TargetRange targets, std::uint32_t packets,
+std::uint64_t sent_through(Wire& wire, const PathRig& rig, TargetRange targets, std::uint32_t packets,
                            std::uint32_t& next_flow) {
   std::uint64_t right = 0;
   for (int tries = 0; tries < 5; ++tries) {
     const auto pin = must(Pinned::to_last_cpu());
     const auto arrivals = must(
-        wire.send(stand.testbed(),
+        wire.send(rig.testbed(),
                   {.targets = targets, .first_flow = next_flow, .flows = packets, .packets = packets}));
     next_flow += packets;
     right += arrivals.counts.right;
@@ -117,7 +117,7 @@ TEST_CASE("ipvs: ipvsadm counts the packets that the wire sent through each serv
         must(Workload::generate(service_count, 3, {Family::ipv4}, 1, {Protocol::udp, Protocol::tcp}));
     const auto wire = must(Wire::create(PathTargets::needs(workload.services())));
     const auto targets = must(PathTargets::add(*wire, workload.services(), workload, Family::ipv4, 1));
-    const auto stand = must(PathStand::with_plane(*wire, row->make, {}, workload.services()));
+    const auto rig = must(PathRig::with_plane(*wire, row->make, {}, workload.services()));
 
     // A different number to each of four services; the others get nothing.
     std::map<std::string, Count> expected;
@@ -137,17 +137,17 @@ TEST_CASE("ipvs: ipvsadm counts the packets that the wire sent through each serv
         }
         REQUIRE(service != nullptr);
         const std::uint64_t right = sent_through(
-            *wire, *stand, *targets.of(position, protocol, Delivery::translated), packets, next_flow);
+            *wire, *rig, *targets.of(position, protocol, Delivery::translated), packets, next_flow);
         expected[name_of(*service)] = {right, right};
         packets += 137;
       }
     }
 
     // The kernel sums up every two seconds.
-    Stats stats = read_stats(stand->testbed());
+    Stats stats = read_stats(rig->testbed());
     for (int tries = 0; tries < 100 && stats.of_server != expected; ++tries) {
       std::this_thread::sleep_for(std::chrono::milliseconds(100));
-      stats = read_stats(stand->testbed());
+      stats = read_stats(rig->testbed());
     }
     CHECK(stats.of_server.size() == service_count);
     for (const auto& [name, count] : expected) {

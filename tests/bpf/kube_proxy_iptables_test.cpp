@@ -349,7 +349,7 @@ TEST_CASE("kube-proxy iptables planes: probe and make") {
   struct Row {
     const char* program;
     Status (*probe)();
-    Result<std::unique_ptr<DataPlane>> (*make)(const PlaneSite&);
+    Result<std::unique_ptr<DataPlane>> (*make)(const PlaneConfiguration&);
   };
   for (const auto& row : {Row{"iptables-legacy-restore", probe_iptables_legacy, make_iptables_legacy},
                           Row{"iptables-nft-restore", probe_iptables_nft, make_iptables_nft}}) {
@@ -363,9 +363,9 @@ TEST_CASE("kube-proxy iptables planes: probe and make") {
       REQUIRE_MESSAGE(probed, probed.error().message);
       const auto backend = find_iptables(row.program);
       CHECK(kernel_rules(*backend).find("KUBE") == std::string::npos);
-      PlaneSite site;
-      site.cluster_cidr.ipv4 = "10.180.0.0/16";
-      auto plane = row.make(site);
+      PlaneConfiguration configuration;
+      configuration.cluster_cidr.ipv4 = "10.180.0.0/16";
+      auto plane = row.make(configuration);
       REQUIRE(plane);
       must((*plane)->install(mixed_services(2)));
       check_holds(**plane, mixed_services(2));

@@ -386,11 +386,11 @@ namespace {
 
 // policies.json on `node`, on a node with three addresses.
 std::unique_ptr<KubeProxyIpvs> plane_of_node() {
-  PlaneSite site;
+  PlaneConfiguration configuration;
   for (const char* address : {"192.168.7.1", "192.168.8.1", "fd00:7::1"}) {
-    site.node_addresses.push_back(*Address::parse(address));
+    configuration.node_addresses.push_back(*Address::parse(address));
   }
-  auto plane = KubeProxyIpvs::make(site);
+  auto plane = KubeProxyIpvs::make(configuration);
   REQUIRE_MESSAGE(plane, plane.error().message);
   return std::move(*plane);
 }

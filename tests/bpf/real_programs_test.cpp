@@ -45,7 +45,7 @@ std::string bracketed(const Address& address) {
 class Server {
  public:
   Server(const NetNamespace& place, const std::vector<std::string>& argv) {
-    const auto visit = must(place.enter());
+    const auto inside = must(place.enter());
     std::vector<char*> words;
     for (const std::string& word : argv) {
       words.push_back(const_cast<char*>(word.c_str()));
@@ -74,7 +74,7 @@ class Server {
 };
 
 ChildResult run_in(const NetNamespace& place, const std::vector<std::string>& argv) {
-  const auto visit = must(place.enter());
+  const auto inside = must(place.enter());
   return must(run_child(argv));
 }
 

@@ -207,8 +207,8 @@ TEST_CASE("render: IPVS's texts make what the plane makes") {
     MESSAGE("no IPVS in this kernel, or no ipvsadm, ipset or ip: not tested here");
     return;
   }
-  PlaneSite site;
-  site.node_addresses = {must(Address::parse("192.168.7.1")), must(Address::parse("fd00:7::1"))};
+  PlaneConfiguration configuration;
+  configuration.node_addresses = {must(Address::parse("192.168.7.1")), must(Address::parse("fd00:7::1"))};
   const auto backend = must(find_iptables(std::nullopt));
   const auto everything = [&] {
     std::multiset<std::string> all;
@@ -238,7 +238,7 @@ TEST_CASE("render: IPVS's texts make what the plane makes") {
                       [](const Service& one) { return one.kind == FrontendKind::external_ip; });
       }
       for (const Family family : families) {
-        const RenderOptions options{.site = site, .family = family};
+        const RenderOptions options{.configuration = configuration, .family = family};
         std::string address = text_of("ipvs", sample.services, "address", options);
         if (family == Family::ipv6) {
           address = address.substr(address.find('\n') + 1);  // the device is there
@@ -252,7 +252,7 @@ TEST_CASE("render: IPVS's texts make what the plane makes") {
       rendered = everything();
     });
     in_private_namespaces([&] {
-      const auto plane = must(kube_proxy::KubeProxyIpvs::make(site));
+      const auto plane = must(kube_proxy::KubeProxyIpvs::make(configuration));
       must(plane->install(sample.services));
       CHECK(must(plane->entries()) == sample.services.size());
       CHECK(rendered == everything());
@@ -276,7 +276,7 @@ TEST_CASE("render: the eBPF maps' bytes are those that the kernel's maps have") 
     for (const std::uint32_t maglev : {0U, 251U}) {
       CAPTURE(sample.name);
       RenderOptions render;
-      render.site.ebpf.maglev = maglev;
+      render.configuration.ebpf.maglev = maglev;
       const auto maps = nlohmann::json::parse(text_of("ebpf-xdp", sample.services, "maps", render))["maps"];
       REQUIRE(maps.size() == 6);
       EbpfOptions options;

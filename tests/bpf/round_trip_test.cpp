@@ -116,7 +116,7 @@ std::string dnat_rules(Family family) {
 void load_dnat(const IptablesBackend& iptables, const NetNamespace& node) {
   for (const Family family : families) {
     const auto rules = must(memfd_of("rules", dnat_rules(family)));
-    const auto visit = must(node.enter());
+    const auto inside = must(node.enter());
     ChildOptions options;
     options.stdin_fd = rules.get();
     const auto loaded =
@@ -167,7 +167,7 @@ std::unique_ptr<Sized> make_sized(Wire& wire, const IptablesBackend& iptables, s
   place->trips = must(RoundTrips::create(*place->testbed));
   place->target = {all.back().frontend, all.back().endpoints};
   place->range = must(wire.add_targets(std::array{place->target}));
-  const auto visit = must(place->testbed->node().enter());
+  const auto inside = must(place->testbed->node().enter());
   place->plane = std::make_unique<IptablesChapter>(iptables);
   must(place->plane->install(all));
   return place;
@@ -208,10 +208,10 @@ TEST_CASE("round trips: a plane without reverse NAT answers from the backend, an
   for (const EbpfHook hook : {EbpfHook::tc, EbpfHook::xdp}) {
     in_private_namespaces([hook] {
       const Place place = make_place();
-      const auto visit = must(place.testbed->node().enter());
-      PlaneSite site;
-      site.ingress = place.testbed->ingress();
-      AttachedEbpf plane(hook, site);
+      const auto inside = must(place.testbed->node().enter());
+      PlaneConfiguration configuration;
+      configuration.ingress = place.testbed->ingress();
+      AttachedEbpf plane(hook, configuration);
       must(plane.install(services()));
       MonotonicClock clock;
       constexpr std::size_t count = 50;
@@ -272,7 +272,7 @@ TEST_CASE("round trips: a backend that cannot be reached is an Error, not a long
   in_private_namespaces([] {
     const Place place = make_place();
     {
-      const auto visit = must(place.testbed->backend().enter());
+      const auto inside = must(place.testbed->backend().enter());
       const auto down = must(run_child({"ip", "link", "set", "vb", "down"}));
       REQUIRE_MESSAGE(down.exit_status == 0, down.first_error_line());
     }

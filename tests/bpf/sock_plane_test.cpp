@@ -266,11 +266,12 @@ struct Place {
   Backends backends;  // opened before the process moves in
   Cgroup cgroup = must(Cgroup::create());
   std::unique_ptr<SockPlane> plane;
-  std::optional<Cgroup::Visit> inside;
+  std::optional<Cgroup::Inside> inside;
 
-  explicit Place(const std::vector<Service>& services = usual_services(), PlaneSite site = {}) {
-    site.cgroup = cgroup.path();
-    plane = std::make_unique<SockPlane>(site);
+  explicit Place(const std::vector<Service>& services = usual_services(),
+                 PlaneConfiguration configuration = {}) {
+    configuration.cgroup = cgroup.path();
+    plane = std::make_unique<SockPlane>(configuration);
     must(plane->install(services));
     inside.emplace(must(cgroup.enter()));
   }
@@ -446,12 +447,12 @@ TEST_CASE("socket plane: a NodePort is reached at the node's addresses, and repl
     constexpr std::uint16_t port = 30080;
     const Endpoint node4{address("192.0.2.1"), port};
     const Endpoint node6{address("2001:db8::1"), port};
-    PlaneSite site;
-    site.node_addresses = {node4.address, node6.address};
+    PlaneConfiguration configuration;
+    configuration.node_addresses = {node4.address, node6.address};
     Service service4 = service(Naming::ipv4, Protocol::udp, {2}, {address("0.0.0.0"), port});
     Service service6 = service(Naming::ipv6, Protocol::udp, {2}, {address("::"), port});
     service4.kind = service6.kind = FrontendKind::node_port;
-    Place place({service4, service6}, site);
+    Place place({service4, service6}, configuration);
     for (const Naming naming : namings) {
       CAPTURE(static_cast<int>(naming));
       const Endpoint& node = naming == Naming::ipv6 ? node6 : node4;
@@ -502,9 +503,9 @@ TEST_CASE("socket plane: affinity keeps a client at its backend, as long as ther
 
 TEST_CASE("socket plane: affinity of every service, and what forgets it") {
   in_a_place([] {
-    PlaneSite site;
-    site.ebpf.affinity = true;
-    Place place(usual_services(), site);
+    PlaneConfiguration configuration;
+    configuration.ebpf.affinity = true;
+    Place place(usual_services(), configuration);
     std::set<int> reached;
     for (int i = 0; i < 40; ++i) {
       must(place.plane->forget_flows());
@@ -518,9 +519,9 @@ TEST_CASE("socket plane: affinity of every service, and what forgets it") {
 
 TEST_CASE("socket plane: selection by a Maglev table reaches every backend, and nobody else") {
   in_a_place([] {
-    PlaneSite site;
-    site.ebpf.maglev = 251;
-    Place place(usual_services(), site);
+    PlaneConfiguration configuration;
+    configuration.ebpf.maglev = 251;
+    Place place(usual_services(), configuration);
     for (const Naming naming : {Naming::ipv4, Naming::ipv6}) {
       const auto reached = reached_in(60, place.backends, naming, Protocol::tcp);
       CHECK(reached.size() == 3);
@@ -666,7 +667,7 @@ TEST_CASE("socket plane: sockets of other cgroups are left alone, and all are wh
 
 TEST_CASE("socket plane: without a cgroup it holds its services, and attaches nothing") {
   in_a_place([] {
-    SockPlane plane{PlaneSite{}};
+    SockPlane plane{PlaneConfiguration{}};
     must(plane.install(usual_services()));
     CHECK(must(plane.entries()) == usual_services().size());
     CHECK(must(plane.kernel_bytes()).value_or(0) > 0);

@@ -113,7 +113,7 @@ TEST_CASE("kernel memory: BPF maps, as their own accounting has them") {
     CHECK(test::in_one_of(3, [&] {
       const auto memory = must(kernel_memory(
           [&]() -> Status {
-            plane = std::make_unique<AttachedEbpf>(EbpfHook::tc, PlaneSite{});
+            plane = std::make_unique<AttachedEbpf>(EbpfHook::tc, PlaneConfiguration{});
             SVCB_CHECK(plane->install(wanted));
             SVCB_TAKE(bytes, plane->kernel_bytes());
             own = static_cast<double>(*bytes);
@@ -152,16 +152,16 @@ TEST_CASE("connection tracking: none without a rule that asks for it, one a flow
     const auto wire = must(Wire::create(PathTargets::needs(workload.services())));
     const PathTargets targets =
         must(PathTargets::add(*wire, workload.services(), workload, Family::ipv4, 1));
-    const auto stand = must(PathStand::with_plane(*wire, make_null, {}, workload.services()));
+    const auto rig = must(PathRig::with_plane(*wire, make_null, {}, workload.services()));
     for (const Protocol protocol : protocols) {
-      CHECK(must(conntrack_per_1000_flows(*stand, targets, protocol)) == 0);
+      CHECK(must(conntrack_per_1000_flows(*rig, targets, protocol)) == 0);
     }
 
     {
       // It is the target that starts the tracking, not the table; no packet of ours meets the rule.
       const auto rules = must(memfd_of(
           "rules", "*nat\n-A PREROUTING -p udp --dport 9 -j DNAT --to-destination 10.180.0.9\nCOMMIT\n"));
-      const auto visit = must(stand->testbed().node().enter());
+      const auto inside = must(rig->testbed().node().enter());
       ChildOptions options;
       options.stdin_fd = rules.get();
       const auto loaded = run_child({"iptables-restore"}, options);
@@ -172,7 +172,7 @@ TEST_CASE("connection tracking: none without a rule that asks for it, one a flow
       REQUIRE_MESSAGE(loaded->exit_status == 0, loaded->first_error_line());
     }
     for (const Protocol protocol : {Protocol::tcp, Protocol::udp, Protocol::udp}) {  // it is emptied before
-      CHECK(must(conntrack_per_1000_flows(*stand, targets, protocol)) == 1000);
+      CHECK(must(conntrack_per_1000_flows(*rig, targets, protocol)) == 1000);
     }
   });
 }

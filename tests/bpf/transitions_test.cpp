@@ -225,10 +225,10 @@ void check_walk(DataPlane& plane, Walk walk, const std::function<Held()>& held) 
   }
 }
 
-PlaneSite site() {
-  PlaneSite site;
-  site.node_addresses = {Address::from_ipv4(0xC000'0207)};
-  return site;
+PlaneConfiguration configuration() {
+  PlaneConfiguration configuration;
+  configuration.node_addresses = {Address::from_ipv4(0xC000'0207)};
+  return configuration;
 }
 
 }  // namespace
@@ -238,7 +238,7 @@ TEST_CASE("transitions: nftables, from every state to any other") {
     return;
   }
   in_private_namespaces([] {
-    const auto plane = must(make_nftables(site()));
+    const auto plane = must(make_nftables(configuration()));
     check_walk(*plane, {.changes = 1000}, tables_of_nft);
   });
 }
@@ -248,7 +248,7 @@ TEST_CASE("transitions: iptables, from every state to any other") {
     return;
   }
   in_private_namespaces([] {
-    const auto plane = must(make_iptables_nft(site()));
+    const auto plane = must(make_iptables_nft(configuration()));
     // Affinity needs the kernel's match `recent`, which not every one has.
     State affine;
     affine.where = Where::here;
@@ -269,7 +269,7 @@ TEST_CASE("transitions: IPVS, from every state to any other, by either way") {
         MESSAGE(probed.error().message);
         return;
       }
-      const auto plane = must(kube_proxy::make_ipvs(site()));
+      const auto plane = must(kube_proxy::make_ipvs(configuration()));
       must(plane->choose_way(way));
       // A sync of kube-proxy's is some 60 processes.
       check_walk(*plane, {.changes = way == 0 ? std::size_t{40} : std::size_t{300}}, [] {

@@ -27,7 +27,7 @@ using test::must;
 using verify::CaseResult;
 
 struct Spoil {
-  std::function<void(PlaneSite&)> site{};
+  std::function<void(PlaneConfiguration&)> configuration{};
   std::function<void(std::vector<Service>&)> services{};  // that are installed
   std::string rules{};                                    // of nft, once they are
   bool forgets_changes = false;                           // says yes and does nothing
@@ -76,10 +76,10 @@ class SpoiledPlane final : public DataPlane {
   Spoil spoil_;
 };
 
-Result<std::unique_ptr<DataPlane>> make_spoiled(const PlaneSite& site) {
-  PlaneSite changed = site;
-  if (spoil_of_next_plane->site) {
-    spoil_of_next_plane->site(changed);
+Result<std::unique_ptr<DataPlane>> make_spoiled(const PlaneConfiguration& configuration) {
+  PlaneConfiguration changed = configuration;
+  if (spoil_of_next_plane->configuration) {
+    spoil_of_next_plane->configuration(changed);
   }
   SVCB_TAKE(plane, find_plane("nftables")->make(changed));
   return std::make_unique<SpoiledPlane>(std::move(plane), *spoil_of_next_plane);
@@ -177,7 +177,9 @@ std::vector<Wrong> wrong_planes() {
   add("nothing is masqueraded", "hairpin", "within 1000 ms", rules(no_masquerade));
   add("nothing is masqueraded", "masquerade", "no address of the node", rules(no_masquerade));
   Spoil everybody;
-  everybody.site = [](PlaneSite& site) { site.cluster_cidr = {"192.0.2.0/24", "2001:db8:ffff::/64"}; };
+  everybody.configuration = [](PlaneConfiguration& configuration) {
+    configuration.cluster_cidr = {"192.0.2.0/24", "2001:db8:ffff::/64"};
+  };
   add("pods are masqueraded", "source-kept", "the backend saw", everybody);
   Spoil breaking;
   breaking.breaks_flows = true;

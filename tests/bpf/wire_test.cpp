@@ -90,15 +90,15 @@ void check_exact(const Arrivals& arrivals, std::uint32_t packets, bool answered)
 }
 
 // On one CPU, as the measurements are.
-Arrivals send(Wire& wire, const PathStand& stand, const Volley& volley) {
+Arrivals send(Wire& wire, const PathRig& rig, const Volley& volley) {
   const auto pin = must(Pinned::to_last_cpu());
-  return must(wire.send(stand.testbed(), volley));
+  return must(wire.send(rig.testbed(), volley));
 }
 
 // What `attempt` sends, once more where the node's ingress queue lost some of it: on a busy machine the CPU
 // that empties it may be kept from it for longer than the generator waits.
-Arrivals undisturbed(const PathStand& stand, const std::function<Arrivals()>& attempt) {
-  const auto visit = must(stand.testbed().node().enter());
+Arrivals undisturbed(const PathRig& rig, const std::function<Arrivals()>& attempt) {
+  const auto inside = must(rig.testbed().node().enter());
   for (int tries = 1;; ++tries) {
     const NetCounters before = loss_counters();
     Arrivals arrivals = attempt();
@@ -114,19 +114,19 @@ bool says(const Error& error, const std::string& part) {
 }
 
 void run_in(const NetNamespace& place, const std::vector<std::string>& argv) {
-  const auto visit = must(place.enter());
+  const auto inside = must(place.enter());
   const auto ran = must(run_child(argv));
   REQUIRE_MESSAGE(ran.exit_status == 0, argv[0] << ": " << ran.err);
 }
 
 // A volley, once more where packets were lost before the node had them: on a busy machine the generator may
 // overrun the ingress veth's queue of 256 packets before the kernel empties it.
-Result<Arrivals> measured(PathStand& stand, const PathTargets& targets, const PathKind& kind,
+Result<Arrivals> measured(PathRig& rig, const PathTargets& targets, const PathKind& kind,
                           std::uint32_t packets, std::uint32_t batch = 1) {
-  auto arrivals = stand.measure(targets, kind, packets, batch);
+  auto arrivals = rig.measure(targets, kind, packets, batch);
   for (int again = 0; again < 5 && !arrivals && says(arrivals.error(), "vn rx_dropped"); ++again) {
     MESSAGE("again: " << arrivals.error().message);
-    arrivals = stand.measure(targets, kind, packets, batch);
+    arrivals = rig.measure(targets, kind, packets, batch);
   }
   return arrivals;
 }
@@ -149,7 +149,7 @@ TEST_CASE("wire: through every plane every packet comes out right, and the count
       const Workload workload = services_of(family);
       const auto wire = new_wire();
       const auto targets = must(PathTargets::add(*wire, workload.services(), workload, family, 1));
-      const auto stand = must(PathStand::with_plane(*wire, row.make, {}, workload.services()));
+      const auto rig = must(PathRig::with_plane(*wire, row.make, {}, workload.services()));
       for (const Protocol protocol : protocols) {
         for (const FlowKind flow : every_flow_kind) {
           for (const Position position :
@@ -158,13 +158,13 @@ TEST_CASE("wire: through every plane every packet comes out right, and the count
             CAPTURE(to_string(protocol));
             CAPTURE(to_string(flow));
             CAPTURE(to_string(position));
-            const auto arrivals = must(measured(*stand, targets, {flow, position, protocol}, 600));
+            const auto arrivals = must(measured(*rig, targets, {flow, position, protocol}, 600));
             check_exact(arrivals, 600, flow == FlowKind::reply);
           }
         }
         // Many at a time, as for throughput.
         const auto burst =
-            must(measured(*stand, targets, {FlowKind::fresh, Position::random, protocol}, 2000, 64));
+            must(measured(*rig, targets, {FlowKind::fresh, Position::random, protocol}, 2000, 64));
         check_exact(burst, 2000, false);
         CHECK(burst.packets_per_second() > 1000);
       }
@@ -177,7 +177,7 @@ namespace {
 // A socket of the client's that says something to the node now and then, on another CPU than the packets'.
 void talk(const NetNamespace& client, const std::atomic<bool>& over) {
   const auto cpu = must(Pinned::off_last_cpu());
-  const auto visit = must(client.enter());
+  const auto inside = must(client.enter());
   const Fd socket(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
   REQUIRE(socket.valid());
   sockaddr_in node{};
@@ -204,14 +204,14 @@ TEST_CASE("wire: packets wait for a node that works on another CPU") {
     const Workload workload = services_of(Family::ipv4);
     const auto wire = new_wire();
     const auto targets = must(PathTargets::add(*wire, workload.services(), workload, Family::ipv4, 1));
-    const auto stand = must(PathStand::with_plane(*wire, row.make, {}, workload.services()));
-    const auto range = targets.of(Position::random, Protocol::udp, stand->delivery());
+    const auto rig = must(PathRig::with_plane(*wire, row.make, {}, workload.services()));
+    const auto range = targets.of(Position::random, Protocol::udp, rig->delivery());
     REQUIRE(range);
     std::atomic<bool> over{false};
-    std::thread stranger([&] { talk(stand->testbed().client(), over); });
+    std::thread stranger([&] { talk(rig->testbed().client(), over); });
     for (std::uint32_t volley = 0; volley < 10; ++volley) {
       for (const std::uint32_t batch : {1U, 64U}) {
-        const auto arrivals = send(*wire, *stand,
+        const auto arrivals = send(*wire, *rig,
                                    {.targets = *range,
                                     .first_flow = (2 * volley + batch % 2) * 1000,
                                     .flows = 1000,
@@ -234,9 +234,8 @@ TEST_CASE("wire: planes deliver as the registry says") {
   }
   for_each_plane([](const PlaneRow& row) {
     const auto wire = new_wire();
-    const auto stand =
-        must(PathStand::with_plane(*wire, row.make, {}, services_of(Family::ipv4).services()));
-    CHECK(stand->delivery() == row.delivery);
+    const auto rig = must(PathRig::with_plane(*wire, row.make, {}, services_of(Family::ipv4).services()));
+    CHECK(rig->delivery() == row.delivery);
   });
 }
 
@@ -249,14 +248,14 @@ TEST_CASE("wire: answers come back to the client, as from the VIP") {
       const Workload workload = services_of(family);
       const auto wire = new_wire();
       const auto targets = must(PathTargets::add(*wire, workload.services(), workload, family, 1));
-      const auto stand = must(PathStand::with_plane(*wire, row.make, {}, workload.services()));
+      const auto rig = must(PathRig::with_plane(*wire, row.make, {}, workload.services()));
       for (const Protocol protocol : protocols) {
         CAPTURE(to_string(family));
         CAPTURE(to_string(protocol));
-        const auto range = targets.of(Position::random, protocol, stand->delivery());
+        const auto range = targets.of(Position::random, protocol, rig->delivery());
         REQUIRE(range);
-        const auto arrivals = undisturbed(*stand, [&] {
-          return send(*wire, *stand, {.targets = *range, .flows = 500, .packets = 500, .answered = true});
+        const auto arrivals = undisturbed(*rig, [&] {
+          return send(*wire, *rig, {.targets = *range, .flows = 500, .packets = 500, .answered = true});
         });
         check_exact(arrivals, 500, true);
         CHECK(arrivals.counts.replies_as_vip == 500);
@@ -277,14 +276,14 @@ TEST_CASE("wire: answers that nothing translates back are told, and are no figur
       const auto wire = new_wire();
       const auto targets = must(PathTargets::add(*wire, workload.services(), workload, Family::ipv4, 1));
       // The plane's program at the clients' device alone.
-      const auto make = [name](PlaneSite site) {
-        site.egress = 0;
-        return find_plane(name)->make(site);
+      const auto make = [name](PlaneConfiguration configuration) {
+        configuration.egress = 0;
+        return find_plane(name)->make(configuration);
       };
-      const auto stand = must(PathStand::with_plane(*wire, make, {}, workload.services()));
+      const auto rig = must(PathRig::with_plane(*wire, make, {}, workload.services()));
       const PathKind there{FlowKind::established, Position::random, Protocol::udp};
-      CHECK(measured(*stand, targets, there, 200));
-      const auto back = measured(*stand, targets, {FlowKind::reply, Position::random, Protocol::udp}, 200);
+      CHECK(measured(*rig, targets, there, 200));
+      const auto back = measured(*rig, targets, {FlowKind::reply, Position::random, Protocol::udp}, 200);
       REQUIRE_FALSE(back);
       CHECK_MESSAGE(says(back.error(), "got their answer, 0 of these from the address"),
                     back.error().message);
@@ -306,13 +305,12 @@ TEST_CASE("wire: direct server return is taken for no other delivery, nor anothe
                                         {"ebpf-xdp", Delivery::wrapped},
                                         {"ebpf-tc", Delivery::wrapped}}) {
         CAPTURE(name);
-        const auto stand =
-            must(PathStand::with_plane(*wire, find_plane(name)->make, {}, workload.services()));
-        CHECK(measured(*stand, targets, {FlowKind::fresh, Position::random, Protocol::tcp}, 200));
+        const auto rig = must(PathRig::with_plane(*wire, find_plane(name)->make, {}, workload.services()));
+        CHECK(measured(*rig, targets, {FlowKind::fresh, Position::random, Protocol::tcp}, 200));
         const auto range = targets.of(Position::random, Protocol::tcp, other);
         REQUIRE(range);
-        const auto sent = undisturbed(*stand, [&] {
-          return send(*wire, *stand, {.targets = *range, .first_flow = 1000, .flows = 100, .packets = 100});
+        const auto sent = undisturbed(*rig, [&] {
+          return send(*wire, *rig, {.targets = *range, .first_flow = 1000, .flows = 100, .packets = 100});
         });
         CHECK(sent.counts.right == 0);
         CHECK(sent.counts.wrong_backend == 100);
@@ -331,18 +329,18 @@ TEST_CASE("wire: a delay that is known is what it measures") {
     const auto targets = must(PathTargets::add(*wire, workload.services(), workload, Family::ipv4, 1));
     const PathKind kind{FlowKind::fresh, Position::last, Protocol::udp};
     constexpr std::array<std::uint64_t, 3> delays{0, 5000, 20'000};
-    std::vector<std::unique_ptr<PathStand>> stands;
+    std::vector<std::unique_ptr<PathRig>> rigs;
     for (const std::uint64_t delay_ns : delays) {
-      stands.push_back(must(PathStand::with_redirect(*wire, Wire::Hook::tc, delay_ns)));
+      rigs.push_back(must(PathRig::with_redirect(*wire, Wire::Hook::tc, delay_ns)));
     }
     // The program waits until a reading of the clock shows that the time is over, so up to one reading more
     // than it was told to; and the histogram's buckets are 1/128 of a value wide.
-    const double reading_ns = must(wire->clock_ns(stands[0]->testbed()));
+    const double reading_ns = must(wire->clock_ns(rigs[0]->testbed()));
     CHECK(test::in_one_of(3, [&] {
       std::array<std::vector<double>, 3> p50_ns;
       for (int volley = 0; volley < 21; ++volley) {
-        for (std::size_t i = 0; i < stands.size(); ++i) {
-          const auto arrivals = must(measured(*stands[i], targets, kind, 1000));
+        for (std::size_t i = 0; i < rigs.size(); ++i) {
+          const auto arrivals = must(measured(*rigs[i], targets, kind, 1000));
           p50_ns[i].push_back(*arrivals.latency.quantile(0.5));
         }
       }
@@ -369,8 +367,8 @@ TEST_CASE("wire: a packet at another backend than its service's is an Error, in 
       const Workload workload = services_of(family);
       const auto wire = new_wire();
       const auto targets = must(PathTargets::add(*wire, workload.services(), workload, family, 1));
-      const auto stand = must(PathStand::with_plane(*wire, row.make, {}, workload.services()));
-      if (stand->delivery() == Delivery::direct) {
+      const auto rig = must(PathRig::with_plane(*wire, row.make, {}, workload.services()));
+      if (rig->delivery() == Delivery::direct) {
         return;
       }
       for (const Protocol protocol : protocols) {
@@ -378,26 +376,26 @@ TEST_CASE("wire: a packet at another backend than its service's is an Error, in 
         CAPTURE(to_string(protocol));
         const PathKind last{FlowKind::fresh, Position::last, protocol};
         const PathKind first{FlowKind::fresh, Position::first, protocol};
-        CHECK(measured(*stand, targets, last, 200));
+        CHECK(measured(*rig, targets, last, 200));
         // The last service of the protocol changes, and nobody tells the wire.
         const auto& services = workload.services();
         const Service& changed = *std::find_if(services.rbegin(), services.rend(), [&](const Service& one) {
           return one.frontend.protocol == protocol;
         });
         const Change change{Operation::change_endpoints, workload.changed(changed, 7)};
-        const Status staged = stand->plane()->stage(change);
+        const Status staged = rig->plane()->stage(change);
         REQUIRE_MESSAGE(staged, staged.error().message);
-        const Status committed = stand->plane()->commit();
+        const Status committed = rig->plane()->commit();
         REQUIRE_MESSAGE(committed, committed.error().message);
-        const auto arrivals = measured(*stand, targets, last, 200);
+        const auto arrivals = measured(*rig, targets, last, 200);
         REQUIRE_FALSE(arrivals);
         CHECK_MESSAGE(says(arrivals.error(),
                            "of 200 packets 0 came out right, 200 at an address that is no "
                            "backend of their service"),
                       arrivals.error().message);
-        CHECK(measured(*stand, targets, first, 200));
+        CHECK(measured(*rig, targets, first, 200));
         const auto established =
-            measured(*stand, targets, {FlowKind::established, last.position, protocol}, 200);
+            measured(*rig, targets, {FlowKind::established, last.position, protocol}, 200);
         CHECK_FALSE(established);
       }
     }
@@ -411,18 +409,18 @@ TEST_CASE("wire: one packet in three at a wrong backend is noticed") {
   for_each_plane([](const PlaneRow& row) {
     const Workload workload = services_of(Family::ipv4);
     const auto wire = new_wire();
-    const auto stand = must(PathStand::with_plane(*wire, row.make, {}, workload.services()));
-    if (stand->delivery() == Delivery::direct) {
+    const auto rig = must(PathRig::with_plane(*wire, row.make, {}, workload.services()));
+    if (rig->delivery() == Delivery::direct) {
       return;
     }
     // The wire is told of the first two endpoints of three.
     Service service = workload.services().front();
     service.endpoints.pop_back();
-    const bool wrapped = stand->delivery() == Delivery::wrapped;
+    const bool wrapped = rig->delivery() == Delivery::wrapped;
     const auto range =
         must(wire->add_targets(std::array{Target{service.frontend, service.endpoints, wrapped}}));
     const auto arrivals = undisturbed(
-        *stand, [&] { return send(*wire, *stand, {.targets = range, .flows = 300, .packets = 300}); });
+        *rig, [&] { return send(*wire, *rig, {.targets = range, .flows = 300, .packets = 300}); });
     CHECK(arrivals.counts.right + arrivals.counts.wrong_backend == 300);
     CHECK(arrivals.counts.wrong_backend > 30);
     CHECK(arrivals.counts.wrong_backend < 200);
@@ -494,14 +492,14 @@ TEST_CASE("wire: a rule that is wrong in the kernel, behind the plane's back, is
     const auto wire = new_wire();
     const auto targets = must(PathTargets::add(*wire, workload.services(), workload, Family::ipv4, 1));
     const auto before = maps_named("backends4");
-    const auto stand = must(PathStand::with_plane(*wire, row.make, {}, workload.services()));
-    if (stand->delivery() == Delivery::direct) {
+    const auto rig = must(PathRig::with_plane(*wire, row.make, {}, workload.services()));
+    if (rig->delivery() == Delivery::direct) {
       return;
     }
     const PathKind kind{FlowKind::fresh, Position::first, Protocol::udp};
-    CHECK(measured(*stand, targets, kind, 200));
-    meddle(row, stand->testbed().node(), workload.services().front().frontend, before);
-    const auto arrivals = measured(*stand, targets, kind, 200);
+    CHECK(measured(*rig, targets, kind, 200));
+    meddle(row, rig->testbed().node(), workload.services().front().frontend, before);
+    const auto arrivals = measured(*rig, targets, kind, 200);
     REQUIRE_FALSE(arrivals);
     CHECK_MESSAGE(says(arrivals.error(), "no backend of their service"), arrivals.error().message);
     CHECK(says(arrivals.error(), "no figure is given"));
@@ -512,34 +510,33 @@ TEST_CASE("wire: damaged and masqueraded packets are counted as such") {
   if (!test::may_program_the_kernel()) {
     return;
   }
-  const auto stand_with = [](const std::string& chain, const std::string& rule,
-                             const std::function<void(const Arrivals&)>& look) {
+  const auto rig_with = [](const std::string& chain, const std::string& rule,
+                           const std::function<void(const Arrivals&)>& look) {
     in_private_namespaces([&] {
       const Workload workload = services_of(Family::ipv4);
       const auto wire = new_wire();
       const auto targets = must(PathTargets::add(*wire, workload.services(), workload, Family::ipv4, 1));
-      const auto stand =
-          must(PathStand::with_plane(*wire, find_plane("null")->make, {}, workload.services()));
+      const auto rig = must(PathRig::with_plane(*wire, find_plane("null")->make, {}, workload.services()));
       const PathKind kind{FlowKind::fresh, Position::last, Protocol::udp};
-      CHECK(measured(*stand, targets, kind, 100));
-      add_nft(stand->testbed().node(), chain, rule);
+      CHECK(measured(*rig, targets, kind, 100));
+      add_nft(rig->testbed().node(), chain, rule);
       const auto range = targets.of(kind.position, kind.protocol, Delivery::direct);
-      const auto sent = undisturbed(*stand, [&] {
-        return send(*wire, *stand, {.targets = *range, .first_flow = 1000, .flows = 100, .packets = 100});
+      const auto sent = undisturbed(*rig, [&] {
+        return send(*wire, *rig, {.targets = *range, .first_flow = 1000, .flows = 100, .packets = 100});
       });
       look(sent);
     });
   };
   // Byte 40 of the transport header and what follows it: after the mark, and nft does not sum again.
-  stand_with("type filter hook forward priority 0", "udp dport 8080 @th,320,16 set 0x5a5a",
-             [](const Arrivals& arrivals) {
-               CHECK(arrivals.counts.bad_checksum == 100);
-               CHECK(arrivals.counts.right == 0);
-               const Status right = require_all_right(arrivals);
-               REQUIRE_FALSE(right);
-               CHECK(says(right.error(), "100 with a wrong checksum"));
-             });
-  stand_with("type nat hook postrouting priority 100", "masquerade", [](const Arrivals& arrivals) {
+  rig_with("type filter hook forward priority 0", "udp dport 8080 @th,320,16 set 0x5a5a",
+           [](const Arrivals& arrivals) {
+             CHECK(arrivals.counts.bad_checksum == 100);
+             CHECK(arrivals.counts.right == 0);
+             const Status right = require_all_right(arrivals);
+             REQUIRE_FALSE(right);
+             CHECK(says(right.error(), "100 with a wrong checksum"));
+           });
+  rig_with("type nat hook postrouting priority 100", "masquerade", [](const Arrivals& arrivals) {
     CHECK(arrivals.counts.wrong_source == 100);
     const Status right = require_all_right(arrivals);
     REQUIRE_FALSE(right);
@@ -557,13 +554,12 @@ TEST_CASE("wire: packets that the node drops are missed, and the node's counter 
       const Workload workload = services_of(family);
       const auto wire = new_wire();
       const auto targets = must(PathTargets::add(*wire, workload.services(), workload, family, 1));
-      const auto stand =
-          must(PathStand::with_plane(*wire, find_plane("null")->make, {}, workload.services()));
+      const auto rig = must(PathRig::with_plane(*wire, find_plane("null")->make, {}, workload.services()));
       const PathKind kind{FlowKind::fresh, Position::last, Protocol::udp};
-      CHECK(measured(*stand, targets, kind, 100));
-      run_in(stand->testbed().node(),
+      CHECK(measured(*rig, targets, kind, 100));
+      run_in(rig->testbed().node(),
              {"ip", family == Family::ipv4 ? "-4" : "-6", "route", "del", "default"});
-      const auto arrivals = measured(*stand, targets, kind, 100);
+      const auto arrivals = measured(*rig, targets, kind, 100);
       REQUIRE_FALSE(arrivals);
       CHECK(says(arrivals.error(), "of 100 packets 0 came out right, 100 not at all"));
       CHECK_MESSAGE(says(arrivals.error(), "the node counted: "), arrivals.error().message);
@@ -587,12 +583,11 @@ TEST_CASE("wire: a link that is lost in mid-run is an Error and no hang") {
       const Workload workload = services_of(Family::ipv4);
       const auto wire = new_wire();
       const auto targets = must(PathTargets::add(*wire, workload.services(), workload, Family::ipv4, 1));
-      const auto stand =
-          must(PathStand::with_plane(*wire, find_plane("null")->make, {}, workload.services()));
+      const auto rig = must(PathRig::with_plane(*wire, find_plane("null")->make, {}, workload.services()));
       const PathKind kind{FlowKind::fresh, Position::last, Protocol::udp};
-      CHECK(measured(*stand, targets, kind, 100));
+      CHECK(measured(*rig, targets, kind, 100));
       // A removal that happens while some hundred thousand packets are on their way.
-      const NetNamespace place = must((stand->testbed().*loss.place)().duplicate());
+      const NetNamespace place = must((rig->testbed().*loss.place)().duplicate());
       Status removed = failure("not yet");
       std::thread remover([&] {
         std::this_thread::sleep_for(std::chrono::milliseconds(50));
@@ -601,14 +596,14 @@ TEST_CASE("wire: a link that is lost in mid-run is an Error and no hang") {
         removed = visit && route ? route->remove(loss.device) : failure("no way in");
       });
       const auto begin = std::chrono::steady_clock::now();
-      const auto arrivals = stand->measure(targets, kind, 500'000);
+      const auto arrivals = rig->measure(targets, kind, 500'000);
       const auto took = std::chrono::steady_clock::now() - begin;
       remover.join();
       CHECK_MESSAGE(removed, removed.error().message);
       REQUIRE_FALSE(arrivals);
       CHECK_MESSAGE(says(arrivals.error(), "came out right"), arrivals.error().message);
       CHECK(took < std::chrono::seconds(10));
-      const auto again = measured(*stand, targets, kind, 100);
+      const auto again = measured(*rig, targets, kind, 100);
       REQUIRE_FALSE(again);
       CHECK_MESSAGE(!says(again.error(), "needs kernel"), again.error().message);
       MESSAGE(std::string(loss.device)
@@ -630,10 +625,10 @@ TEST_CASE("wire: a full connection tracking table is an Error that names it") {
     const Workload workload = services_of(Family::ipv4);
     const auto wire = new_wire();
     const auto targets = must(PathTargets::add(*wire, workload.services(), workload, Family::ipv4, 1));
-    const auto stand = must(PathStand::with_plane(*wire, row.make, {}, workload.services()));
+    const auto rig = must(PathRig::with_plane(*wire, row.make, {}, workload.services()));
     std::size_t limit = 0;
     {
-      const auto visit = must(stand->testbed().node().enter());
+      const auto inside = must(rig->testbed().node().enter());
       limit = must(conntrack_limit());
     }
     if (limit == 0 || limit > 300'000) {
@@ -652,13 +647,13 @@ TEST_CASE("wire: a full connection tracking table is an Error that names it") {
     NetCounters moved_by;
     for (int tries = 0; tries < 6; ++tries) {
       Volley open{.targets = *range, .flows = flows, .packets = flows, .answered = true, .batch = 16};
-      static_cast<void>(send(*wire, *stand, open));
+      static_cast<void>(send(*wire, *rig, open));
       open.open = false;
       open.answered = false;
-      static_cast<void>(send(*wire, *stand, open));
-      const auto inside = must(stand->testbed().node().enter());
+      static_cast<void>(send(*wire, *rig, open));
+      const auto inside = must(rig->testbed().node().enter());
       const NetCounters before = loss_counters();
-      arrivals = send(*wire, *stand,
+      arrivals = send(*wire, *rig,
                       {.targets = *range,
                        .first_flow = flows + static_cast<std::uint32_t>(tries) * newcomers,
                        .flows = newcomers,
@@ -674,7 +669,7 @@ TEST_CASE("wire: a full connection tracking table is an Error that names it") {
     CHECK_MESSAGE(says(right.error(), "conntrack drop +"), right.error().message);
     MESSAGE(right.error().message);
     // measure() forgets the old ones first.
-    CHECK(measured(*stand, targets, {FlowKind::fresh, Position::last, Protocol::tcp}, 1000));
+    CHECK(measured(*rig, targets, {FlowKind::fresh, Position::last, Protocol::tcp}, 1000));
   });
 }
 
@@ -685,18 +680,18 @@ TEST_CASE("wire: each plane spreads new flows evenly over a service's endpoints"
   for_each_plane([](const PlaneRow& row) {
     const Workload workload = services_of(Family::ipv4);
     const auto wire = new_wire();
-    const auto stand = must(PathStand::with_plane(*wire, row.make, {}, workload.services()));
-    if (stand->delivery() == Delivery::direct) {
+    const auto rig = must(PathRig::with_plane(*wire, row.make, {}, workload.services()));
+    if (rig->delivery() == Delivery::direct) {
       return;
     }
     for (const Service& service : {workload.services()[0], workload.services()[1]}) {  // UDP, TCP
       CAPTURE(to_string(service.frontend.protocol));
-      const bool wrapped = stand->delivery() == Delivery::wrapped;
+      const bool wrapped = rig->delivery() == Delivery::wrapped;
       constexpr std::uint32_t flows = 3000;
       TargetRange range;  // a new one a try: it counts from the start
-      const auto arrivals = undisturbed(*stand, [&] {
+      const auto arrivals = undisturbed(*rig, [&] {
         range = must(wire->add_targets(std::array{Target{service.frontend, service.endpoints, wrapped}}));
-        return send(*wire, *stand, {.targets = range, .flows = flows, .packets = flows});
+        return send(*wire, *rig, {.targets = range, .flows = flows, .packets = flows});
       });
       check_exact(arrivals, flows, false);
       const double expected = flows / static_cast<double>(service.endpoints.size());

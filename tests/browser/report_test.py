@@ -219,7 +219,7 @@ class Page(unittest.TestCase):
             const element = chart.getDatasetMeta(at).data[0];
             const box = canvas.getBoundingClientRect();
             return {x: box.left + element.x, y: box.top + element.y};""")
-        self.assertIn("iptables-legacy becomes dearer than nftables at N = 125 [110, 140]", self.hover(place))
+        self.assertIn("iptables-legacy becomes costlier than nftables at N = 125 [110, 140]", self.hover(place))
         place = self.point("canvas-program-chart-1", "DNAT and checksums", 0)
         place["x"] -= 3  # a bar's point is its end
         told = self.hover(place)

@@ -86,7 +86,7 @@ TEST_CASE("the main job: figures, verdicts and exit code agree, and the host is 
   REQUIRE((ran.status == 0 || ran.status == 3 || ran.status == 4));
   CHECK(folder.names() == std::vector<std::string>{"run.json"});
   const json result = read_json(folder.path("run.json"));
-  CHECK(result["schema_version"] == 3);
+  CHECK(result["schema_version"] == 4);
   CHECK(result["run"]["sweep"] == json({10, 30, 60}));
   CHECK(result["environment"]["kernel"]["release"].is_string());
   check_updates(result);

@@ -155,7 +155,7 @@ Service FirstEndpointPlane::programmed(const Service& service) const {
 
 Status probe_first_endpoint() { return FirstEndpointPlane().install({}); }
 
-Result<std::unique_ptr<DataPlane>> make_first_endpoint(const PlaneSite& /*site*/) {
+Result<std::unique_ptr<DataPlane>> make_first_endpoint(const PlaneConfiguration& /*configuration*/) {
   return std::make_unique<FirstEndpointPlane>();
 }
 

@@ -8,9 +8,9 @@
 #include <span>
 #include <string>
 
+#include "plane/configuration.h"
+#include "plane/plane.h"
 #include "plane/registry.h"
-#include "plane/site.h"
-#include "svcbench/plane.h"
 
 namespace svcbench::example {
 
@@ -37,7 +37,7 @@ class FirstEndpointPlane final : public DataPlane {
 };
 
 Status probe_first_endpoint();
-Result<std::unique_ptr<DataPlane>> make_first_endpoint(const PlaneSite& site);
+Result<std::unique_ptr<DataPlane>> make_first_endpoint(const PlaneConfiguration& configuration);
 
 // As it would stand in planes(), userspace/plane/registry.cpp.
 [[nodiscard]] const PlaneRow& first_endpoint_row();

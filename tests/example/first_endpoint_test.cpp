@@ -101,13 +101,13 @@ TEST_CASE("example plane: on the wire every packet comes out right") {
       const Workload workload = services_of(family);
       const auto wire = must(Wire::create(PathTargets::needs(workload.services())));
       const auto targets = must(PathTargets::add(*wire, workload.services(), workload, family, 1));
-      const auto stand = must(PathStand::with_plane(*wire, row.make, {}, workload.services()));
+      const auto rig = must(PathRig::with_plane(*wire, row.make, {}, workload.services()));
       const auto pin = must(Pinned::to_last_cpu());
       for (const FlowKind flow : {FlowKind::fresh, FlowKind::established}) {
         for (const Protocol protocol : {Protocol::tcp, Protocol::udp}) {
           constexpr std::uint32_t packets = 200;
-          const auto arrivals = must(stand->measure(targets, {flow, Position::last, protocol},
-                                                    packets));  // an Error: one was wrong
+          const auto arrivals = must(rig->measure(targets, {flow, Position::last, protocol},
+                                                  packets));  // an Error: one was wrong
           CHECK(arrivals.latency.count() == packets);
         }
       }

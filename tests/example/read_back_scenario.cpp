@@ -34,7 +34,7 @@ class ReadBack final : public Scenario {
   static Result<double> read_back(PlaneAtSize& one, const Setting& setting, std::size_t repeat) {
     const auto services = setting.services(one.services);
     const Service& wanted = services[repeat * 7919 % services.size()];
-    SVCB_TAKE(inside, one.changing->visit());
+    SVCB_TAKE(inside, one.changing->enter());
     const std::int64_t begin = setting.clock.now_ns();
     SVCB_TAKE(found, one.changing->inner().find(wanted.frontend));
     const std::int64_t end = setting.clock.now_ns();

@@ -6,7 +6,7 @@
 #include <unordered_map>
 
 #include "measure/clock.h"
-#include "svcbench/plane.h"
+#include "plane/plane.h"
 
 namespace svcbench::test {
 

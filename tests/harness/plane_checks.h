@@ -5,7 +5,7 @@
 #include <cstddef>
 #include <vector>
 
-#include "svcbench/plane.h"
+#include "plane/plane.h"
 
 namespace svcbench::test {
 

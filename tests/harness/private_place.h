@@ -7,7 +7,7 @@
 #include <functional>
 #include <utility>
 
-#include "svcbench/result.h"
+#include "sys/result.h"
 
 namespace svcbench::test {
 

@@ -210,7 +210,7 @@ TEST_CASE("chapter run: figures, growth and verdict of a linear cost") {
   REQUIRE(crossings.size() == 2);
   CHECK(crossings[1].load == Load::reload);
   REQUIRE(crossings[1].measured);
-  CHECK(crossings[1].measured->course == stats::Course::becomes_cheaper);
+  CHECK(crossings[1].measured->kind == stats::CrossingKind::becomes_cheaper);
   CHECK(*crossings[1].measured->services == doctest::Approx((600.0 - 7) / 3));
   CHECK_FALSE(crossings[1].predicted);
 }
@@ -260,10 +260,10 @@ TEST_CASE("chapter run: a crossing beyond the sweep is a prediction, in services
   const auto results = bench.run();
   REQUIRE(results);
   const auto crossing = crossings_of(*results)[1];
-  CHECK(crossing.measured->course == stats::Course::dearer_throughout);
+  CHECK(crossing.measured->kind == stats::CrossingKind::costlier_throughout);
   REQUIRE(crossing.predicted);
   CHECK(crossing.predicted->services == doctest::Approx(39'993.0 / 3));
-  CHECK_FALSE(crossing.predicted->becomes_dearer);
+  CHECK_FALSE(crossing.predicted->becomes_costlier);
   const std::string text = test::full_line(as_run(*results), "iptables");
   CHECK(text.find("predicted from the two lines, not measured: cheaper at about 13,331 services") !=
         std::string::npos);

@@ -12,9 +12,9 @@
 namespace svcbench {
 namespace {
 
-void put(ChurnTally& tally, Fate fate, std::uint64_t count, std::uint64_t ns = 0) {
+void put(ChurnTally& tally, PacketOutcome outcome, std::uint64_t count, std::uint64_t ns = 0) {
   tally.sent += count;
-  tally.by_fate[static_cast<std::size_t>(fate)] += count;
+  tally.by_outcome[static_cast<std::size_t>(outcome)] += count;
   if (ns != 0) {
     tally.latency.add_bucket(svcb_wire_bucket(ns), count);
   }
@@ -33,10 +33,10 @@ ChurnResults good() {
     ChurnPhase& phase = results.phases.emplace_back();
     phase.name = name;
     phase.seconds = 1;
-    put(phase.fresh.changing, Fate::right, 1000, 3000);
-    put(phase.fresh.steady, Fate::right, 1000, 2000);
-    put(phase.established.changing, Fate::right, 1000, 3000);
-    put(phase.established.steady, Fate::right, 1000, 2000);
+    put(phase.fresh.changing, PacketOutcome::right, 1000, 3000);
+    put(phase.fresh.steady, PacketOutcome::right, 1000, 2000);
+    put(phase.established.changing, PacketOutcome::right, 1000, 3000);
+    put(phase.established.steady, PacketOutcome::right, 1000, 2000);
   }
   results.changes = {.rate = 100, .seconds = 1, .due = 100, .done = 100};
   for (std::int64_t i = 0; i < 100; ++i) {
@@ -71,21 +71,23 @@ bool contains(const std::string& text, const std::string& part) {
 
 TEST_CASE("churn: one packet that is wrong, half-changed or damaged, of any kind, in any phase, fails it") {
   CHECK(outcome(good()) == Outcome::holds);
-  for (const Fate fate : {Fate::wrong, Fate::half_changed, Fate::damaged}) {
+  for (const PacketOutcome outcome :
+       {PacketOutcome::wrong, PacketOutcome::half_changed, PacketOutcome::damaged}) {
     for (std::size_t phase = 0; phase < 3; ++phase) {
       for (int kind = 0; kind < 4; ++kind) {
         ChurnResults results = good();
         ChurnPhase& at = results.phases[phase];
         ChurnSplit& split = kind < 2 ? at.fresh : at.established;
-        put(kind % 2 == 0 ? split.changing : split.steady, fate, 1);
+        put(kind % 2 == 0 ? split.changing : split.steady, outcome, 1);
         CHECK(outcome(results) == Outcome::does_not_hold);
         CHECK(exit_code(std::vector{judge_churn(results)}) == 3);
       }
     }
   }
-  for (const Fate fate : {Fate::right, Fate::kept, Fate::no_endpoint, Fate::lost, Fate::reset}) {
+  for (const PacketOutcome outcome : {PacketOutcome::right, PacketOutcome::kept, PacketOutcome::no_endpoint,
+                                      PacketOutcome::lost, PacketOutcome::reset}) {
     ChurnResults results = good();
-    put(during(results).fresh.changing, fate, 1);
+    put(during(results).fresh.changing, outcome, 1);
     CHECK(outcome(results) == Outcome::holds);
   }
 }
@@ -124,8 +126,8 @@ TEST_CASE("churn: delayed is beyond ten times the median before, of the same flo
   ChurnResults results = good();
   const ChurnTally& before = results.phases[0].fresh.changing;  // median 3 us
   ChurnTally tally;
-  put(tally, Fate::right, 5, 29'000);
-  put(tally, Fate::right, 3, 31'000);
+  put(tally, PacketOutcome::right, 5, 29'000);
+  put(tally, PacketOutcome::right, 3, 31'000);
   CHECK(delayed(before, tally) == 3U);
   CHECK(delayed(before, before) == 0U);
   CHECK_FALSE(delayed({}, tally));
@@ -134,7 +136,7 @@ TEST_CASE("churn: delayed is beyond ten times the median before, of the same flo
 TEST_CASE("churn: what never got to the plane is not lost by it") {
   ChurnResults results = good();
   ChurnPhase& phase = during(results);
-  put(phase.fresh.changing, Fate::lost, 7);
+  put(phase.fresh.changing, PacketOutcome::lost, 7);
   CHECK(phase.lost() == 7);
   phase.overrun = 5;
   CHECK(phase.lost() == 2);
@@ -145,14 +147,14 @@ TEST_CASE("churn: what never got to the plane is not lost by it") {
 TEST_CASE("churn: the table says everything in 100 columns") {
   ChurnResults results = good();
   ChurnPhase& phase = during(results);
-  put(phase.fresh.changing, Fate::wrong, 11);
-  put(phase.fresh.steady, Fate::half_changed, 12);
-  put(phase.fresh.changing, Fate::damaged, 13);
-  put(phase.fresh.changing, Fate::lost, 14);
-  put(phase.fresh.changing, Fate::reset, 15);
-  put(phase.established.changing, Fate::kept, 16, 3000);
-  put(phase.fresh.changing, Fate::no_endpoint, 1'234'567);
-  put(phase.fresh.changing, Fate::right, 1'234'567'890, 3000);
+  put(phase.fresh.changing, PacketOutcome::wrong, 11);
+  put(phase.fresh.steady, PacketOutcome::half_changed, 12);
+  put(phase.fresh.changing, PacketOutcome::damaged, 13);
+  put(phase.fresh.changing, PacketOutcome::lost, 14);
+  put(phase.fresh.changing, PacketOutcome::reset, 15);
+  put(phase.established.changing, PacketOutcome::kept, 16, 3000);
+  put(phase.fresh.changing, PacketOutcome::no_endpoint, 1'234'567);
+  put(phase.fresh.changing, PacketOutcome::right, 1'234'567'890, 3000);
   phase.dropped["IPv4 InNoRoutes"] = 14;
   results.bad_after["refill"] = 987;
   results.examples.push_back("wrong backend: a packet to 10.96.0.0:80/TCP came out at 10.128.0.1:8080");
@@ -180,8 +182,8 @@ TEST_CASE("churn: the table says everything in 100 columns") {
 
 TEST_CASE("churn: the fates of a run's packets add up to what was sent") {
   ChurnResults results = good();
-  put(during(results).fresh.changing, Fate::lost, 3);
-  put(during(results).fresh.changing, Fate::wrong, 2);
+  put(during(results).fresh.changing, PacketOutcome::lost, 3);
+  put(during(results).fresh.changing, PacketOutcome::wrong, 2);
   const Run run = as_run(results, judge_churn(results));
   const std::string stem = "churn/" + results.plane + "/" + std::to_string(results.services);
   const auto cell_of = [&](const std::string& rest) {
@@ -194,9 +196,9 @@ TEST_CASE("churn: the fates of a run's packets add up to what was sent") {
   CHECK(run.find(stem + "/highest-rate") == nullptr);
   const Cell* tally = cell_of("/during/new/changing");
   double sum = 0;
-  for (const char* fate :
+  for (const char* outcome :
        {"right", "kept", "no_endpoint", "wrong", "half_changed", "damaged", "lost", "reset"}) {
-    sum += tally->also.at(fate);
+    sum += tally->also.at(outcome);
   }
   CHECK(static_cast<double>(tally->samples) == sum);
   CHECK(tally->value == during(results).fresh.changing.latency.quantile(0.5));

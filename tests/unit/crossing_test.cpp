@@ -56,12 +56,12 @@ TEST_CASE("crossing: one plane grows past a flat one") {
   // a - b is -4 at 1,000 and +6 at 2,000: zero at 1,000 + 1,000 x 4 / 10.
   const auto found = crossing(sizes, same(6, {1, 6, 16, 40}), same(6, {10, 10, 10, 10}), seed);
   REQUIRE(found);
-  CHECK(found->course == Course::becomes_dearer);
+  CHECK(found->kind == CrossingKind::becomes_costlier);
   CHECK(found->services == near(1400));
   REQUIRE(found->interval);
   CHECK(found->interval->low == near(1400));
   CHECK(found->interval->high == near(1400));
-  CHECK(found->becomes_dearer == 1);
+  CHECK(found->becomes_costlier == 1);
   CHECK(found->changes_back == 0);
   CHECK(found->rounds == 6);
   CHECK(found->sizes.low == 100);
@@ -77,7 +77,7 @@ TEST_CASE("crossing: an even number of rounds beside an odd one") {
   const auto found = crossing(sizes, same(7, {1, 6, 16, 40}), b, seed);
   REQUIRE(found);
   CHECK(found->services == near(1400));
-  CHECK(found->course == Course::becomes_dearer);
+  CHECK(found->kind == CrossingKind::becomes_costlier);
   // Drawn apart, the median of b is 9, 10 or 11: zero at 1,000 + 1,000 x 3 / 10 and x 5 / 10.
   REQUIRE(found->interval);
   CHECK(found->interval->low == near(1300));
@@ -87,23 +87,23 @@ TEST_CASE("crossing: an even number of rounds beside an odd one") {
 TEST_CASE("crossing: the other way round") {
   const auto found = crossing(sizes, same(6, {10, 10, 10, 10}), same(6, {1, 6, 16, 40}), seed);
   REQUIRE(found);
-  CHECK(found->course == Course::becomes_cheaper);
+  CHECK(found->kind == CrossingKind::becomes_cheaper);
   CHECK(found->services == near(1400));
   CHECK(found->becomes_cheaper == 1);
-  CHECK(found->becomes_dearer == 0);
+  CHECK(found->becomes_costlier == 0);
 }
 
 TEST_CASE("crossing: none within the sizes") {
   const auto cheaper = crossing(sizes, same(6, {1, 2, 3, 4}), same(6, {10, 10, 10, 10}), seed);
   REQUIRE(cheaper);
-  CHECK(cheaper->course == Course::cheaper_throughout);
+  CHECK(cheaper->kind == CrossingKind::cheaper_throughout);
   CHECK_FALSE(cheaper->services);
   CHECK_FALSE(cheaper->interval);
   CHECK(cheaper->cheaper_throughout == 1);
-  const auto dearer = crossing(sizes, same(6, {10, 10, 10, 10}), same(6, {1, 2, 3, 4}), seed);
-  REQUIRE(dearer);
-  CHECK(dearer->course == Course::dearer_throughout);
-  CHECK(dearer->dearer_throughout == 1);
+  const auto costlier = crossing(sizes, same(6, {10, 10, 10, 10}), same(6, {1, 2, 3, 4}), seed);
+  REQUIRE(costlier);
+  CHECK(costlier->kind == CrossingKind::costlier_throughout);
+  CHECK(costlier->costlier_throughout == 1);
 }
 
 TEST_CASE("crossing: noise widens the interval, and the truth lies in it") {
@@ -115,7 +115,7 @@ TEST_CASE("crossing: noise widens the interval, and the truth lies in it") {
   const auto found =
       crossing(sizes, noisy(20, growing, 0.05, 1), noisy(20, {25, 25, 25, 25}, 0.05, 2), seed);
   REQUIRE(found);
-  CHECK(found->course == Course::becomes_dearer);
+  CHECK(found->kind == CrossingKind::becomes_costlier);
   REQUIRE(found->interval);
   CHECK(found->interval->low < *found->services);
   CHECK(found->interval->high > *found->services);
@@ -135,9 +135,9 @@ TEST_CASE("crossing: two equal planes are undecided, not a crossing") {
   const std::vector<double> flat{10, 10, 10, 10};
   const auto found = crossing(sizes, noisy(20, flat, 0.1, 1), noisy(20, flat, 0.1, 2), seed);
   REQUIRE(found);
-  CHECK(found->course == Course::undecided);
+  CHECK(found->kind == CrossingKind::undecided);
   CHECK_FALSE(found->interval);
-  CHECK(found->becomes_dearer + found->becomes_cheaper < course_share);
+  CHECK(found->becomes_costlier + found->becomes_cheaper < kind_share);
   CHECK(found->changes_back > 0.1);
 }
 
@@ -154,12 +154,12 @@ TEST_CASE("crossing: the share that decides") {
   };
   const auto enough = with_dear(27);
   REQUIRE(enough);
-  CHECK(enough->becomes_dearer == doctest::Approx(0.983).epsilon(0.005));
-  CHECK(enough->course == Course::becomes_dearer);
+  CHECK(enough->becomes_costlier == doctest::Approx(0.983).epsilon(0.005));
+  CHECK(enough->kind == CrossingKind::becomes_costlier);
   const auto too_few = with_dear(26);
   REQUIRE(too_few);
-  CHECK(too_few->becomes_dearer == doctest::Approx(0.964).epsilon(0.005));
-  CHECK(too_few->course == Course::undecided);
+  CHECK(too_few->becomes_costlier == doctest::Approx(0.964).epsilon(0.005));
+  CHECK(too_few->kind == CrossingKind::undecided);
   CHECK(too_few->services);  // the data's own medians cross, but that is no finding
   CHECK_FALSE(too_few->interval);
 }
@@ -176,34 +176,34 @@ TEST_CASE("crossing: rounds are drawn together where both have as many") {
   const std::vector<double> two{100, 200};
   const auto together = crossing(two, a, b, seed);
   REQUIRE(together);
-  CHECK(together->course == Course::becomes_dearer);
-  CHECK(together->becomes_dearer == 1);
+  CHECK(together->kind == CrossingKind::becomes_costlier);
+  CHECK(together->becomes_costlier == 1);
   CHECK(together->interval->low == near(150));
   CHECK(together->interval->high == near(150));
 
   b.push_back({1.1 * 6, 2.0 * 6});  // another count: each by itself
   const auto apart = crossing(two, a, b, seed);
   REQUIRE(apart);
-  CHECK(apart->course == Course::undecided);
-  CHECK(apart->becomes_dearer < 0.9);
+  CHECK(apart->kind == CrossingKind::undecided);
+  CHECK(apart->becomes_costlier < 0.9);
 }
 
 TEST_CASE("crossing: ties") {
   const Rounds flat = same(6, {10, 10, 10, 10});
-  // Equal everywhere: no course.
+  // Equal everywhere: no kind.
   const auto equal = crossing(sizes, flat, flat, seed);
   REQUIRE(equal);
-  CHECK(equal->course == Course::undecided);
-  CHECK(equal->becomes_dearer + equal->becomes_cheaper + equal->cheaper_throughout +
-            equal->dearer_throughout ==
+  CHECK(equal->kind == CrossingKind::undecided);
+  CHECK(equal->becomes_costlier + equal->becomes_cheaper + equal->cheaper_throughout +
+            equal->costlier_throughout ==
         0);
-  // Equal at first, then dearer: it was never cheaper.
-  CHECK(crossing(sizes, same(6, {10, 10, 11, 12}), flat, seed)->course == Course::dearer_throughout);
+  // Equal at first, then costlier: it was never cheaper.
+  CHECK(crossing(sizes, same(6, {10, 10, 11, 12}), flat, seed)->kind == CrossingKind::costlier_throughout);
   // Touches and turns back.
-  CHECK(crossing(sizes, same(6, {9, 10, 9, 9}), flat, seed)->course == Course::cheaper_throughout);
-  // Rests on zero: dearer from the last size at which they were equal.
+  CHECK(crossing(sizes, same(6, {9, 10, 9, 9}), flat, seed)->kind == CrossingKind::cheaper_throughout);
+  // Rests on zero: costlier from the last size at which they were equal.
   const auto rests = crossing(sizes, same(6, {9, 10, 10, 12}), flat, seed);
-  CHECK(rests->course == Course::becomes_dearer);
+  CHECK(rests->kind == CrossingKind::becomes_costlier);
   CHECK(rests->services == near(2000));
 }
 
@@ -211,7 +211,7 @@ TEST_CASE("crossing: the first of several changes, and that there are more") {
   // -1, +1, -1, +1: zero halfway between 100 and 1,000.
   const auto found = crossing(sizes, same(6, {9, 11, 9, 11}), same(6, {10, 10, 10, 10}), seed);
   REQUIRE(found);
-  CHECK(found->course == Course::becomes_dearer);
+  CHECK(found->kind == CrossingKind::becomes_costlier);
   CHECK(found->services == near(550));
   CHECK(found->changes_back == 1);
 }
@@ -235,17 +235,17 @@ TEST_CASE("crossing: sizes and rounds that are missing") {
   const auto some = crossing(sizes, same(12, {1, 6, 16, 40}), few, seed);
   REQUIRE(some);
   CHECK(some->rounds == 7);
-  CHECK(some->course == Course::becomes_dearer);
+  CHECK(some->kind == CrossingKind::becomes_costlier);
   few[5][1] = nan_value;
   few[6][1] = nan_value;
-  CHECK(crossing(sizes, same(12, {1, 6, 16, 40}), few, seed)->course == Course::undecided);
+  CHECK(crossing(sizes, same(12, {1, 6, 16, 40}), few, seed)->kind == CrossingKind::undecided);
 }
 
 TEST_CASE("crossing: too few rounds for a course") {
   for (const std::size_t rounds : {1U, 5U}) {
     const auto found = crossing(sizes, same(rounds, {1, 6, 16, 40}), same(rounds, {10, 10, 10, 10}), seed);
     REQUIRE(found);
-    CHECK(found->course == Course::undecided);
+    CHECK(found->kind == CrossingKind::undecided);
     CHECK(found->services == near(1400));  // what the data say, without knowing how well
     CHECK_FALSE(found->interval);
     CHECK(found->rounds == rounds);
@@ -261,7 +261,7 @@ TEST_CASE("crossing: cannot say") {
   CHECK_FALSE(crossing(std::vector<double>{1, 3, 2, 4}, flat, flat, seed));
   CHECK_FALSE(crossing(std::vector<double>{1, 2, 2, 4}, flat, flat, seed));
   CHECK_FALSE(crossing(std::vector<double>{1, 2, nan_value, 4}, flat, flat, seed));
-  CHECK(crossing(sizes, flat, flat, seed, 0)->course == Course::undecided);
+  CHECK(crossing(sizes, flat, flat, seed, 0)->kind == CrossingKind::undecided);
 }
 
 TEST_CASE("crossing: the same seed, the same answer; another seed, nearly the same") {
@@ -278,11 +278,11 @@ TEST_CASE("crossing: the same seed, the same answer; another seed, nearly the sa
 }
 
 TEST_CASE("crossing: names") {
-  CHECK(to_string(Course::becomes_dearer) == "becomes dearer");
-  CHECK(to_string(Course::becomes_cheaper) == "becomes cheaper");
-  CHECK(to_string(Course::cheaper_throughout) == "cheaper throughout");
-  CHECK(to_string(Course::dearer_throughout) == "dearer throughout");
-  CHECK(to_string(Course::undecided) == "undecided");
+  CHECK(to_string(CrossingKind::becomes_costlier) == "becomes costlier");
+  CHECK(to_string(CrossingKind::becomes_cheaper) == "becomes cheaper");
+  CHECK(to_string(CrossingKind::cheaper_throughout) == "cheaper throughout");
+  CHECK(to_string(CrossingKind::costlier_throughout) == "costlier throughout");
+  CHECK(to_string(CrossingKind::undecided) == "undecided");
 }
 
 TEST_CASE("predicted crossing: where two lines meet beyond what was measured") {
@@ -290,11 +290,11 @@ TEST_CASE("predicted crossing: where two lines meet beyond what was measured") {
   const auto found = predicted_crossing(line(1, 0.002, 0.0001), line(21, 0.001, 0.0001), 10'000);
   REQUIRE(found);
   CHECK(found->services == near(20'000));
-  CHECK(found->becomes_dearer);
+  CHECK(found->becomes_costlier);
   const auto mirrored = predicted_crossing(line(21, 0.001, 0.0001), line(1, 0.002, 0.0001), 10'000);
   REQUIRE(mirrored);
   CHECK(mirrored->services == near(20'000));
-  CHECK_FALSE(mirrored->becomes_dearer);
+  CHECK_FALSE(mirrored->becomes_costlier);
 }
 
 TEST_CASE(

@@ -210,7 +210,7 @@ TEST_CASE("report: a growth chart has every plane but the instrument's, its fit 
   CHECK(change["marks"][0]["services"] == 400);
   // On the line from 2e6 at 100 to 11e6 at 1,000.
   CHECK(change["marks"][0]["value"].get<double>() == doctest::Approx(2e6 * std::pow(5.5, std::log10(4))));
-  CHECK(change["marks"][0]["text"] == "iptables-nft becomes dearer than nftables at N = 400 [300, 500]");
+  CHECK(change["marks"][0]["text"] == "iptables-nft becomes costlier than nftables at N = 400 [300, 500]");
 
   const json& who = block(data, "crossings-update-0");
   CHECK(who["rows"][0][2] == "costlier from N = 400 [300, 500] on");
@@ -434,7 +434,7 @@ TEST_CASE("report: a ruleset of one's own has its loads, with evidence, and what
   CHECK(data_of({first})["runs"][0]["commands"].empty());
 }
 
-TEST_CASE("report: an emulated run is marked; borrowed columns are marked, and explained") {
+TEST_CASE("report: an emulated run is marked; scaled columns are marked, and explained") {
   json document = comparison();
   document["environment"]["emulated"] = "tcg";
   document["borrowed"] = {

@@ -24,27 +24,28 @@ namespace {
 const std::string folder = std::string(SVCBENCH_TEST_DATA) + "/kube-proxy/";
 const Address node = Address::from_ipv4(0xC0A8'0002);  // 192.168.0.2
 
-PlaneSite test_site() {
-  PlaneSite site;
-  site.node_addresses = {node};
-  return site;
+PlaneConfiguration test_configuration() {
+  PlaneConfiguration configuration;
+  configuration.node_addresses = {node};
+  return configuration;
 }
 
-std::string iptables_text(const std::vector<Service>& services, const PlaneSite& site,
+std::string iptables_text(const std::vector<Service>& services, const PlaneConfiguration& configuration,
                           Family family = Family::ipv4) {
-  IptablesRules rules(family, site);
+  IptablesRules rules(family, configuration);
   const auto replaced = rules.replace(services);
   REQUIRE_MESSAGE(replaced, replaced.error().message);
   return rules.restore_input(IptablesRules::Sync::full);
 }
 
-std::map<std::string, std::string> inputs_of(const std::vector<Service>& services, const PlaneSite& site) {
-  const auto in_use = ipsets_in_use(services, Family::ipv4, site);
-  return {{"iptables", iptables_text(services, site)},
-          {"nftables", KubeProxyNftables::install_input(services, site).value()},
-          {"ipset", ipset_restore(services, {}, Family::ipv4, site)},
-          {"ipvs", ipvs_rules(Family::ipv4, site.cluster_cidr.ipv4, false, in_use)},
-          {"ipvsadm", ipvsadm_restore(services, site.node_addresses, Family::ipv4)}};
+std::map<std::string, std::string> inputs_of(const std::vector<Service>& services,
+                                             const PlaneConfiguration& configuration) {
+  const auto in_use = ipsets_in_use(services, Family::ipv4, configuration);
+  return {{"iptables", iptables_text(services, configuration)},
+          {"nftables", KubeProxyNftables::install_input(services, configuration).value()},
+          {"ipset", ipset_restore(services, {}, Family::ipv4, configuration)},
+          {"ipvs", ipvs_rules(Family::ipv4, configuration.cluster_cidr.ipv4, false, in_use)},
+          {"ipvsadm", ipvsadm_restore(services, configuration.node_addresses, Family::ipv4)}};
 }
 
 std::set<std::string> lines_of(const std::string& text) {
@@ -63,8 +64,9 @@ ClusterServices cluster_of(const std::string& name, ClusterOptions options = {})
   return read_cluster(folder + name + ".json", options).value();
 }
 
-void check_case(const std::string& name, const ClusterServices& cluster, const PlaneSite& site) {
-  const auto inputs = inputs_of(cluster.services, site);
+void check_case(const std::string& name, const ClusterServices& cluster,
+                const PlaneConfiguration& configuration) {
+  const auto inputs = inputs_of(cluster.services, configuration);
   std::ifstream rules(folder + name + ".rules");
   REQUIRE(rules);
   std::size_t checked = 0;
@@ -122,69 +124,71 @@ TEST_CASE("kube-proxy's own cases: its rules for them") {
   for (const char* name : {"overall", "srcranges", "hints_zone", "headlesslabel", "affinity_unsorted"}) {
     ClusterOptions options;
     options.zone = "zone-a";
-    check_case(name, cluster_of(name, options), test_site());
+    check_case(name, cluster_of(name, options), test_configuration());
   }
 }
 
 TEST_CASE("kube-proxy's own cases: IPv6 and NodePorts off 127.0.0.0/8 have no rule of KUBE-FIREWALL") {
-  PlaneSite site = test_site();
+  PlaneConfiguration configuration = test_configuration();
   const auto services = services_of(list_of("", http, endpoint_at("10.180.0.1")));
-  CHECK(iptables_text(services, site).find("KUBE-FIREWALL") != std::string::npos);
-  CHECK(iptables_text({}, site, Family::ipv6).find("KUBE-FIREWALL") == std::string::npos);
-  site.kube_proxy.localhost_node_ports = false;
-  const std::string off = iptables_text(services, site);
+  CHECK(iptables_text(services, configuration).find("KUBE-FIREWALL") != std::string::npos);
+  CHECK(iptables_text({}, configuration, Family::ipv6).find("KUBE-FIREWALL") == std::string::npos);
+  configuration.kube_proxy.localhost_node_ports = false;
+  const std::string off = iptables_text(services, configuration);
   CHECK(off.find("KUBE-FIREWALL") == std::string::npos);
   CHECK(off.find("-m addrtype --dst-type LOCAL ! -d 127.0.0.0/8 -j KUBE-NODEPORTS\n") != std::string::npos);
 }
 
 TEST_CASE("kube-proxy's own cases: --nodeport-addresses") {
-  PlaneSite site = test_site();
-  site.node_addresses.push_back(Address::from_ipv4(0x0A00'0009));
-  site.kube_proxy.node_port_addresses = {"192.168.0.0/24", "2001:db8::/64"};
+  PlaneConfiguration configuration = test_configuration();
+  configuration.node_addresses.push_back(Address::from_ipv4(0x0A00'0009));
+  configuration.kube_proxy.node_port_addresses = {"192.168.0.0/24", "2001:db8::/64"};
   const auto services = services_of(list_of("", http, endpoint_at("10.180.0.1")));
   const std::string jump =
       "-A KUBE-SERVICES -m comment --comment \"kubernetes service nodeports; NOTE: this must be the last "
       "rule in "
       "this chain\" ";
-  auto lines = lines_of(iptables_text(services, site));
+  auto lines = lines_of(iptables_text(services, configuration));
   CHECK(lines.contains(jump + "-d 192.168.0.2 -j KUBE-NODEPORTS"));
   CHECK_FALSE(lines.contains(jump + "-d 10.0.0.9 -j KUBE-NODEPORTS"));
   CHECK_FALSE(lines.contains(jump + "-m addrtype --dst-type LOCAL -j KUBE-NODEPORTS"));
 
-  const auto nft = [&] { return lines_of(KubeProxyNftables::install_input(services, site).value()); };
+  const auto nft = [&] {
+    return lines_of(KubeProxyNftables::install_input(services, configuration).value());
+  };
   CHECK(nft().contains("add element ip kube-proxy nodeport-ips { 192.168.0.2 }"));
   CHECK_FALSE(nft().contains("add element ip kube-proxy nodeport-ips { 10.0.0.9 }"));
-  site.kube_proxy.node_port_addresses = {"10.0.0.0/8", "192.168.0.0/24"};
+  configuration.kube_proxy.node_port_addresses = {"10.0.0.0/8", "192.168.0.0/24"};
   CHECK(nft().contains("add element ip kube-proxy nodeport-ips { 10.0.0.9 }"));
-  site.kube_proxy.node_port_addresses = {"0.0.0.0/0"};
+  configuration.kube_proxy.node_port_addresses = {"0.0.0.0/0"};
   CHECK(nft().contains(
       "add rule ip kube-proxy services fib daddr type local ip daddr != 127.0.0.0/8 meta l4proto . "
       "th dport vmap @service-nodeports"));
-  CHECK(lines_of(iptables_text(services, site))
+  CHECK(lines_of(iptables_text(services, configuration))
             .contains(jump + "-m addrtype --dst-type LOCAL -j KUBE-NODEPORTS"));
 }
 
 TEST_CASE(
     "kube-proxy's own cases: NodePorts at 127.0.0.1 alone, and IPVS's at some of the node's addresses") {
-  PlaneSite site = test_site();
+  PlaneConfiguration configuration = test_configuration();
   const auto services = services_of(list_of("", http, endpoint_at("10.180.0.1")));
-  site.kube_proxy.node_port_addresses = {"127.0.0.0/8"};
-  const std::string text = iptables_text(services, site);
+  configuration.kube_proxy.node_port_addresses = {"127.0.0.0/8"};
+  const std::string text = iptables_text(services, configuration);
   CHECK(text.find("in this chain\" -d 127.0.0.1 -j KUBE-NODEPORTS\n") != std::string::npos);
   CHECK(text.find("-d 192.168.0.2 -j KUBE-NODEPORTS") == std::string::npos);
   CHECK(text.find("-A KUBE-FIREWALL ") != std::string::npos);
-  CHECK(ipvs_node_addresses(site, Family::ipv4).empty());
-  site.kube_proxy.node_port_addresses = {"192.168.0.0/24"};
-  CHECK(iptables_text(services, site).find("KUBE-FIREWALL") == std::string::npos);
-  site.node_addresses.push_back(Address::from_ipv4(0x0A00'0009));
-  CHECK(ipvs_node_addresses(site, Family::ipv4) == std::vector<Address>{node});
+  CHECK(ipvs_node_addresses(configuration, Family::ipv4).empty());
+  configuration.kube_proxy.node_port_addresses = {"192.168.0.0/24"};
+  CHECK(iptables_text(services, configuration).find("KUBE-FIREWALL") == std::string::npos);
+  configuration.node_addresses.push_back(Address::from_ipv4(0x0A00'0009));
+  CHECK(ipvs_node_addresses(configuration, Family::ipv4) == std::vector<Address>{node});
 }
 
 TEST_CASE("kube-proxy's own cases: packets that its counters count") {
-  PlaneSite site = test_site();
-  site.kube_proxy.nfacct = true;
+  PlaneConfiguration configuration = test_configuration();
+  configuration.kube_proxy.nfacct = true;
   const auto lines =
-      lines_of(iptables_text(services_of(list_of("", http, endpoint_at("10.180.0.1"))), site));
+      lines_of(iptables_text(services_of(list_of("", http, endpoint_at("10.180.0.1"))), configuration));
   CHECK(
       lines.contains("-A KUBE-FORWARD -m conntrack --ctstate INVALID -m nfacct --nfacct-name "
                      "ct_state_invalid_dropped_pkts -j DROP"));
@@ -200,7 +204,7 @@ TEST_CASE("kube-proxy's own cases: SCTP is a protocol like others") {
   const auto services = services_of(
       list_of("", R"("ports": [{"name": "s80", "port": 80, "protocol": "SCTP", "nodePort": 3001}])",
               endpoint_at("10.180.0.1")));
-  const auto inputs = inputs_of(services, test_site());
+  const auto inputs = inputs_of(services, test_configuration());
   CHECK(inputs.at("iptables").find("-m sctp -p sctp -d 172.30.0.41 --dport 80 -j KUBE-SVC-") !=
         std::string::npos);
   CHECK(inputs.at("iptables").find("-m sctp -p sctp -j DNAT --to-destination 10.180.0.1:80\n") !=
@@ -222,7 +226,7 @@ TEST_CASE("kube-proxy's own cases: endpoints that are not ready are counted, and
       endpoints += "," + endpoint_at(fmt::format("10.1.{}.{}", i / 250, 1 + i % 250),
                                      R"(, "conditions": {"ready": false})");
     }
-    const std::string text = iptables_text(services_of(list_of("", http, endpoints)), test_site());
+    const std::string text = iptables_text(services_of(list_of("", http, endpoints)), test_configuration());
     CHECK(text.find("10.1.") == std::string::npos);
     return text.find("--comment \"ns1/svc1:p80 -> 10.180.0.1:80\"") != std::string::npos;
   };
@@ -295,9 +299,9 @@ TEST_CASE(
       "kubernetes"}, "spec": {"cidrs": ["172.30.0.0/16", "fd00:96::/112"]}})"),
           "test", {})
           .value();
-  PlaneSite site = test_site();
-  site.kube_proxy.service_cidrs = cluster.service_cidrs;
-  const std::string text = KubeProxyNftables::install_input(cluster.services, site).value();
+  PlaneConfiguration configuration = test_configuration();
+  configuration.kube_proxy.service_cidrs = cluster.service_cidrs;
+  const std::string text = KubeProxyNftables::install_input(cluster.services, configuration).value();
   CHECK(lines_of(text).contains(
       "add rule ip kube-proxy cluster-ips-check ip daddr { 172.30.0.0/16 } drop comment "
       "\"Drop traffic to unallocated ClusterIPs\""));

@@ -53,7 +53,7 @@ Services many(std::uint32_t count, std::uint32_t endpoints) {
 }
 
 std::string full_input(const Services& services, Family family = Family::ipv4) {
-  IptablesRules rules(family, PlaneSite{});
+  IptablesRules rules(family, PlaneConfiguration{});
   const auto replaced = rules.replace(services);
   REQUIRE_MESSAGE(replaced, replaced.error().message);
   return rules.restore_input(Sync::full);
@@ -185,7 +185,7 @@ TEST_CASE("kube-proxy iptables: a NodePort and a ClusterIP of one port share its
           "KUBE-EXT-4SW47YFZTEDKD3PK"});
 
   node_port.endpoints.pop_back();
-  IptablesRules rules(Family::ipv4, PlaneSite{});
+  IptablesRules rules(Family::ipv4, PlaneConfiguration{});
   const auto other = rules.replace(Services{svc4(), node_port});
   REQUIRE(!other);
   CHECK(other.error().message.find("different endpoints") != std::string::npos);
@@ -233,7 +233,7 @@ TEST_CASE("kube-proxy iptables: IPv6") {
 TEST_CASE("kube-proxy iptables: 5 + S(2 + 3E) rules, as kube-proxy's own metric counts them") {
   for (const auto& [s, e] : {std::pair{0U, 0U}, {1U, 1U}, {10U, 10U}, {100U, 3U}, {1000U, 10U}}) {
     const auto services = many(s, e);
-    IptablesRules rules(Family::ipv4, PlaneSite{});
+    IptablesRules rules(Family::ipv4, PlaneConfiguration{});
     REQUIRE(rules.replace(services));
     const std::size_t expected = 5 + s * (2 + 3 * e);
     CHECK(rules.counts() == RuleCounts{s, expected, 4});
@@ -241,7 +241,7 @@ TEST_CASE("kube-proxy iptables: 5 + S(2 + 3E) rules, as kube-proxy's own metric 
     CHECK(nat_rules(input).size() == expected);
     CHECK(lines_with(input, ":KUBE-S").size() == 2 + s * (1 + e));  // KUBE-SERVICES in two tables
   }
-  IptablesRules rules(Family::ipv4, PlaneSite{});
+  IptablesRules rules(Family::ipv4, PlaneConfiguration{});
   REQUIRE(rules.replace(many(10, 10)));
   CHECK(rules.counts().nat == 325);
 }
@@ -281,7 +281,7 @@ TEST_CASE("kube-proxy iptables: above 1,000 endpoints comments are left out of t
 TEST_CASE("kube-proxy iptables: the order is that of the services given") {
   auto services = many(5, 1);
   std::reverse(services.begin(), services.end());
-  IptablesRules rules(Family::ipv4, PlaneSite{});
+  IptablesRules rules(Family::ipv4, PlaneConfiguration{});
   REQUIRE(rules.replace(services));
   const auto order = [&] {
     std::string names;
@@ -304,7 +304,7 @@ TEST_CASE("kube-proxy iptables: the order is that of the services given") {
 
 TEST_CASE("kube-proxy iptables: a partial sync has every portal, and the chains of what changed") {
   auto services = many(20, 3);
-  IptablesRules rules(Family::ipv4, PlaneSite{});
+  IptablesRules rules(Family::ipv4, PlaneConfiguration{});
   REQUIRE(rules.replace(services));
   // The kernel knows nothing yet: everything.
   CHECK(rules.restore_input(Sync::partial) == rules.restore_input(Sync::full));
@@ -339,7 +339,7 @@ TEST_CASE("kube-proxy iptables: partial and full syncs end where a fresh install
     services.insert(services.begin() + 3, services[4]);
     services[3].frontend = {Address::from_ipv4(0), 30004, Protocol::tcp};  // NodePort, of what comes next
     services.push_back(service("ns/none:p", "172.30.0.1", 80, {}));
-    IptablesRules rules(Family::ipv4, PlaneSite{});
+    IptablesRules rules(Family::ipv4, PlaneConfiguration{});
     REQUIRE(rules.replace(services));
     Tables tables;
     tables.restore(rules.restore_input(sync));
@@ -547,7 +547,7 @@ TEST_CASE("kube-proxy iptables: every policy is counted and read back, on each n
       CAPTURE(node);
       const auto services = policies(node, family);
       const auto input = full_input(services, family);
-      IptablesRules rules(family, PlaneSite{});
+      IptablesRules rules(family, PlaneConfiguration{});
       REQUIRE(rules.replace(services));
       CHECK(rules.counts() == RuleCounts{services.size(), nat_rules(input).size(),
                                          lines_with(table_of(input, "filter"), "-A ").size()});
@@ -569,7 +569,7 @@ TEST_CASE("kube-proxy iptables: every policy is counted and read back, on each n
 TEST_CASE("kube-proxy iptables: changes of policy, affinity and addresses end where a fresh install does") {
   for (const Sync sync : {Sync::partial, Sync::full}) {
     auto services = policies("node-a", Family::ipv4);
-    IptablesRules rules(Family::ipv4, PlaneSite{});
+    IptablesRules rules(Family::ipv4, PlaneConfiguration{});
     REQUIRE(rules.replace(services));
     Tables tables;
     tables.restore(rules.restore_input(sync));
@@ -716,7 +716,7 @@ TEST_CASE("kube-proxy iptables: every part of a policy's rules is looked at") {
 }
 
 TEST_CASE("kube-proxy iptables: what cannot be told apart or written is refused") {
-  IptablesRules rules(Family::ipv4, PlaneSite{});
+  IptablesRules rules(Family::ipv4, PlaneConfiguration{});
   const auto refused = [&](const Services& services) {
     const auto replaced = rules.replace(services);
     REQUIRE(!replaced);

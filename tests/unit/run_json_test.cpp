@@ -134,7 +134,7 @@ TEST_CASE("run JSON: what no svcbench can have written is refused, in a sentence
     CHECK(run.error().message.find('\n') == std::string::npos);
     CHECK(run.error().message.find('\x1b') == std::string::npos);
   };
-  refused([](json& top) { top["schema_version"] = 4; }, "reads up to 3");
+  refused([](json& top) { top["schema_version"] = 5; }, "reads up to 4");
   refused([](json& top) { top["run"]["command"] = "tele\x1bport"; }, "tele\\x1bport");
   for (const char* part : {"run", "environment", "details"}) {
     refused([&](json& top) { top.erase(part); }, "not a run of svcbench");

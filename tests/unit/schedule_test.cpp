@@ -39,7 +39,7 @@ TEST_CASE("within the budget every step gets all rounds") {
   CHECK(steps[1].repeats == 20);
 }
 
-TEST_CASE("over the budget the dearest step gives up repeats first") {
+TEST_CASE("over the budget the costliest step gives up repeats first") {
   std::vector<Step> steps{step_of(0.1, 6, true), step_of(1.0, 6, true)};
   fit_to_budget(steps, 20, 12);  // 2 s for the first leaves 10 s for the second
   CHECK(steps[0].repeats == 20);
@@ -53,7 +53,7 @@ TEST_CASE("a step that would fall below its fewest is dropped whole, others are 
   CHECK(steps[1].repeats == 0);
 }
 
-TEST_CASE("what may be dropped goes first, then the dearest of the others: the budget is kept") {
+TEST_CASE("what may be dropped goes first, then the costliest of the others: the budget is kept") {
   std::vector<Step> steps{step_of(10, 6, false), step_of(0.1, 6, true), step_of(0.5, 6, false)};
   fit_to_budget(steps, 20, 62);
   CHECK(steps[0].repeats == 0);  // without the droppable one the rest took 63 s

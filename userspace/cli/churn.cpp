@@ -60,9 +60,9 @@ Result<int> run(const ChurnInput& input) {
       .packets_per_second = static_cast<double>(input.packets),
       .find_rate = input.find_rate,
       .seed = input.workload.seed,
-      .site = {.services_capacity = input.capacity.services,
-               .backends_capacity = input.capacity.backends,
-               .ebpf = ebpf}};
+      .configuration = {.services_capacity = input.capacity.services,
+                        .backends_capacity = input.capacity.backends,
+                        .ebpf = ebpf}};
   SVCB_TAKE(results, run_churn(made.workload, options, *progress));
   results.environment = surroundings.finished();
   const std::size_t size = made.workload.services().size();

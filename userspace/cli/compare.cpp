@@ -15,8 +15,8 @@
 #include "measure/selection.h"
 #include "report/progress_line.h"
 #include "run/as_run.h"
-#include "run/borrow.h"
 #include "run/run_file.h"
+#include "run/scale.h"
 #include "service/text.h"
 #include "sys/capabilities.h"
 #include "sys/sandbox.h"
@@ -67,7 +67,7 @@ Status check_on_wire(const CompareInput& input) {
 }
 
 // The run that --with names, once it is known to fit this one.
-Result<std::optional<Run>> lender(const CompareInput& input, const std::vector<std::size_t>& sweep) {
+Result<std::optional<Run>> reference(const CompareInput& input, const std::vector<std::size_t>& sweep) {
   if (input.with.empty()) {
     return std::nullopt;
   }
@@ -80,7 +80,7 @@ Result<std::optional<Run>> lender(const CompareInput& input, const std::vector<s
   for (const PlaneRow* row : planes_beside_the_floor(input.planes)) {
     names.emplace_back(row->name);
   }
-  SVCB_CHECK(check_lender(other, input.with, describe_shape(input.workload), names, sweep));
+  SVCB_CHECK(check_reference(other, input.with, describe_shape(input.workload), names, sweep));
   return other;
 }
 
@@ -91,7 +91,7 @@ Result<int> run(const CompareInput& input) {
   SVCB_TAKE(ebpf, input.balancer.choice());
   SVCB_TAKE(made, input.workload.make());
   SVCB_TAKE(sweep, input.workload.sweep(made.workload.services().size()));
-  SVCB_TAKE(other, lender(input, sweep));
+  SVCB_TAKE(other, reference(input, sweep));
   SVCB_CHECK(require_privileges());
 
   MonotonicClock clock;
@@ -124,7 +124,7 @@ Result<int> run(const CompareInput& input) {
                       .services_capacity = input.capacity.services,
                       .backends_capacity = input.capacity.backends,
                       .ebpf = ebpf,
-                      .told_in = told_in(emulation_of(surroundings.environment())),
+                      .display_unit = display_unit(emulation_of(surroundings.environment())),
                       .journal = output.journal()};
   // In an emulator it would take as long as the run: svcbench verify is for that.
   const std::string emulation = emulation_of(surroundings.environment());
@@ -144,8 +144,8 @@ Result<int> run(const CompareInput& input) {
   output.note_restored(about["notes"]);
   results.run = std::move(about);
   if (other) {
-    results.borrowed = borrow(*other, input.with, results);
-    results.notes.push_back(describe_borrowed(*results.borrowed));
+    results.scaled = scale(*other, input.with, results);
+    results.notes.push_back(describe_scaled(*results.scaled));
   }
   results.verdicts = judge(results);
   const Run run = as_run(results);
@@ -197,7 +197,7 @@ Action configure_compare(CLI::App& app) {
       ->delimiter(',')
       ->check(one_of(scenario_names()));
   app.add_option("--with", input->with,
-                 "The --json of a comparison under another kernel, which lends the planes that this kernel "
+                 "The --json of a comparison under another kernel, which has the planes that this kernel "
                  "lacks:\nscaled by way of the planes that both runs measure, and marked")
       ->type_name(file_value);
   app.footer(

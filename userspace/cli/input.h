@@ -11,11 +11,11 @@
 #include <string>
 #include <vector>
 
-#include "plane/site.h"
+#include "plane/configuration.h"
 #include "report/output_file.h"
 #include "service/cluster.h"
 #include "service/workload.h"
-#include "svcbench/result.h"
+#include "sys/result.h"
 
 namespace svcbench {
 

@@ -77,28 +77,29 @@ Result<AddressRange> range_option(std::string_view option, const std::string& te
   return range;
 }
 
-Status take_addresses(const RenderInput& input, PlaneSite& site) {
+Status take_addresses(const RenderInput& input, PlaneConfiguration& configuration) {
   for (const std::string& text : input.node_addresses) {
     SVCB_TAKE(address, Address::parse(text));
-    site.node_addresses.push_back(address);
+    configuration.node_addresses.push_back(address);
   }
   for (const std::string& text : input.cluster_cidrs) {
     SVCB_TAKE(range, range_option("--cluster-cidr", text));
-    (range.first.family == Family::ipv4 ? site.cluster_cidr.ipv4 : site.cluster_cidr.ipv6) = range.text();
+    (range.first.family == Family::ipv4 ? configuration.cluster_cidr.ipv4
+                                        : configuration.cluster_cidr.ipv6) = range.text();
   }
   for (const std::string& text : input.service_cidrs) {
     SVCB_TAKE(range, range_option("--service-cidr", text));
-    site.kube_proxy.service_cidrs.push_back(range.text());
+    configuration.kube_proxy.service_cidrs.push_back(range.text());
   }
   for (const std::string& text : input.node_port_addresses) {
     if (text != "primary") {
       SVCB_TAKE(range, range_option("--nodeport-addresses", text));
       static_cast<void>(range);
     }
-    site.kube_proxy.node_port_addresses.push_back(text);
+    configuration.kube_proxy.node_port_addresses.push_back(text);
   }
-  site.kube_proxy.localhost_node_ports = input.localhost_node_ports == "on";
-  site.kube_proxy.nfacct = input.nfacct;
+  configuration.kube_proxy.localhost_node_ports = input.localhost_node_ports == "on";
+  configuration.kube_proxy.nfacct = input.nfacct;
   return {};
 }
 
@@ -134,7 +135,7 @@ void leave_out_node_ports(const RenderInput& input, Rendered& rendered, const Re
   }
   const std::size_t left_out = std::erase_if(rendered.services, [&](const Service& service) {
     return service.frontend.address.family == options.family &&
-           kube_proxy::virtual_servers(service, options.site.node_addresses).empty();
+           kube_proxy::virtual_servers(service, options.configuration.node_addresses).empty();
   });
   if (left_out != 0) {
     rendered.notes.push_back(fmt::format(
@@ -168,10 +169,10 @@ Status print_parts(const RenderInput& input, const std::vector<RenderedPart>& pa
 Result<int> run(const RenderInput& input) {
   RenderOptions options;
   options.chapter = input.shape == "chapter";
-  SVCB_CHECK(take_addresses(input, options.site));
+  SVCB_CHECK(take_addresses(input, options.configuration));
   SVCB_TAKE(rendered, services_of(input));
-  if (options.site.kube_proxy.service_cidrs.empty()) {
-    options.site.kube_proxy.service_cidrs = rendered.service_cidrs;
+  if (options.configuration.kube_proxy.service_cidrs.empty()) {
+    options.configuration.kube_proxy.service_cidrs = rendered.service_cidrs;
   }
   choose_family(input, rendered, options);
   leave_out_node_ports(input, rendered, options);

@@ -11,7 +11,7 @@
 #include "measure/journal.h"
 #include "report/output_file.h"
 #include "run/run.h"
-#include "svcbench/result.h"
+#include "sys/result.h"
 
 namespace svcbench {
 

@@ -6,7 +6,7 @@
 
 #include "cli/export_input.h"
 #include "cli/input.h"
-#include "svcbench/result.h"
+#include "sys/result.h"
 
 namespace svcbench {
 

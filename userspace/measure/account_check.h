@@ -15,8 +15,8 @@
 #include <vector>
 
 #include "measure/wire/agreement.h"
+#include "service/service.h"
 #include "stats/quantile.h"
-#include "svcbench/service.h"
 
 namespace svcbench {
 

@@ -159,9 +159,9 @@ ChapterGrowth growth_of(const ChapterResults& results, std::string_view backend,
   const LoadCell* base = find_load(results, backend, load, 0);
   if (base != nullptr && !base->tool.wall_ns.empty()) {
     growth.base_ns = median(base->tool.wall_ns);
-    const auto dearer = above(cells, *growth.base_ns);
-    growth.above_base = growth_above(dearer, *growth.base_ns);
-    for (const LoadCell* cell : dearer) {
+    const auto costlier = above(cells, *growth.base_ns);
+    growth.above_base = growth_above(costlier, *growth.base_ns);
+    for (const LoadCell* cell : costlier) {
       growth.sizes.push_back(cell->services);
     }
   }
@@ -215,8 +215,9 @@ std::vector<ChapterCrossing> crossings_of(const ChapterResults& results) {
                                    wall_by_round(results, "legacy", load), results.seed);
     const auto nft = growth_of(results, "nft", load).line;
     const auto legacy = growth_of(results, "legacy", load).line;
-    const bool throughout = one.measured && (one.measured->course == stats::Course::cheaper_throughout ||
-                                             one.measured->course == stats::Course::dearer_throughout);
+    const bool throughout =
+        one.measured && (one.measured->kind == stats::CrossingKind::cheaper_throughout ||
+                         one.measured->kind == stats::CrossingKind::costlier_throughout);
     if (throughout && nft && legacy) {
       // The lines are over rules, 3 a service: the intersection is moved to services.
       constexpr auto base = static_cast<double>(chapter_base_rules);

@@ -140,7 +140,7 @@ struct ChapterGrowth {
 // The same line through the chapter's own five figures.
 [[nodiscard]] stats::LinearFit chapter_line();
 
-// From which N on nft is dearer than legacy, or cheaper; absent unless both were measured.
+// From which N on nft is costlier than legacy, or cheaper; absent unless both were measured.
 struct ChapterCrossing {
   Load load;
   std::optional<stats::Crossing> measured;

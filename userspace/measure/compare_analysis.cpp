@@ -5,7 +5,7 @@
 #include <set>
 
 #include "measure/emulation.h"
-#include "measure/find_borrowed.h"
+#include "measure/find_scaled.h"
 #include "plane/registry.h"
 #include "service/text.h"
 #include "stats/rounds.h"
@@ -63,7 +63,7 @@ constexpr std::string_view more_rounds = "more rounds (--rounds, --budget), or a
 
 // Holds when each one's cost rises with every further service; fails when one is flat.
 Verdict judge_rising(std::string id, std::string claim, const std::vector<Series>& all,
-                     const ToldIn& told) {
+                     const DisplayUnit& unit) {
   Verdict verdict = open_verdict(std::move(id), std::move(claim));
   bool rises = !all.empty();
   bool flat = false;
@@ -74,9 +74,9 @@ Verdict judge_rising(std::string id, std::string claim, const std::vector<Series
     if (slope) {
       verdict.evidence.push_back(
           fmt::format("{}, {}: {:.1f} {} a further service{}", series.plane, series.what,
-                      slope->value / told.ns, told.name,
-                      slope->interval ? fmt::format(" [{:.1f}, {:.1f}]", slope->interval->low / told.ns,
-                                                    slope->interval->high / told.ns)
+                      slope->value / unit.ns, unit.name,
+                      slope->interval ? fmt::format(" [{:.1f}, {:.1f}]", slope->interval->low / unit.ns,
+                                                    slope->interval->high / unit.ns)
                                       : " [?]"));
     }
     rises = rises && slope && slope->interval && slope->interval->low > 0;
@@ -116,18 +116,18 @@ std::vector<NamedGrowth> growths_of(const std::vector<Series>& all) {
   return growths;
 }
 
-// Measured here, and the exponents that were borrowed: of all borrowed figures they alone decide claims.
+// Measured here, and the exponents that were scaled: of all scaled figures they alone decide claims.
 std::vector<NamedGrowth> new_flow_growths(const CompareResults& results, std::string_view claim) {
   std::vector<NamedGrowth> growths = growths_of(new_flow_series(results, claim));
-  if (results.borrowed) {
-    for (const std::string& plane : results.borrowed->planes) {
+  if (results.scaled) {
+    for (const std::string& plane : results.scaled->planes) {
       for (const Protocol protocol : {Protocol::udp, Protocol::tcp}) {
         const Figure figure{.kind = PathKind{FlowKind::fresh, Position::last, protocol},
                             .operation = std::nullopt,
                             .way = ""};
-        const auto* found = find_borrowed_growth(*results.borrowed, plane, figure);
+        const auto* found = find_scaled_growth(*results.scaled, plane, figure);
         if (bears(plane, claim) && found != nullptr) {
-          growths.push_back({fmt::format("{} ({}), {}", plane, results.borrowed->lender.mark, found->what),
+          growths.push_back({fmt::format("{} ({}), {}", plane, results.scaled->reference.mark, found->what),
                              found->growth});
           break;
         }
@@ -147,7 +147,7 @@ constexpr PathClaim ipvs_constant{"ipvs-constant", "IPVS looks a service up in c
 constexpr PathClaim ebpf_constant{"ebpf-constant", "eBPF looks a service up in constant time"};
 constexpr std::string_view lookup_path = "lookup-2-5us";
 
-// Claims about planes that ran, where no packets could be sent and no other run lent its figures.
+// Claims about planes that ran, where no packets could be sent and no other run gave its figures.
 void leave_open(const CompareResults& results, std::vector<Verdict>& verdicts) {
   const auto leave = [&](Verdict verdict) {
     verdict.summary = "inconclusive: the path was not measured: " + results.path_missing;
@@ -172,9 +172,9 @@ void leave_open(const CompareResults& results, std::vector<Verdict>& verdicts) {
 }
 
 void judge_paths(const CompareResults& results, std::vector<Verdict>& verdicts) {
-  const ToldIn told = told_in(emulation_of(results.environment));
+  const DisplayUnit unit = display_unit(emulation_of(results.environment));
   if (const auto iptables = new_flow_series(results, iptables_scan.id); !iptables.empty()) {
-    verdicts.push_back(judge_rising(iptables_scan.id, iptables_scan.claim, iptables, told));
+    verdicts.push_back(judge_rising(iptables_scan.id, iptables_scan.claim, iptables, unit));
   }
   if (const auto ipvs = new_flow_growths(results, ipvs_constant.id); !ipvs.empty()) {
     verdicts.push_back(judge_constant(ipvs_constant.id, ipvs_constant.claim, ipvs));
@@ -186,7 +186,7 @@ void judge_paths(const CompareResults& results, std::vector<Verdict>& verdicts) 
   verdicts.push_back(judge_constant(ebpf_constant.id, ebpf_constant.claim, ebpf));
 
   if (new_flow_series(results, lookup_path).empty()) {
-    return;  // borrowed exponents, and no time
+    return;  // scaled exponents, and no time
   }
   std::vector<ProgramFigure> figures;
   const auto sizes = sizes_of(results);
@@ -200,7 +200,7 @@ void judge_paths(const CompareResults& results, std::vector<Verdict>& verdicts) 
                          *p50});
     }
   }
-  verdicts.push_back(judge_path(figures, told));
+  verdicts.push_back(judge_path(figures, unit));
 }
 
 void judge_updates(const CompareResults& results, std::vector<Verdict>& verdicts) {

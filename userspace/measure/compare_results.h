@@ -9,16 +9,16 @@
 #include <string_view>
 #include <vector>
 
-#include "measure/borrowed.h"
 #include "measure/path_results.h"
 #include "measure/results.h"
+#include "measure/scaled.h"
 #include "measure/sync_check.h"
 #include "measure/wire/agreement.h"
+#include "plane/plane.h"
 #include "run/cell.h"
 #include "stats/crossing.h"
 #include "stats/quantile.h"
 #include "stats/verdict.h"
-#include "svcbench/plane.h"
 
 namespace svcbench {
 
@@ -81,7 +81,7 @@ struct BehaviourCheck {
 // Where two planes' costs cross.
 struct CrossingFigure {
   std::string what;    // "new flow, last UDP", "change endpoints"
-  std::string plane;   // that becomes dearer, or cheaper, than
+  std::string plane;   // that becomes costlier, or cheaper, than
   std::string beside;  // this one
   stats::Crossing crossing{};
 };
@@ -104,9 +104,9 @@ struct CompareResults {
   std::vector<PathCell> paths{};
   std::vector<StateCell> states{};
   std::vector<AgreementFigure> agreements{};
-  std::vector<SyncCheck> sync_checks{};  // of planes that run tools, each at one size
-  std::vector<Cell> cells{};             // of scenarios that have no type of their own
-  std::optional<Borrowed> borrowed{};    // of planes in `missing`, from another run
+  std::vector<SyncCheck> sync_checks{};   // of planes that run tools, each at one size
+  std::vector<Cell> cells{};              // of scenarios that have no type of their own
+  std::optional<ScaledColumns> scaled{};  // of planes in `missing`, from another run
   std::optional<BehaviourCheck> behaviours{};
   std::optional<double> clock_ns{};  // that one reading of the clock takes in a program
   std::string path_missing{};        // why the path was left out; empty where it was measured, or not asked

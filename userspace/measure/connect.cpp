@@ -81,7 +81,7 @@ Endpoint any_of(Family family, std::uint16_t port) {
 class Listeners {
  public:
   Status serve(const Testbed& testbed, const Target& target) {
-    SVCB_TAKE(visit, testbed.backend().enter());
+    SVCB_TAKE(inside, testbed.backend().enter());
     for (const Endpoint& backend : target.backends) {
       const auto key = std::tuple(&testbed, backend.address.family, backend.port);
       if (sockets_.contains(key)) {
@@ -165,7 +165,7 @@ class Dialler {
       SVCB_CHECK(subject_->plane->forget_flows());
     }
     SVCB_TAKE(inside, enter_cgroup());
-    SVCB_TAKE(visit, subject_->testbed->client().enter());
+    SVCB_TAKE(in_client, subject_->testbed->client().enter());
     udp_.clear();
     tcp_.clear();
     for (std::size_t i = 0; i < count; ++i) {
@@ -243,11 +243,11 @@ class Dialler {
     return failure("connect, {}: {}: no figure is given", subject_->name, what);
   }
 
-  Result<std::optional<Cgroup::Visit>> enter_cgroup() const {
-    std::optional<Cgroup::Visit> inside;
+  Result<std::optional<Cgroup::Inside>> enter_cgroup() const {
+    std::optional<Cgroup::Inside> inside;
     if (subject_->cgroup != nullptr) {
-      SVCB_TAKE(visit, subject_->cgroup->enter());
-      inside.emplace(std::move(visit));
+      SVCB_TAKE(entered, subject_->cgroup->enter());
+      inside.emplace(std::move(entered));
     }
     return inside;
   }

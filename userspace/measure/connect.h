@@ -17,10 +17,10 @@
 #include "measure/results.h"
 #include "measure/wire/testbed.h"
 #include "measure/wire/wire.h"
+#include "plane/plane.h"
 #include "stats/quantile.h"
-#include "svcbench/plane.h"
-#include "svcbench/result.h"
 #include "sys/cgroup.h"
+#include "sys/result.h"
 
 namespace svcbench {
 

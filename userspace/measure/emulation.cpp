@@ -36,8 +36,8 @@ std::string emulation_line(std::string_view emulation) {
                      emulation == "tcg" ? "qemu TCG" : emulation);
 }
 
-ToldIn told_in(std::string_view emulation) {
-  return emulation == "icount" ? ToldIn{.ns = 2, .name = "instr"} : ToldIn{};
+DisplayUnit display_unit(std::string_view emulation) {
+  return emulation == "icount" ? DisplayUnit{.ns = 2, .name = "instr"} : DisplayUnit{};
 }
 
 void withhold_absolute(std::vector<Verdict>& verdicts, std::string_view emulation) {
@@ -48,8 +48,7 @@ void withhold_absolute(std::vector<Verdict>& verdicts, std::string_view emulatio
     if (verdict.id.ends_with("-2-5us")) {
       verdict.outcome = Outcome::inconclusive;
       verdict.summary = fmt::format(
-          "inconclusive: the claim is in microseconds, and this machine ({}) has "
-          "no time of its own",
+          "inconclusive: the claim is in microseconds, and this machine ({}) has no time of its own",
           emulation);
       verdict.would_settle = "the same run outside the guest, or under KVM";
     }

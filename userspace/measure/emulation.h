@@ -19,7 +19,7 @@ namespace svcbench {
 
 // What figures too fine for us are told in: guest instructions where the clock counts those, else ns.
 // tests/vm/run counts with shift=1: 2 ns an instruction.
-[[nodiscard]] ToldIn told_in(std::string_view emulation);
+[[nodiscard]] DisplayUnit display_unit(std::string_view emulation);
 
 // A guest at another speed than its processor's cannot decide a claim in microseconds: such verdicts become
 // inconclusive. KVM runs at the processor's own speed, and keeps them.

@@ -36,7 +36,7 @@ std::vector<PlaneAtSize*> Installations::there() const {
 double Installations::end_seconds() const {
   double sum = 0;
   for (const auto& one : all_) {
-    const int planes = (one->stand ? 1 : 0) + (one->changing ? 1 : 0);
+    const int planes = (one->rig ? 1 : 0) + (one->changing ? 1 : 0);
     sum += (one->changing ? one->read_seconds : 0) + 0.5 * planes * one->install_seconds;
   }
   return sum;
@@ -45,18 +45,18 @@ double Installations::end_seconds() const {
 std::size_t Installations::overruns() const {
   std::size_t sum = 0;
   for (const auto& one : all_) {
-    sum += one->stand ? one->stand->overruns() : 0;
+    sum += one->rig ? one->rig->overruns() : 0;
   }
-  for (const auto& [name, stand] : instruments_) {
-    sum += stand->overruns();
+  for (const auto& [name, rig] : instruments_) {
+    sum += rig->overruns();
   }
   return sum;
 }
 
 Result<std::unique_ptr<InNamespace>> Installations::another(const PlaneAtSize& like) const {
   SVCB_TAKE(place, namespace_with_loopback());
-  SVCB_TAKE(visit, place.enter());
-  SVCB_TAKE(plane, like.row->make(setting_->selection.site()));
+  SVCB_TAKE(inside, place.enter());
+  SVCB_TAKE(plane, like.row->make(setting_->selection.configuration()));
   return std::make_unique<InNamespace>(std::move(place), std::move(plane));
 }
 
@@ -79,26 +79,26 @@ Status Installations::make_wire() {
 }
 
 Status Installations::make_instruments() {
-  const auto keep = [this](std::string_view name, Result<std::unique_ptr<PathStand>> made) -> Status {
+  const auto keep = [this](std::string_view name, Result<std::unique_ptr<PathRig>> made) -> Status {
     if (!made) {
       return tl::unexpected(made.error());
     }
     instruments_.emplace(name, std::move(*made));
     return {};
   };
-  const PlaneSite site = setting_->selection.site();
+  const PlaneConfiguration configuration = setting_->selection.configuration();
   const auto route = [&](EbpfHook hook) {
-    const PathStand::Make make = [hook](const PlaneSite& at) -> Result<std::unique_ptr<DataPlane>> {
+    const PathRig::Make make = [hook](const PlaneConfiguration& at) -> Result<std::unique_ptr<DataPlane>> {
       return std::make_unique<AttachedEbpf>(hook, at, false);
     };
-    return PathStand::with_plane(*wire_, make, site, {});
+    return PathRig::with_plane(*wire_, make, configuration, {});
   };
-  SVCB_CHECK(keep(instrument_sink, PathStand::with_sink(*wire_)));
+  SVCB_CHECK(keep(instrument_sink, PathRig::with_sink(*wire_)));
   if (std::find(names_.begin(), names_.end(), instrument_null) == names_.end()) {
-    SVCB_CHECK(keep(instrument_null, PathStand::with_plane(*wire_, make_null, site, {})));
+    SVCB_CHECK(keep(instrument_null, PathRig::with_plane(*wire_, make_null, configuration, {})));
   }
-  SVCB_CHECK(keep(instrument_redirect_xdp, PathStand::with_redirect(*wire_, Wire::Hook::xdp, 0)));
-  SVCB_CHECK(keep(instrument_redirect_tc, PathStand::with_redirect(*wire_, Wire::Hook::tc, 0)));
+  SVCB_CHECK(keep(instrument_redirect_xdp, PathRig::with_redirect(*wire_, Wire::Hook::xdp, 0)));
+  SVCB_CHECK(keep(instrument_redirect_tc, PathRig::with_redirect(*wire_, Wire::Hook::tc, 0)));
   SVCB_CHECK(keep(instrument_route_xdp, route(EbpfHook::xdp)));
   SVCB_CHECK(keep(instrument_route_tc, route(EbpfHook::tc)));
   SVCB_TAKE(clock_ns, wire_->clock_ns(instruments_.at(std::string(instrument_sink))->testbed()));
@@ -127,8 +127,8 @@ Status Installations::install(PlaneAtSize& one, const Wants& wants) {
   const std::int64_t start = setting_->clock.now_ns();
   std::int64_t begin = start;
   if (wants.packets) {
-    SVCB_TAKE(stand, PathStand::with_plane(*wire_, one.row->make, setting_->selection.site(), wanted));
-    one.stand = std::move(stand);
+    SVCB_TAKE(rig, PathRig::with_plane(*wire_, one.row->make, setting_->selection.configuration(), wanted));
+    one.rig = std::move(rig);
   }
   if ((wants.changes || !wants.packets) && one.row->kind != PlaneKind::none) {
     SVCB_TAKE(plane, another(one));

@@ -22,12 +22,12 @@ struct PlaneAtSize {
   double read_seconds = 0;     // what it takes to count its services in the kernel
   std::string left_out{};      // why: then there is none
   // Its services never change; null where no packets are sent.
-  std::unique_ptr<PathStand> stand{};
+  std::unique_ptr<PathRig> rig{};
   // In a namespace without traffic, for what changes it; null where nothing does.
   std::unique_ptr<InNamespace> changing{};
 
   // Of those that are there, the one that nothing changes where there are two; null: there is none.
-  [[nodiscard]] const DataPlane* plane() const { return stand ? stand->plane() : changing.get(); }
+  [[nodiscard]] const DataPlane* plane() const { return rig ? rig->plane() : changing.get(); }
 };
 
 class Installations {
@@ -51,7 +51,7 @@ class Installations {
   [[nodiscard]] bool sends_packets() const { return wire_ != nullptr; }
   [[nodiscard]] const PathTargets& targets(std::size_t services) const { return targets_.at(services); }
   // The wire's own: names of PathCell::plane.
-  [[nodiscard]] const std::map<std::string, std::unique_ptr<PathStand>>& instruments() const {
+  [[nodiscard]] const std::map<std::string, std::unique_ptr<PathRig>>& instruments() const {
     return instruments_;
   }
   // What one reading of the clock in a program takes, ns.
@@ -76,7 +76,7 @@ class Installations {
   // Declared in the order in which they need each other.
   std::unique_ptr<Wire> wire_{};
   std::map<std::size_t, PathTargets> targets_{};
-  std::map<std::string, std::unique_ptr<PathStand>> instruments_{};
+  std::map<std::string, std::unique_ptr<PathRig>> instruments_{};
   std::vector<std::unique_ptr<PlaneAtSize>> all_{};
   std::map<const PlaneRow*, CostCurve> curves_{};
   double spent_ = 0;  // seconds, on all installations so far

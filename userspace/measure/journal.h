@@ -11,8 +11,8 @@
 #include <string_view>
 #include <vector>
 
-#include "svcbench/result.h"
 #include "sys/fd.h"
+#include "sys/result.h"
 
 namespace svcbench {
 

@@ -171,48 +171,49 @@ const Target* PathTargets::last(Protocol protocol, Delivery delivery) const {
   return found == last_.end() ? nullptr : &found->second;
 }
 
-Result<std::unique_ptr<PathStand>> PathStand::with_plane(Wire& wire, const Make& make, PlaneSite site,
-                                                         std::span<const Service> services) {
+Result<std::unique_ptr<PathRig>> PathRig::with_plane(Wire& wire, const Make& make,
+                                                     PlaneConfiguration configuration,
+                                                     std::span<const Service> services) {
   SVCB_TAKE(testbed, new_testbed(wire));
-  std::unique_ptr<PathStand> stand(new PathStand(wire, std::move(testbed)));
-  SVCB_TAKE(place, stand->testbed_.node().duplicate());
-  site.ingress = stand->testbed_.ingress();
-  site.egress = stand->testbed_.egress();
-  site.node_addresses = Testbed::node_addresses();
-  SVCB_TAKE(visit, place.enter());
-  SVCB_TAKE(plane, make(site));
-  stand->plane_ = std::make_unique<InNamespace>(std::move(place), std::move(plane));
-  stand->delivery_ = stand->plane_->delivery();
-  SVCB_CHECK(stand->plane_->install(services));
-  return stand;
+  std::unique_ptr<PathRig> rig(new PathRig(wire, std::move(testbed)));
+  SVCB_TAKE(place, rig->testbed_.node().duplicate());
+  configuration.ingress = rig->testbed_.ingress();
+  configuration.egress = rig->testbed_.egress();
+  configuration.node_addresses = Testbed::node_addresses();
+  SVCB_TAKE(inside, place.enter());
+  SVCB_TAKE(plane, make(configuration));
+  rig->plane_ = std::make_unique<InNamespace>(std::move(place), std::move(plane));
+  rig->delivery_ = rig->plane_->delivery();
+  SVCB_CHECK(rig->plane_->install(services));
+  return rig;
 }
 
-Result<std::unique_ptr<PathStand>> PathStand::with_redirect(Wire& wire, Wire::Hook hook,
-                                                            std::uint64_t delay_ns) {
+Result<std::unique_ptr<PathRig>> PathRig::with_redirect(Wire& wire, Wire::Hook hook,
+                                                        std::uint64_t delay_ns) {
   SVCB_TAKE(testbed, new_testbed(wire));
-  std::unique_ptr<PathStand> stand(new PathStand(wire, std::move(testbed)));
-  SVCB_CHECK(wire.attach_redirect(stand->testbed_, hook));
-  stand->delay_ns_ = delay_ns;
-  return stand;
+  std::unique_ptr<PathRig> rig(new PathRig(wire, std::move(testbed)));
+  SVCB_CHECK(wire.attach_redirect(rig->testbed_, hook));
+  rig->delay_ns_ = delay_ns;
+  return rig;
 }
 
-Result<std::unique_ptr<PathStand>> PathStand::with_sink(Wire& wire) {
+Result<std::unique_ptr<PathRig>> PathRig::with_sink(Wire& wire) {
   SVCB_TAKE(testbed, new_testbed(wire));
-  std::unique_ptr<PathStand> stand(new PathStand(wire, std::move(testbed)));
-  SVCB_CHECK(wire.sink_at_node(stand->testbed_));
-  return stand;
+  std::unique_ptr<PathRig> rig(new PathRig(wire, std::move(testbed)));
+  SVCB_CHECK(wire.sink_at_node(rig->testbed_));
+  return rig;
 }
 
-Result<PathStand::Sent> PathStand::send(Volley volley) {
+Result<PathRig::Sent> PathRig::send(Volley volley) {
   volley.delay_ns = delay_ns_;
-  SVCB_TAKE(visit, testbed_.node().enter());
+  SVCB_TAKE(inside, testbed_.node().enter());
   const NetCounters before = loss_counters();
   SVCB_TAKE(pinned, Pinned::to_last_cpu());
   SVCB_TAKE(arrivals, wire_->send(testbed_, volley));
   return Sent{std::move(arrivals), moved(before, loss_counters())};
 }
 
-bool PathStand::Sent::overran() const {
+bool PathRig::Sent::overran() const {
   const svcb_wire_counts& counts = arrivals.counts;
   const auto ingress = dropped.find(ingress_drops);
   return ingress != dropped.end() && counts.right + ingress->second == counts.sent;
@@ -232,10 +233,10 @@ Status require_all_answered(const Arrivals& arrivals) {
 
 }  // namespace
 
-Result<std::optional<Arrivals>> PathStand::attempt(const TargetRange& targets, FlowKind flow,
-                                                   std::uint32_t packets, std::uint32_t batch) {
+Result<std::optional<Arrivals>> PathRig::attempt(const TargetRange& targets, FlowKind flow,
+                                                 std::uint32_t packets, std::uint32_t batch) {
   {
-    SVCB_TAKE(visit, testbed_.node().enter());
+    SVCB_TAKE(inside, testbed_.node().enter());
     SVCB_CHECK(flush_conntrack());
   }
   if (plane_) {
@@ -285,8 +286,8 @@ Result<std::optional<Arrivals>> PathStand::attempt(const TargetRange& targets, F
   return arrivals;
 }
 
-Result<Arrivals> PathStand::measure(const PathTargets& targets, const PathKind& kind, std::uint32_t packets,
-                                    std::uint32_t batch) {
+Result<Arrivals> PathRig::measure(const PathTargets& targets, const PathKind& kind, std::uint32_t packets,
+                                  std::uint32_t batch) {
   const auto range = targets.of(kind.position, kind.protocol, delivery_);
   if (!range) {
     return failure("no {} service to send packets to", to_string(kind.protocol));

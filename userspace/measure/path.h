@@ -49,15 +49,16 @@ class PathTargets {
 };
 
 // A testbed with one plane in its node, programmed with services once; or one of the instrument's own.
-class PathStand {
+class PathRig {
  public:
-  using Make = std::function<Result<std::unique_ptr<DataPlane>>(const PlaneSite&)>;
-  static Result<std::unique_ptr<PathStand>> with_plane(Wire& wire, const Make& make, PlaneSite site,
-                                                       std::span<const Service> services);
-  static Result<std::unique_ptr<PathStand>> with_redirect(Wire& wire, Wire::Hook hook,
-                                                          std::uint64_t delay_ns);
+  using Make = std::function<Result<std::unique_ptr<DataPlane>>(const PlaneConfiguration&)>;
+  static Result<std::unique_ptr<PathRig>> with_plane(Wire& wire, const Make& make,
+                                                     PlaneConfiguration configuration,
+                                                     std::span<const Service> services);
+  static Result<std::unique_ptr<PathRig>> with_redirect(Wire& wire, Wire::Hook hook,
+                                                        std::uint64_t delay_ns);
   // The sink at the node's ingress: one veth and the stamps, and nothing else.
-  static Result<std::unique_ptr<PathStand>> with_sink(Wire& wire);
+  static Result<std::unique_ptr<PathRig>> with_sink(Wire& wire);
 
   // One volley of `packets`, every one checked. A volley that overran the node's ingress queue is no
   // plane's doing: it is thrown away whole, counted in overruns(), and another one is sent. A new flow's
@@ -74,7 +75,7 @@ class PathStand {
   [[nodiscard]] const Testbed& testbed() const { return testbed_; }
 
  private:
-  PathStand(Wire& wire, Testbed testbed) : wire_(&wire), testbed_(std::move(testbed)) {}
+  PathRig(Wire& wire, Testbed testbed) : wire_(&wire), testbed_(std::move(testbed)) {}
   struct Sent {
     Arrivals arrivals;
     NetCounters dropped;  // by the node meanwhile

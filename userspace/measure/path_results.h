@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "measure/wire/latency_histogram.h"
-#include "svcbench/service.h"
+#include "service/service.h"
 
 namespace svcbench {
 

@@ -10,9 +10,9 @@
 #include <vector>
 
 #include "measure/account_check.h"
+#include "service/service.h"
 #include "stats/growth.h"
 #include "stats/verdict.h"
-#include "svcbench/service.h"
 
 namespace svcbench {
 

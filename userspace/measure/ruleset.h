@@ -9,8 +9,8 @@
 #include "measure/clock.h"
 #include "measure/journal.h"
 #include "service/ruleset_file.h"
-#include "svcbench/result.h"
 #include "sys/iptables_backend.h"
+#include "sys/result.h"
 
 namespace svcbench {
 

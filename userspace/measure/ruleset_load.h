@@ -7,10 +7,10 @@
 #include <vector>
 
 #include "measure/ruleset.h"
-#include "svcbench/plane.h"
-#include "svcbench/result.h"
+#include "plane/plane.h"
 #include "sys/child_process.h"
 #include "sys/fd.h"
+#include "sys/result.h"
 
 namespace svcbench {
 

@@ -22,7 +22,7 @@ double cost(const std::vector<Step>& steps) {
 
 // The step whose repeats cost most, among those that `may` give some up; null when there is none.
 template <typename May>
-Step* dearest(std::vector<Step>& steps, May may) {
+Step* costliest(std::vector<Step>& steps, May may) {
   Step* found = nullptr;
   for (Step& step : steps) {
     if (may(step) && (found == nullptr || cost(step) > cost(*found))) {
@@ -43,14 +43,14 @@ void fit_to_budget(std::vector<Step>& steps, std::size_t rounds, double budget_s
   double total = cost(steps);
   while (total > budget_seconds) {
     if (Step* step =
-            dearest(steps, [small](const Step& s) { return s.repeats > s.fewest && cost(s) > small; })) {
+            costliest(steps, [small](const Step& s) { return s.repeats > s.fewest && cost(s) > small; })) {
       --step->repeats;
       total -= step->seconds;
       continue;
     }
-    Step* step = dearest(steps, [](const Step& s) { return s.droppable && s.repeats > 0; });
+    Step* step = costliest(steps, [](const Step& s) { return s.droppable && s.repeats > 0; });
     if (step == nullptr) {
-      step = dearest(steps, [](const Step& s) { return s.repeats > 0; });
+      step = costliest(steps, [](const Step& s) { return s.repeats > 0; });
     }
     if (step == nullptr) {
       return;

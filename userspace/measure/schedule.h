@@ -14,7 +14,7 @@
 
 #include "measure/clock.h"
 #include "measure/journal.h"
-#include "svcbench/result.h"
+#include "sys/result.h"
 
 namespace svcbench {
 
@@ -47,8 +47,8 @@ struct Step {
 };
 
 // Fits repeats to a budget: every step gets `rounds` (or its `most`); while the sum is over
-// `budget_seconds`, the dearest step loses repeats, down to its `fewest`; then steps are dropped, dearest
-// first, those that are droppable before the others (repeats == 0).
+// `budget_seconds`, the costliest step loses repeats, down to its `fewest`; then steps are dropped,
+// costliest first, those that are droppable before the others (repeats == 0).
 void fit_to_budget(std::vector<Step>& steps, std::size_t rounds, double budget_seconds);
 
 // A step is cheap when the visits of all rounds together cost less than this share of the budget. It is

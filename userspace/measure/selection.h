@@ -18,10 +18,10 @@
 #include "measure/results.h"
 #include "measure/scenario/registry.h"
 #include "measure/schedule.h"
+#include "plane/plane.h"
 #include "plane/probed.h"
 #include "service/workload.h"
 #include "stats/verdict.h"
-#include "svcbench/plane.h"
 #include "sys/features.h"
 #include "sys/iptables_backend.h"
 
@@ -43,19 +43,19 @@ struct Selection {
   bool repeats_wide = false;
   std::optional<std::uint32_t> services_capacity{};
   std::optional<std::uint32_t> backends_capacity{};
-  EbpfChoice ebpf{};  // of the eBPF planes whose name does not say it already
-  ToldIn told_in{};   // for the progress line
+  EbpfChoice ebpf{};           // of the eBPF planes whose name does not say it already
+  DisplayUnit display_unit{};  // for the progress line
   // Gets every visit; a resumed one gives back what was measured. None: nothing is kept.
   Journal* journal = nullptr;
   // Whether this kernel can send the path's packets. Where it cannot, the path is left out, with a note.
   std::function<Status()> live_frames = probe_live_frames;
 
-  [[nodiscard]] PlaneSite site() const {
-    PlaneSite site;
-    site.services_capacity = services_capacity;
-    site.backends_capacity = backends_capacity;
-    site.ebpf = ebpf;
-    return site;
+  [[nodiscard]] PlaneConfiguration configuration() const {
+    PlaneConfiguration configuration;
+    configuration.services_capacity = services_capacity;
+    configuration.backends_capacity = backends_capacity;
+    configuration.ebpf = ebpf;
+    return configuration;
   }
   [[nodiscard]] bool has(std::string_view scenario) const;
 };

@@ -204,10 +204,9 @@ Result<KernelMemory> kernel_memory(const std::function<Status()>& install,
   return estimate_kernel_memory(cycles);
 }
 
-Result<std::size_t> conntrack_per_1000_flows(PathStand& stand, const PathTargets& targets,
-                                             Protocol protocol) {
+Result<std::size_t> conntrack_per_1000_flows(PathRig& rig, const PathTargets& targets, Protocol protocol) {
   constexpr std::uint32_t flows = 1000;
-  SVCB_TAKE(visit, stand.testbed().node().enter());
+  SVCB_TAKE(inside, rig.testbed().node().enter());
   SVCB_TAKE(limit, conntrack_limit());
   if (limit != 0 && limit < flows) {
     return failure(
@@ -215,7 +214,7 @@ Result<std::size_t> conntrack_per_1000_flows(PathStand& stand, const PathTargets
         "nf_conntrack_max)",
         limit, flows);
   }
-  SVCB_CHECK(stand.measure(targets, {FlowKind::fresh, Position::random, protocol}, flows));
+  SVCB_CHECK(rig.measure(targets, {FlowKind::fresh, Position::random, protocol}, flows));
   return conntrack_entries();
 }
 

@@ -11,7 +11,7 @@
 
 #include "measure/path.h"
 #include "stats/quantile.h"
-#include "svcbench/result.h"
+#include "sys/result.h"
 
 namespace svcbench {
 
@@ -90,7 +90,6 @@ Result<KernelMemory> kernel_memory(const std::function<Status()>& install,
 // Entries of the node's table after 1,000 new flows of a packet each to random services; the table is
 // emptied before. As with every volley, one that overran the ingress queue is sent again. Error: not all
 // came out right; or the table has no room for them.
-Result<std::size_t> conntrack_per_1000_flows(PathStand& stand, const PathTargets& targets,
-                                             Protocol protocol);
+Result<std::size_t> conntrack_per_1000_flows(PathRig& rig, const PathTargets& targets, Protocol protocol);
 
 }  // namespace svcbench

@@ -14,7 +14,7 @@
 #include <vector>
 
 #include "measure/wire/agreement.h"
-#include "svcbench/result.h"
+#include "sys/result.h"
 
 namespace svcbench {
 

@@ -9,9 +9,9 @@
 
 #include "measure/clock.h"
 #include "measure/results.h"
+#include "plane/plane.h"
 #include "service/workload.h"
 #include "stats/random.h"
-#include "svcbench/plane.h"
 
 namespace svcbench {
 

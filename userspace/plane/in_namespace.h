@@ -4,7 +4,7 @@
 
 #include <memory>
 
-#include "svcbench/plane.h"
+#include "plane/plane.h"
 #include "sys/net_namespace.h"
 
 namespace svcbench {
@@ -18,44 +18,44 @@ class InNamespace final : public DataPlane {
       : place_(std::move(place)), plane_(std::move(plane)) {}
 
   // For one who stays inside over many calls, and does not want the way in and out in each (10 us and
-  // more): the plane itself, to be used while a visit lives.
-  [[nodiscard]] Result<NetNamespace::Visit> visit() const { return place_.enter(); }
+  // more): the plane itself, to be used while what enter() gave lives.
+  [[nodiscard]] Result<NetNamespace::Inside> enter() const { return place_.enter(); }
   [[nodiscard]] DataPlane& inner() { return *plane_; }
 
   // The plane's own destructor runs inside too.
   ~InNamespace() override {
-    const auto visit = place_.enter();
+    const auto inside = place_.enter();
     plane_.reset();
   }
 
   Status install(std::span<const Service> services) override {
-    SVCB_TAKE(visit, place_.enter());
+    SVCB_TAKE(inside, place_.enter());
     return plane_->install(services);
   }
   Status stage(const Change& change) override {
-    SVCB_TAKE(visit, place_.enter());
+    SVCB_TAKE(inside, place_.enter());
     return plane_->stage(change);
   }
   Status commit() override {
-    SVCB_TAKE(visit, place_.enter());
+    SVCB_TAKE(inside, place_.enter());
     return plane_->commit();
   }
   [[nodiscard]] std::span<const std::string_view> ways() const override { return plane_->ways(); }
   Status choose_way(std::size_t way) override { return plane_->choose_way(way); }
   [[nodiscard]] SyncCost sync_cost() const override { return plane_->sync_cost(); }
   [[nodiscard]] Result<std::size_t> entries() const override {
-    SVCB_TAKE(visit, place_.enter());
+    SVCB_TAKE(inside, place_.enter());
     return plane_->entries();
   }
   [[nodiscard]] Result<std::optional<Service>> find(const Frontend& frontend) const override {
-    SVCB_TAKE(visit, place_.enter());
+    SVCB_TAKE(inside, place_.enter());
     return plane_->find(frontend);
   }
   [[nodiscard]] Result<std::optional<std::uint64_t>> kernel_bytes() const override {
     return plane_->kernel_bytes();
   }
   Status forget_flows() override {
-    SVCB_TAKE(visit, place_.enter());
+    SVCB_TAKE(inside, place_.enter());
     return plane_->forget_flows();
   }
   [[nodiscard]] Result<std::optional<FlowTable>> flow_table() const override {

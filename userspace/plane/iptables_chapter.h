@@ -13,7 +13,7 @@
 #include <utility>
 #include <vector>
 
-#include "svcbench/plane.h"
+#include "plane/plane.h"
 #include "sys/fd.h"
 #include "sys/iptables_backend.h"
 

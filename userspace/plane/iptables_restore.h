@@ -7,11 +7,11 @@
 #include <string_view>
 #include <vector>
 
-#include "svcbench/result.h"
-#include "svcbench/service.h"
+#include "service/service.h"
 #include "sys/child_process.h"
 #include "sys/fd.h"
 #include "sys/iptables_backend.h"
+#include "sys/result.h"
 
 namespace svcbench {
 

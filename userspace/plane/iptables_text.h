@@ -10,9 +10,9 @@
 #include <string_view>
 #include <utility>
 
+#include "service/service.h"
 #include "service/text.h"
-#include "svcbench/result.h"
-#include "svcbench/service.h"
+#include "sys/result.h"
 
 namespace svcbench {
 

@@ -31,7 +31,7 @@ Result<std::optional<Service>> NullPlane::find(const Frontend& frontend) const {
 }
 
 Status probe_null() { return {}; }
-Result<std::unique_ptr<DataPlane>> make_null(const PlaneSite& /*site*/) {
+Result<std::unique_ptr<DataPlane>> make_null(const PlaneConfiguration& /*configuration*/) {
   return std::make_unique<NullPlane>();
 }
 

@@ -6,8 +6,8 @@
 #include <memory>
 #include <unordered_map>
 
-#include "plane/site.h"
-#include "svcbench/plane.h"
+#include "plane/configuration.h"
+#include "plane/plane.h"
 
 namespace svcbench {
 
@@ -28,6 +28,6 @@ class NullPlane final : public DataPlane {
 
 // For the registry.
 Status probe_null();
-Result<std::unique_ptr<DataPlane>> make_null(const PlaneSite& site);
+Result<std::unique_ptr<DataPlane>> make_null(const PlaneConfiguration& configuration);
 
 }  // namespace svcbench

@@ -10,7 +10,7 @@ namespace {
 
 Status probe(const PlaneRow& row) {
   SVCB_TAKE(place, namespace_with_loopback());
-  SVCB_TAKE(visit, place.enter());
+  SVCB_TAKE(inside, place.enter());
   return row.probe();
 }
 

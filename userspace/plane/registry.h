@@ -7,8 +7,8 @@
 #include <span>
 #include <string_view>
 
-#include "plane/site.h"
-#include "svcbench/plane.h"
+#include "plane/configuration.h"
+#include "plane/plane.h"
 
 namespace svcbench {
 
@@ -31,7 +31,7 @@ struct PlaneRow {
   // a plane of the wire.
   Status (*probe)() = nullptr;
   // The plane, empty, in the current network namespace.
-  Result<std::unique_ptr<DataPlane>> (*make)(const PlaneSite& site) = nullptr;
+  Result<std::unique_ptr<DataPlane>> (*make)(const PlaneConfiguration& configuration) = nullptr;
   PlaneKind kind = PlaneKind::none;  // none: no services are programmed into it
   bool runs_tools = false;           // programs it by child processes
   // It works on frames at XDP: a veth must hand them over whole.

@@ -36,7 +36,7 @@ Result<Parts> render_iptables(std::span<const Service> services, const RenderOpt
   if (options.chapter) {
     return Parts{{"rules", tool, chapter_nat_table(services, family)}};
   }
-  kube_proxy::IptablesRules rules(family, options.site);
+  kube_proxy::IptablesRules rules(family, options.configuration);
   SVCB_CHECK(rules.replace(services));
   return Parts{{"jumps", tool + " --noflush", kube_proxy::jumps_input()},
                {"rules", tool + " --noflush --counters",
@@ -48,16 +48,16 @@ Result<Parts> render_nftables(std::span<const Service> services, const RenderOpt
   std::erase_if(chosen, [&](const Service& service) {
     return options.family && service.frontend.address.family != *options.family;
   });
-  SVCB_TAKE(text, KubeProxyNftables::install_input(chosen, options.site));
+  SVCB_TAKE(text, KubeProxyNftables::install_input(chosen, options.configuration));
   if (chosen.empty()) {  // kube-proxy makes its table whether there are services or not
-    kube_proxy::write_nft_base(text, options.family.value_or(Family::ipv4), options.site);
+    kube_proxy::write_nft_base(text, options.family.value_or(Family::ipv4), options.configuration);
   }
   return Parts{{"rules", "nft -f", std::move(text)}};
 }
 
 Result<Parts> render_ipvs(std::span<const Service> services, const RenderOptions& options) {
   const Family family = options.family.value_or(Family::ipv4);
-  const PlaneSite& site = options.site;
+  const PlaneConfiguration& configuration = options.configuration;
   std::set<Address> bound;
   for (const Service& service : services) {
     const Address& address = service.frontend.address;
@@ -71,14 +71,15 @@ Result<Parts> render_ipvs(std::span<const Service> services, const RenderOptions
     fmt::format_to(std::back_inserter(links), "addr add {}/{} dev kube-ipvs0\n", address.text(),
                    family == Family::ipv4 ? 32 : 128);
   }
-  const auto in_use = kube_proxy::ipsets_in_use(services, family, site);
-  return Parts{
-      {"address", "ip -batch", std::move(links)},
-      {"ipset", "ipset restore -exist", kube_proxy::ipset_restore(services, addresses, family, site)},
-      {"iptables", fmt::format("ip{}tables-restore --noflush --counters", prefix(family)),
-       kube_proxy::ipvs_rules(family, site.cluster_cidr.of(family), true, in_use)},
-      {"ipvsadm", "ipvsadm -R",
-       kube_proxy::ipvsadm_restore(services, kube_proxy::ipvs_node_addresses(site, family), family)}};
+  const auto in_use = kube_proxy::ipsets_in_use(services, family, configuration);
+  return Parts{{"address", "ip -batch", std::move(links)},
+               {"ipset", "ipset restore -exist",
+                kube_proxy::ipset_restore(services, addresses, family, configuration)},
+               {"iptables", fmt::format("ip{}tables-restore --noflush --counters", prefix(family)),
+                kube_proxy::ipvs_rules(family, configuration.cluster_cidr.of(family), true, in_use)},
+               {"ipvsadm", "ipvsadm -R",
+                kube_proxy::ipvsadm_restore(
+                    services, kube_proxy::ipvs_node_addresses(configuration, family), family)}};
 }
 
 // ---- eBPF ----
@@ -153,9 +154,10 @@ Status add_maps(nlohmann::json& maps, std::span<const Service> services, std::ui
 }
 
 Result<Parts> render_ebpf(std::span<const Service> services, const RenderOptions& options) {
-  const std::uint32_t maglev = options.site.ebpf.maglev;
-  const MapCapacity capacity = MapCapacity::for_services(services, options.site.services_capacity,
-                                                         options.site.backends_capacity, {}, maglev);
+  const std::uint32_t maglev = options.configuration.ebpf.maglev;
+  const MapCapacity capacity =
+      MapCapacity::for_services(services, options.configuration.services_capacity,
+                                options.configuration.backends_capacity, {}, maglev);
   nlohmann::json maps = nlohmann::json::array();
   if (options.family.value_or(Family::ipv4) == Family::ipv4) {
     SVCB_CHECK(add_maps<Ipv4Abi>(maps, services, capacity.services4, capacity.backends4, maglev));

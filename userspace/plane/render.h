@@ -9,14 +9,14 @@
 #include <string_view>
 #include <vector>
 
-#include "plane/site.h"
-#include "svcbench/result.h"
-#include "svcbench/service.h"
+#include "plane/configuration.h"
+#include "service/service.h"
+#include "sys/result.h"
 
 namespace svcbench {
 
 struct RenderOptions {
-  PlaneSite site{};
+  PlaneConfiguration configuration{};
   bool chapter = false;  // iptables only: the chapter's three rules a service
   // IPVS and iptables have inputs of their own for each family, and render `family`, or IPv4 without it.
   // The others have one input for both, which `family` restricts.

@@ -149,23 +149,23 @@ std::string load_crossing(const Field& measured) {
   const auto services = measured.at("services").number_if_any();
   const auto interval = measured.at("interval").interval();
   const auto sizes = measured.at("sizes").numbers();
-  const std::string course = measured.at("course").text();
-  const std::string_view word = course.find("dearer") != std::string::npos ? "costlier" : "cheaper";
+  const std::string kind = measured.at("kind").text();
+  const std::string_view word = kind.find("costlier") != std::string::npos ? "costlier" : "cheaper";
   const std::string range =
       sizes.size() == 2 ? fmt::format("from {} to {} services", whole(sizes[0]), whole(sizes[1])) : "";
-  if (course.starts_with("becomes") && services) {
+  if (kind.starts_with("becomes") && services) {
     return fmt::format(
         "nft is {} than legacy from {} services on{}", word, whole(*services),
         interval ? fmt::format(" [{}, {}]", whole(interval->low), whole(interval->high)) : "");
   }
-  if (course.ends_with("throughout")) {
+  if (kind.ends_with("throughout")) {
     return fmt::format("nft is {} than legacy {}", word, range);
   }
   const auto share = [&](const char* name) { return 100 * measured.at("shares").at(name).number(); };
   return fmt::format(
       "undecided {}: of 1,000 resamples nft is costlier throughout in {:.0f} %, cheaper throughout in "
       "{:.0f} %, becomes costlier in {:.0f} %, cheaper in {:.0f} % ({} rounds)",
-      range, share("dearer_throughout"), share("cheaper_throughout"), share("becomes_dearer"),
+      range, share("costlier_throughout"), share("cheaper_throughout"), share("becomes_costlier"),
       share("becomes_cheaper"), measured.at("rounds").count());
 }
 
@@ -227,12 +227,12 @@ std::vector<std::string> load_comparisons(const RunView& run) {
   }
   for (const Field& crossing : run.details().at("crossings").elements()) {
     const Field predicted = crossing.at("predicted");
-    std::string text = crossing.at("course").is_null()
+    std::string text = crossing.at("kind").is_null()
                            ? "fewer than two sizes where both back ends were measured"
                            : load_crossing(crossing);
     if (!predicted.is_null()) {
       text += fmt::format("; predicted from the two lines, not measured: {} at about {} services",
-                          predicted.at("becomes_dearer").json() == true ? "costlier" : "cheaper",
+                          predicted.at("becomes_costlier").json() == true ? "costlier" : "cheaper",
                           whole(predicted.at("services").number()));
     }
     lines.push_back(fmt::format("{}: {}", crossing.at("what").text(), text));

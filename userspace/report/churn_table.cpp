@@ -50,10 +50,10 @@ void add_rows(TextTable& table, const ChurnResults& results, const ChurnPhase& p
                        const ChurnTally& usual) {
     const auto slow = delayed(usual, tally);
     table.add({std::exchange(name, ""), std::string(flows), std::string(services), grouped(tally.sent),
-               grouped(tally.count(Fate::wrong)), grouped(tally.count(Fate::half_changed)),
-               grouped(tally.count(Fate::lost)), grouped(tally.count(Fate::reset)),
-               number(tally.latency.quantile(0.5), us), number(tally.latency.quantile(0.99), us),
-               slow ? grouped(*slow) : "-"});
+               grouped(tally.count(PacketOutcome::wrong)),
+               grouped(tally.count(PacketOutcome::half_changed)), grouped(tally.count(PacketOutcome::lost)),
+               grouped(tally.count(PacketOutcome::reset)), number(tally.latency.quantile(0.5), us),
+               number(tally.latency.quantile(0.99), us), slow ? grouped(*slow) : "-"});
   };
   add("new", "changing", phase.fresh.changing, before->fresh.changing);
   add("", "steady", phase.fresh.steady, before->fresh.steady);
@@ -97,10 +97,11 @@ std::string packets_notes(const ChurnResults& results) {
         line += fmt::format("{}{} {}", line.empty() ? "" : "; ", grouped(count), what);
       }
     };
-    tell(all.count(Fate::damaged), "damaged (wrong checksum, wrong client, or twice)");
-    tell(all.count(Fate::kept),
+    tell(all.count(PacketOutcome::damaged), "damaged (wrong checksum, wrong client, or twice)");
+    tell(all.count(PacketOutcome::kept),
          "of open flows kept a backend that they may have had, as Kubernetes allows");
-    tell(all.count(Fate::no_endpoint), "not delivered while their service had no endpoints, as is right");
+    tell(all.count(PacketOutcome::no_endpoint),
+         "not delivered while their service had no endpoints, as is right");
     tell(phase.refusals, "refusals came back to clients (TCP resets, ICMP)");
     tell(phase.overrun, "of the lost ones never got to the plane (the ingress queue overran)");
     tell(phase.late, "of the lost ones came out late");

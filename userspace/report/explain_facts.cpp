@@ -225,7 +225,7 @@ std::vector<std::string> doubts_about(const json& environment) {
   const json clock = value_at(environment, "/clocksource");
   if (clock.is_string() && clock != "tsc" && clock != "arch_sys_counter") {
     doubts.push_back(
-        fmt::format("the clock source is {}: each reading of the clock is dearer than the "
+        fmt::format("the clock source is {}: each reading of the clock is costlier than the "
                     "processor's own counter",
                     printable(clock.get<std::string>())));
   }
@@ -236,8 +236,7 @@ std::vector<std::string> doubts_about(const json& environment) {
   if (value_at(environment, "/rcu/expedited") == 1 && value_at(environment, "/rcu/normal") != 1) {
     doubts.emplace_back(
         "RCU's grace periods are expedited (/sys/kernel/rcu_expedited is 1): a commit that waits for one "
-        "is "
-        "faster here than on most machines");
+        "is faster here than on most machines");
   }
   const json load = value_at(environment, "/load_average/0");
   const json cpus = value_at(environment, "/cpu/logical");

@@ -12,17 +12,14 @@ namespace {
 
 constexpr std::string_view path_checked =
     "every packet, where it comes out: the right backend, from the right source, with a right checksum "
-    "over "
-    "all of it; as many come out as went in. A volley of which one does not is no figure but an error; one "
-    "that overran the node's ingress queue (a busy machine) is thrown away whole, counted in the run's "
-    "notes "
-    "and sent again.";
+    "over all of it; as many come out as went in. A volley of which one does not is no figure but an "
+    "error; one that overran the node's ingress queue (a busy machine) is thrown away whole, counted in "
+    "the run's notes and sent again.";
 constexpr std::string_view path_bias =
     "veth devices stand for NICs, so there is no driver, no DMA, no interrupt. One CPU does all the work, "
     "with warm caches: a real node's packets meet colder ones. Both readings of the clock lie inside the "
     "figure, and are not subtracted; the histogram's buckets are 1/128 of their value wide. Flows of a "
-    "volley "
-    "are new to the node, but the tracker's table is empty at its beginning.";
+    "volley are new to the node, but the tracker's table is empty at its beginning.";
 constexpr std::string_view established_bias =
     "it is not the same work for every plane: netfilter's go by a connection tracker, which looks at each "
     "segment's window and checksum and tracks what is for no Service, eBPF's by a flow table that does not "
@@ -40,8 +37,7 @@ constexpr std::string_view read_back_each_block =
     "ones the last): as it was to be, or it is an error.";
 constexpr std::string_view tools_bias =
     "a tool's fork, exec and exit are in it, as they are for a real controller. Page cache and dynamic "
-    "linker "
-    "are warm. The namespace has no traffic, so nothing contends for the tables.";
+    "linker are warm. The namespace has no traffic, so nothing contends for the tables.";
 
 constexpr std::array stories{
     Story{
@@ -94,8 +90,7 @@ constexpr std::array stories{
         "end to the one at the client's. bpf_ktime_get_ns() at both, on one CPU.",
         "the packet that is answered; a server's work; a NIC, a real wire, sockets.",
         "every packet is answered, and every answer reaches the client from the address that it had "
-        "dialled, "
-        "or it is an error; the packets themselves are checked as on the way there.",
+        "dialled, or it is an error; the packets themselves are checked as on the way there.",
         "the median of a volley's answers, one volley a visit", path_bias},
     Story{
         "path", "", "established",
@@ -110,9 +105,8 @@ constexpr std::array stories{
         "path", "", "",
         "from the clock reading that the generator writes into a packet, last thing before it sends it, to "
         "the sink's reading when it comes out at the backend's device: client, veth, the node with the "
-        "data "
-        "plane, veth, backend. bpf_ktime_get_ns() at both ends, on one CPU; each packet has arrived before "
-        "the next one leaves.",
+        "data plane, veth, backend. bpf_ktime_get_ns() at both ends, on one CPU; each packet has arrived "
+        "before the next one leaves.",
         "a NIC, its driver and interrupt, a real wire, sockets, the way back.", path_checked,
         "the median of a volley (`packets` of the run's JSON), one volley a visit", path_bias},
     Story{
@@ -126,11 +120,9 @@ constexpr std::array stories{
     Story{
         "program", "", "",
         "packets of a BPF_PROG_TEST_RUN, by the program's own reading of the clock at every 4,096th: so "
-        "the "
-        "kernel's loop and the program, and one reading in 4,096.",
+        "the kernel's loop and the program, and one reading in 4,096.",
         "the path of a packet through a node: no NIC, no skb allocation, no routing, no other hook; nor, "
-        "in "
-        "dnat, the flow table and the way on to the backend's device.",
+        "in dnat, the flow table and the way on to the backend's device.",
         "before: verdict, counters and all bytes of 256 packets of each kind against what user space works "
         "out with checksums summed in full; after: every packet counted as a hit (a miss, for misses), the "
         "last one's bytes.",
@@ -154,30 +146,25 @@ constexpr std::array stories{
         "one count", "one count, not repeated; a translated flow has two entries, one for each direction."},
     Story{"state", "", "kernel-memory",
           "nothing is timed: for eBPF planes the maps' own accounting; else SUnreclaim + VmallocUsed + "
-          "Percpu "
-          "of /proc/meminfo before an installation, with it and after its removal, six times over.",
+          "Percpu of /proc/meminfo before an installation, with it and after its removal, six times over.",
           "what the kernel takes as bare pages; connection tracking.",
           "given only where the interval lies above zero and reaches no further from the value than the "
-          "value "
-          "itself.",
+          "value itself.",
           "one installation and removal (not kept in the file)",
           "whatever else the machine allocates meanwhile: the interval shows it. Slabs are counted whole, "
-          "about "
-          "0.1 MiB either way."},
+          "about 0.1 MiB either way."},
     Story{
         "state", "", "user-memory",
         "nothing is timed: growth of VmHWM of svcbench over one installation, free memory returned before, "
         "and the VmHWM of the largest tool as it ends.",
         "a controller's caches of the API server.", "that the tools could be traced to their end.",
         "one installation",
-        "one installation, not repeated; memory comes in pages and the allocator's "
-        "steps."},
+        "one installation, not repeated; memory comes in pages and the allocator's steps."},
     Story{
         "chapter", "", "",
         "launch to exit of iptables-restore with the chapter's whole nat table, 3N + 7 rules: `first` into "
-        "a "
-        "network namespace that no rule was ever in, `reload` over one that is in place after a change of "
-        "one service. CLOCK_MONOTONIC; the tool's CPU time by wait4().",
+        "a network namespace that no rule was ever in, `reload` over one that is in place after a change "
+        "of one service. CLOCK_MONOTONIC; the tool's CPU time by wait4().",
         "making the text (generate_ns), the namespace, reading the rules back.",
         "the rules are read back from the kernel at the first and every fifth repeat: 3N + 7, and the "
         "changed service as it was to be.",
@@ -185,14 +172,12 @@ constexpr std::array stories{
     Story{
         "ruleset", "", "",
         "launch to exit of iptables-restore (of nft -f, ipvsadm -R) with the user's whole ruleset: `first` "
-        "into a network namespace "
-        "that no rule was ever in, `reload` over itself, where it is in place. CLOCK_MONOTONIC; the tool's "
-        "CPU time by wait4().",
+        "into a network namespace that no rule was ever in, `reload` over itself, where it is in place. "
+        "CLOCK_MONOTONIC; the tool's CPU time by wait4().",
         "the namespace, reading the file, reading the rules back; what a controller would change before it "
         "reloads.",
         "after the first load and the first reload of each back end the tables are read back: they have "
-        "the "
-        "file's number of rules, or there is no figure.",
+        "the file's number of rules, or there is no figure.",
         "one load", tools_bias},
     Story{"floor", "", "",
           "launch to exit of a process that has nothing to do: `exec` a child that does nothing, `empty "
@@ -232,8 +217,7 @@ constexpr std::array stories{
         "each packet is held against what its service was to be while it was on its way; what the ingress "
         "queue lost before the plane saw it is told apart (`overrun`).",
         "all packets of a phase",
-        "one run of its phases, not repeated: the counts are what was seen, not how "
-        "often it happens."},
+        "one run of its phases, not repeated: the counts are what was seen, not how often it happens."},
     Story{"instrument", "", "",
           "one reading of bpf_ktime_get_ns(), in a loop of 1,000 inside a BPF program.", "", "nothing.",
           "one loop",
@@ -241,13 +225,11 @@ constexpr std::array stories{
           "the second reading."},
     Story{"growth", "", "",
           "nothing is timed: the exponent b of cost ~ N^b, the least-squares slope of the logarithms over "
-          "the "
-          "sizes of each round, and the median of the rounds' slopes.",
+          "the sizes of each round, and the median of the rounds' slopes.",
           "", "that each round has two sizes at least, and every cost is positive.",
           "one round's slope (not kept in the file)",
           "a cost with a fixed part in it shows less than its true exponent at small N; few sizes cannot "
-          "tell "
-          "a curve from a line."},
+          "tell a curve from a line."},
 };
 
 bool has_part(std::string_view id, std::string_view part) {

@@ -24,7 +24,7 @@ bool is_of(const Cell& cell, const std::vector<std::string_view>& scenarios) {
 
 std::string RunView::emulation() const { return emulation_of(file_->environment); }
 
-ToldIn RunView::told() const { return told_in(emulation()); }
+DisplayUnit RunView::told() const { return display_unit(emulation()); }
 
 std::optional<stats::Estimate> RunView::as_told(std::optional<stats::Estimate> ns) const {
   if (ns) {

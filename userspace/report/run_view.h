@@ -33,7 +33,7 @@ class RunView {
   [[nodiscard]] std::vector<const Cell*> all_of(std::string_view scenario) const;
   // What emulated the machine; "" where it is one.
   [[nodiscard]] std::string emulation() const;
-  [[nodiscard]] ToldIn told() const;
+  [[nodiscard]] DisplayUnit told() const;
   // "ns", or "instructions" where an emulator's clock counts those; and ns in it.
   [[nodiscard]] std::string path_unit() const { return told().name == "ns" ? "ns" : "instructions"; }
   [[nodiscard]] std::optional<stats::Estimate> as_told(std::optional<stats::Estimate> ns) const;

@@ -19,7 +19,7 @@ class PageRun;
 }
 
 // What stands where a row and a column meet: a cell's figure, a part of it, a figure that is made of cells
-// (a ratio, what another run lent), or a text.
+// (a ratio, what another run gave), or a text.
 struct Entry {
   struct Figure {
     double value = 0;

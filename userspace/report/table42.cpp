@@ -42,10 +42,10 @@ Entry scaled_entry(const Cell& cell) {
 
 // ---- scaled columns ----
 
-// What another run lent: planes that this kernel lacks.
-class Loan {
+// What another run gave: planes that this kernel lacks.
+class ScaledFigures {
  public:
-  explicit Loan(const RunView& run) : run_(&run), source_(run.details().at("scaled_from")) {}
+  explicit ScaledFigures(const RunView& run) : run_(&run), source_(run.details().at("scaled_from")) {}
 
   [[nodiscard]] bool is_empty() const { return source_.is_null(); }
   [[nodiscard]] std::vector<std::string> planes() const { return source_.at("planes").texts(); }
@@ -73,7 +73,7 @@ class Loan {
   [[nodiscard]] Entry user_memory(const std::string& plane, std::size_t services) const {
     return count(plane, services, "user-memory");
   }
-  // Of the lending run itself.
+  // Of the reference run itself.
   [[nodiscard]] Entry path_trend(const std::string& plane) const {
     return trend([&](const Cell& cell) {
       return cell.plane == plane && is_path(cell, "growth", "new flow", "last");
@@ -174,14 +174,14 @@ std::string looked_at_line(const RunView& run) {
 class Table42 {
  public:
   explicit Table42(const RunView& run)
-      : run_(run), loan_(run), planes_(run.planes({"path", "update", "sync"})) {
+      : run_(run), scaled_figures_(run), planes_(run.planes({"path", "update", "sync"})) {
     const auto sizes = run.sizes({"path", "update", "sync"});
     services_ = sizes.empty() ? 0 : sizes.back();
-    lent_ = loan_.planes();
-    if (lent_.empty()) {
+    scaled_planes_ = scaled_figures_.planes();
+    if (scaled_planes_.empty()) {
       return;  // the run's order
     }
-    planes_.insert(planes_.end(), lent_.begin(), lent_.end());
+    planes_.insert(planes_.end(), scaled_planes_.begin(), scaled_planes_.end());
     // Rows of one array: the registry's order, whoever measured them. A name that it does not know is last.
     std::stable_sort(planes_.begin(), planes_.end(), [](const std::string& a, const std::string& b) {
       const auto place = [](const std::string& plane) {
@@ -205,8 +205,8 @@ class Table42 {
       section_.columns.push_back({.title = plane,
                                   .left = true,
                                   .plane = true,
-                                  .mark = is_lent(plane) ? " (scaled)" : mark_of(run_, plane),
-                                  .note = is_lent(plane)   ? "scaled from " + loan_.source()
+                                  .mark = is_scaled(plane) ? " (scaled)" : mark_of(run_, plane),
+                                  .note = is_scaled(plane) ? "scaled from " + scaled_figures_.source()
                                           : failed.empty() ? ""
                                                            : "fails: " + failed});
     }
@@ -223,12 +223,12 @@ class Table42 {
   }
 
   // Left out where no plane has anything.
-  void row(std::string title, std::string brief, const Make& own, const Make& lent) {
+  void row(std::string title, std::string brief, const Make& own, const Make& scaled) {
     Row row{.entries = {Entry::words(std::move(title))}, .brief = std::move(brief)};
     bool any = false;
     for (const std::string& plane : planes_) {
-      Entry entry = is_lent(plane) ? lent(plane) : own(plane);
-      if (is_lent(plane) && !entry.is_empty()) {
+      Entry entry = is_scaled(plane) ? scaled(plane) : own(plane);
+      if (is_scaled(plane) && !entry.is_empty()) {
         entry.to = "scaled";
       }
       any = any || !entry.is_empty();
@@ -250,9 +250,9 @@ class Table42 {
             cell_id("path", plane, services_, fmt::format("{}/{}/{}", flow, position, run_.protocol()))));
       };
     };
-    const auto lent_path = [this](std::string_view flow, std::string_view position) -> Make {
+    const auto scaled_path = [this](std::string_view flow, std::string_view position) -> Make {
       return [this, flow, position](const std::string& plane) {
-        return loan_.path(plane, services_, flow, position);
+        return scaled_figures_.path(plane, services_, flow, position);
       };
     };
     const auto state = [this](std::string_view what) -> Make {
@@ -267,21 +267,21 @@ class Table42 {
           return trend_entry(
               run_.find(growth_id(plane, fmt::format("new flow, last {}", run_.protocol()))));
         },
-        [this](const std::string& plane) { return loan_.path_trend(plane); });
+        [this](const std::string& plane) { return scaled_figures_.path_trend(plane); });
     group("Lookup latency", "iptables grows with Services; IPVS constant; eBPF about 2-5 us");
     row("first packet, last Service", "first packet,|last service", path("new", "last"),
-        lent_path("new flow", "last"));
-    row("first packet, random Service", "", path("new", "random"), lent_path("new flow", "random"));
+        scaled_path("new flow", "last"));
+    row("first packet, random Service", "", path("new", "random"), scaled_path("new flow", "random"));
     row("later packets, random Service", "later|packets", path("established", "random"),
-        lent_path("established flow", "random"));
+        scaled_path("established flow", "random"));
     group("Sync on change", "iptables full-table reload; IPVS incremental; eBPF map update, flat");
     row(
         "endpoints of one Service", "endpoint|change",
         [this](const std::string& plane) { return change(plane, 0); },
-        [this](const std::string& plane) { return loan_.change(plane, services_); });
+        [this](const std::string& plane) { return scaled_figures_.change(plane, services_); });
     row(
         "grows with N", "grows|with N", [this](const std::string& plane) { return change_trend(plane); },
-        [this](const std::string& plane) { return loan_.change_trend(plane); });
+        [this](const std::string& plane) { return scaled_figures_.change_trend(plane); });
     row(
         "the same, by the whole table", "", [this](const std::string& plane) { return change(plane, 1); },
         none);
@@ -293,7 +293,7 @@ class Table42 {
         none);
     group("Connection tracking", "iptables yes; IPVS yes; eBPF reducible, supports DSR");
     row("entries for 1,000 new flows", "flows|tracked", state("conntrack"),
-        [this](const std::string& plane) { return loan_.entries(plane, services_); });
+        [this](const std::string& plane) { return scaled_figures_.entries(plane, services_); });
     row("own flows per 1,000 new flows", "", state("flow-table"), none);
     group("Kernel requirement", "iptables universal; IPVS a module; eBPF a recent kernel");
     const Make needs = [](const std::string& plane) {
@@ -304,7 +304,7 @@ class Table42 {
     group("Memory", "does not say");
     row("in the kernel", "kernel|memory", state("kernel-memory"), none);
     row("in user space, peak", "", state("user-memory"),
-        [this](const std::string& plane) { return loan_.user_memory(plane, services_); });
+        [this](const std::string& plane) { return scaled_figures_.user_memory(plane, services_); });
   }
 
   void add_after() {
@@ -317,8 +317,8 @@ class Table42 {
     }
   }
 
-  [[nodiscard]] bool is_lent(const std::string& plane) const {
-    return std::find(lent_.begin(), lent_.end(), plane) != lent_.end();
+  [[nodiscard]] bool is_scaled(const std::string& plane) const {
+    return std::find(scaled_planes_.begin(), scaled_planes_.end(), plane) != scaled_planes_.end();
   }
   [[nodiscard]] std::optional<std::string> way(const std::string& plane, std::size_t which) const {
     const auto ways = run_.ways(plane);
@@ -347,9 +347,9 @@ class Table42 {
   }
 
   const RunView& run_;
-  Loan loan_;
+  ScaledFigures scaled_figures_;
   std::vector<std::string> planes_;
-  std::vector<std::string> lent_{};
+  std::vector<std::string> scaled_planes_{};
   std::size_t services_ = 0;
   std::optional<Row> group_{};
   Section section_{};
@@ -376,8 +376,8 @@ std::vector<std::string> failed_lines(const RunView& run) {
 }
 
 std::optional<Section> scaled_figures(const RunView& run) {
-  const Loan loan(run);
-  if (loan.is_empty()) {
+  const ScaledFigures scaled(run);
+  if (scaled.is_empty()) {
     return std::nullopt;
   }
   Section out{.id = "scaled",
@@ -385,17 +385,18 @@ std::optional<Section> scaled_figures(const RunView& run) {
               .caption = fmt::format(
                   "From {} (kernel {}): the ratio to a plane that both runs measured, there, times what "
                   "that plane costs here. Not measured on this machine.",
-                  loan.file(), loan.source()),
+                  scaled.file(), scaled.source()),
               .folded = true};
   out.columns = {{"plane", true}, {"services"}, {"what", true}, {"estimate"}, {"by way of", true}};
   for (const Cell& cell : run.file().unmeasured) {
-    std::string vias;
-    for (const SharedPlane& via : cell.by_way_of) {
-      vias += fmt::format("{}{:.2f} x {}", vias.empty() ? "" : "; ", via.ratio.value, via.plane);
+    std::string by_way_of;
+    for (const SharedPlane& shared : cell.by_way_of) {
+      by_way_of +=
+          fmt::format("{}{:.2f} x {}", by_way_of.empty() ? "" : "; ", shared.ratio.value, shared.plane);
     }
-    if (!vias.empty()) {
+    if (!by_way_of.empty()) {
       out.add({Entry::words(cell.plane), Entry::words(grouped(cell.services)), Entry::words(cell.what),
-               scaled_entry(cell), Entry::words(vias)});
+               scaled_entry(cell), Entry::words(by_way_of)});
     }
   }
   return out;

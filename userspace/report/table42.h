@@ -13,7 +13,7 @@ namespace svcbench {
 // None: the run is of one plane, or measured nothing of the table.
 [[nodiscard]] std::optional<Section> table42(const RunView& run);
 
-// What another run lent, figure by figure; none: nothing was.
+// What another run gave, figure by figure; none: nothing was.
 [[nodiscard]] std::optional<Section> scaled_figures(const RunView& run);
 
 // One for each plane that was seen to lack a behaviour of Services before it was timed, marked as in the

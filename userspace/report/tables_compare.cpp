@@ -60,17 +60,17 @@ std::string whole(double services) {
 
 // `plane` beside `beside`, said of the first, or of the second.
 std::string crossing_text(const Field& one, bool other_side) {
-  const std::string course = one.at("course").text();
+  const std::string kind = one.at("kind").text();
   const auto services = one.at("services").number_if_any();
   const auto interval = one.at("interval").interval();
-  const bool costlier = (course.find("dearer") != std::string::npos) != other_side;
+  const bool costlier = (kind.find("costlier") != std::string::npos) != other_side;
   const std::string_view word = costlier ? "costlier" : "cheaper";
-  if (course.starts_with("becomes") && services && interval) {
+  if (kind.starts_with("becomes") && services && interval) {
     return fmt::format("{} from N = {} [{}, {}] on", word, whole(*services), whole(interval->low),
                        whole(interval->high));
   }
-  return course.ends_with("throughout") ? fmt::format("{} at every N", word)
-                                        : fmt::format("inconclusive ({} rounds)", one.at("rounds").count());
+  return kind.ends_with("throughout") ? fmt::format("{} at every N", word)
+                                      : fmt::format("inconclusive ({} rounds)", one.at("rounds").count());
 }
 
 std::vector<std::string> crossing_kinds(const std::vector<Field>& crossings) {
@@ -150,8 +150,7 @@ std::string established_note(const RunView& run) {
     tracked = tracked || (plane != "null" && !plane.starts_with("ebpf") && !is_instrument(plane));
   }
   return tracked && own_table ? "Established: netfilter's planes go by a connection tracker, eBPF's by a "
-                                "flow table that does "
-                                "less (docs/method.md: what conntrack does)."
+                                "flow table that does less (docs/method.md: what conntrack does)."
                               : "";
 }
 

@@ -200,8 +200,8 @@ Section ruleset_table(const RunView& run) {
   out.title = ruleset_words(ruleset) + not_whole;
   const std::string kind = ruleset.at("kind").text_if_any();
   out.caption = fmt::format(
-      "{} of the whole ruleset, launch to exit: medians with 95 % intervals. First load: "
-      "into a network namespace without rules; reload: over itself, where it is in place.",
+      "{} of the whole ruleset, launch to exit: medians with 95 % intervals. First load: into a network "
+      "namespace without rules; reload: over itself, where it is in place.",
       kind == "nftables" ? "nft -f"
       : kind == "ipvs"   ? "ipvsadm -R"
                          : "iptables-restore");

@@ -98,8 +98,8 @@ Section churn_table(const RunView& run) {
         }
         std::vector<Entry> row{Entry::words(name), Entry::words(flow[0] == 'n' ? "new" : "open"),
                                Entry::words(which), number_entry(static_cast<double>(cell->samples), "")};
-        for (const char* fate : {"wrong", "half_changed", "damaged", "lost", "reset", "delayed"}) {
-          const auto count = beside(*cell, fate);
+        for (const char* outcome : {"wrong", "half_changed", "damaged", "lost", "reset", "delayed"}) {
+          const auto count = beside(*cell, outcome);
           row.push_back(number_entry(count ? std::optional(count->value) : std::nullopt, ""));
         }
         // Of thousands of packets: it has no interval.

@@ -12,6 +12,7 @@
 #include <string_view>
 #include <vector>
 
+#include "measure/shared_plane.h"
 #include "stats/quantile.h"
 
 namespace svcbench {
@@ -28,14 +29,6 @@ enum class Origin : std::uint8_t {
 };
 
 enum class Better : std::uint8_t { less, more, neither };
-
-// A plane that two runs measured, and a figure by way of it.
-struct SharedPlane {
-  std::string plane;
-  stats::Estimate ratio;   // in the other run: the figure over this plane's
-  stats::Estimate here;    // this plane's in this run, in the figure's unit
-  stats::Estimate scaled;  // their product
-};
 
 // Of a histogram: `count` values in [low, high).
 struct Bucket {

@@ -252,7 +252,7 @@ bool is_plain(std::string_view scenario) {
   return std::find(typed.begin(), typed.end(), scenario) == typed.end();
 }
 
-std::string path_unit(const ToldIn& told) { return told.name == "ns" ? "ns" : "instructions"; }
+std::string path_unit(const DisplayUnit& unit) { return unit.name == "ns" ? "ns" : "instructions"; }
 
 bool is_control(const Cell& cell) {
   return cell.scenario == "floor" ||

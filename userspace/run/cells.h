@@ -67,7 +67,7 @@ inline constexpr std::string_view id_alphabet =
 [[nodiscard]] bool is_plain(std::string_view scenario);
 
 // "ns", or "instructions" where an emulator's clock counts those.
-[[nodiscard]] std::string path_unit(const ToldIn& told);
+[[nodiscard]] std::string path_unit(const DisplayUnit& unit);
 
 // The wire's own instruments, plain forwarding, and what no plane is part of in other scenarios: an empty
 // program, a child that does nothing, a backend's own address.

@@ -88,20 +88,20 @@ json crossing_json(const ChapterCrossing& crossing) {
            {"beside", "iptables-legacy"},
            {"predicted", json()}};
   if (crossing.measured) {
-    out["course"] = to_string(crossing.measured->course);
+    out["kind"] = to_string(crossing.measured->kind);
     out["services"] = or_null(crossing.measured->services);
     out["interval"] = interval_json(crossing.measured->interval);
     out["sizes"] = {crossing.measured->sizes.low, crossing.measured->sizes.high};
     out["rounds"] = crossing.measured->rounds;
-    out["shares"] = {{"becomes_dearer", crossing.measured->becomes_dearer},
+    out["shares"] = {{"becomes_costlier", crossing.measured->becomes_costlier},
                      {"becomes_cheaper", crossing.measured->becomes_cheaper},
                      {"cheaper_throughout", crossing.measured->cheaper_throughout},
-                     {"dearer_throughout", crossing.measured->dearer_throughout},
+                     {"costlier_throughout", crossing.measured->costlier_throughout},
                      {"changes_back", crossing.measured->changes_back}};
   }
   if (crossing.predicted) {
     out["predicted"] = {{"services", crossing.predicted->services},
-                        {"becomes_dearer", crossing.predicted->becomes_dearer}};
+                        {"becomes_costlier", crossing.predicted->becomes_costlier}};
   }
   return out;
 }

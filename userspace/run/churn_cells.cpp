@@ -16,9 +16,9 @@ class Churn {
   Churn(const ChurnResults& results, Run& run) : results_(results), run_(run) {}
 
   void add_all() {
-    add("wrong", "packets to a wrong backend", "packets", count(Fate::wrong));
-    add("half-changed", "packets half changed", "packets", count(Fate::half_changed));
-    add("damaged", "packets damaged", "packets", count(Fate::damaged));
+    add("wrong", "packets to a wrong backend", "packets", count(PacketOutcome::wrong));
+    add("half-changed", "packets half changed", "packets", count(PacketOutcome::half_changed));
+    add("damaged", "packets damaged", "packets", count(PacketOutcome::damaged));
     Cell effect = churn_cell(results_.plane, results_.services, "effect",
                              "from a change to the first packet that shows it", "ns");
     effect.values = results_.effect_ns;
@@ -36,7 +36,9 @@ class Churn {
   }
 
  private:
-  [[nodiscard]] double count(Fate fate) const { return static_cast<double>(results_.count(fate)); }
+  [[nodiscard]] double count(PacketOutcome outcome) const {
+    return static_cast<double>(results_.count(outcome));
+  }
 
   void add(const char* id, const char* what, const char* unit, double value) {
     Cell cell = churn_cell(results_.plane, results_.services, id, what, unit);
@@ -59,16 +61,16 @@ class Churn {
       buckets.emplace_back(LatencyHistogram::lowest_ns(bucket), static_cast<double>(packets));
     }
     take_histogram(cell, buckets, 1);
-    constexpr std::array fates{std::pair{"right", Fate::right},
-                               std::pair{"kept", Fate::kept},
-                               std::pair{"no_endpoint", Fate::no_endpoint},
-                               std::pair{"wrong", Fate::wrong},
-                               std::pair{"half_changed", Fate::half_changed},
-                               std::pair{"damaged", Fate::damaged},
-                               std::pair{"lost", Fate::lost},
-                               std::pair{"reset", Fate::reset}};
-    for (const auto& [name, fate] : fates) {
-      cell.also[name] = static_cast<double>(tally.count(fate));
+    constexpr std::array packet_outcomes{std::pair{"right", PacketOutcome::right},
+                                         std::pair{"kept", PacketOutcome::kept},
+                                         std::pair{"no_endpoint", PacketOutcome::no_endpoint},
+                                         std::pair{"wrong", PacketOutcome::wrong},
+                                         std::pair{"half_changed", PacketOutcome::half_changed},
+                                         std::pair{"damaged", PacketOutcome::damaged},
+                                         std::pair{"lost", PacketOutcome::lost},
+                                         std::pair{"reset", PacketOutcome::reset}};
+    for (const auto& [name, outcome] : packet_outcomes) {
+      cell.also[name] = static_cast<double>(tally.count(outcome));
     }
     if (const auto late = delayed(before, tally)) {
       cell.also["delayed"] = static_cast<double>(*late);

@@ -83,14 +83,14 @@ void add_throughput(Cell cell, const PathCell& path, Run& run) {
   }
 }
 
-void add_path(const CompareResults& results, const PathCell& path, const ToldIn& told, Run& run) {
+void add_path(const CompareResults& results, const PathCell& path, const DisplayUnit& unit, Run& run) {
   Cell cell =
       path_cell(path.plane, path.services, std::string(to_string(path.kind.flow)),
                 std::string(to_string(path.kind.position)), std::string(to_string(path.kind.protocol)),
-                std::string(to_string(path.family)), path_unit(told));
+                std::string(to_string(path.family)), path_unit(unit));
   if (!path.skipped.empty()) {
     leave_out(cell, path.skipped, path.predicted_ns);
-    rescale(cell, told.ns);
+    rescale(cell, unit.ns);
     return add(run, std::move(cell));
   }
   for (const AgreementFigure& figure : results.agreements) {
@@ -106,12 +106,12 @@ void add_path(const CompareResults& results, const PathCell& path, const ToldIn&
   if (!path.p99_ns.empty()) {
     cell.parts["p99"] = {path.p99_ns};
   }
-  rescale(cell, told.ns);
+  rescale(cell, unit.ns);
   std::vector<std::pair<double, double>> buckets;
   for (const auto& [bucket, count] : path.latency.buckets()) {
     buckets.emplace_back(LatencyHistogram::lowest_ns(bucket), static_cast<double>(count));
   }
-  take_histogram(cell, buckets, told.ns);
+  take_histogram(cell, buckets, unit.ns);
   cell.also["packets"] = static_cast<double>(path.sent);
   Cell throughput = throughput_cell(cell);
   add(run, std::move(cell));
@@ -179,12 +179,12 @@ void add_plain(const std::vector<Cell>& cells, Run& run) {
   }
 }
 
-// ---- planes that another run lent ----
+// ---- planes that another run gave ----
 
 class Scaled {
  public:
   Scaled(const CompareResults& results, Run& run)
-      : results_(results), run_(run), told_(told_in(emulation_of(run.environment))) {
+      : results_(results), run_(run), unit_(display_unit(emulation_of(run.environment))) {
     const auto shape = run.run.find("shape");
     const bool ipv6 =
         shape != run.run.end() && shape->is_object() && shape->value("family", json()) == "ipv6";
@@ -192,34 +192,34 @@ class Scaled {
   }
 
   void add_all() {
-    const Borrowed& borrowed = *results_.borrowed;
-    for (const BorrowedCell& one : borrowed.cells) {
+    const ScaledColumns& scaled = *results_.scaled;
+    for (const ScaledCell& one : scaled.cells) {
       Cell cell = cost_cell(one.plane, one.services, one.figure);
       take(cell, one.ns);
-      for (const Via& via : one.vias) {
-        cell.by_way_of.push_back({via.plane, via.ratio, via.here, via.scaled});
+      for (const SharedPlane& shared : one.by_way_of) {
+        cell.by_way_of.push_back({shared.plane, shared.ratio, shared.here, shared.scaled});
       }
       if (cell.scenario == "path") {
-        rescale(cell, told_.ns);
+        rescale(cell, unit_.ns);
       }
       add(std::move(cell));
     }
-    for (const BorrowedGrowth& one : borrowed.growths) {
+    for (const ScaledGrowth& one : scaled.growths) {
       Cell cell = growth_cell(one.plane, one.what, growing(cost_cell(one.plane, 0, one.figure)));
       take(cell, one.growth);
       add(std::move(cell));
     }
-    for (const BorrowedCount& one : borrowed.counts) {
+    for (const ScaledCount& one : scaled.counts) {
       add_count(one, "conntrack", one.entries);
       add_count(one, "user-memory", one.user_bytes);
     }
-    const Lender& lender = borrowed.lender;
+    const ReferenceRun& reference = scaled.reference;
     const auto text = [](const std::string& given) { return given.empty() ? json() : json(given); };
-    run_.details["scaled_from"] = {{"file", lender.file},
-                                   {"kernel", text(lender.kernel)},
-                                   {"kernel_source", text(lender.kernel_source)},
-                                   {"emulated", text(lender.emulation)},
-                                   {"planes", borrowed.planes}};
+    run_.details["scaled_from"] = {{"file", reference.file},
+                                   {"kernel", text(reference.kernel)},
+                                   {"kernel_source", text(reference.kernel_source)},
+                                   {"emulated", text(reference.emulation)},
+                                   {"planes", scaled.planes}};
   }
 
  private:
@@ -228,7 +228,7 @@ class Scaled {
       return path_cell(plane, services, std::string(to_string(figure.kind->flow)),
                        std::string(to_string(figure.kind->position)),
                        std::string(to_string(figure.kind->protocol)), std::string(to_string(family_)),
-                       path_unit(told_));
+                       path_unit(unit_));
     }
     return figure.operation
                ? update_cell(plane, services, std::string(to_string(*figure.operation)), figure.way)
@@ -241,7 +241,7 @@ class Scaled {
     svcbench::add(run_, std::move(cell));
   }
 
-  void add_count(const BorrowedCount& count, const char* kept, const std::optional<double>& value) {
+  void add_count(const ScaledCount& count, const char* kept, const std::optional<double>& value) {
     if (value) {
       Cell cell = state_cell(count.plane, count.services, kept);
       cell.value = *value;
@@ -252,7 +252,7 @@ class Scaled {
 
   const CompareResults& results_;
   Run& run_;
-  ToldIn told_;
+  DisplayUnit unit_;
   Family family_ = Family::ipv4;
 };
 
@@ -263,7 +263,7 @@ json crossing_json(const CrossingFigure& figure) {
   return {{"what", figure.what},
           {"plane", figure.plane},
           {"beside", figure.beside},
-          {"course", to_string(crossing.course)},
+          {"kind", to_string(crossing.kind)},
           {"services", or_null(crossing.services)},
           {"interval", interval_json(crossing.interval)},
           {"sizes", {crossing.sizes.low, crossing.sizes.high}},
@@ -346,13 +346,13 @@ json missing_json(const std::vector<MissingPlane>& missing) {
 }
 
 void add_paths(const CompareResults& results, Run& run) {
-  const ToldIn told = told_in(emulation_of(run.environment));
+  const DisplayUnit unit = display_unit(emulation_of(run.environment));
   for (const PathCell& path : results.paths) {
-    add_path(results, path, told, run);
+    add_path(results, path, unit, run);
   }
   if (results.clock_ns) {
-    Cell cell = clock_cell(path_unit(told));
-    cell.value = *results.clock_ns / told.ns;
+    Cell cell = clock_cell(path_unit(unit));
+    cell.value = *results.clock_ns / unit.ns;
     add(run, std::move(cell));
   }
 }
@@ -402,7 +402,7 @@ Run as_run(const CompareResults& results) {
                  {"sync_checks", each(results.sync_checks, sync_check_json)},
                  {"behaviours", results.behaviours ? behaviours_json(*results.behaviours) : json()},
                  {"notes", results.notes}};
-  if (results.borrowed) {
+  if (results.scaled) {
     Scaled(results, run).add_all();
   }
   return run;

@@ -228,8 +228,8 @@ Result<RunDiff> diff_runs(Run before, Run after, std::optional<double> limit, bo
   diff.notes = differing(diff.before, diff.after, notables);
   if (!diff.differences.empty() && !force) {
     return usage_error(
-        "the two runs cannot be compared, for they differ in {}: measure them alike, or "
-        "have it done all the same with --force",
+        "the two runs cannot be compared, for they differ in {}: measure them alike, or have it done all "
+        "the same with --force",
         fmt::format("{}", fmt::join(diff.differences, ", ")));
   }
   std::unordered_map<std::string_view, const Cell*> earlier;

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "run/run.h"
-#include "svcbench/result.h"
+#include "sys/result.h"
 
 namespace svcbench {
 

@@ -35,7 +35,7 @@ struct Run {
   //   behaviours      comparison: {looked_at, planes, failed: [{plane, behaviour, variants, evidence}],
   //                   not_done}; verify: {NAME: {title, demands}}
   //   cases           verify: [{plane, behaviour, family, protocol, outcome, evidence, seconds}]
-  //   crossings       [{what, plane, beside, course, services, interval, sizes, rounds}], of the cells;
+  //   crossings       [{what, plane, beside, kind, services, interval, sizes, rounds}], of the cells;
   //                   iptables: also predicted
   //   agreements, sync_checks, account_checks
   //                   what second instruments said of the same

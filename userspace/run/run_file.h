@@ -7,7 +7,7 @@
 #include <string_view>
 
 #include "run/run.h"
-#include "svcbench/result.h"
+#include "sys/result.h"
 
 namespace svcbench {
 

@@ -6,6 +6,7 @@
 #include "run/cells.h"
 #include "run/field.h"
 #include "run/json_parts.h"
+#include "run/old/old_run.h"
 #include "service/text.h"
 
 namespace svcbench {
@@ -168,10 +169,13 @@ Result<Run> run_of_json(const json& document, const std::string& name) {
   const Field top(document, name, wrong);
   Run run;
   run.command = std::move(command);
-  run.schema_version = run_schema_version;
+  run.schema_version = version.get<int>();
   run.environment = document["environment"];
   run.run = document["run"];
   run.details = document["details"];
+  if (run.schema_version < run_schema_version) {
+    old::rename_crossing_kinds(run.details);
+  }
   run.seconds = top.at("seconds").number();
   for (const Field& cell : top.at("cells").elements()) {
     add(run, cell_of(cell));

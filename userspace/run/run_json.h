@@ -6,13 +6,13 @@
 #include <string>
 
 #include "run/run.h"
-#include "svcbench/result.h"
+#include "sys/result.h"
 
 namespace svcbench {
 
 // Raised when the meaning or the place of something changes; additions leave it. Versions 1 and 2 were one
-// schema a command (old/).
-inline constexpr int run_schema_version = 3;
+// schema a command, and 3 named the kinds of crossing otherwise (old/).
+inline constexpr int run_schema_version = 4;
 
 // Every raw sample, the figures made of them, verdicts and details. What a cell has none of is left out.
 [[nodiscard]] nlohmann::json run_json(const Run& run);

@@ -10,7 +10,7 @@
 #include <string_view>
 #include <vector>
 
-#include "svcbench/result.h"
+#include "sys/result.h"
 
 namespace svcbench {
 

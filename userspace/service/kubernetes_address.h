@@ -4,8 +4,8 @@
 
 #include <string_view>
 
-#include "svcbench/result.h"
-#include "svcbench/service.h"
+#include "service/service.h"
+#include "sys/result.h"
 
 namespace svcbench {
 

@@ -610,8 +610,7 @@ Status add_sets(Ruleset& ruleset, const std::string& ipset_file, bool make_empty
   if (!missing.empty() && !make_empty) {
     return failure(
         "{}: its rules look into sets that are not in it: {}; give them with --ipset FILE, written by "
-        "`ipset "
-        "save`, or have them made without members with --empty-ipsets",
+        "`ipset save`, or have them made without members with --empty-ipsets",
         ruleset.source, missing);
   }
   return {};

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-#include "svcbench/service.h"
+#include "service/service.h"
 
 #include <arpa/inet.h>
 #include <fmt/format.h>

@@ -9,8 +9,8 @@
 #include <vector>
 
 #include "service/cluster.h"
-#include "svcbench/result.h"
-#include "svcbench/service.h"
+#include "service/service.h"
+#include "sys/result.h"
 
 namespace svcbench {
 

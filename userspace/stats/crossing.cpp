@@ -65,7 +65,7 @@ std::optional<double> median_at(const Rounds& rounds, const Draw& draw, std::siz
 
 // What one draw says.
 struct Reading {
-  Course course = Course::undecided;
+  CrossingKind kind = CrossingKind::undecided;
   double services = 0;  // where the first change is
   bool changes_back = false;
 };
@@ -95,7 +95,8 @@ class Reader {
         const double part = 1 / (1 - difference / last_value);
         note_change(reading, difference, last_value == 0 ? last_n : last_n + (n - last_n) * part);
       } else if (difference != 0 && sign == 0) {
-        reading.course = difference < 0 ? Course::cheaper_throughout : Course::dearer_throughout;
+        reading.kind =
+            difference < 0 ? CrossingKind::cheaper_throughout : CrossingKind::costlier_throughout;
       }
       sign = difference != 0 ? difference : sign;
       last_n = n;
@@ -106,11 +107,11 @@ class Reader {
 
  private:
   static void note_change(Reading& reading, double difference, double services) {
-    if (reading.course == Course::becomes_dearer || reading.course == Course::becomes_cheaper) {
+    if (reading.kind == CrossingKind::becomes_costlier || reading.kind == CrossingKind::becomes_cheaper) {
       reading.changes_back = true;
       return;
     }
-    reading.course = difference > 0 ? Course::becomes_dearer : Course::becomes_cheaper;
+    reading.kind = difference > 0 ? CrossingKind::becomes_costlier : CrossingKind::becomes_cheaper;
     reading.services = services;
   }
 
@@ -126,21 +127,21 @@ void draw_rounds(Draw& draw, Random& random) {
   }
 }
 
-bool crosses(Course course) {
-  return course == Course::becomes_dearer || course == Course::becomes_cheaper;
+bool crosses(CrossingKind kind) {
+  return kind == CrossingKind::becomes_costlier || kind == CrossingKind::becomes_cheaper;
 }
 
-double share_of(const Crossing& found, Course course) {
-  switch (course) {
-    case Course::becomes_dearer:
-      return found.becomes_dearer;
-    case Course::becomes_cheaper:
+double share_of(const Crossing& found, CrossingKind kind) {
+  switch (kind) {
+    case CrossingKind::becomes_costlier:
+      return found.becomes_costlier;
+    case CrossingKind::becomes_cheaper:
       return found.becomes_cheaper;
-    case Course::cheaper_throughout:
+    case CrossingKind::cheaper_throughout:
       return found.cheaper_throughout;
-    case Course::dearer_throughout:
-      return found.dearer_throughout;
-    case Course::undecided:
+    case CrossingKind::costlier_throughout:
+      return found.costlier_throughout;
+    case CrossingKind::undecided:
       break;
   }
   return 0;
@@ -151,42 +152,42 @@ void count_shares(Crossing& found, const std::vector<Reading>& readings) {
     return static_cast<double>(std::count_if(readings.begin(), readings.end(), counts)) /
            static_cast<double>(readings.size());
   };
-  const auto taking = [&](Course course) {
-    return share([course](const Reading& reading) { return reading.course == course; });
+  const auto taking = [&](CrossingKind kind) {
+    return share([kind](const Reading& reading) { return reading.kind == kind; });
   };
-  found.becomes_dearer = taking(Course::becomes_dearer);
-  found.becomes_cheaper = taking(Course::becomes_cheaper);
-  found.cheaper_throughout = taking(Course::cheaper_throughout);
-  found.dearer_throughout = taking(Course::dearer_throughout);
+  found.becomes_costlier = taking(CrossingKind::becomes_costlier);
+  found.becomes_cheaper = taking(CrossingKind::becomes_cheaper);
+  found.cheaper_throughout = taking(CrossingKind::cheaper_throughout);
+  found.costlier_throughout = taking(CrossingKind::costlier_throughout);
   found.changes_back = share([](const Reading& reading) { return reading.changes_back; });
 }
 
-std::optional<Interval> interval_of(const std::vector<Reading>& readings, Course course) {
+std::optional<Interval> interval_of(const std::vector<Reading>& readings, CrossingKind kind) {
   std::vector<double> places;
   for (const Reading& reading : readings) {
-    if (reading.course == course) {
+    if (reading.kind == kind) {
       places.push_back(reading.services);
     }
   }
   std::sort(places.begin(), places.end());
-  const auto low = quantile(places, 1 - course_share);
-  const auto high = quantile(places, course_share);
+  const auto low = quantile(places, 1 - kind_share);
+  const auto high = quantile(places, kind_share);
   return low && high ? std::optional(Interval{.low = *low, .high = *high}) : std::nullopt;
 }
 
 }  // namespace
 
-std::string_view to_string(Course course) {
-  switch (course) {
-    case Course::becomes_dearer:
-      return "becomes dearer";
-    case Course::becomes_cheaper:
+std::string_view to_string(CrossingKind kind) {
+  switch (kind) {
+    case CrossingKind::becomes_costlier:
+      return "becomes costlier";
+    case CrossingKind::becomes_cheaper:
       return "becomes cheaper";
-    case Course::cheaper_throughout:
+    case CrossingKind::cheaper_throughout:
       return "cheaper throughout";
-    case Course::dearer_throughout:
-      return "dearer throughout";
-    case Course::undecided:
+    case CrossingKind::costlier_throughout:
+      return "costlier throughout";
+    case CrossingKind::undecided:
       break;
   }
   return "undecided";
@@ -219,10 +220,10 @@ std::optional<Crossing> crossing(std::span<const double> sizes, const std::vecto
   std::iota(draw_a.begin(), draw_a.end(), std::size_t{0});
   std::iota(draw_b.begin(), draw_b.end(), std::size_t{0});
   const Reading data = reader.read(draw_a, draw_b);
-  if (crosses(data.course)) {
+  if (crosses(data.kind)) {
     found.services = data.services;
   }
-  if (found.rounds < course_rounds || resamples == 0) {
+  if (found.rounds < kind_rounds || resamples == 0) {
     return found;
   }
 
@@ -239,11 +240,11 @@ std::optional<Crossing> crossing(std::span<const double> sizes, const std::vecto
     readings.push_back(reader.read(draw_a, draw_b));
   }
   count_shares(found, readings);
-  if (share_of(found, data.course) >= course_share) {
-    found.course = data.course;
+  if (share_of(found, data.kind) >= kind_share) {
+    found.kind = data.kind;
   }
-  if (crosses(found.course)) {
-    found.interval = interval_of(readings, found.course);
+  if (crosses(found.kind)) {
+    found.interval = interval_of(readings, found.kind);
   }
   return found;
 }
@@ -262,7 +263,7 @@ std::optional<PredictedCrossing> predicted_crossing(const LinearFit& a, const Li
   if (!(services > largest && services <= predict_up_to * largest)) {
     return std::nullopt;
   }
-  return PredictedCrossing{.services = services, .becomes_dearer = steeper};
+  return PredictedCrossing{.services = services, .becomes_costlier = steeper};
 }
 
 }  // namespace svcbench::stats

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-// Where two costs cross: the number N of services from which on one plane is dearer than another. Pure
+// Where two costs cross: the number N of services from which on one plane is costlier than another. Pure
 // functions; "cannot say" is std::nullopt or `undecided`, never NaN.
 #pragma once
 
@@ -16,39 +16,39 @@
 namespace svcbench::stats {
 
 // What a becomes beside b as N grows, within the sizes that both were measured at.
-enum class Course {
-  becomes_dearer,      // a is cheaper at first, and dearer from `services` on
-  becomes_cheaper,     // the other way round
-  cheaper_throughout,  // at no size is a dearer, and at one at least it is cheaper
-  dearer_throughout,   //
+enum class CrossingKind {
+  becomes_costlier,     // a is cheaper at first, and costlier from `services` on
+  becomes_cheaper,      // the other way round
+  cheaper_throughout,   // at no size is a costlier, and at one at least it is cheaper
+  costlier_throughout,  //
   undecided,
 };
 
-[[nodiscard]] std::string_view to_string(Course course);  // "becomes dearer", ...
+[[nodiscard]] std::string_view to_string(CrossingKind kind);  // "becomes costlier", ...
 
-// The rule: a course is told when at least this share of the resamples take it, and the data themselves do.
+// The rule: a kind is told when at least this share of the resamples take it, and the data themselves do.
 // So a crossing needs 97.5 % of the resamples to cross, in that direction; "no crossing" means that at most
 // 2.5 % do, and that the rest agree on which of the two is cheaper.
-inline constexpr double course_share = 0.975;
+inline constexpr double kind_share = 0.975;
 // Below this a resample of rounds cannot show how they scatter (of one round it is that round, always).
-inline constexpr std::size_t course_rounds = fewest_repeats;
-inline constexpr std::size_t course_resamples = 1000;
+inline constexpr std::size_t kind_rounds = fewest_repeats;
+inline constexpr std::size_t kind_resamples = 1000;
 
 struct Crossing {
-  Course course = Course::undecided;
+  CrossingKind kind = CrossingKind::undecided;
   // The N at which the data's own medians first change sides. Absent where they do not; present where they
-  // do but the course is undecided: then it is not a finding.
+  // do but the kind is undecided: then it is not a finding.
   std::optional<double> services;
-  // That N in the resamples that take this course, 2.5 % to 97.5 % (percentile bootstrap: Efron &
-  // Tibshirani, An Introduction to the Bootstrap, chapter 13). Only where the course is becomes_dearer or
+  // That N in the resamples that take this kind, 2.5 % to 97.5 % (percentile bootstrap: Efron &
+  // Tibshirani, An Introduction to the Bootstrap, chapter 13). Only where the kind is becomes_costlier or
   // _cheaper.
   std::optional<Interval> interval;
 
   // Shares of the resamples; what is missing to 1 is equal at every size.
-  double becomes_dearer = 0;
+  double becomes_costlier = 0;
   double becomes_cheaper = 0;
   double cheaper_throughout = 0;
-  double dearer_throughout = 0;
+  double costlier_throughout = 0;
   // Of the resamples, those that change sides again after that: the two lie close over a stretch of N, or
   // meet more than once. The first change is the one that counts above.
   double changes_back = 0;
@@ -73,13 +73,12 @@ struct Crossing {
 [[nodiscard]] std::optional<Crossing> crossing(std::span<const double> sizes,
                                                const std::vector<std::vector<double>>& a,
                                                const std::vector<std::vector<double>>& b,
-                                               std::uint64_t seed,
-                                               std::size_t resamples = course_resamples);
+                                               std::uint64_t seed, std::size_t resamples = kind_resamples);
 
 // A crossing that was not measured: where the straight lines through two planes' costs meet.
 struct PredictedCrossing {
   double services;
-  bool becomes_dearer;  // a, beyond it
+  bool becomes_costlier;  // a, beyond it
 };
 
 // How far beyond the largest measured N a straight line is taken for a prediction, as a multiple of that N.

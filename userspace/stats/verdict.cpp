@@ -126,12 +126,12 @@ const NamedGrowth* least_linear(std::span<const NamedGrowth> loads) {
 
 // ---- lookups ----
 
-std::string ns_text(const stats::Estimate& ns, const ToldIn& told = {}) {
+std::string ns_text(const stats::Estimate& ns, const DisplayUnit& unit = {}) {
   if (!ns.interval) {
-    return fmt::format("{:.1f} {} (no interval)", ns.value / told.ns, told.name);
+    return fmt::format("{:.1f} {} (no interval)", ns.value / unit.ns, unit.name);
   }
-  return fmt::format("{:.1f} {} [{:.1f}, {:.1f}]", ns.value / told.ns, told.name,
-                     ns.interval->low / told.ns, ns.interval->high / told.ns);
+  return fmt::format("{:.1f} {} [{:.1f}, {:.1f}]", ns.value / unit.ns, unit.name,
+                     ns.interval->low / unit.ns, ns.interval->high / unit.ns);
 }
 
 // Of those with an interval.
@@ -319,11 +319,11 @@ Verdict judge_linear(std::span<const NamedGrowth> loads) {
 namespace {
 
 Verdict judge_cited(std::string id, std::string claim, std::string_view what,
-                    std::span<const ProgramFigure> figures, const ToldIn& told) {
+                    std::span<const ProgramFigure> figures, const DisplayUnit& unit) {
   Verdict verdict = open_verdict(std::move(id), std::move(claim));
   std::vector<ProgramFigure> above;
   for (const ProgramFigure& figure : figures) {
-    verdict.evidence.push_back(fmt::format("{}: {}, {} {}", figure.name, ns_text(figure.ns, told),
+    verdict.evidence.push_back(fmt::format("{}: {}, {} {}", figure.name, ns_text(figure.ns, unit),
                                            figure.ns.samples,
                                            figure.ns.samples == 1 ? "sample" : "samples"));
     add_remedy(verdict.would_settle, needed_for(figure));
@@ -363,9 +363,9 @@ Verdict judge_lookup(std::span<const ProgramFigure> figures) {
                      figures, {});
 }
 
-Verdict judge_path(std::span<const ProgramFigure> figures, const ToldIn& told) {
+Verdict judge_path(std::span<const ProgramFigure> figures, const DisplayUnit& unit) {
   return judge_cited("lookup-2-5us", "an eBPF lookup costs 2-5 us (the whole path of a packet)",
-                     fmt::format(path_instrument, told.name == "ns" ? "us" : told.name), figures, told);
+                     fmt::format(path_instrument, unit.name == "ns" ? "us" : unit.name), figures, unit);
 }
 
 }  // namespace svcbench

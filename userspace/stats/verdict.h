@@ -84,7 +84,7 @@ inline constexpr double cited_low_ns = 2000;
 inline constexpr double cited_high_ns = 5000;
 
 // What ns are told in: {1, "ns"}, {1000, "us"}; {2, "instr"} where the clock counts 2 ns an instruction.
-struct ToldIn {
+struct DisplayUnit {
   double ns = 1;
   std::string_view name = "ns";
 };
@@ -107,6 +107,6 @@ struct ProgramFigure {
 // node, which is what a client can notice. Figures are us-scale, held in ns; the limits and outcomes are
 // those of judge_lookup(). Program ns and path us answer different questions, and neither verdict uses the
 // other's figures.
-[[nodiscard]] Verdict judge_path(std::span<const ProgramFigure> figures, const ToldIn& told = {});
+[[nodiscard]] Verdict judge_path(std::span<const ProgramFigure> figures, const DisplayUnit& unit = {});
 
 }  // namespace svcbench

@@ -7,9 +7,9 @@
 #include <string>
 #include <vector>
 
-#include "svcbench/result.h"
-#include "svcbench/service.h"
+#include "service/service.h"
 #include "sys/netlink_socket.h"
+#include "sys/result.h"
 
 namespace svcbench {
 

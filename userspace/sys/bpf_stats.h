@@ -4,8 +4,8 @@
 
 #include <cstdint>
 
-#include "svcbench/result.h"
 #include "sys/fd.h"
+#include "sys/result.h"
 
 namespace svcbench {
 

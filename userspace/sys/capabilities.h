@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "svcbench/result.h"
+#include "sys/result.h"
 
 namespace svcbench {
 

@@ -137,14 +137,14 @@ Cgroup::~Cgroup() {
   }
 }
 
-Result<Cgroup::Visit> Cgroup::enter() const {
+Result<Cgroup::Inside> Cgroup::enter() const {
   if (!move_process(home_.get(), name_ + "/", "0")) {
     return refused(fmt::format("move this process into the cgroup {}", name_), errno);
   }
-  return Visit(home_.get());
+  return Inside(home_.get());
 }
 
-Cgroup::Visit::~Visit() {
+Cgroup::Inside::~Inside() {
   if (home_ >= 0) {
     move_process(home_, "", "0");
   }

@@ -5,8 +5,8 @@
 #include <string>
 #include <utility>
 
-#include "svcbench/result.h"
 #include "sys/fd.h"
+#include "sys/result.h"
 
 namespace svcbench {
 
@@ -33,19 +33,19 @@ class Cgroup {
 
   // The calling process, with all its threads, is inside while this lives. A socket belongs to the cgroup
   // that its process was in when it was opened, for good. A move takes milliseconds.
-  class Visit {
+  class Inside {
    public:
-    explicit Visit(int home) : home_(home) {}
-    Visit(Visit&& other) noexcept : home_(std::exchange(other.home_, -1)) {}
-    Visit& operator=(Visit&&) = delete;
-    Visit(const Visit&) = delete;
-    Visit& operator=(const Visit&) = delete;
-    ~Visit();
+    explicit Inside(int home) : home_(home) {}
+    Inside(Inside&& other) noexcept : home_(std::exchange(other.home_, -1)) {}
+    Inside& operator=(Inside&&) = delete;
+    Inside(const Inside&) = delete;
+    Inside& operator=(const Inside&) = delete;
+    ~Inside();
 
    private:
     int home_;  // borrowed from the Cgroup
   };
-  [[nodiscard]] Result<Visit> enter() const;
+  [[nodiscard]] Result<Inside> enter() const;
 
  private:
   Cgroup(Fd home, std::string name) : home_(std::move(home)), name_(std::move(name)) {}

@@ -12,8 +12,8 @@
 #include <cstdint>
 #include <vector>
 
-#include "svcbench/result.h"
 #include "sys/fd.h"
+#include "sys/result.h"
 
 namespace svcbench {
 

@@ -4,7 +4,7 @@
 
 #include <string>
 
-#include "svcbench/result.h"
+#include "sys/result.h"
 
 namespace svcbench {
 

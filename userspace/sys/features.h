@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "svcbench/result.h"
+#include "sys/result.h"
 
 namespace svcbench {
 

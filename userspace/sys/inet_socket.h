@@ -7,9 +7,9 @@
 #include <cstdint>
 #include <optional>
 
-#include "svcbench/result.h"
-#include "svcbench/service.h"
+#include "service/service.h"
 #include "sys/fd.h"
+#include "sys/result.h"
 #include "sys/socket_address.h"
 
 namespace svcbench {

@@ -2,7 +2,7 @@
 // SIGINT, SIGTERM and SIGHUP: noted, so that owners are destroyed in order and nothing is left behind.
 #pragma once
 
-#include "svcbench/result.h"
+#include "sys/result.h"
 
 namespace svcbench {
 

@@ -26,17 +26,17 @@ Result<NetNamespace> NetNamespace::create() {
     return failure("make a network namespace: {} (needs CAP_SYS_ADMIN; run it with sudo)",
                    std::strerror(errno));
   }
-  const Visit visit(std::move(home));  // goes home at the end of this function
+  const Inside inside(std::move(home));  // goes home at the end of this function
   SVCB_TAKE(made, current());
   return NetNamespace(std::move(made));
 }
 
-Result<NetNamespace::Visit> NetNamespace::enter() const {
+Result<NetNamespace::Inside> NetNamespace::enter() const {
   SVCB_TAKE(home, current());
   if (setns(fd_.get(), CLONE_NEWNET) != 0) {
     return failure("enter a network namespace: {}", std::strerror(errno));
   }
-  return Visit(std::move(home));
+  return Inside(std::move(home));
 }
 
 Result<NetNamespace> NetNamespace::duplicate() const {
@@ -47,7 +47,7 @@ Result<NetNamespace> NetNamespace::duplicate() const {
   return NetNamespace(std::move(copy));
 }
 
-NetNamespace::Visit::~Visit() {
+NetNamespace::Inside::~Inside() {
   if (home_.get() >= 0) {
     setns(home_.get(), CLONE_NEWNET);
   }

@@ -2,8 +2,8 @@
 // A network namespace held by a file descriptor only: gone with the last holder, never named.
 #pragma once
 
-#include "svcbench/result.h"
 #include "sys/fd.h"
+#include "sys/result.h"
 
 namespace svcbench {
 
@@ -13,19 +13,19 @@ class NetNamespace {
   static Result<NetNamespace> create();
 
   // The calling thread is inside while this lives.
-  class Visit {
+  class Inside {
    public:
-    explicit Visit(Fd home) : home_(std::move(home)) {}
-    Visit(Visit&&) = default;
-    Visit& operator=(Visit&&) = delete;
-    Visit(const Visit&) = delete;
-    Visit& operator=(const Visit&) = delete;
-    ~Visit();
+    explicit Inside(Fd home) : home_(std::move(home)) {}
+    Inside(Inside&&) = default;
+    Inside& operator=(Inside&&) = delete;
+    Inside(const Inside&) = delete;
+    Inside& operator=(const Inside&) = delete;
+    ~Inside();
 
    private:
     Fd home_;
   };
-  [[nodiscard]] Result<Visit> enter() const;
+  [[nodiscard]] Result<Inside> enter() const;
 
   // Another holder of the same namespace.
   [[nodiscard]] Result<NetNamespace> duplicate() const;

@@ -12,7 +12,7 @@
 #include <memory>
 #include <vector>
 
-#include "svcbench/result.h"
+#include "sys/result.h"
 
 namespace svcbench {
 

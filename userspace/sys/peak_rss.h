@@ -8,7 +8,7 @@
 #include <functional>
 #include <optional>
 
-#include "svcbench/result.h"
+#include "sys/result.h"
 
 namespace svcbench {
 

@@ -6,7 +6,7 @@
 
 #include <utility>
 
-#include "svcbench/result.h"
+#include "sys/result.h"
 
 namespace svcbench {
 

@@ -182,7 +182,7 @@ Status bring_up_loopback() {
 
 Result<NetNamespace> namespace_with_loopback() {
   SVCB_TAKE(place, NetNamespace::create());
-  SVCB_TAKE(visit, place.enter());
+  SVCB_TAKE(inside, place.enter());
   SVCB_CHECK(bring_up_loopback());
   return place;
 }

@@ -8,10 +8,10 @@
 #include <string>
 #include <utility>
 
-#include "svcbench/result.h"
-#include "svcbench/service.h"
+#include "service/service.h"
 #include "sys/net_namespace.h"
 #include "sys/netlink_socket.h"
+#include "sys/result.h"
 
 namespace svcbench {
 

@@ -2,7 +2,7 @@
 // A place where rules and traffic meet nobody else's.
 #pragma once
 
-#include "svcbench/result.h"
+#include "sys/result.h"
 
 namespace svcbench {
 

@@ -4,7 +4,7 @@
 
 #include <sys/socket.h>
 
-#include "svcbench/service.h"
+#include "service/service.h"
 
 namespace svcbench {
 

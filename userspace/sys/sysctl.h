@@ -5,7 +5,7 @@
 #include <string>
 #include <string_view>
 
-#include "svcbench/result.h"
+#include "sys/result.h"
 
 namespace svcbench {
 

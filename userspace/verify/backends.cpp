@@ -106,7 +106,7 @@ Status Backends::serve(const Endpoint& at, Protocol protocol) {
       })) {
     return {};
   }
-  SVCB_TAKE(visit, place_->enter());
+  SVCB_TAKE(inside, place_->enter());
   SVCB_TAKE(made, bound_socket(protocol, at));
   if (protocol == Protocol::tcp && listen(made.get(), backlog) != 0) {
     return failure("{}", with_errno("listen at " + at.text(), errno));

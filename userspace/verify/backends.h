@@ -11,10 +11,10 @@
 #include <thread>
 #include <vector>
 
-#include "svcbench/result.h"
-#include "svcbench/service.h"
+#include "service/service.h"
 #include "sys/fd.h"
 #include "sys/net_namespace.h"
+#include "sys/result.h"
 
 namespace svcbench::verify {
 

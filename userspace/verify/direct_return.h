@@ -6,8 +6,8 @@
 #include <memory>
 #include <span>
 
-#include "svcbench/result.h"
-#include "svcbench/service.h"
+#include "service/service.h"
+#include "sys/result.h"
 
 struct direct_return_bpf;
 

@@ -152,7 +152,7 @@ Result<Dialled> dial(const NetNamespace& place, const Endpoint& client, const Fr
   SVCB_CHECK(check_interrupted());
   Fd socket;
   {
-    SVCB_TAKE(visit, place.enter());
+    SVCB_TAKE(inside, place.enter());
     SVCB_TAKE(made, bound_socket(to.protocol, client, true));  // a port may have two flows
     socket = std::move(made);
   }
@@ -209,7 +209,7 @@ Result<std::optional<Endpoint>> answerer_of_udp(const Endpoint& client, const Fr
 
 Result<std::optional<Endpoint>> who_answers(const NetNamespace& place, const Endpoint& client,
                                             const Frontend& to) {
-  SVCB_TAKE(visit, place.enter());
+  SVCB_TAKE(inside, place.enter());
   return to.protocol == Protocol::tcp ? answerer_of_tcp(client, to) : answerer_of_udp(client, to);
 }
 
@@ -441,7 +441,7 @@ class Many {
 
  private:
   Status start(const Endpoint& client) {
-    SVCB_TAKE(visit, (*places_)(client.address).enter());
+    SVCB_TAKE(inside, (*places_)(client.address).enter());
     SVCB_TAKE(socket, bound_socket(Protocol::tcp, client));
     SVCB_CHECK(close_by_reset(socket));
     OneOfMany one{std::move(socket), client, monotonic_ns()};

@@ -8,11 +8,11 @@
 #include <optional>
 #include <string>
 
-#include "svcbench/result.h"
-#include "svcbench/service.h"
+#include "service/service.h"
 #include "sys/fd.h"
 #include "sys/inet_socket.h"
 #include "sys/net_namespace.h"
+#include "sys/result.h"
 #include "verify/backends.h"
 #include "verify/outcome.h"
 

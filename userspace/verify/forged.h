@@ -5,8 +5,8 @@
 
 #include <cstdint>
 
-#include "svcbench/result.h"
-#include "svcbench/service.h"
+#include "service/service.h"
+#include "sys/result.h"
 
 namespace svcbench::verify {
 

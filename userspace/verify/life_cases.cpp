@@ -58,10 +58,9 @@ Step<std::string> send_one_way(Scene& scene, const Service& service, const Servi
                             fmt::format("{:.1f} s after the client's last datagram",
                                         static_cast<double>((turn + 1) * turn_ns) / 1e9)));
   }
-  const std::string silent_for = fmt::format(
-      "{:.1f} s after the backend's last datagram, with one of the "
-      "client's every {:.1f} s",
-      turns * turn_ns / 1e9, turn_ns / 1e9);
+  const std::string silent_for =
+      fmt::format("{:.1f} s after the backend's last datagram, with one of the client's every {:.1f} s",
+                  turns * turn_ns / 1e9, turn_ns / 1e9);
   SVCB_CHECK(expect_heard(scene, client_speaks, silent_for));
   for (Flow& flow : outside) {
     SVCB_CHECK(expect_heard(scene, flow, silent_for));
@@ -123,12 +122,12 @@ Step<Attacked> attack(Scene& scene, const Service& service) {
       scene.world().has_pods_apart() ? ends.by : Endpoint{service.frontend.address, service.frontend.port};
   Fd raw;
   {
-    SVCB_TAKE(visit, scene.world().backend_place().enter());
+    SVCB_TAKE(inside, scene.world().backend_place().enter());
     SVCB_TAKE(made, raw_tcp_socket(scene.family()));
     raw = std::move(made);
     SVCB_CHECK(send_reset(ends.by, ends.client, numbers.receives + far));
   }
-  SVCB_TAKE(visit, scene.world().place_of(flow.client().address).enter());
+  SVCB_TAKE(inside, scene.world().place_of(flow.client().address).enter());
   SVCB_CHECK(send_reset(flow.client(), dialled, numbers.sends + far));
   return Attacked{std::move(flow), std::move(raw), numbers.sends + far};
 }
@@ -253,7 +252,7 @@ Step<std::string> too_big(Scene& scene) {
   SVCB_CHECK(flow.exchange(100));
   SVCB_TAKE(numbers, flow.numbers());
   {
-    SVCB_TAKE(visit, scene.world().place_of(flow.client().address).enter());
+    SVCB_TAKE(inside, scene.world().place_of(flow.client().address).enter());
     SVCB_CHECK(send_too_big({service.frontend.address, service.frontend.port}, flow.client(),
                             numbers.receives, mtu));
   }
@@ -296,7 +295,7 @@ Step<void> send_strangers(Scene& scene, const Frontend& to, std::size_t flows) {
   const SocketAddress address = socket_address({to.address, to.port});
   for (std::size_t pod = 0; pod < World::clients_of_a_kind; ++pod) {
     const Address client = scene.pod(pod).address;
-    SVCB_TAKE(visit, scene.world().place_of(client).enter());
+    SVCB_TAKE(inside, scene.world().place_of(client).enter());
     for (std::size_t i = 0; i < flows / World::clients_of_a_kind; ++i) {
       SVCB_TAKE(socket, bound_socket(Protocol::udp, {client, scene.world().next_port()}));
       if (sendto(socket.get(), "?", 1, 0, address.get(), address.size) != 1) {
@@ -367,7 +366,7 @@ Step<std::string> expect_to_go_on(Scene& scene, Idle& idle, std::string_view whe
   const Endpoint client = flow.client();
   Fd raw;
   {
-    SVCB_TAKE(visit, scene.world().place_of(client.address).enter());
+    SVCB_TAKE(inside, scene.world().place_of(client.address).enter());
     SVCB_TAKE(made, raw_tcp_socket(scene.family()));
     raw = std::move(made);
   }

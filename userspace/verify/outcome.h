@@ -11,7 +11,7 @@
 #include <tl/expected.hpp>
 #include <utility>
 
-#include "svcbench/result.h"
+#include "sys/result.h"
 
 namespace svcbench::verify {
 

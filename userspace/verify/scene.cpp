@@ -132,7 +132,7 @@ Step<void> Scene::change(Operation operation, const Service& service) {
 
 Step<void> Scene::forget_flows() {
   SVCB_CHECK(judge(plane_.forget_flows(), "forget its flows"));
-  SVCB_TAKE(visit, world_.node().enter());
+  SVCB_TAKE(inside, world_.node().enter());
   SVCB_CHECK(flush_conntrack());
   return {};
 }
@@ -142,7 +142,7 @@ Step<std::optional<std::size_t>> Scene::room_for_flows() const {
   if (table) {
     return std::optional(table->capacity);
   }
-  SVCB_TAKE(visit, world_.node().enter());
+  SVCB_TAKE(inside, world_.node().enter());
   SVCB_TAKE(tracked, conntrack_entries());
   SVCB_TAKE(limit, conntrack_limit());
   return tracked == 0 ? std::nullopt : std::optional(limit);

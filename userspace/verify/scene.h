@@ -11,9 +11,9 @@
 #include <string_view>
 #include <vector>
 
+#include "plane/plane.h"
+#include "service/service.h"
 #include "stats/random.h"
-#include "svcbench/plane.h"
-#include "svcbench/service.h"
 #include "verify/flow.h"
 #include "verify/outcome.h"
 #include "verify/world.h"

@@ -42,23 +42,23 @@ Status check_world(World& world) {
   return {};
 }
 
-PlaneSite site_of(const PlaneRow& row, const World& world, const VerifyOptions& options) {
+PlaneConfiguration configuration_of(const PlaneRow& row, const World& world, const VerifyOptions& options) {
   const std::span<const Service> cluster = options.cluster;
-  PlaneSite site = world.site();
+  PlaneConfiguration configuration = world.configuration();
   std::size_t backends = 0;
   for (const Service& service : cluster) {
     backends += service.endpoints.size() + service.terminating.size();
   }
-  site.services_capacity = static_cast<std::uint32_t>(cluster.size()) + spare_services;
-  site.backends_capacity = static_cast<std::uint32_t>(backends) + spare_backends;
-  site.ebpf = options.ebpf;
-  if (const std::uint32_t entries = site.ebpf.maglev > 0      ? site.ebpf.maglev
-                                    : !row.variant_of.empty() ? default_maglev
-                                                              : 0;
+  configuration.services_capacity = static_cast<std::uint32_t>(cluster.size()) + spare_services;
+  configuration.backends_capacity = static_cast<std::uint32_t>(backends) + spare_backends;
+  configuration.ebpf = options.ebpf;
+  if (const std::uint32_t entries = configuration.ebpf.maglev > 0 ? configuration.ebpf.maglev
+                                    : !row.variant_of.empty()     ? default_maglev
+                                                                  : 0;
       entries > 0) {  // a table a service
-    *site.backends_capacity += entries * *site.services_capacity;
+    *configuration.backends_capacity += entries * *configuration.services_capacity;
   }
-  return site;
+  return configuration;
 }
 
 const Lack* lack_of(std::span<const Lack> lacks, const Case& one) {
@@ -134,10 +134,10 @@ Result<CaseResult> run_task(std::span<const Lack> lacks, const Task& task, const
 
 Result<Delivery> delivery_of(const PlaneRow& row, const EbpfChoice& ebpf) {
   SVCB_TAKE(place, NetNamespace::create());
-  SVCB_TAKE(visit, place.enter());
-  PlaneSite site;
-  site.ebpf = ebpf;
-  SVCB_TAKE(plane, row.make(site));
+  SVCB_TAKE(inside, place.enter());
+  PlaneConfiguration configuration;
+  configuration.ebpf = ebpf;
+  SVCB_TAKE(plane, row.make(configuration));
   return plane->delivery();
 }
 
@@ -159,8 +159,8 @@ Works works_of(const PlaneRow& row) {
 Result<std::unique_ptr<DataPlane>> make_in_node(const PlaneRow& row, const World& world,
                                                 const VerifyOptions& options) {
   SVCB_TAKE(place, world.node().duplicate());
-  SVCB_TAKE(visit, place.enter());
-  SVCB_TAKE(plane, row.make(site_of(row, world, options)));
+  SVCB_TAKE(inside, place.enter());
+  SVCB_TAKE(plane, row.make(configuration_of(row, world, options)));
   return std::make_unique<InNamespace>(std::move(place), std::move(plane));
 }
 

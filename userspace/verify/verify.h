@@ -11,8 +11,8 @@
 
 #include "measure/schedule.h"
 #include "plane/probed.h"
-#include "svcbench/result.h"
-#include "svcbench/service.h"
+#include "service/service.h"
+#include "sys/result.h"
 #include "verify/cases.h"
 
 namespace svcbench::verify {

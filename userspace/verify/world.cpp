@@ -41,7 +41,8 @@ constexpr std::array<unsigned, 2> link_lengths{24, 64};
 constexpr unsigned first_pod_link = 80;
 constexpr std::array<unsigned, 2> host_lengths{32, 128};
 
-// Where the world's addresses come from. Pods and endpoints lie in the cluster's CIDR (site.h), others not.
+// Where the world's addresses come from. Pods and endpoints lie in the cluster's CIDR (configuration.h),
+// others not.
 struct Range {
   PerFamily first;
   std::array<unsigned, 2> length;
@@ -204,7 +205,7 @@ Result<std::unique_ptr<World>> World::create(Works plane, Delivery delivery, Liv
   SVCB_CHECK(world->configure_clients(whole_frames));
   SVCB_CHECK(world->configure_node());
   if (lives == Lives::brief) {
-    SVCB_TAKE(visit, world->node_.enter());
+    SVCB_TAKE(inside, world->node_.enter());
     SVCB_CHECK(shorten_conntrack());
   }
   SVCB_CHECK(world->configure_backends(whole_frames));
@@ -227,14 +228,14 @@ Result<std::unique_ptr<World>> World::create(Works plane, Delivery delivery, Liv
 }
 
 Status World::connect() {
-  SVCB_TAKE(visit, node_.enter());
+  SVCB_TAKE(inside, node_.enter());
   SVCB_TAKE(route, RouteSocket::open());
   SVCB_CHECK(route.add_veth({"vn", vn_mac, &node_}, {"vc", vc_mac, &client_}));
   return route.add_veth({"vo", vo_mac, &node_}, {"vb", vb_mac, &backend_});
 }
 
 Status World::configure_clients(bool whole_frames) {
-  SVCB_TAKE(visit, client_.enter());
+  SVCB_TAKE(inside, client_.enter());
   SVCB_CHECK(settle(false, {"vc"}));
   SVCB_TAKE(route, RouteSocket::open());
   SVCB_CHECK(route.bring_up("lo"));
@@ -256,7 +257,7 @@ Status World::configure_clients(bool whole_frames) {
 }
 
 Status World::configure_node() {
-  SVCB_TAKE(visit, node_.enter());
+  SVCB_TAKE(inside, node_.enter());
   SVCB_CHECK(settle(true, {"vn", "vo"}));
   SVCB_TAKE(route, RouteSocket::open());
   SVCB_CHECK(route.bring_up("lo"));
@@ -278,7 +279,7 @@ Status World::configure_node() {
 }
 
 Status World::configure_backends(bool whole_frames) {
-  SVCB_TAKE(visit, backend_.enter());
+  SVCB_TAKE(inside, backend_.enter());
   SVCB_CHECK(settle(false, {"vb"}));
   SVCB_TAKE(route, RouteSocket::open());
   SVCB_CHECK(route.bring_up("lo"));
@@ -299,7 +300,7 @@ Status World::configure_backends(bool whole_frames) {
 
 Status World::add_way_past_node() {
   {
-    SVCB_TAKE(visit, client_.enter());
+    SVCB_TAKE(inside, client_.enter());
     SVCB_TAKE(route, RouteSocket::open());
     SVCB_CHECK(route.add_veth({"vr", vr_mac, &client_}, {"vd", vd_mac, &backend_}));
     SVCB_CHECK(settle(false, {"vr"}));
@@ -307,7 +308,7 @@ Status World::add_way_past_node() {
     SVCB_TAKE(device, route.index_of("vr"));
     SVCB_CHECK(add_end(route, device, return_link.node, return_link.other, vd_mac));
   }
-  SVCB_TAKE(visit, backend_.enter());
+  SVCB_TAKE(inside, backend_.enter());
   SVCB_CHECK(settle(false, {"vd"}));
   SVCB_TAKE(route, RouteSocket::open());
   SVCB_CHECK(route.bring_up("vd"));
@@ -331,7 +332,7 @@ Status World::add_pod(std::uint32_t number) {
   const auto pod_mac = mac_number(static_cast<std::uint8_t>(11 + 2 * number));
   SVCB_TAKE(pod, NetNamespace::create());
   {
-    SVCB_TAKE(visit, node_.enter());
+    SVCB_TAKE(inside, node_.enter());
     SVCB_TAKE(route, RouteSocket::open());
     SVCB_CHECK(route.add_veth({device, node_mac, &node_}, {"eth0", pod_mac, &pod}));
     SVCB_CHECK(settle(true, {device}));
@@ -343,7 +344,7 @@ Status World::add_pod(std::uint32_t number) {
       SVCB_CHECK(route.add_route(index, host(nth(pods, family, number)), end(family, 2)));
     }
   }
-  SVCB_TAKE(visit, pod.enter());
+  SVCB_TAKE(inside, pod.enter());
   SVCB_CHECK(settle(false, {"eth0"}));
   SVCB_TAKE(route, RouteSocket::open());
   SVCB_CHECK(route.bring_up("lo"));
@@ -364,7 +365,7 @@ Status World::add_pod(std::uint32_t number) {
 // be looked at.
 Status World::wait_for_links() const {
   const auto wait_for = [](const NetNamespace& place, const std::string& what, auto is_there) -> Status {
-    SVCB_TAKE(visit, place.enter());
+    SVCB_TAKE(inside, place.enter());
     SVCB_TAKE(route, RouteSocket::open());
     for (int tries = 0; tries < 5000; ++tries) {
       const Result<bool> there = is_there(route);
@@ -399,19 +400,19 @@ Status World::wait_for_links() const {
   return {};
 }
 
-PlaneSite World::site() const {
-  PlaneSite site;
-  site.ingress = ingress_;
-  site.egress = egress_;
-  site.endpoints_are_here = true;  // behind `vo`, as a node's own pods are
-  site.cgroup = cgroup_ ? cgroup_->path() : "";
+PlaneConfiguration World::configuration() const {
+  PlaneConfiguration configuration;
+  configuration.ingress = ingress_;
+  configuration.egress = egress_;
+  configuration.endpoints_are_here = true;  // behind `vo`, as a node's own pods are
+  configuration.cgroup = cgroup_ ? cgroup_->path() : "";
   // Each of the node's addresses is dialled; by default kube-proxy's nftables mode serves the first alone.
-  site.kube_proxy.node_port_addresses = {"0.0.0.0/0", "::/0"};
+  configuration.kube_proxy.node_port_addresses = {"0.0.0.0/0", "::/0"};
   for (const Family family : families) {
     const auto own = node_addresses(family);
-    site.node_addresses.insert(site.node_addresses.end(), own.begin(), own.end());
+    configuration.node_addresses.insert(configuration.node_addresses.end(), own.begin(), own.end());
   }
-  return site;
+  return configuration;
 }
 
 std::vector<Address> World::node_addresses(Family family) const {
@@ -450,7 +451,7 @@ Status World::own(const Address& address) {
 }
 
 Status World::narrow(const Address& address, std::uint32_t mtu) {
-  SVCB_TAKE(visit, node_.enter());
+  SVCB_TAKE(inside, node_.enter());
   SVCB_TAKE(route, RouteSocket::open());
   return route.add_route(egress_, host(address), parsed(backend_link.other, address.family), mtu);
 }

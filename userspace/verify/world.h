@@ -24,12 +24,12 @@
 #include <set>
 #include <vector>
 
-#include "plane/site.h"
-#include "svcbench/plane.h"
-#include "svcbench/result.h"
-#include "svcbench/service.h"
+#include "plane/configuration.h"
+#include "plane/plane.h"
+#include "service/service.h"
 #include "sys/cgroup.h"
 #include "sys/net_namespace.h"
+#include "sys/result.h"
 #include "sys/route_socket.h"
 #include "verify/backends.h"
 #include "verify/direct_return.h"
@@ -67,7 +67,7 @@ class World {
 
   // For a plane that is made in the node's namespace.
   [[nodiscard]] const NetNamespace& node() const { return node_; }
-  [[nodiscard]] PlaneSite site() const;
+  [[nodiscard]] PlaneConfiguration configuration() const;
   [[nodiscard]] std::vector<Address> node_addresses(Family family) const;
 
   // Where the programs of this client run.
@@ -119,7 +119,7 @@ class World {
 
   // Left last: after every socket is closed.
   std::optional<Cgroup> cgroup_{};
-  std::optional<Cgroup::Visit> inside_{};
+  std::optional<Cgroup::Inside> inside_{};
   NetNamespace client_;
   NetNamespace node_;
   NetNamespace backend_;

@@ -78,7 +78,7 @@ bool Changer::wait_until(std::int64_t due_ns) const {
 Status Changer::work() {
   // Where the packets are not: what a change takes from them shall be what the kernel makes it take.
   SVCB_TAKE(pinned, Pinned::off_last_cpu());
-  SVCB_TAKE(visit, plane_.visit());
+  SVCB_TAKE(inside, plane_.enter());
   DataPlane& plane = plane_.inner();
   const std::int64_t begin = now_ns();
   const auto end = begin + static_cast<std::int64_t>(plan_.seconds * 1e9);

@@ -8,9 +8,9 @@
 #include <string_view>
 #include <vector>
 
+#include "service/service.h"
 #include "service/workload.h"
 #include "stats/random.h"
-#include "svcbench/service.h"
 
 namespace svcbench {
 

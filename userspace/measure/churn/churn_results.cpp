@@ -9,8 +9,8 @@ namespace svcbench {
 
 void ChurnTally::merge(const ChurnTally& other) {
   sent += other.sent;
-  for (std::size_t i = 0; i < fates; ++i) {
-    by_fate[i] += other.by_fate[i];
+  for (std::size_t i = 0; i < packet_outcomes; ++i) {
+    by_outcome[i] += other.by_outcome[i];
   }
   latency.merge(other.latency);
 }
@@ -36,7 +36,7 @@ ChurnTally ChurnPhase::all() const {
 }
 
 std::uint64_t ChurnPhase::lost() const {
-  const std::uint64_t lost = all().count(Fate::lost);
+  const std::uint64_t lost = all().count(PacketOutcome::lost);
   return lost - std::min(lost, overrun);
 }
 
@@ -56,10 +56,10 @@ const ChurnPhase* ChurnResults::phase(std::string_view name) const {
   return found == phases.end() ? nullptr : &*found;
 }
 
-std::uint64_t ChurnResults::count(Fate fate) const {
+std::uint64_t ChurnResults::count(PacketOutcome outcome) const {
   std::uint64_t count = 0;
   for (const ChurnPhase& phase : phases) {
-    count += phase.all().count(fate);
+    count += phase.all().count(outcome);
   }
   return count;
 }
@@ -76,9 +76,9 @@ Verdict judge_churn(const ChurnResults& results) {
                   .summary = {},
                   .evidence = results.examples,
                   .would_settle = {}};
-  const std::uint64_t wrong = results.count(Fate::wrong);
-  const std::uint64_t half = results.count(Fate::half_changed);
-  const std::uint64_t damaged = results.count(Fate::damaged);
+  const std::uint64_t wrong = results.count(PacketOutcome::wrong);
+  const std::uint64_t half = results.count(PacketOutcome::half_changed);
+  const std::uint64_t damaged = results.count(PacketOutcome::damaged);
   const ChurnPhase* during = results.phase("during");
   const std::uint64_t sent = during == nullptr ? 0 : during->fresh.changing.sent;
   if (wrong + half + damaged != 0) {

@@ -16,21 +16,23 @@
 #include "measure/churn/changes.h"
 #include "measure/churn/history.h"
 #include "measure/wire/latency_histogram.h"
+#include "plane/plane.h"
 #include "stats/verdict.h"
-#include "svcbench/plane.h"
 #include "sys/net_counters.h"
 
 namespace svcbench {
 
-inline constexpr std::size_t fates = 8;
+inline constexpr std::size_t packet_outcomes = 8;
 
 // Packets of one kind, to one sort of services, in one phase.
 struct ChurnTally {
   std::uint64_t sent = 0;
-  std::array<std::uint64_t, fates> by_fate{};  // by Fate
-  LatencyHistogram latency{};                  // of those that came out where they may
+  std::array<std::uint64_t, packet_outcomes> by_outcome{};  // by PacketOutcome
+  LatencyHistogram latency{};                               // of those that came out where they may
 
-  [[nodiscard]] std::uint64_t count(Fate fate) const { return by_fate[static_cast<std::size_t>(fate)]; }
+  [[nodiscard]] std::uint64_t count(PacketOutcome outcome) const {
+    return by_outcome[static_cast<std::size_t>(outcome)];
+  }
   void merge(const ChurnTally& other);
   // Packets that took at least `ns`: those in buckets that lie beyond it whole.
   [[nodiscard]] std::uint64_t slower_than(double ns) const;
@@ -107,7 +109,7 @@ struct ChurnResults {
   double seconds = 0;
 
   [[nodiscard]] const ChurnPhase* phase(std::string_view name) const;
-  [[nodiscard]] std::uint64_t count(Fate fate) const;  // over all phases
+  [[nodiscard]] std::uint64_t count(PacketOutcome outcome) const;  // over all phases
 };
 
 // Delayed: longer than so many times the median before the changes, of the same flows and services.

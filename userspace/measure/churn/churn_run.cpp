@@ -86,7 +86,7 @@ class ChurnRun final : public Scenario {
   void learn();
   // Packets of the volley that did not come out and should have.
   std::uint64_t judge_volley(ChurnPhase& phase);
-  void note_bad(const PacketFacts& packet, Fate fate);
+  void note_bad(const PacketFacts& packet, PacketOutcome outcome);
   Status account_missing(ChurnPhase& phase, std::uint64_t missing);
   Result<NetCounters> counters() const;
   Status check_end();
@@ -147,12 +147,12 @@ Status ChurnRun::set_up() {
 
   progress_.phase(fmt::format("install {} services: {}", grouped(results_.services), options_.plane));
   SVCB_TAKE(place, testbed_->node().duplicate());
-  PlaneSite site = options_.site;
-  site.ingress = testbed_->ingress();
-  site.egress = testbed_->egress();
+  PlaneConfiguration configuration = options_.configuration;
+  configuration.ingress = testbed_->ingress();
+  configuration.egress = testbed_->egress();
   {
-    SVCB_TAKE(visit, place.enter());
-    SVCB_TAKE(plane, options_.make(site));
+    SVCB_TAKE(inside, place.enter());
+    SVCB_TAKE(plane, options_.make(configuration));
     plane_ = std::make_unique<InNamespace>(std::move(place), std::move(plane));
   }
   if (plane_->delivery() == Delivery::direct) {
@@ -203,7 +203,7 @@ Status ChurnRun::open_flows() {
 // A plane that has the connection tracker remember each flow must not be measured with its table full.
 Status ChurnRun::limit_packets() {
   double rate = options_.packets_per_second;
-  SVCB_TAKE(visit, testbed_->node().enter());
+  SVCB_TAKE(inside, testbed_->node().enter());
   SVCB_TAKE(tracked, conntrack_entries());
   SVCB_TAKE(limit, conntrack_limit());
   if (tracked >= results_.flows / 2 && limit != 0) {
@@ -222,7 +222,7 @@ Status ChurnRun::limit_packets() {
 }
 
 Result<NetCounters> ChurnRun::counters() const {
-  SVCB_TAKE(visit, testbed_->node().enter());
+  SVCB_TAKE(inside, testbed_->node().enter());
   return loss_counters();
 }
 
@@ -257,27 +257,28 @@ std::uint64_t ChurnRun::judge_volley(ChurnPhase& phase) {
         .at = endpoint_of(record, targets_[target].frontend.address.family),
         .damaged = record.harm != 0 || record.copies > 1,
     };
-    const Fate fate = judge_->judge(packet);
+    const PacketOutcome outcome = judge_->judge(packet);
     ++tally.sent;
-    ++tally.by_fate[static_cast<std::size_t>(fate)];
-    if (fate == Fate::right || fate == Fate::kept) {
+    ++tally.by_outcome[static_cast<std::size_t>(outcome)];
+    if (outcome == PacketOutcome::right || outcome == PacketOutcome::kept) {
       const std::size_t which = (established ? 2U : 0U) + (changes ? 0U : 1U);
       ++latencies_[which].buckets[svcb_wire_bucket(record.seen_ns - record.sent_ns)];
-    } else if (fate == Fate::wrong || fate == Fate::half_changed || fate == Fate::damaged) {
-      note_bad(packet, fate);
+    } else if (outcome == PacketOutcome::wrong || outcome == PacketOutcome::half_changed ||
+               outcome == PacketOutcome::damaged) {
+      note_bad(packet, outcome);
     }
-    lost += fate == Fate::lost ? 1 : 0;
+    lost += outcome == PacketOutcome::lost ? 1 : 0;
   }
   return lost;
 }
 
-void ChurnRun::note_bad(const PacketFacts& packet, Fate fate) {
+void ChurnRun::note_bad(const PacketFacts& packet, PacketOutcome outcome) {
   const ServiceVersion* change = judge_->last_change(packet);
   ++results_.bad_after[change == nullptr ? "no change" : std::string(change->made_by)];
   const std::int64_t issued_ns = change == nullptr ? 0 : change->issued_ns;
   if (results_.examples.size() < most_examples &&
       (results_.examples.empty() || issued_ns != example_issued_ns_)) {
-    results_.examples.push_back(judge_->describe(packet, fate));
+    results_.examples.push_back(judge_->describe(packet, outcome));
     example_issued_ns_ = issued_ns;
   }
 }
@@ -388,7 +389,7 @@ Status ChurnRun::search() {
     progress_.phase(rate == 0 ? std::string("find the highest rate: without pauses")
                               : fmt::format("find the highest rate: {:.0f}/s", rate));
     {
-      SVCB_TAKE(visit, testbed_->node().enter());
+      SVCB_TAKE(inside, testbed_->node().enter());
       SVCB_CHECK(flush_conntrack());
     }
     ChurnPhase part;

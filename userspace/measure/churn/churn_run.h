@@ -11,23 +11,23 @@
 
 #include "measure/churn/churn_results.h"
 #include "measure/schedule.h"
-#include "plane/site.h"
+#include "plane/configuration.h"
+#include "plane/plane.h"
 #include "service/workload.h"
-#include "svcbench/plane.h"
-#include "svcbench/result.h"
+#include "sys/result.h"
 
 namespace svcbench {
 
 struct ChurnOptions {
   std::string plane;
-  std::function<Result<std::unique_ptr<DataPlane>>(const PlaneSite&)> make;
+  std::function<Result<std::unique_ptr<DataPlane>>(const PlaneConfiguration&)> make;
   double rate = 100;         // changes a second
   double seconds = 30;       // of changes
   double quiet_seconds = 3;  // before, and after
   double packets_per_second = 50'000;
   bool find_rate = false;
   std::uint64_t seed = 1;
-  PlaneSite site{};  // capacities
+  PlaneConfiguration configuration{};  // capacities
 };
 
 // How many services take part at most: so many that change, and as many that do not.

@@ -8,23 +8,23 @@
 
 namespace svcbench {
 
-std::string_view to_string(Fate fate) {
-  switch (fate) {
-    case Fate::right:
+std::string_view to_string(PacketOutcome outcome) {
+  switch (outcome) {
+    case PacketOutcome::right:
       return "right";
-    case Fate::kept:
+    case PacketOutcome::kept:
       return "kept";
-    case Fate::no_endpoint:
+    case PacketOutcome::no_endpoint:
       return "no endpoint";
-    case Fate::wrong:
+    case PacketOutcome::wrong:
       return "wrong backend";
-    case Fate::half_changed:
+    case PacketOutcome::half_changed:
       return "half-changed";
-    case Fate::damaged:
+    case PacketOutcome::damaged:
       return "damaged";
-    case Fate::lost:
+    case PacketOutcome::lost:
       return "lost";
-    case Fate::reset:
+    case PacketOutcome::reset:
       break;
   }
   return "reset";
@@ -77,25 +77,25 @@ bool ChurnJudge::is_anyones(const Endpoint& endpoint) {
   return backends_.contains(endpoint);
 }
 
-Fate ChurnJudge::judge_missing(const PacketFacts& packet) const {
+PacketOutcome ChurnJudge::judge_missing(const PacketFacts& packet) const {
   const auto& versions = histories_[packet.target].versions();
   for (auto version = versions.rbegin(); version != versions.rend(); ++version) {
     if (version->superseded_ns < packet.sent_ns) {
       break;
     }
     if (version->issued_ns <= packet.looked_ns && version->present && version->endpoints.empty()) {
-      return Fate::no_endpoint;
+      return PacketOutcome::no_endpoint;
     }
   }
-  return packet.refused_ns != 0 ? Fate::reset : Fate::lost;
+  return packet.refused_ns != 0 ? PacketOutcome::reset : PacketOutcome::lost;
 }
 
-Fate ChurnJudge::judge(const PacketFacts& packet) {
+PacketOutcome ChurnJudge::judge(const PacketFacts& packet) {
   if (packet.seen_ns == 0) {
     return judge_missing(packet);
   }
   if (packet.damaged) {
-    return Fate::damaged;
+    return PacketOutcome::damaged;
   }
   ServiceHistory& history = histories_[packet.target];
   auto& versions = history.versions();
@@ -111,14 +111,14 @@ Fate ChurnJudge::judge(const PacketFacts& packet) {
       if (sign && (version.first_seen_ns == 0 || packet.seen_ns < version.first_seen_ns)) {
         version.first_seen_ns = packet.seen_ns;
       }
-      return Fate::right;
+      return PacketOutcome::right;
     }
     if (led && begun && packet.opened_ns != 0 && version.superseded_ns >= packet.opened_ns) {
-      return Fate::kept;
+      return PacketOutcome::kept;
     }
     had = had || (led && version.present);
   }
-  return had || is_anyones(packet.at) ? Fate::wrong : Fate::half_changed;
+  return had || is_anyones(packet.at) ? PacketOutcome::wrong : PacketOutcome::half_changed;
 }
 
 const ServiceVersion* ChurnJudge::last_change(const PacketFacts& packet) const {
@@ -131,15 +131,15 @@ const ServiceVersion* ChurnJudge::last_change(const PacketFacts& packet) const {
   return nullptr;
 }
 
-std::string ChurnJudge::describe(const PacketFacts& packet, Fate fate) const {
+std::string ChurnJudge::describe(const PacketFacts& packet, PacketOutcome outcome) const {
   const ServiceHistory& history = histories_[packet.target];
   const std::string to = history.frontend().text();
   if (packet.seen_ns == 0) {
-    return fmt::format("{}: a packet to {}", to_string(fate), to);
+    return fmt::format("{}: a packet to {}", to_string(outcome), to);
   }
   std::string text =
-      fmt::format("{}: a packet to {} came out at {}", to_string(fate), to, packet.at.text());
-  if (fate == Fate::damaged) {
+      fmt::format("{}: a packet to {} came out at {}", to_string(outcome), to, packet.at.text());
+  if (outcome == PacketOutcome::damaged) {
     return text + ", with a wrong checksum or from another client";
   }
   const ServiceVersion* last = last_change(packet);

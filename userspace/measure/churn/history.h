@@ -10,7 +10,7 @@
 #include <unordered_set>
 #include <vector>
 
-#include "svcbench/service.h"
+#include "service/service.h"
 
 namespace svcbench {
 
@@ -60,7 +60,7 @@ struct PacketFacts {
   bool damaged = false;         // it came out with a wrong checksum, or from another client
 };
 
-enum class Fate : std::uint8_t {
+enum class PacketOutcome : std::uint8_t {
   right,
   kept,          // an established flow's, at a backend that it may have had: Kubernetes allows that
   no_endpoint,   // did not come out, and its service may have had no endpoints then
@@ -71,7 +71,7 @@ enum class Fate : std::uint8_t {
   reset,  // refused, though its service had endpoints
 };
 
-[[nodiscard]] std::string_view to_string(Fate fate);
+[[nodiscard]] std::string_view to_string(PacketOutcome outcome);
 
 // Judges packets by the histories of their services.
 //
@@ -89,18 +89,18 @@ class ChurnJudge {
   [[nodiscard]] const std::vector<ServiceHistory>& histories() const { return histories_; }
 
   // Also notes the first packet that a version alone explains.
-  [[nodiscard]] Fate judge(const PacketFacts& packet);
+  [[nodiscard]] PacketOutcome judge(const PacketFacts& packet);
   // The last change of its service that was issued before a packet came out; null: none was.
   [[nodiscard]] const ServiceVersion* last_change(const PacketFacts& packet) const;
   // "wrong backend: a packet to 10.96.0.1:80/TCP came out at 10.128.0.1:8080, sent 12.3 us after the commit
   // that took it away had returned (16.1 us after replace was issued)".
-  [[nodiscard]] std::string describe(const PacketFacts& packet, Fate fate) const;
+  [[nodiscard]] std::string describe(const PacketFacts& packet, PacketOutcome outcome) const;
 
  private:
   struct Hash {
     std::size_t operator()(const Endpoint& endpoint) const;
   };
-  [[nodiscard]] Fate judge_missing(const PacketFacts& packet) const;
+  [[nodiscard]] PacketOutcome judge_missing(const PacketFacts& packet) const;
   [[nodiscard]] bool is_anyones(const Endpoint& endpoint);
 
   std::span<const Service> others_;

@@ -8,7 +8,7 @@
 #include <string_view>
 #include <vector>
 
-#include "svcbench/service.h"
+#include "service/service.h"
 
 namespace svcbench {
 

@@ -9,8 +9,8 @@
 #include <vector>
 
 #include "measure/program/destinations.h"
+#include "service/service.h"
 #include "svcbench/abi.h"
-#include "svcbench/service.h"
 
 namespace svcbench {
 

@@ -329,7 +329,7 @@ Result<ChapterSubject> chapter_subject(const IptablesBackend& backend) {
   SVCB_TAKE(created, NetNamespace::create());
   const auto place = std::make_shared<NetNamespace>(std::move(created));
   const auto empty_transaction = [backend, place]() -> Result<SyncCost> {
-    SVCB_TAKE(visit, place->enter());
+    SVCB_TAKE(inside, place->enter());
     SVCB_TAKE(input, memfd_of("empty-nat", empty_table));
     ChildOptions options;
     options.stdin_fd = input.get();

@@ -18,7 +18,7 @@ namespace {
 
 struct Dialled {
   std::optional<Cgroup> cgroup{};
-  std::unique_ptr<PathStand> stand{};
+  std::unique_ptr<PathRig> rig{};
 };
 
 const Service* last_of(std::span<const Service> services, Family family, Protocol protocol) {
@@ -95,17 +95,17 @@ class ConnectScenario final : public Scenario {
     return {};
   }
 
-  Status install(const PathStand::Make& make, bool at_sockets) {
+  Status install(const PathRig::Make& make, bool at_sockets) {
     Dialled& made = dialled_.emplace_back();
-    PlaneSite site = setting_->selection.site();
+    PlaneConfiguration configuration = setting_->selection.configuration();
     if (at_sockets) {
       SVCB_TAKE(cgroup, Cgroup::create());
       made.cgroup.emplace(std::move(cgroup));
-      site.cgroup = made.cgroup->path();
+      configuration.cgroup = made.cgroup->path();
     }
-    SVCB_TAKE(stand, PathStand::with_plane(*wire_, make, site,
-                                           setting_->services(setting_->selection.sweep.back())));
-    made.stand = std::move(stand);
+    SVCB_TAKE(rig, PathRig::with_plane(*wire_, make, configuration,
+                                       setting_->services(setting_->selection.sweep.back())));
+    made.rig = std::move(rig);
     return {};
   }
 
@@ -113,9 +113,9 @@ class ConnectScenario final : public Scenario {
   void add(std::string name, bool inside, bool translated) {
     const Dialled& last = dialled_.back();
     subjects_.push_back({.name = std::move(name),
-                         .testbed = &last.stand->testbed(),
+                         .testbed = &last.rig->testbed(),
                          .cgroup = inside && last.cgroup ? &*last.cgroup : nullptr,
-                         .plane = last.stand->plane(),
+                         .plane = last.rig->plane(),
                          .udp = target_of(udp_, translated),
                          .tcp = target_of(tcp_, translated)});
   }

@@ -24,7 +24,7 @@ std::string Packets::name() const {
 
 Result<Arrivals> Packets::send(std::string_view scenario, std::uint32_t packets,
                                std::uint32_t batch) const {
-  auto arrivals = stand->measure(*targets, kind, packets, batch);
+  auto arrivals = rig->measure(*targets, kind, packets, batch);
   if (!arrivals) {
     SVCB_CHECK(check_interrupted());
     return failure("{}, {}: {}", scenario, name(), arrivals.error().message);
@@ -35,37 +35,37 @@ Result<Arrivals> Packets::send(std::string_view scenario, std::uint32_t packets,
 Status each_packets(const Setting& setting, std::span<const PathKind> kinds,
                     const std::function<Status(Packets)>& body) {
   const Installations& planes = *setting.planes;
-  const auto through = [&](PathStand& stand, std::string_view plane, std::size_t services,
+  const auto through = [&](PathRig& rig, std::string_view plane, std::size_t services,
                            std::span<const PathKind> some) -> Status {
     const PathTargets& targets = planes.targets(services);
     for (const PathKind& kind : some) {
       // A backend that got its packet wrapped replies by itself: that is no packet of the node's.
-      const bool passes = kind.flow != FlowKind::reply || stand.delivery() != Delivery::wrapped;
-      if (passes && targets.of(kind.position, kind.protocol, stand.delivery())) {
-        SVCB_CHECK(body({&stand, &targets, std::string(plane), services, kind}));
+      const bool passes = kind.flow != FlowKind::reply || rig.delivery() != Delivery::wrapped;
+      if (passes && targets.of(kind.position, kind.protocol, rig.delivery())) {
+        SVCB_CHECK(body({&rig, &targets, std::string(plane), services, kind}));
       }
     }
     return {};
   };
   for (const PlaneAtSize* one : planes.there()) {
-    if (one->stand && one->row->off_wire.empty()) {
-      SVCB_CHECK(through(*one->stand, one->row->name, one->services, kinds));
+    if (one->rig && one->row->off_wire.empty()) {
+      SVCB_CHECK(through(*one->rig, one->row->name, one->services, kinds));
     }
   }
-  for (const auto& [name, stand] : planes.instruments()) {
-    SVCB_CHECK(through(*stand, name, setting.selection.sweep.back(),
+  for (const auto& [name, rig] : planes.instruments()) {
+    SVCB_CHECK(through(*rig, name, setting.selection.sweep.back(),
                        kinds.first(std::min<std::size_t>(2, kinds.size()))));
   }
   return {};
 }
 
 Result<double> PacketCosts::of(const Packets& packets, std::uint32_t count, Clock& clock) {
-  auto found = seconds_.find(packets.stand);
+  auto found = seconds_.find(packets.rig);
   if (found == seconds_.end()) {
     const std::int64_t begin = clock.now_ns();
     SVCB_TAKE(arrivals, packets.send("path", count));
     const double took = seconds_between(begin, clock.now_ns()) / volleys(packets.kind.flow);
-    found = seconds_.emplace(packets.stand, took).first;
+    found = seconds_.emplace(packets.rig, took).first;
   }
   return found->second * volleys(packets.kind.flow);
 }

@@ -13,7 +13,7 @@ namespace svcbench {
 
 // One kind of packet through one node.
 struct Packets {
-  PathStand* stand = nullptr;
+  PathRig* rig = nullptr;
   const PathTargets* targets = nullptr;
   std::string plane{};
   std::size_t services = 0;
@@ -37,7 +37,7 @@ class PacketCosts {
   [[nodiscard]] Result<double> of(const Packets& packets, std::uint32_t count, Clock& clock);
 
  private:
-  std::map<const PathStand*, double> seconds_{};  // of a volley of new flows
+  std::map<const PathRig*, double> seconds_{};  // of a volley of new flows
 };
 
 }  // namespace svcbench

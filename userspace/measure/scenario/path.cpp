@@ -72,7 +72,7 @@ class PathScenario final : public Scenario {
       return {};
     };
     step.spread = [&cell] { return spread_of(path_p50(cell)); };
-    step.figure = [last, told = setting_->selection.told_in] {
+    step.figure = [last, told = setting_->selection.display_unit] {
       return StepFigure{
           .word = "p50", .value = last->latency.quantile(0.5).value_or(0) / told.ns, .unit = told.name};
     };
@@ -84,7 +84,7 @@ class PathScenario final : public Scenario {
   // The plane whose packets N costs most is the one to ask: iptables, where it runs.
   Status add_round_trips(std::vector<Step>& steps) {
     for (const PlaneAtSize* one : setting_->planes->there()) {
-      if (one->row->kind == PlaneKind::iptables && one->stand != nullptr) {
+      if (one->row->kind == PlaneKind::iptables && one->rig != nullptr) {
         if (more_.at == nullptr || more_.at->row != one->row) {
           less_.at = one;
         }
@@ -101,7 +101,7 @@ class PathScenario final : public Scenario {
         more_.at = nullptr;
         return {};
       }
-      SVCB_TAKE(trips, RoundTrips::create(end->at->stand->testbed()));
+      SVCB_TAKE(trips, RoundTrips::create(end->at->rig->testbed()));
       end->trips = std::move(trips);
     }
     Step step;
@@ -120,7 +120,7 @@ class PathScenario final : public Scenario {
   Status round_trips(TwoInstruments& end) {
     const PathKind kind{FlowKind::fresh, Position::last, Protocol::udp};
     SVCB_TAKE(arrivals,
-              end.at->stand->measure(setting_->planes->targets(end.at->services), kind, trips_a_visit));
+              end.at->rig->measure(setting_->planes->targets(end.at->services), kind, trips_a_visit));
     SVCB_TAKE(samples, end.trips->measure(*end.target, FlowKind::fresh, trips_a_visit, setting_->clock));
     const auto median = stats::median_of(samples.ns);
     if (!median) {

@@ -22,7 +22,7 @@ struct ScenarioRow {
   // Of planes that Installations holds: what `compare --scenarios` may name. Null: a command of its own
   // measures it.
   std::unique_ptr<Scenario> (*make)() = nullptr;
-  PacketsNeeded packets = PacketsNeeded::none;  // through nodes that have each plane: PlaneAtSize::stand
+  PacketsNeeded packets = PacketsNeeded::none;  // through nodes that have each plane: PlaneAtSize::rig
   bool changes_planes = false;                  // in a namespace without traffic: PlaneAtSize::changing
   // What it is called where it cannot be measured: "the path is not measured". Empty: its name.
   std::string_view noun{};

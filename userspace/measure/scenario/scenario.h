@@ -19,7 +19,7 @@
 #include "measure/selection.h"
 #include "run/cell.h"
 #include "service/workload.h"
-#include "svcbench/result.h"
+#include "sys/result.h"
 
 namespace svcbench {
 

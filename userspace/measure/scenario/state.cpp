@@ -39,7 +39,7 @@ class StateScenario final : public Scenario {
           cell.kernel_bytes_method = "the maps' own accounting";
         }
       }
-      if (one->stand && one->row->off_wire.empty()) {
+      if (one->rig && one->row->off_wire.empty()) {
         add(steps, *one, "connection tracking", 0.1, cell,
             [this, one, &cell] { return flows(*one, cell); });
       }
@@ -82,10 +82,10 @@ class StateScenario final : public Scenario {
   Status flows(const PlaneAtSize& one, StateCell& cell) {
     const PathTargets& targets = setting_->planes->targets(one.services);
     for (const Protocol protocol : {Protocol::udp, Protocol::tcp}) {
-      if (targets.of(Position::random, protocol, one.stand->delivery())) {
-        SVCB_TAKE(entries, conntrack_per_1000_flows(*one.stand, targets, protocol));
+      if (targets.of(Position::random, protocol, one.rig->delivery())) {
+        SVCB_TAKE(entries, conntrack_per_1000_flows(*one.rig, targets, protocol));
         cell.conntrack_per_1000_flows = static_cast<double>(entries);
-        SVCB_TAKE(own, one.stand->plane()->flow_table());
+        SVCB_TAKE(own, one.rig->plane()->flow_table());
         if (own) {
           cell.own_per_1000_flows = static_cast<double>(own->entries);
         }

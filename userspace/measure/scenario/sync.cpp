@@ -71,7 +71,7 @@ class SyncScenario final : public Scenario {
   Status visit(const PlaneAtSize& one, std::size_t repeat, SyncCell& cell) {
     const auto wanted = setting_->services(one.services);
     SVCB_TAKE(plane, setting_->planes->another(one));
-    SVCB_TAKE(inside, plane->visit());
+    SVCB_TAKE(inside, plane->enter());
     SVCB_CHECK(plane->inner().install(wanted));
     if (repeat % read_back_every == 0) {
       SVCB_TAKE(held, plane->inner().entries());
@@ -106,7 +106,7 @@ class SyncScenario final : public Scenario {
       step.droppable = true;
       step.run = [this, one, &check](std::size_t) -> Status {
         SVCB_TAKE(plane, setting_->planes->another(*one));
-        SVCB_TAKE(inside, plane->visit());
+        SVCB_TAKE(inside, plane->enter());
         return add_sync_round(check,
                               [&] { return plane->inner().install(setting_->services(one->services)); });
       };

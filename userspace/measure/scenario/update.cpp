@@ -37,11 +37,11 @@ std::vector<ChangingPlane> installed_planes(Setting& setting) {
 }
 
 // Inside, where the plane is in a place of its own.
-Result<std::optional<NetNamespace::Visit>> enter(const ChangingPlane& plane) {
-  std::optional<NetNamespace::Visit> inside;
+Result<std::optional<NetNamespace::Inside>> enter(const ChangingPlane& plane) {
+  std::optional<NetNamespace::Inside> inside;
   if (plane.place != nullptr) {
-    SVCB_TAKE(visit, plane.place->visit());
-    inside.emplace(std::move(visit));
+    SVCB_TAKE(entered, plane.place->enter());
+    inside.emplace(std::move(entered));
   }
   return inside;
 }

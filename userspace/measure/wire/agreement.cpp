@@ -27,17 +27,17 @@ bool overlap(const stats::Interval& a, const stats::Interval& b, double resoluti
 }
 
 // Two figures of one sentence have one unit.
-ToldIn unit_for(const Comparison& comparison) {
+DisplayUnit unit_for(const Comparison& comparison) {
   const double larger = std::max(std::abs(comparison.first->value), std::abs(comparison.second->value));
-  return larger < 1e4   ? ToldIn{.ns = 1, .name = "ns"}
-         : larger < 1e6 ? ToldIn{.ns = 1e3, .name = "us"}
-                        : ToldIn{.ns = 1e6, .name = "ms"};
+  return larger < 1e4   ? DisplayUnit{.ns = 1, .name = "ns"}
+         : larger < 1e6 ? DisplayUnit{.ns = 1e3, .name = "us"}
+                        : DisplayUnit{.ns = 1e6, .name = "ms"};
 }
 
-std::string text(const stats::Estimate& estimate, const ToldIn& told) {
-  const int decimals = std::abs(estimate.value) < 1000 * told.ns ? 2 : 0;
-  return fmt::format("{:.{}f} {} [{:.{}f}, {:.{}f}]", estimate.value / told.ns, decimals, told.name,
-                     estimate.interval->low / told.ns, decimals, estimate.interval->high / told.ns,
+std::string text(const stats::Estimate& estimate, const DisplayUnit& unit) {
+  const int decimals = std::abs(estimate.value) < 1000 * unit.ns ? 2 : 0;
+  return fmt::format("{:.{}f} {} [{:.{}f}, {:.{}f}]", estimate.value / unit.ns, decimals, unit.name,
+                     estimate.interval->low / unit.ns, decimals, estimate.interval->high / unit.ns,
                      decimals);
 }
 
@@ -74,7 +74,7 @@ Comparison compare_instruments(const PairedSamples& first, const PairedSamples& 
   return result;
 }
 
-std::string summary_of(const Comparison& comparison, std::optional<ToldIn> told) {
+std::string summary_of(const Comparison& comparison, std::optional<DisplayUnit> wanted) {
   const auto& [first_name, second_name, resolution] = comparison.instruments;
   const auto& first = comparison.first;
   const auto& second = comparison.second;
@@ -82,7 +82,7 @@ std::string summary_of(const Comparison& comparison, std::optional<ToldIn> told)
     return fmt::format("inconclusive: a difference has an interval from 6 rounds on; {}: {} rounds, {}: {}",
                        first_name, first ? first->samples : 0, second_name, second ? second->samples : 0);
   }
-  const ToldIn unit = told.value_or(unit_for(comparison));
+  const DisplayUnit unit = wanted.value_or(unit_for(comparison));
   const std::string both =
       fmt::format("{} says {}, {} {}", first_name, text(*first, unit), second_name, text(*second, unit));
   const bool first_sees_none = contains_zero(*first->interval);

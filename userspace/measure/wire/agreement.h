@@ -59,6 +59,6 @@ struct Comparison {
                                              const Instruments& instruments = {});
 
 // The summary, in this unit; by itself in ns, us or ms, as the larger figure asks for.
-[[nodiscard]] std::string summary_of(const Comparison& comparison, std::optional<ToldIn> told = {});
+[[nodiscard]] std::string summary_of(const Comparison& comparison, std::optional<DisplayUnit> wanted = {});
 
 }  // namespace svcbench

@@ -578,7 +578,7 @@ class RoundTrips::Run {
 
 Result<std::unique_ptr<RoundTrips>> RoundTrips::create(const Testbed& testbed) {
   {
-    SVCB_TAKE(visit, testbed.client().enter());
+    SVCB_TAKE(inside, testbed.client().enter());
     SVCB_CHECK(whole_checksums(client_device));
     // Every address that a client may have is the namespace's own.
     SVCB_TAKE(route, RouteSocket::open());
@@ -587,7 +587,7 @@ Result<std::unique_ptr<RoundTrips>> RoundTrips::create(const Testbed& testbed) {
       SVCB_CHECK(route.add_local_route(loopback, clients_of(family)));
     }
   }
-  SVCB_TAKE(visit, testbed.backend().enter());
+  SVCB_TAKE(inside, testbed.backend().enter());
   SVCB_CHECK(whole_checksums(backend_device));
   return std::unique_ptr<RoundTrips>(new RoundTrips(testbed));
 }
@@ -596,7 +596,7 @@ Result<RoundTripSamples> RoundTrips::measure(const Target& target, FlowKind flow
                                              Clock& clock) {
   SVCB_CHECK(serve(target));
   SVCB_TAKE(pinned, Pinned::to_last_cpu());
-  SVCB_TAKE(visit, testbed_->client().enter());
+  SVCB_TAKE(inside, testbed_->client().enter());
   Run run(*this, target, clock);
   if (target.to.protocol == Protocol::udp) {
     return run.udp(flow, count);
@@ -605,7 +605,7 @@ Result<RoundTripSamples> RoundTrips::measure(const Target& target, FlowKind flow
 }
 
 Status RoundTrips::serve(const Target& target) {
-  SVCB_TAKE(visit, testbed_->backend().enter());
+  SVCB_TAKE(inside, testbed_->backend().enter());
   const Protocol protocol = target.to.protocol;
   for (const Endpoint& backend : target.backends) {
     const Family family = backend.address.family;

@@ -23,9 +23,9 @@
 #include "measure/path_results.h"
 #include "measure/wire/testbed.h"
 #include "measure/wire/wire.h"
-#include "svcbench/result.h"
-#include "svcbench/service.h"
+#include "service/service.h"
 #include "sys/fd.h"
+#include "sys/result.h"
 
 namespace svcbench {
 

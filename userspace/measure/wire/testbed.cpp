@@ -90,14 +90,14 @@ Result<Testbed> Testbed::create(const wire_bpf& wire) {
 }
 
 Status Testbed::connect() {
-  SVCB_TAKE(visit, node_.enter());
+  SVCB_TAKE(inside, node_.enter());
   SVCB_TAKE(route, RouteSocket::open());
   SVCB_CHECK(route.add_veth({"vn", vn_mac, &node_}, {"vc", vc_mac, &client_}));
   return route.add_veth({"vo", vo_mac, &node_}, {"vb", vb_mac, &backend_});
 }
 
 Status Testbed::configure_client() {
-  SVCB_TAKE(visit, client_.enter());
+  SVCB_TAKE(inside, client_.enter());
   SVCB_TAKE(route, RouteSocket::open());
   SVCB_CHECK(route.bring_up("lo"));
   SVCB_CHECK(route.bring_up("vc"));
@@ -114,7 +114,7 @@ Status Testbed::configure_client() {
 }
 
 Status Testbed::configure_node() {
-  SVCB_TAKE(visit, node_.enter());
+  SVCB_TAKE(inside, node_.enter());
   SVCB_CHECK(write_sysctl("net/ipv4/ip_forward", "1"));
   SVCB_CHECK(write_sysctl("net/ipv6/conf/all/forwarding", "1"));
   // Reverse path filtering is a distribution's choice and no plane's cost.
@@ -141,7 +141,7 @@ Status Testbed::configure_node() {
 }
 
 Status Testbed::configure_backend() {
-  SVCB_TAKE(visit, backend_.enter());
+  SVCB_TAKE(inside, backend_.enter());
   SVCB_TAKE(route, RouteSocket::open());
   SVCB_CHECK(route.bring_up("lo"));
   SVCB_CHECK(route.bring_up("vb"));
@@ -160,7 +160,7 @@ Status Testbed::configure_backend() {
 // A carrier that has come up is acted on by a worker of the kernel: later on a busy machine.
 Status Testbed::wait_for_links() const {
   const auto wait_in = [](const NetNamespace& place, std::string_view name) -> Status {
-    SVCB_TAKE(visit, place.enter());
+    SVCB_TAKE(inside, place.enter());
     SVCB_TAKE(route, RouteSocket::open());
     for (int tries = 0; tries < 5000; ++tries) {
       SVCB_TAKE(running, route.is_running(std::string(name)));
@@ -180,15 +180,15 @@ Status Testbed::wait_for_links() const {
 
 Status Testbed::attach(const wire_bpf& wire) const {
   {
-    SVCB_TAKE(visit, client_.enter());
+    SVCB_TAKE(inside, client_.enter());
     SVCB_CHECK(attach_xdp(client_device_, wire.progs.wire_client));
   }
   {
-    SVCB_TAKE(visit, node_.enter());
+    SVCB_TAKE(inside, node_.enter());
     SVCB_CHECK(attach_xdp(ingress_, wire.progs.wire_pass));
     SVCB_CHECK(attach_xdp(egress_, wire.progs.wire_pass));
   }
-  SVCB_TAKE(visit, backend_.enter());
+  SVCB_TAKE(inside, backend_.enter());
   return attach_xdp(backend_device_, wire.progs.wire_sink);
 }
 

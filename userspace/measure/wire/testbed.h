@@ -10,8 +10,8 @@
 
 #include <memory>
 
-#include "svcbench/result.h"
 #include "sys/net_namespace.h"
+#include "sys/result.h"
 #include "sys/route_socket.h"
 
 struct wire_bpf;

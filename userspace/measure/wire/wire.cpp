@@ -144,7 +144,7 @@ Result<Arrivals> Wire::send(const Testbed& testbed, const Volley& volley) {
   LIBBPF_OPTS(bpf_test_run_opts, options, .data_in = frame.data(), .data_size_in = frame.size(),
               .ctx_in = &context, .ctx_size_in = sizeof context, .repeat = static_cast<int>(volley.packets),
               .flags = BPF_F_TEST_XDP_LIVE_FRAMES, .batch_size = volley.batch);
-  SVCB_TAKE(visit, testbed.client().enter());
+  SVCB_TAKE(inside, testbed.client().enter());
   const int error = bpf_prog_test_run_opts(bpf_program__fd(skeleton_->progs.wire_gen), &options);
   if (error != 0) {
     SVCB_CHECK(check_interrupted());
@@ -183,7 +183,7 @@ Result<double> Wire::clock_ns(const Testbed& testbed) {
   std::array<std::uint8_t, SVCB_WIRE_FRAME> frame{};
   LIBBPF_OPTS(bpf_test_run_opts, options, .data_in = frame.data(), .data_size_in = frame.size(),
               .repeat = 1);
-  SVCB_TAKE(visit, testbed.client().enter());
+  SVCB_TAKE(inside, testbed.client().enter());
   constexpr double readings = 1000;
   if (const int error = bpf_prog_test_run_opts(bpf_program__fd(skeleton_->progs.wire_clock), &options);
       error != 0) {
@@ -202,7 +202,7 @@ void Wire::set_redirect(const Testbed& testbed, std::uint64_t delay_ns) {
 }
 
 Status Wire::attach_redirect(const Testbed& testbed, Hook hook) {
-  SVCB_TAKE(visit, testbed.node().enter());
+  SVCB_TAKE(inside, testbed.node().enter());
   const int error =
       hook == Hook::xdp
           ? bpf_xdp_attach(static_cast<int>(testbed.ingress()),
@@ -213,7 +213,7 @@ Status Wire::attach_redirect(const Testbed& testbed, Hook hook) {
 }
 
 Status Wire::sink_at_node(const Testbed& testbed) {
-  SVCB_TAKE(visit, testbed.node().enter());
+  SVCB_TAKE(inside, testbed.node().enter());
   const int error =
       bpf_xdp_attach(static_cast<int>(testbed.ingress()), bpf_program__fd(skeleton_->progs.wire_sink),
                      XDP_FLAGS_DRV_MODE, nullptr);
@@ -223,7 +223,7 @@ Status Wire::sink_at_node(const Testbed& testbed) {
 Status Wire::witness(const Testbed& testbed) {
   const auto replace = [](const NetNamespace& place, unsigned device,
                           const bpf_program* program) -> Status {
-    SVCB_TAKE(visit, place.enter());
+    SVCB_TAKE(inside, place.enter());
     const int error =
         bpf_xdp_attach(static_cast<int>(device), bpf_program__fd(program), XDP_FLAGS_DRV_MODE, nullptr);
     return error == 0

@@ -10,10 +10,10 @@
 #include "measure/clock.h"
 #include "measure/wire/latency_histogram.h"
 #include "measure/wire/testbed.h"
-#include "svcbench/result.h"
-#include "svcbench/service.h"
+#include "service/service.h"
 #include "svcbench/wire_abi.h"
 #include "sys/net_counters.h"
+#include "sys/result.h"
 
 namespace svcbench {
 

@@ -8,8 +8,8 @@
 #include <cstring>
 #include <string_view>
 
+#include "service/service.h"
 #include "svcbench/abi.h"
-#include "svcbench/service.h"
 
 namespace svcbench {
 

@@ -25,14 +25,14 @@ std::int64_t now_ns() {
   return static_cast<std::int64_t>(now.tv_sec) * 1'000'000'000 + now.tv_nsec;
 }
 
-Result<std::unique_ptr<DataPlane>> make(EbpfHook hook, const PlaneSite& site) {
-  return std::make_unique<AttachedEbpf>(hook, site);
+Result<std::unique_ptr<DataPlane>> make(EbpfHook hook, const PlaneConfiguration& configuration) {
+  return std::make_unique<AttachedEbpf>(hook, configuration);
 }
 
-Result<std::unique_ptr<DataPlane>> make_maglev(EbpfHook hook, PlaneSite site, bool dsr) {
-  site.ebpf.maglev = site.ebpf.maglev == 0 ? default_maglev : site.ebpf.maglev;
-  site.ebpf.dsr = dsr;
-  return make(hook, site);
+Result<std::unique_ptr<DataPlane>> make_maglev(EbpfHook hook, PlaneConfiguration configuration, bool dsr) {
+  configuration.ebpf.maglev = configuration.ebpf.maglev == 0 ? default_maglev : configuration.ebpf.maglev;
+  configuration.ebpf.dsr = dsr;
+  return make(hook, configuration);
 }
 
 // On lo, in a namespace that is thrown away: generic XDP there, for veth's native one is tried by the wire.
@@ -52,8 +52,8 @@ Status probe() {
 AttachedEbpf::~AttachedEbpf() { detach(); }
 
 Status AttachedEbpf::check_choice(std::span<const Service> services) const {
-  const EbpfChoice& choice = site_.ebpf;
-  if (choice.dsr && site_.ingress != 0 && site_.node_addresses.empty()) {
+  const EbpfChoice& choice = configuration_.ebpf;
+  if (choice.dsr && configuration_.ingress != 0 && configuration_.node_addresses.empty()) {
     return failure("eBPF: direct server return wraps packets in the node's name, and it has no address");
   }
   for (const Service& service : services) {
@@ -76,7 +76,7 @@ Status AttachedEbpf::install(std::span<const Service> services) {
     SVCB_CHECK(load(options));
   }
   const std::int64_t begin = now_ns();
-  if (site_.ebpf.affinity) {
+  if (configuration_.ebpf.affinity) {
     std::vector<Service> sticky(services.begin(), services.end());
     for (Service& service : sticky) {
       service.affinity_seconds =
@@ -88,7 +88,7 @@ Status AttachedEbpf::install(std::span<const Service> services) {
   }
   cost_ = SyncCost{};
   cost_.commit_ns = now_ns() - begin;
-  for (const unsigned device : {site_.ingress, site_.egress}) {
+  for (const unsigned device : {configuration_.ingress, configuration_.egress}) {
     if (device != 0 && std::find(attached_.begin(), attached_.end(), device) == attached_.end()) {
       SVCB_CHECK(attach(device));
     }
@@ -107,20 +107,20 @@ Status AttachedEbpf::load(const EbpfOptions& options) {
 
 EbpfOptions AttachedEbpf::options_for(std::span<const Service> services) const {
   const std::array families{Family::ipv4, Family::ipv6};
-  const bool tracking = translating_ && !site_.ebpf.dsr;
-  return {.capacity = MapCapacity::for_services(services, site_.services_capacity, site_.backends_capacity,
-                                                families, site_.ebpf.maglev,
-                                                tracking ? site_.ebpf.flows_capacity : 1),
+  const bool tracking = translating_ && !configuration_.ebpf.dsr;
+  return {.capacity = MapCapacity::for_services(
+              services, configuration_.services_capacity, configuration_.backends_capacity, families,
+              configuration_.ebpf.maglev, tracking ? configuration_.ebpf.flows_capacity : 1),
           .xdp = hook_ == EbpfHook::xdp,
           .tc = hook_ == EbpfHook::tc,
           .forwarding = true,
           .translating = translating_,
           .tracking = tracking,
-          .dsr = site_.ebpf.dsr,
-          .maglev = site_.ebpf.maglev,
-          .flows = site_.ebpf,
-          .node_addresses = site_.node_addresses,
-          .cluster_cidr = site_.cluster_cidr};
+          .dsr = configuration_.ebpf.dsr,
+          .maglev = configuration_.ebpf.maglev,
+          .flows = configuration_.ebpf,
+          .node_addresses = configuration_.node_addresses,
+          .cluster_cidr = configuration_.cluster_cidr};
 }
 
 Status AttachedEbpf::commit() {
@@ -140,7 +140,7 @@ Delivery AttachedEbpf::delivery() const {
   if (!translating_) {
     return Delivery::direct;
   }
-  return site_.ebpf.dsr ? Delivery::wrapped : Delivery::translated;
+  return configuration_.ebpf.dsr ? Delivery::wrapped : Delivery::translated;
 }
 
 Result<std::optional<FlowTable>> AttachedEbpf::flow_table() const {
@@ -177,21 +177,23 @@ void AttachedEbpf::detach() {
 
 Status probe_ebpf_xdp() { return probe(); }
 Status probe_ebpf_tc() { return probe(); }
-Result<std::unique_ptr<DataPlane>> make_ebpf_xdp(const PlaneSite& site) {
-  return make(EbpfHook::xdp, site);
+Result<std::unique_ptr<DataPlane>> make_ebpf_xdp(const PlaneConfiguration& configuration) {
+  return make(EbpfHook::xdp, configuration);
 }
-Result<std::unique_ptr<DataPlane>> make_ebpf_tc(const PlaneSite& site) { return make(EbpfHook::tc, site); }
-Result<std::unique_ptr<DataPlane>> make_ebpf_xdp_maglev(const PlaneSite& site) {
-  return make_maglev(EbpfHook::xdp, site, false);
+Result<std::unique_ptr<DataPlane>> make_ebpf_tc(const PlaneConfiguration& configuration) {
+  return make(EbpfHook::tc, configuration);
 }
-Result<std::unique_ptr<DataPlane>> make_ebpf_tc_maglev(const PlaneSite& site) {
-  return make_maglev(EbpfHook::tc, site, false);
+Result<std::unique_ptr<DataPlane>> make_ebpf_xdp_maglev(const PlaneConfiguration& configuration) {
+  return make_maglev(EbpfHook::xdp, configuration, false);
 }
-Result<std::unique_ptr<DataPlane>> make_ebpf_xdp_dsr(const PlaneSite& site) {
-  return make_maglev(EbpfHook::xdp, site, true);
+Result<std::unique_ptr<DataPlane>> make_ebpf_tc_maglev(const PlaneConfiguration& configuration) {
+  return make_maglev(EbpfHook::tc, configuration, false);
 }
-Result<std::unique_ptr<DataPlane>> make_ebpf_tc_dsr(const PlaneSite& site) {
-  return make_maglev(EbpfHook::tc, site, true);
+Result<std::unique_ptr<DataPlane>> make_ebpf_xdp_dsr(const PlaneConfiguration& configuration) {
+  return make_maglev(EbpfHook::xdp, configuration, true);
+}
+Result<std::unique_ptr<DataPlane>> make_ebpf_tc_dsr(const PlaneConfiguration& configuration) {
+  return make_maglev(EbpfHook::tc, configuration, true);
 }
 
 }  // namespace svcbench

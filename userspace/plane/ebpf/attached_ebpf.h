@@ -4,9 +4,9 @@
 
 #include <memory>
 
+#include "plane/configuration.h"
 #include "plane/ebpf/ebpf_plane.h"
-#include "plane/site.h"
-#include "svcbench/plane.h"
+#include "plane/plane.h"
 
 namespace svcbench {
 
@@ -15,14 +15,15 @@ enum class EbpfHook : std::uint8_t { xdp, tc };
 class AttachedEbpf final : public DataPlane {
  public:
   // Not `translating`: its programs only forward, by the routing table.
-  AttachedEbpf(EbpfHook hook, PlaneSite site, bool translating = true)
-      : hook_(hook), site_(std::move(site)), translating_(translating) {}
+  AttachedEbpf(EbpfHook hook, PlaneConfiguration configuration, bool translating = true)
+      : hook_(hook), configuration_(std::move(configuration)), translating_(translating) {}
   // Takes its program off the device. An XDP program that it had replaced is not put back.
   ~AttachedEbpf() override;
 
-  // Maps as large as these services need (or as the site says), filled; then the program at site.ingress,
-  // and, for replies, at site.egress, in place of what was there. Once more, where the maps have the room,
-  // the programs stay. sync_cost() is the fill alone: programs are loaded once in a node's life.
+  // Maps as large as these services need (or as the configuration says), filled; then the program at
+  // configuration.ingress, and, for replies, at configuration.egress, in place of what was there. Once
+  // more, where the maps have the room, the programs stay. sync_cost() is the fill alone: programs are
+  // loaded once in a node's life.
   Status install(std::span<const Service> services) override;
   Status stage(const Change& change) override { return plane_->stage(change); }
   Status commit() override;
@@ -45,7 +46,7 @@ class AttachedEbpf final : public DataPlane {
   void detach();
 
   EbpfHook hook_;
-  PlaneSite site_;
+  PlaneConfiguration configuration_;
   bool translating_;
   std::unique_ptr<EbpfPlane> plane_{};
   MapCapacity capacity_{};            // of plane_
@@ -56,13 +57,13 @@ class AttachedEbpf final : public DataPlane {
 // For the registry.
 Status probe_ebpf_xdp();
 Status probe_ebpf_tc();
-Result<std::unique_ptr<DataPlane>> make_ebpf_xdp(const PlaneSite& site);
-Result<std::unique_ptr<DataPlane>> make_ebpf_tc(const PlaneSite& site);
-// The same with Maglev tables, of the site's size or default_maglev.
-Result<std::unique_ptr<DataPlane>> make_ebpf_xdp_maglev(const PlaneSite& site);
-Result<std::unique_ptr<DataPlane>> make_ebpf_tc_maglev(const PlaneSite& site);
+Result<std::unique_ptr<DataPlane>> make_ebpf_xdp(const PlaneConfiguration& configuration);
+Result<std::unique_ptr<DataPlane>> make_ebpf_tc(const PlaneConfiguration& configuration);
+// The same with Maglev tables, of the configuration's size or default_maglev.
+Result<std::unique_ptr<DataPlane>> make_ebpf_xdp_maglev(const PlaneConfiguration& configuration);
+Result<std::unique_ptr<DataPlane>> make_ebpf_tc_maglev(const PlaneConfiguration& configuration);
 // With Maglev tables and direct server return: no flow is remembered.
-Result<std::unique_ptr<DataPlane>> make_ebpf_xdp_dsr(const PlaneSite& site);
-Result<std::unique_ptr<DataPlane>> make_ebpf_tc_dsr(const PlaneSite& site);
+Result<std::unique_ptr<DataPlane>> make_ebpf_xdp_dsr(const PlaneConfiguration& configuration);
+Result<std::unique_ptr<DataPlane>> make_ebpf_tc_dsr(const PlaneConfiguration& configuration);
 
 }  // namespace svcbench

@@ -7,9 +7,9 @@
 #include <optional>
 #include <vector>
 
+#include "plane/configuration.h"
 #include "plane/ebpf/family_maps.h"
-#include "plane/site.h"
-#include "svcbench/plane.h"
+#include "plane/plane.h"
 
 struct plane_bpf;
 

@@ -2,8 +2,8 @@
 // Waiting until every BPF program that was running has ended.
 #pragma once
 
-#include "svcbench/result.h"
 #include "sys/fd.h"
+#include "sys/result.h"
 
 namespace svcbench {
 

@@ -7,7 +7,7 @@
 #include <span>
 #include <vector>
 
-#include "svcbench/result.h"
+#include "sys/result.h"
 
 namespace svcbench {
 

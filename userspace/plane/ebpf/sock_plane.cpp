@@ -54,8 +54,9 @@ Status SockPlane::install(std::span<const Service> services) {
   std::transform(own.begin(), own.end(), own.begin(),
                  [this](const Service& service) { return at_socket(service); });
   const std::array families{Family::ipv4, Family::ipv6};
-  const MapCapacity capacity = MapCapacity::for_services(
-      own, site_.services_capacity, site_.backends_capacity, families, site_.ebpf.maglev);
+  const MapCapacity capacity =
+      MapCapacity::for_services(own, configuration_.services_capacity, configuration_.backends_capacity,
+                                families, configuration_.ebpf.maglev);
   if (plane_ != nullptr && capacity == capacity_) {
     SVCB_CHECK(plane_->clear());
     SVCB_CHECK(forget_flows());
@@ -66,7 +67,7 @@ Status SockPlane::install(std::span<const Service> services) {
   SVCB_CHECK(plane_->install(own));
   cost_ = SyncCost{};
   cost_.commit_ns = stopwatch.ns();
-  if (site_.cgroup.empty() || programs_ != nullptr) {
+  if (configuration_.cgroup.empty() || programs_ != nullptr) {
     return {};
   }
   Status attached = attach();
@@ -81,16 +82,16 @@ Status SockPlane::load(const MapCapacity& capacity) {
   plane_.reset();
   SVCB_TAKE(plane, EbpfPlane::load({.capacity = capacity,
                                     .programs = false,
-                                    .maglev = site_.ebpf.maglev,
-                                    .node_addresses = site_.node_addresses,
-                                    .cluster_cidr = site_.cluster_cidr}));
+                                    .maglev = configuration_.ebpf.maglev,
+                                    .node_addresses = configuration_.node_addresses,
+                                    .cluster_cidr = configuration_.cluster_cidr}));
   plane_ = std::move(plane);
   capacity_ = capacity;
   return {};
 }
 
 Status SockPlane::stage(const Change& change) {
-  if (!change.service.local_only && !site_.ebpf.affinity) {
+  if (!change.service.local_only && !configuration_.ebpf.affinity) {
     return plane_->stage(change);  // as it is: a copy would be a good part of the cost
   }
   staged_ = {change.operation, at_socket(change.service)};
@@ -131,7 +132,7 @@ Service SockPlane::programmed(const Service& service) const {
 
 Service SockPlane::at_socket(const Service& service) const {
   Service own = programmed(service);
-  if (site_.ebpf.affinity && own.affinity_seconds == 0) {
+  if (configuration_.ebpf.affinity && own.affinity_seconds == 0) {
     own.affinity_seconds = usual_affinity_seconds;
   }
   return own;
@@ -147,9 +148,10 @@ bool SockPlane::refuses_by_name() {
 }
 
 Status SockPlane::attach() {
-  const Fd cgroup(open(site_.cgroup.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  const Fd cgroup(open(configuration_.cgroup.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!cgroup.valid()) {
-    return failure("eBPF: {}", with_errno(fmt::format("open the clients' cgroup {}", site_.cgroup), errno));
+    return failure("eBPF: {}",
+                   with_errno(fmt::format("open the clients' cgroup {}", configuration_.cgroup), errno));
   }
   programs_ = sock_bpf__open();
   if (programs_ == nullptr) {
@@ -190,13 +192,13 @@ void SockPlane::detach() {
 // In a cgroup that is thrown away.
 Status probe_ebpf_sock() {
   SVCB_TAKE(cgroup, Cgroup::create());
-  PlaneSite site;
-  site.cgroup = cgroup.path();
-  return SockPlane(std::move(site)).install({});
+  PlaneConfiguration configuration;
+  configuration.cgroup = cgroup.path();
+  return SockPlane(std::move(configuration)).install({});
 }
 
-Result<std::unique_ptr<DataPlane>> make_ebpf_sock(const PlaneSite& site) {
-  return std::make_unique<SockPlane>(site);
+Result<std::unique_ptr<DataPlane>> make_ebpf_sock(const PlaneConfiguration& configuration) {
+  return std::make_unique<SockPlane>(configuration);
 }
 
 }  // namespace svcbench

@@ -5,9 +5,9 @@
 
 #include <memory>
 
+#include "plane/configuration.h"
 #include "plane/ebpf/ebpf_plane.h"
-#include "plane/site.h"
-#include "svcbench/plane.h"
+#include "plane/plane.h"
 
 struct sock_bpf;
 
@@ -19,13 +19,13 @@ namespace svcbench {
 // by network namespace: a socket has no address yet when it is translated.
 class SockPlane final : public DataPlane {
  public:
-  explicit SockPlane(PlaneSite site) : site_(std::move(site)) {}
+  explicit SockPlane(PlaneConfiguration configuration) : configuration_(std::move(configuration)) {}
   // Takes its programs off the cgroup. Connections that it has translated go on.
   ~SockPlane() override;
 
-  // Maps as large as these services need (or as the site says), filled; then the programs at site.cgroup.
-  // Once more, where the maps have the room, the programs stay. sync_cost() is the fill alone: programs are
-  // loaded once in a node's life.
+  // Maps as large as these services need (or as the configuration says), filled; then the programs at
+  // configuration.cgroup. Once more, where the maps have the room, the programs stay. sync_cost() is the
+  // fill alone: programs are loaded once in a node's life.
   Status install(std::span<const Service> services) override;
   Status stage(const Change& change) override;
   Status commit() override;
@@ -51,7 +51,7 @@ class SockPlane final : public DataPlane {
   Status attach();
   void detach();
 
-  PlaneSite site_;
+  PlaneConfiguration configuration_;
   std::unique_ptr<EbpfPlane> plane_{};
   MapCapacity capacity_{};        // of plane_
   sock_bpf* programs_ = nullptr;  // with its links
@@ -61,7 +61,7 @@ class SockPlane final : public DataPlane {
 
 // For the registry.
 Status probe_ebpf_sock();
-Result<std::unique_ptr<DataPlane>> make_ebpf_sock(const PlaneSite& site);
+Result<std::unique_ptr<DataPlane>> make_ebpf_sock(const PlaneConfiguration& configuration);
 // Why the wire cannot measure it.
 inline constexpr std::string_view ebpf_sock_off_wire =
     "it translates at connect() and sendmsg(), so no packet that a client sends carries a frontend";

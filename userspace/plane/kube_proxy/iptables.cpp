@@ -40,8 +40,7 @@ Status check_affinity_match(const kube_proxy::IptablesRules& rules, const std::s
   if (!run_restore(program, input, sync_run())) {
     return failure(
         "{} cannot load rules of services with session affinity: this kernel has no match `recent` "
-        "(modprobe "
-        "xt_recent, or measure services without it)",
+        "(modprobe xt_recent, or measure services without it)",
         program);
   }
   return {};
@@ -85,7 +84,7 @@ std::vector<Service> probe_services() {
 
 Status probe(const Flavour& flavour) {
   SVCB_TAKE(backend, find_backend(flavour));
-  KubeProxyIptables plane(backend, PlaneSite{});
+  KubeProxyIptables plane(backend, PlaneConfiguration{});
   auto loaded = plane.install(probe_services());
   if (loaded) {
     if (const auto entries = plane.entries(); !entries) {
@@ -95,24 +94,23 @@ Status probe(const Flavour& flavour) {
   if (!loaded) {
     return failure(
         "{} cannot load kube-proxy's rules here: {} (the kernel needs the matches comment, statistic, "
-        "mark, "
-        "addrtype and conntrack, and the targets MARK, DNAT, MASQUERADE and REJECT: {})",
+        "mark, addrtype and conntrack, and the targets MARK, DNAT, MASQUERADE and REJECT: {})",
         backend.label, loaded.error().message, flavour.kernel);
   }
   return {};
 }
 
-Result<std::unique_ptr<DataPlane>> make(const Flavour& flavour, const PlaneSite& site) {
+Result<std::unique_ptr<DataPlane>> make(const Flavour& flavour, const PlaneConfiguration& configuration) {
   SVCB_TAKE(backend, find_backend(flavour));
-  return std::make_unique<KubeProxyIptables>(std::move(backend), site);
+  return std::make_unique<KubeProxyIptables>(std::move(backend), configuration);
 }
 
 }  // namespace
 
-KubeProxyIptables::KubeProxyIptables(IptablesBackend backend, const PlaneSite& site)
+KubeProxyIptables::KubeProxyIptables(IptablesBackend backend, const PlaneConfiguration& configuration)
     : backend_(std::move(backend)),
-      tables_{Table{kube_proxy::IptablesRules(Family::ipv4, site)},
-              Table{kube_proxy::IptablesRules(Family::ipv6, site)}} {}
+      tables_{Table{kube_proxy::IptablesRules(Family::ipv4, configuration)},
+              Table{kube_proxy::IptablesRules(Family::ipv6, configuration)}} {}
 
 KubeProxyIptables::~KubeProxyIptables() {
   const auto empty = memfd_of("empty-tables", empty_tables);
@@ -270,9 +268,11 @@ Result<kube_proxy::SavedRules> KubeProxyIptables::read_back(Family family) const
 
 Status probe_iptables_legacy() { return probe(legacy); }
 Status probe_iptables_nft() { return probe(nft); }
-Result<std::unique_ptr<DataPlane>> make_iptables_legacy(const PlaneSite& site) {
-  return make(legacy, site);
+Result<std::unique_ptr<DataPlane>> make_iptables_legacy(const PlaneConfiguration& configuration) {
+  return make(legacy, configuration);
 }
-Result<std::unique_ptr<DataPlane>> make_iptables_nft(const PlaneSite& site) { return make(nft, site); }
+Result<std::unique_ptr<DataPlane>> make_iptables_nft(const PlaneConfiguration& configuration) {
+  return make(nft, configuration);
+}
 
 }  // namespace svcbench

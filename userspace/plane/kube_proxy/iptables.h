@@ -13,11 +13,11 @@
 #include <string_view>
 #include <utility>
 
+#include "plane/configuration.h"
 #include "plane/kube_proxy/iptables_readback.h"
 #include "plane/kube_proxy/iptables_rules.h"
 #include "plane/kube_proxy/stale_flows.h"
-#include "plane/site.h"
-#include "svcbench/plane.h"
+#include "plane/plane.h"
 #include "sys/fd.h"
 #include "sys/iptables_backend.h"
 
@@ -33,7 +33,7 @@ namespace svcbench {
 class KubeProxyIptables final : public DataPlane {
  public:
   // Programs the network namespace that it is made, used and destroyed in: a private one.
-  KubeProxyIptables(IptablesBackend backend, const PlaneSite& site);
+  KubeProxyIptables(IptablesBackend backend, const PlaneConfiguration& configuration);
   // Empties the nat and filter tables of the families that it programmed.
   ~KubeProxyIptables() override;
   KubeProxyIptables(const KubeProxyIptables&) = delete;
@@ -86,7 +86,8 @@ class KubeProxyIptables final : public DataPlane {
 // For the registry: see PlaneRow.
 [[nodiscard]] Status probe_iptables_legacy();
 [[nodiscard]] Status probe_iptables_nft();
-[[nodiscard]] Result<std::unique_ptr<DataPlane>> make_iptables_legacy(const PlaneSite& site);
-[[nodiscard]] Result<std::unique_ptr<DataPlane>> make_iptables_nft(const PlaneSite& site);
+[[nodiscard]] Result<std::unique_ptr<DataPlane>> make_iptables_legacy(
+    const PlaneConfiguration& configuration);
+[[nodiscard]] Result<std::unique_ptr<DataPlane>> make_iptables_nft(const PlaneConfiguration& configuration);
 
 }  // namespace svcbench

@@ -6,8 +6,8 @@
 #include <string_view>
 #include <vector>
 
-#include "svcbench/result.h"
-#include "svcbench/service.h"
+#include "service/service.h"
+#include "sys/result.h"
 
 namespace svcbench::kube_proxy {
 

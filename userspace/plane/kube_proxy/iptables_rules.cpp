@@ -153,18 +153,18 @@ std::string jumps_input() {
 
 std::string probability_text(std::size_t n) { return fmt::format("{:.10f}", 1.0 / static_cast<double>(n)); }
 
-IptablesRules::IptablesRules(Family family, PlaneSite site)
+IptablesRules::IptablesRules(Family family, PlaneConfiguration configuration)
     : family_(family),
-      site_(std::move(site)),
-      node_ports_(node_port_places(site_, family, NodePortDefault::everywhere)) {}
+      configuration_(std::move(configuration)),
+      node_ports_(node_port_places(configuration_, family, NodePortDefault::everywhere)) {}
 
 // kube-proxy lets 127.0.0.1 be routed for the sake of NodePorts there, and this keeps others from it.
 bool IptablesRules::guards_localhost() const {
-  return family_ == Family::ipv4 && site_.kube_proxy.localhost_node_ports && node_ports_.localhost;
+  return family_ == Family::ipv4 && configuration_.kube_proxy.localhost_node_ports && node_ports_.localhost;
 }
 
 Status IptablesRules::replace(std::span<const Service> services) {
-  IptablesRules fresh(family_, site_);
+  IptablesRules fresh(family_, configuration_);
   for (const Service& service : services) {
     if (service.frontend.address.family == family_) {
       SVCB_CHECK(fresh.add(service));
@@ -240,8 +240,7 @@ Status IptablesRules::add(const Service& service) {
     if (same_kind != nullptr) {
       return usage_error(
           "{} and {} are both {}s of {}: kube-proxy names chains by service and port, so they need names "
-          "of "
-          "their own",
+          "of their own",
           same_kind->frontend.text(), service.frontend.text(), to_string(kind), service.name);
     }
     chains_go(known->second);
@@ -342,22 +341,22 @@ bool IptablesRules::is_served(const Entry& entry) {
 }
 
 // The names of the chains that the port has. One without endpoints has none.
-template <typename Visit>
-void IptablesRules::each_chain(const Port& port, Visit visit) {
+template <typename Each>
+void IptablesRules::each_chain(const Port& port, Each each) {
   if (port.traffic.uses_external()) {
-    visit(chain_name("KUBE-EXT-", port.id));
+    each(chain_name("KUBE-EXT-", port.id));
   }
   if (port.uses_firewall()) {
-    visit(chain_name("KUBE-FW-", port.id));
+    each(chain_name("KUBE-FW-", port.id));
   }
   if (port.traffic.uses_cluster()) {
-    visit(chain_name("KUBE-SVC-", port.id));
+    each(chain_name("KUBE-SVC-", port.id));
   }
   if (port.traffic.uses_local()) {
-    visit(chain_name("KUBE-SVL-", port.id));
+    each(chain_name("KUBE-SVL-", port.id));
   }
   for (const ChainId& id : port.endpoint_ids) {
-    visit(chain_name("KUBE-SEP-", id));
+    each(chain_name("KUBE-SEP-", id));
   }
 }
 
@@ -416,9 +415,9 @@ void IptablesRules::write_node_ports_jumps(RuleText& text) const {
   const bool ipv6 = family_ == Family::ipv6;
   if (node_ports_.everywhere) {
     text << node_ports_jump << "-m addrtype --dst-type LOCAL "
-         << (ipv6                                    ? "! -d ::1/128 "
-             : site_.kube_proxy.localhost_node_ports ? ""
-                                                     : "! -d 127.0.0.0/8 ")
+         << (ipv6                                             ? "! -d ::1/128 "
+             : configuration_.kube_proxy.localhost_node_ports ? ""
+                                                              : "! -d 127.0.0.0/8 ")
          << "-j KUBE-NODEPORTS\n";
     return;
   }
@@ -454,7 +453,8 @@ RuleCounts IptablesRules::counts() const {
     }
     if (port.uses_firewall()) {
       // A rule a source, and one that says what becomes of others; in the filter table one an address.
-      const std::size_t own = allows_node(traffic.source_ranges, site_.node_addresses, family_) ? 1 : 0;
+      const std::size_t own =
+          allows_node(traffic.source_ranges, configuration_.node_addresses, family_) ? 1 : 0;
       counts.nat += traffic.source_ranges.size() + own * traffic.balancers + 1;
       counts.filter += traffic.balancers;
     }
@@ -482,11 +482,10 @@ void IptablesRules::write_filter(RuleText& text) const {
   }
   if (guards_localhost()) {
     text << "-A KUBE-FIREWALL -m comment --comment \"block incoming localnet connections\" -d 127.0.0.0/8 "
-            "! -s "
-            "127.0.0.0/8 -m conntrack ! --ctstate RELATED,ESTABLISHED,DNAT -j DROP\n";
+            "! -s 127.0.0.0/8 -m conntrack ! --ctstate RELATED,ESTABLISHED,DNAT -j DROP\n";
   }
   text << "-A KUBE-FORWARD -m conntrack --ctstate INVALID "
-       << (site_.kube_proxy.nfacct ? "-m nfacct --nfacct-name ct_state_invalid_dropped_pkts " : "")
+       << (configuration_.kube_proxy.nfacct ? "-m nfacct --nfacct-name ct_state_invalid_dropped_pkts " : "")
        << "-j DROP\n"
        << filter_tail;
 }
@@ -525,7 +524,7 @@ void IptablesRules::write_filter_rules(RuleText& text, const Entry& entry) const
 // Whether packets to a NodePort at 127.0.0.1 are counted by a rule of their own.
 bool IptablesRules::counts_localhost(const Entry& entry) const {
   return entry.kind == FrontendKind::node_port && entry.port->traffic.has_endpoints() &&
-         site_.kube_proxy.nfacct && guards_localhost();
+         configuration_.kube_proxy.nfacct && guards_localhost();
 }
 
 void IptablesRules::write_portal(RuleText& text, const Entry& entry) const {
@@ -566,7 +565,7 @@ void IptablesRules::write_port(RuleText& text, const Port& port, Probabilities& 
     text << (traffic.internal_local ? "-A KUBE-SVL-" : "-A KUBE-SVC-") << port.id
          << " -m comment --comment \"" << name << " cluster IP\" ";
     write_match(text, port.cluster_ip->frontend);
-    text << " ! -s " << site_.cluster_cidr.of(family_) << " -j KUBE-MARK-MASQ\n";
+    text << " ! -s " << configuration_.cluster_cidr.of(family_) << " -j KUBE-MARK-MASQ\n";
   }
   if (traffic.uses_external()) {
     write_external(text, port);
@@ -609,7 +608,7 @@ void IptablesRules::write_external(RuleText& text, const Port& port) const {
   if (port.traffic.external_local) {
     // What this node and its pods send is not bound by the policy.
     write_head("pod");
-    text << "-s " << site_.cluster_cidr.of(family_) << " -j KUBE-SVC-" << port.id << "\n";
+    text << "-s " << configuration_.cluster_cidr.of(family_) << " -j KUBE-SVC-" << port.id << "\n";
     write_head("masquerade LOCAL");
     text << "-m addrtype --src-type LOCAL -j KUBE-MARK-MASQ\n";
     write_head("route LOCAL");
@@ -631,7 +630,7 @@ void IptablesRules::write_firewall(RuleText& text, const Port& port) const {
   };
   const auto& ranges = port.traffic.source_ranges;
   std::for_each(ranges.begin(), ranges.end(), write_source);
-  if (allows_node(ranges, site_.node_addresses, family_)) {
+  if (allows_node(ranges, configuration_.node_addresses, family_)) {
     for (const Entry* entry : port.addresses) {
       if (entry->kind == FrontendKind::load_balancer) {
         write_source(entry->frontend.address);

@@ -41,11 +41,11 @@
 #include <unordered_map>
 #include <vector>
 
+#include "plane/configuration.h"
 #include "plane/iptables_text.h"
 #include "plane/kube_proxy/node_ports.h"
 #include "plane/kube_proxy/port_traffic.h"
-#include "plane/site.h"
-#include "svcbench/plane.h"
+#include "plane/plane.h"
 
 namespace svcbench::kube_proxy {
 
@@ -82,7 +82,7 @@ struct RuleCounts {
 // thus its endpoints. Whatever changes the endpoints of one changes them for all.
 class IptablesRules {
  public:
-  IptablesRules(Family family, PlaneSite site);
+  IptablesRules(Family family, PlaneConfiguration configuration);
   IptablesRules(const IptablesRules&) = delete;
   IptablesRules& operator=(const IptablesRules&) = delete;
   IptablesRules(IptablesRules&&) = default;
@@ -148,8 +148,8 @@ class IptablesRules {
   Status check(const Service& service) const;
   void chains_go(const Port& port);
   void chains_come(Port& port);
-  template <typename Visit>
-  static void each_chain(const Port& port, Visit visit);
+  template <typename Each>
+  static void each_chain(const Port& port, Each each);
   [[nodiscard]] static bool is_served(const Entry& entry);
 
   void write_filter(RuleText& text) const;
@@ -166,7 +166,7 @@ class IptablesRules {
   [[nodiscard]] std::size_t expected_size(bool whole) const;
 
   Family family_;
-  PlaneSite site_;
+  PlaneConfiguration configuration_;
   NodePortPlaces node_ports_;
   std::list<Entry> entries_;  // in the order of KUBE-SERVICES
   std::unordered_map<Frontend, std::list<Entry>::iterator> by_frontend_;

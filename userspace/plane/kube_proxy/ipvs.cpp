@@ -173,10 +173,11 @@ Result<KubeProxyIpvs::Tools> KubeProxyIpvs::find_tools() {
   return tools;
 }
 
-Result<std::unique_ptr<KubeProxyIpvs>> KubeProxyIpvs::make(const PlaneSite& site) {
+Result<std::unique_ptr<KubeProxyIpvs>> KubeProxyIpvs::make(const PlaneConfiguration& configuration) {
   SVCB_TAKE(ipvs, IpvsClient::open());
   SVCB_TAKE(tools, find_tools());
-  return std::unique_ptr<KubeProxyIpvs>(new KubeProxyIpvs(site, std::move(tools), std::move(ipvs)));
+  return std::unique_ptr<KubeProxyIpvs>(
+      new KubeProxyIpvs(configuration, std::move(tools), std::move(ipvs)));
 }
 
 KubeProxyIpvs::~KubeProxyIpvs() {
@@ -198,7 +199,8 @@ Status KubeProxyIpvs::check(const Service& service) {
     return {};
   }
   if (node_addresses_.empty()) {
-    node_addresses_ = site_.node_addresses.empty() ? local_addresses() : site_.node_addresses;
+    node_addresses_ =
+        configuration_.node_addresses.empty() ? local_addresses() : configuration_.node_addresses;
   }
   if (servers_of(service).empty()) {
     return failure(
@@ -254,7 +256,7 @@ Status KubeProxyIpvs::replace_services(std::span<const Service> services) {
 // Counts what the service has in sets; `changed`, if any, gets the members that come (`by` 1) or go (-1).
 void KubeProxyIpvs::count_members(const Service& service, int by, std::vector<IpsetMember>* changed) {
   const std::size_t family = index_of(service.frontend.address.family);
-  for (IpsetMember& entry : ipset_entries(service, site_)) {
+  for (IpsetMember& entry : ipset_entries(service, configuration_)) {
     bool differs = true;
     if (entry.set == cluster_ip_set) {
       cluster_ips_[family] += static_cast<std::size_t>(by);
@@ -299,7 +301,7 @@ KubeProxyIpvs::SetContents KubeProxyIpvs::contents(Family family) const {
     if (service.frontend.address.family != family) {
       continue;
     }
-    for (IpsetMember& entry : ipset_entries(service, site_)) {
+    for (IpsetMember& entry : ipset_entries(service, configuration_)) {
       sets[entry.set].insert(std::move(entry.member));
     }
     if (kind_of(service) != FrontendKind::node_port) {
@@ -368,8 +370,8 @@ Status KubeProxyIpvs::apply(const Change& change) {
   const IpsetsInUse used = in_use(frontend.address.family);
   staged.rules_differ = used != used_before;
   if (staged.rules_differ || way_ == controller_way) {
-    staged.rules =
-        ipvs_rules(frontend.address.family, site_.cluster_cidr.of(frontend.address.family), false, used);
+    staged.rules = ipvs_rules(frontend.address.family,
+                              configuration_.cluster_cidr.of(frontend.address.family), false, used);
   }
   // A ClusterIP that changes its endpoints stays what it is.
   if (change.operation == Operation::change_endpoints) {
@@ -421,8 +423,9 @@ Status KubeProxyIpvs::commit() {
   const Stopwatch committing;
   const std::size_t before = messages_so_far();
   if (!programmed_family(family)) {
-    SVCB_CHECK(program_family(family, ipset_restore({}, {}, family),
-                              ipvs_rules(family, site_.cluster_cidr.of(family), true, in_use(family))));
+    SVCB_CHECK(
+        program_family(family, ipset_restore({}, {}, family),
+                       ipvs_rules(family, configuration_.cluster_cidr.of(family), true, in_use(family))));
   }
   SVCB_CHECK(staged.way == kernel_way ? commit_change(staged) : sync(family, staged));
   netlink_messages_ = messages_so_far() - before;
@@ -558,7 +561,7 @@ Result<std::optional<Service>> KubeProxyIpvs::find(const Frontend& frontend) con
     tried.frontend = frontend;
     tried.kind = kind;
     tried.local_only = local;
-    const std::vector<IpsetMember> entries = ipset_entries(tried, site_);
+    const std::vector<IpsetMember> entries = ipset_entries(tried, configuration_);
     if (entries.empty()) {
       return false;
     }
@@ -648,8 +651,9 @@ Status KubeProxyIpvs::program() {
         std::any_of(services_.begin(), services_.end(),
                     [family](const Service& service) { return service.frontend.address.family == family; });
     if (has_services) {
-      sets[index_of(family)] = ipset_restore(services_, all, family, site_);
-      rules[index_of(family)] = ipvs_rules(family, site_.cluster_cidr.of(family), true, in_use(family));
+      sets[index_of(family)] = ipset_restore(services_, all, family, configuration_);
+      rules[index_of(family)] =
+          ipvs_rules(family, configuration_.cluster_cidr.of(family), true, in_use(family));
     }
   }
   cost_.generate_ns = generating.ns();
@@ -957,8 +961,8 @@ Status probe_ipvs() {
   return {};
 }
 
-Result<std::unique_ptr<DataPlane>> make_ipvs(const PlaneSite& site) {
-  SVCB_TAKE(plane, KubeProxyIpvs::make(site));
+Result<std::unique_ptr<DataPlane>> make_ipvs(const PlaneConfiguration& configuration) {
+  SVCB_TAKE(plane, KubeProxyIpvs::make(configuration));
   return plane;
 }
 

@@ -14,8 +14,8 @@
 //   - 17 ipsets a family, of which KUBE-CLUSTER-IP and KUBE-IPVS-IPS have members wherever there are
 //   services,
 //     and others with external IPs, load balancers and NodePorts. KUBE-LOOP-BACK is for endpoints of pods
-//     on this very node: see PlaneSite::endpoints_are_here. Its rule is there even where it is empty, as on
-//     every node that runs such a pod, since packets pay for it.
+//     on this very node: see PlaneConfiguration::endpoints_are_here. Its rule is there even where it is
+//     empty, as on every node that runs such a pod, since packets pay for it.
 //   - iptables rules in nat and filter, a few for each set that has members: their number does not depend
 //   on
 //     that of the services.
@@ -62,9 +62,9 @@
 #include <unordered_set>
 #include <vector>
 
+#include "plane/configuration.h"
 #include "plane/kube_proxy/ipvs_text.h"
-#include "plane/site.h"
-#include "svcbench/plane.h"
+#include "plane/plane.h"
 #include "sys/address_device.h"
 #include "sys/child_process.h"
 #include "sys/ipvs_netlink.h"
@@ -74,7 +74,7 @@ namespace svcbench::kube_proxy {
 class KubeProxyIpvs final : public DataPlane {
  public:
   // In the current network namespace. Errors: no IPVS, no ipset, no iptables that works.
-  static Result<std::unique_ptr<KubeProxyIpvs>> make(const PlaneSite& site);
+  static Result<std::unique_ptr<KubeProxyIpvs>> make(const PlaneConfiguration& configuration);
   ~KubeProxyIpvs() override;
   KubeProxyIpvs(const KubeProxyIpvs&) = delete;
   KubeProxyIpvs& operator=(const KubeProxyIpvs&) = delete;
@@ -125,8 +125,8 @@ class KubeProxyIpvs final : public DataPlane {
     SetContents sets;           // as they are to be; way "controller" only
   };
 
-  KubeProxyIpvs(PlaneSite site, Tools tools, IpvsClient ipvs)
-      : site_(std::move(site)), tools_(std::move(tools)), ipvs_(std::move(ipvs)) {}
+  KubeProxyIpvs(PlaneConfiguration configuration, Tools tools, IpvsClient ipvs)
+      : configuration_(std::move(configuration)), tools_(std::move(tools)), ipvs_(std::move(ipvs)) {}
   static Result<Tools> find_tools();
 
   // What is to be, without the kernel.
@@ -164,7 +164,7 @@ class KubeProxyIpvs final : public DataPlane {
   }
   [[nodiscard]] std::size_t messages_so_far() const;
 
-  PlaneSite site_;
+  PlaneConfiguration configuration_;
   Tools tools_;
   // Asking the kernel changes a socket.
   mutable IpvsClient ipvs_;
@@ -189,6 +189,6 @@ class KubeProxyIpvs final : public DataPlane {
 
 // For the registry.
 [[nodiscard]] Status probe_ipvs();
-[[nodiscard]] Result<std::unique_ptr<DataPlane>> make_ipvs(const PlaneSite& site);
+[[nodiscard]] Result<std::unique_ptr<DataPlane>> make_ipvs(const PlaneConfiguration& configuration);
 
 }  // namespace svcbench::kube_proxy

@@ -38,7 +38,7 @@ constexpr std::string_view node_port_local_sctp = "NODE-PORT-LOCAL-SCTP-HASH";
 
 std::string_view family_prefix(Family family) { return family == Family::ipv4 ? "KUBE-" : "KUBE-6-"; }
 
-// One table's rules; {} stands for what the family or the site decides.
+// One table's rules; {} stands for what the family or the configuration decides.
 void append_table(std::string& text, std::string_view table, bool jumps) {
   fmt::format_to(std::back_inserter(text), "*{}\n", table);
   for (const auto& chain : ipvs_chains()) {
@@ -117,7 +117,8 @@ std::vector<std::string_view> ipset_members(std::string_view list) {
 namespace {
 
 // Whom a load balancer's address is for.
-void add_sources(std::vector<IpsetMember>& entries, const Service& service, const PlaneSite& site) {
+void add_sources(std::vector<IpsetMember>& entries, const Service& service,
+                 const PlaneConfiguration& configuration) {
   if (service.source_ranges.empty()) {
     return;
   }
@@ -127,16 +128,17 @@ void add_sources(std::vector<IpsetMember>& entries, const Service& service, cons
   for (const std::string& range : service.source_ranges) {
     entries.push_back({load_balancer_source_cidr, fmt::format("{},{}", balancer, range)});
   }
-  if (allows_node(service.source_ranges, site.node_addresses, address.family)) {
+  if (allows_node(service.source_ranges, configuration.node_addresses, address.family)) {
     entries.push_back({load_balancer_source_ip, fmt::format("{},{}", balancer, address.text())});
   }
 }
 
-void add_node_port(std::vector<IpsetMember>& entries, const Service& service, const PlaneSite& site) {
+void add_node_port(std::vector<IpsetMember>& entries, const Service& service,
+                   const PlaneConfiguration& configuration) {
   const Frontend& frontend = service.frontend;
   if (frontend.protocol == Protocol::sctp) {
     for (const Frontend& server :
-         virtual_servers(service, ipvs_node_addresses(site, frontend.address.family))) {
+         virtual_servers(service, ipvs_node_addresses(configuration, frontend.address.family))) {
       entries.push_back({node_port_sctp, cluster_ip_member(server)});
       if (service.local_only) {
         entries.push_back({node_port_local_sctp, cluster_ip_member(server)});
@@ -153,7 +155,7 @@ void add_node_port(std::vector<IpsetMember>& entries, const Service& service, co
 
 }  // namespace
 
-std::vector<IpsetMember> ipset_entries(const Service& service, const PlaneSite& site) {
+std::vector<IpsetMember> ipset_entries(const Service& service, const PlaneConfiguration& configuration) {
   const Frontend& frontend = service.frontend;
   std::vector<IpsetMember> entries;
   switch (kind_of(service)) {
@@ -165,21 +167,21 @@ std::vector<IpsetMember> ipset_entries(const Service& service, const PlaneSite& 
           {service.local_only ? external_ip_local : external_ip, cluster_ip_member(frontend)});
       break;
     case FrontendKind::load_balancer:
-      add_sources(entries, service, site);
+      add_sources(entries, service, configuration);
       entries.push_back({load_balancer, cluster_ip_member(frontend)});
       if (service.local_only) {
         entries.push_back({load_balancer_local, cluster_ip_member(frontend)});
       }
       break;
     case FrontendKind::node_port:
-      add_node_port(entries, service, site);
+      add_node_port(entries, service, configuration);
       break;
   }
   if (service.health_check_port != 0) {
     entries.push_back({health_check, std::to_string(service.health_check_port)});
   }
   const bool all_are_here =
-      site.endpoints_are_here || (service.local_only && service.own_endpoints.empty());
+      configuration.endpoints_are_here || (service.local_only && service.own_endpoints.empty());
   for (const Endpoint& endpoint : all_are_here ? service.endpoints : service.own_endpoints) {
     const std::string address = endpoint.address.text();
     entries.push_back({loop_back, fmt::format("{},{}:{},{}", address, lower_case(frontend.protocol),
@@ -252,11 +254,12 @@ std::string ipvsadm_restore(std::span<const Service> services, std::span<const A
   return text;
 }
 
-IpsetsInUse ipsets_in_use(std::span<const Service> services, Family family, const PlaneSite& site) {
+IpsetsInUse ipsets_in_use(std::span<const Service> services, Family family,
+                          const PlaneConfiguration& configuration) {
   IpsetsInUse in_use;
   for (const Service& service : services) {
     if (service.frontend.address.family == family) {
-      for (const IpsetMember& entry : ipset_entries(service, site)) {
+      for (const IpsetMember& entry : ipset_entries(service, configuration)) {
         in_use.insert(entry.set);
       }
     }
@@ -265,7 +268,7 @@ IpsetsInUse ipsets_in_use(std::span<const Service> services, Family family, cons
 }
 
 std::string ipset_restore(std::span<const Service> services, std::span<const Address> addresses,
-                          Family family, const PlaneSite& site) {
+                          Family family, const PlaneConfiguration& configuration) {
   std::string text;
   const auto out = std::back_inserter(text);
   for (const auto& shape : ipset_shapes()) {
@@ -274,7 +277,7 @@ std::string ipset_restore(std::span<const Service> services, std::span<const Add
   }
   for (const Service& service : services) {
     if (service.frontend.address.family == family) {
-      for (const IpsetMember& entry : ipset_entries(service, site)) {
+      for (const IpsetMember& entry : ipset_entries(service, configuration)) {
         fmt::format_to(out, "add {} {}\n", ipset_name(entry.set, family), entry.member);
       }
     }
@@ -403,13 +406,9 @@ std::string ipvs_rules(Family family, std::string_view cluster_cidr, bool jumps,
   add("KUBE-SERVICES", "", cluster_ip_set, "dst,dst -j ACCEPT");
   add("KUBE-SERVICES", "", load_balancer, "dst,dst -j ACCEPT");
   text +=
-      "-A KUBE-POSTROUTING -m mark ! --mark 0x4000/0x4000 -j RETURN\n"
-      "-A KUBE-POSTROUTING -j MARK --xor-mark 0x4000\n"
-      "-A KUBE-POSTROUTING -m comment --comment \"kubernetes service traffic requiring SNAT\" -j "
-      "MASQUERADE "
-      "--random-fully\n"
-      "-A KUBE-MARK-MASQ -j MARK --or-mark 0x4000\n"
-      "COMMIT\n";
+      "-A KUBE-POSTROUTING -m mark ! --mark 0x4000/0x4000 -j RETURN\n-A KUBE-POSTROUTING -j MARK "
+      "--xor-mark 0x4000\n-A KUBE-POSTROUTING -m comment --comment \"kubernetes service traffic requiring "
+      "SNAT\" -j MASQUERADE --random-fully\n-A KUBE-MARK-MASQ -j MARK --or-mark 0x4000\nCOMMIT\n";
 
   append_table(text, filter, jumps);
   add("KUBE-PROXY-FIREWALL",
@@ -424,21 +423,16 @@ std::string ipvs_rules(Family family, std::string_view cluster_cidr, bool jumps,
   const auto set = [family](std::string_view name) { return ipset_name(name, family); };
   fmt::format_to(
       out,
-      "-A KUBE-SOURCE-RANGES-FIREWALL -j DROP\n"
-      "-A KUBE-FORWARD -m comment --comment \"kubernetes forwarding rules\" -m mark --mark 0x4000/0x4000 "
-      "-j ACCEPT\n"
-      "-A KUBE-FORWARD -m comment --comment \"kubernetes forwarding conntrack rule\" -m conntrack "
-      "--ctstate "
-      "RELATED,ESTABLISHED -j ACCEPT\n"
-      "-A KUBE-NODE-PORT -m comment --comment \"Kubernetes health check node port\" -m set --match-set "
-      "{health} dst -j ACCEPT\n"
-      "-A KUBE-IPVS-FILTER -m set --match-set {load_balancer} dst,dst -j RETURN\n"
-      "-A KUBE-IPVS-FILTER -m set --match-set {cluster_ip} dst,dst -j RETURN\n"
-      "-A KUBE-IPVS-FILTER -m set --match-set {external_ip} dst,dst -j RETURN\n"
-      "-A KUBE-IPVS-FILTER -m set --match-set {external_ip_local} dst,dst -j RETURN\n"
-      "-A KUBE-IPVS-FILTER -m set --match-set {health} dst -j RETURN\n"
-      "-A KUBE-IPVS-FILTER -m conntrack --ctstate NEW -m set --match-set {ipvs_ips} dst -j REJECT\n"
-      "COMMIT\n",
+      "-A KUBE-SOURCE-RANGES-FIREWALL -j DROP\n-A KUBE-FORWARD -m comment --comment \"kubernetes "
+      "forwarding rules\" -m mark --mark 0x4000/0x4000 -j ACCEPT\n-A KUBE-FORWARD -m comment --comment "
+      "\"kubernetes forwarding conntrack rule\" -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT\n-A "
+      "KUBE-NODE-PORT -m comment --comment \"Kubernetes health check node port\" -m set --match-set "
+      "{health} dst -j ACCEPT\n-A KUBE-IPVS-FILTER -m set --match-set {load_balancer} dst,dst -j "
+      "RETURN\n-A KUBE-IPVS-FILTER -m set --match-set {cluster_ip} dst,dst -j RETURN\n-A KUBE-IPVS-FILTER "
+      "-m set --match-set {external_ip} dst,dst -j RETURN\n-A KUBE-IPVS-FILTER -m set --match-set "
+      "{external_ip_local} dst,dst -j RETURN\n-A KUBE-IPVS-FILTER -m set --match-set {health} dst -j "
+      "RETURN\n-A KUBE-IPVS-FILTER -m conntrack --ctstate NEW -m set --match-set {ipvs_ips} dst -j "
+      "REJECT\nCOMMIT\n",
       fmt::arg("health", set(health_check)), fmt::arg("load_balancer", set(load_balancer)),
       fmt::arg("cluster_ip", set(cluster_ip_set)), fmt::arg("external_ip", set(external_ip)),
       fmt::arg("external_ip_local", set(external_ip_local)), fmt::arg("ipvs_ips", set(ipvs_ips_set)));

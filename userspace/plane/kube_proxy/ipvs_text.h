@@ -13,9 +13,9 @@
 #include <string_view>
 #include <vector>
 
-#include "plane/site.h"
-#include "svcbench/result.h"
-#include "svcbench/service.h"
+#include "plane/configuration.h"
+#include "service/service.h"
+#include "sys/result.h"
 
 namespace svcbench::kube_proxy {
 
@@ -55,7 +55,8 @@ struct IpsetMember {
 // node's. Its health check's port. In KUBE-LOOP-BACK those of its endpoints that are on this node: all,
 // with `endpoints_are_here`, else Service::own_endpoints, and where these are not told those of a Local
 // policy.
-[[nodiscard]] std::vector<IpsetMember> ipset_entries(const Service& service, const PlaneSite& site = {});
+[[nodiscard]] std::vector<IpsetMember> ipset_entries(const Service& service,
+                                                     const PlaneConfiguration& configuration = {});
 
 // The members that `ipset list NAME` printed.
 [[nodiscard]] std::vector<std::string_view> ipset_members(std::string_view list);
@@ -64,7 +65,7 @@ struct IpsetMember {
 // what the family's services put there, and KUBE-IPVS-IPS with its addresses.
 [[nodiscard]] std::string ipset_restore(std::span<const Service> services,
                                         std::span<const Address> addresses, Family family,
-                                        const PlaneSite& site = {});
+                                        const PlaneConfiguration& configuration = {});
 // Input that destroys those of them that are among `names`, which `ipset list -n` printed.
 [[nodiscard]] std::string ipset_destroy(std::string_view names, Family family);
 
@@ -96,7 +97,7 @@ struct RealServer {
 // The sets that have members, by their names without KUBE-: kube-proxy writes no rules for empty ones.
 using IpsetsInUse = std::set<std::string_view, std::less<>>;
 [[nodiscard]] IpsetsInUse ipsets_in_use(std::span<const Service> services, Family family,
-                                        const PlaneSite& site = {});
+                                        const PlaneConfiguration& configuration = {});
 
 struct IptablesChain {
   std::string_view table;

@@ -6,7 +6,7 @@
 #include <string>
 #include <string_view>
 
-#include "svcbench/service.h"
+#include "service/service.h"
 
 namespace svcbench::kube_proxy {
 

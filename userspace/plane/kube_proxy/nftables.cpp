@@ -209,9 +209,9 @@ Status probe_nftables() {
   return {};
 }
 
-Result<std::unique_ptr<DataPlane>> make_nftables(const PlaneSite& site) {
+Result<std::unique_ptr<DataPlane>> make_nftables(const PlaneConfiguration& configuration) {
   SVCB_TAKE(nft, find_nft());
-  return std::make_unique<KubeProxyNftables>(std::move(nft), site);
+  return std::make_unique<KubeProxyNftables>(std::move(nft), configuration);
 }
 
 KubeProxyNftables::~KubeProxyNftables() {
@@ -228,7 +228,7 @@ KubeProxyNftables::~KubeProxyNftables() {
 }
 
 Result<KubeProxyNftables::Wanted> KubeProxyNftables::wanted(std::span<const Service> services,
-                                                            const PlaneSite& site,
+                                                            const PlaneConfiguration& configuration,
                                                             const std::array<Table, 2>& before) {
   SVCB_TAKE(grouped, group(services));
   Wanted wanted;
@@ -241,11 +241,11 @@ Result<KubeProxyNftables::Wanted> KubeProxyNftables::wanted(std::span<const Serv
       write_table_removal(wanted.text, family);
     }
     if (next.programmed) {
-      kube_proxy::write_nft_base(wanted.text, family, site);
+      kube_proxy::write_nft_base(wanted.text, family, configuration);
     }
     for (const ServicePort* port : grouped.order[index]) {
       const bool shared = port->cluster_ip && next.cluster_ips[port->cluster_ip->address]++ != 0;
-      kube_proxy::write_nft_sync(wanted.text, nullptr, port, shared, site);
+      kube_proxy::write_nft_sync(wanted.text, nullptr, port, shared, configuration);
     }
     next.ports = std::move(grouped.ports[index]);
   }
@@ -253,14 +253,14 @@ Result<KubeProxyNftables::Wanted> KubeProxyNftables::wanted(std::span<const Serv
 }
 
 Result<std::string> KubeProxyNftables::install_input(std::span<const Service> services,
-                                                     const PlaneSite& site) {
-  SVCB_TAKE(fresh, wanted(services, site, {}));
+                                                     const PlaneConfiguration& configuration) {
+  SVCB_TAKE(fresh, wanted(services, configuration, {}));
   return std::move(fresh.text);
 }
 
 Status KubeProxyNftables::install(std::span<const Service> services) {
   const Stopwatch generating;
-  SVCB_TAKE(next, wanted(services, site_, tables_));
+  SVCB_TAKE(next, wanted(services, configuration_, tables_));
   staged_.reset();
   cost_ = {};
   if (next.text.empty()) {
@@ -291,12 +291,12 @@ Status KubeProxyNftables::stage(const Change& change) {
 
   std::string text;
   if (!current.programmed) {
-    kube_proxy::write_nft_base(text, staged.family, site_);
+    kube_proxy::write_nft_base(text, staged.family, configuration_);
   }
   write_deletions(text, staged.family, current.leftover, staged.after);
   const ServicePort* next = staged.after ? &*staged.after : nullptr;
-  staged.leftover =
-      kube_proxy::write_nft_sync(text, before, next, shares_cluster_ip(current, before, next), site_);
+  staged.leftover = kube_proxy::write_nft_sync(text, before, next, shares_cluster_ip(current, before, next),
+                                               configuration_);
 
   SVCB_TAKE(input, memfd_of("kube-proxy.nft", text));
   staged.input = std::move(input);

@@ -14,11 +14,11 @@
 #include <unordered_map>
 #include <vector>
 
+#include "plane/configuration.h"
 #include "plane/kube_proxy/nftables_readback.h"
 #include "plane/kube_proxy/nftables_rules.h"
 #include "plane/kube_proxy/stale_flows.h"
-#include "plane/site.h"
-#include "svcbench/plane.h"
+#include "plane/plane.h"
 #include "sys/fd.h"
 
 namespace svcbench {
@@ -26,7 +26,7 @@ namespace svcbench {
 // Error: why nft, or this kernel, cannot load such a table; what to do. Needs a network namespace of its
 // own.
 [[nodiscard]] Status probe_nftables();
-[[nodiscard]] Result<std::unique_ptr<DataPlane>> make_nftables(const PlaneSite& site);
+[[nodiscard]] Result<std::unique_ptr<DataPlane>> make_nftables(const PlaneConfiguration& configuration);
 
 // A table `kube-proxy` for each family that has services, or had one since install(). (Of kube-proxy there
 // are two, one a family, with a transaction each; here install() is one transaction for both.)
@@ -36,7 +36,8 @@ namespace svcbench {
 class KubeProxyNftables final : public DataPlane {
  public:
   // Programs the network namespace that it is made, used and destroyed in: a private one. `nft`: its path.
-  KubeProxyNftables(std::string nft, const PlaneSite& site) : nft_(std::move(nft)), site_(site) {}
+  KubeProxyNftables(std::string nft, const PlaneConfiguration& configuration)
+      : nft_(std::move(nft)), configuration_(configuration) {}
   // Deletes its tables: the next plane in this namespace starts clean.
   ~KubeProxyNftables() override;
   KubeProxyNftables(const KubeProxyNftables&) = delete;
@@ -44,7 +45,7 @@ class KubeProxyNftables final : public DataPlane {
 
   // What install() gives `nft -f -` where there is no table yet. Pure.
   [[nodiscard]] static Result<std::string> install_input(std::span<const Service> services,
-                                                         const PlaneSite& site);
+                                                         const PlaneConfiguration& configuration);
 
   Status install(std::span<const Service> services) override;
   // Nothing is remembered of a staged change that is not committed.
@@ -89,7 +90,7 @@ class KubeProxyNftables final : public DataPlane {
     kube_proxy::NftTable table;
   };
 
-  static Result<Wanted> wanted(std::span<const Service> services, const PlaneSite& site,
+  static Result<Wanted> wanted(std::span<const Service> services, const PlaneConfiguration& configuration,
                                const std::array<Table, 2>& before);
   Status load(const Fd& input, std::size_t bytes, bool interruptible);
   void apply(Staged staged);
@@ -103,7 +104,7 @@ class KubeProxyNftables final : public DataPlane {
   }
 
   std::string nft_;
-  PlaneSite site_;
+  PlaneConfiguration configuration_;
   std::array<Table, 2> tables_;  // by Family
   std::optional<Staged> staged_;
   kube_proxy::StaleFlows stale_flows_;

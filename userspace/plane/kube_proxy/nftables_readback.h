@@ -13,8 +13,8 @@
 #include <utility>
 #include <vector>
 
-#include "svcbench/result.h"
-#include "svcbench/service.h"
+#include "service/service.h"
+#include "sys/result.h"
 
 namespace svcbench::kube_proxy {
 

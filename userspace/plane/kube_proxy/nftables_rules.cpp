@@ -213,9 +213,9 @@ void write_external_rules(Commands& commands, const ServicePort& port, const Por
 }
 
 void write_firewall_rule(Commands& commands, const ServicePort& port, const Chains& chains,
-                         const PlaneSite& site) {
+                         const PlaneConfiguration& configuration) {
   std::vector<std::string> sources = port.source_ranges;
-  if (allows_node(port.source_ranges, site.node_addresses, port.family)) {
+  if (allows_node(port.source_ranges, configuration.node_addresses, port.family)) {
     std::transform(port.balancers.begin(), port.balancers.end(), std::back_inserter(sources),
                    [](const Frontend& balancer) { return balancer.address.text(); });
   }
@@ -532,20 +532,20 @@ std::string nft_key(const Frontend& frontend) {
 
 std::string_view nft_family(Family family) { return family == Family::ipv4 ? "ip" : "ip6"; }
 
-void write_nft_base(std::string& text, Family family, const PlaneSite& site) {
+void write_nft_base(std::string& text, Family family, const PlaneConfiguration& configuration) {
   const std::string_view address_type = family == Family::ipv4 ? "ipv4_addr" : "ipv6_addr";
-  const NodePortPlaces node_ports = node_port_places(site, family, NodePortDefault::first_address);
+  const NodePortPlaces node_ports = node_port_places(configuration, family, NodePortDefault::first_address);
   Commands commands(text, family);
   commands.write("add table", "{ comment \"rules for kube-proxy\" ; }");
   write_chains(commands);
   write_sets(commands, address_type);
   write_node_port_ips(commands, address_type, node_ports);
-  write_base_rules(commands, family, node_ports, ranges_of(site.kube_proxy.service_cidrs, family));
+  write_base_rules(commands, family, node_ports, ranges_of(configuration.kube_proxy.service_cidrs, family));
 }
 
 std::vector<std::string> write_nft_sync(std::string& text, const ServicePort* before,
                                         const ServicePort* after, bool cluster_ip_shared,
-                                        const PlaneSite& site) {
+                                        const PlaneConfiguration& configuration) {
   if (before == nullptr && after == nullptr) {
     return {};
   }
@@ -606,10 +606,10 @@ std::vector<std::string> write_nft_sync(std::string& text, const ServicePort* be
     }
   }
   if (!new_chains.firewall.empty()) {
-    write_firewall_rule(commands, *after, new_chains, site);
+    write_firewall_rule(commands, *after, new_chains, configuration);
   }
   if (!new_chains.endpoints.empty()) {
-    write_service_rules(commands, *after, new_chains, site.cluster_cidr);
+    write_service_rules(commands, *after, new_chains, configuration.cluster_cidr);
   }
   for (std::size_t i = 0; i < new_chains.endpoints.size(); ++i) {
     if (!is_repeat(i)) {

@@ -9,9 +9,9 @@
 #include <string_view>
 #include <vector>
 
+#include "plane/configuration.h"
 #include "plane/kube_proxy/port_traffic.h"
-#include "plane/site.h"
-#include "svcbench/service.h"
+#include "service/service.h"
 
 namespace svcbench::kube_proxy {
 
@@ -77,10 +77,10 @@ struct ServicePort {
 [[nodiscard]] std::string_view nft_family(Family family);
 
 // Appends what kube-proxy writes once for a table: base chains, maps, and the rules that do not depend on
-// services. NodePorts are taken at the addresses that `site` says, at the node's first one if it says none,
-// and on every local address if no address of the node is known. What is for a ClusterIP that no service
-// has is dropped where the ranges of these are known.
-void write_nft_base(std::string& text, Family family, const PlaneSite& site);
+// services. NodePorts are taken at the addresses that `configuration` says, at the node's first one if it
+// says none, and on every local address if no address of the node is known. What is for a ClusterIP that no
+// service has is dropped where the ranges of these are known.
+void write_nft_base(std::string& text, Family family, const PlaneConfiguration& configuration);
 
 // Appends what makes `after` of `before`; null is none. `cluster_ip_shared`: another port has the same
 // ClusterIP, whose element in cluster-ips is there before and stays. As kube-proxy does it: the chains that
@@ -91,7 +91,7 @@ void write_nft_base(std::string& text, Family family, const PlaneSite& site);
 // later transaction (before Linux 6.2 the kernel took them for referenced until some time after this one).
 std::vector<std::string> write_nft_sync(std::string& text, const ServicePort* before,
                                         const ServicePort* after, bool cluster_ip_shared,
-                                        const PlaneSite& site);
+                                        const PlaneConfiguration& configuration);
 
 void write_nft_delete_chain(std::string& text, Family family, std::string_view chain);
 

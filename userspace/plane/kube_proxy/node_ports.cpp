@@ -26,14 +26,15 @@ AddressRange loopback(Family family) {
 
 }  // namespace
 
-NodePortPlaces node_port_places(const PlaneSite& site, Family family, NodePortDefault if_none) {
-  const auto& given = site.kube_proxy.node_port_addresses;
+NodePortPlaces node_port_places(const PlaneConfiguration& configuration, Family family,
+                                NodePortDefault if_none) {
+  const auto& given = configuration.kube_proxy.node_port_addresses;
   const auto ranges = parsed(given, family);
   const bool is_primary = std::find(given.begin(), given.end(), "primary") != given.end() ||
                           (given.empty() && if_none == NodePortDefault::first_address);
   std::vector<Address> own;
-  std::copy_if(site.node_addresses.begin(), site.node_addresses.end(), std::back_inserter(own),
-               [&](const Address& address) { return address.family == family; });
+  std::copy_if(configuration.node_addresses.begin(), configuration.node_addresses.end(),
+               std::back_inserter(own), [&](const Address& address) { return address.family == family; });
   const bool all = std::any_of(ranges.begin(), ranges.end(),
                                [](const AddressRange& range) { return range.is_everything(); });
   if (all || own.empty() || (!is_primary && ranges.empty())) {
@@ -53,15 +54,15 @@ NodePortPlaces node_port_places(const PlaneSite& site, Family family, NodePortDe
                        [&](const AddressRange& range) { return range.contains(address); });
   });
   const bool routed = family == Family::ipv4 && if_none == NodePortDefault::everywhere;
-  if (places.localhost && routed && site.kube_proxy.localhost_node_ports) {
+  if (places.localhost && routed && configuration.kube_proxy.localhost_node_ports) {
     places.addresses.push_back(Address::from_ipv4(0x7F00'0001));
   }
   return places;
 }
 
-std::vector<Address> ipvs_node_addresses(const PlaneSite& site, Family family) {
-  const NodePortPlaces places = node_port_places(site, family, NodePortDefault::everywhere);
-  std::vector<Address> addresses = places.everywhere ? site.node_addresses : places.addresses;
+std::vector<Address> ipvs_node_addresses(const PlaneConfiguration& configuration, Family family) {
+  const NodePortPlaces places = node_port_places(configuration, family, NodePortDefault::everywhere);
+  std::vector<Address> addresses = places.everywhere ? configuration.node_addresses : places.addresses;
   std::erase_if(addresses, [family](const Address& address) {
     return address.family != family || address == Address::from_ipv4(0x7F00'0001);
   });

@@ -6,8 +6,8 @@
 #include <string>
 #include <vector>
 
-#include "plane/site.h"
-#include "svcbench/service.h"
+#include "plane/configuration.h"
+#include "service/service.h"
 
 namespace svcbench::kube_proxy {
 
@@ -21,15 +21,16 @@ struct NodePortPlaces {
 // What no --nodeport-addresses means: all by iptables and IPVS, the node's first address by nftables.
 enum class NodePortDefault : std::uint8_t { everywhere, first_address };
 
-// The node's addresses of the family that a range of the site's is about; "primary" is the first. Ranges of
-// the other family only are as none. Where no address of the node is known, everywhere. 127.0.0.1 is an
-// address of every node, but only iptables has NodePorts there, and only where they are to be.
-[[nodiscard]] NodePortPlaces node_port_places(const PlaneSite& site, Family family,
+// The node's addresses of the family that a range of the configuration's is about; "primary" is the first.
+// Ranges of the other family only are as none. Where no address of the node is known, everywhere. 127.0.0.1
+// is an address of every node, but only iptables has NodePorts there, and only where they are to be.
+[[nodiscard]] NodePortPlaces node_port_places(const PlaneConfiguration& configuration, Family family,
                                               NodePortDefault if_none);
 
 // Where IPVS has NodePorts: at the node's addresses, or at those of them that --nodeport-addresses is
 // about.
-[[nodiscard]] std::vector<Address> ipvs_node_addresses(const PlaneSite& site, Family family);
+[[nodiscard]] std::vector<Address> ipvs_node_addresses(const PlaneConfiguration& configuration,
+                                                       Family family);
 
 // Those of the family, as kube-proxy writes them. What is none is left out.
 [[nodiscard]] std::vector<std::string> ranges_of(const std::vector<std::string>& ranges, Family family);

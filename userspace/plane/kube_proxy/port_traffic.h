@@ -14,8 +14,8 @@
 #include <string>
 #include <vector>
 
-#include "svcbench/result.h"
-#include "svcbench/service.h"
+#include "service/service.h"
+#include "sys/result.h"
 
 namespace svcbench::kube_proxy {
 

@@ -7,8 +7,8 @@
 
 #include <vector>
 
-#include "svcbench/plane.h"
-#include "svcbench/result.h"
+#include "plane/plane.h"
+#include "sys/result.h"
 
 namespace svcbench::kube_proxy {
 

@@ -87,10 +87,8 @@ void add_sync_chart(const PageRun& run, json& blocks) {
                     {"title", fmt::format("All {} Services from nothing", grouped(sizes.back()))},
                     {"caption",
                      "A tool's CPU time is the kernel's account of it. The rest of the commit is waiting, "
-                     "or the plane's "
-                     "own system calls where it runs no tool. Each part is a median by itself (a negative "
-                     "rest, noise, is "
-                     "drawn as none); the whole is what was measured."},
+                     "or the plane's own system calls where it runs no tool. Each part is a median by "
+                     "itself (a negative rest, noise, is drawn as none); the whole is what was measured."},
                     {"first", "plane"},
                     {"x", {{"title", ""}}},
                     {"y", {{"title", "Median time"}, {"unit", "ns"}}},

@@ -95,11 +95,11 @@ template <typename CellsOf>
 json marks_of(const PageRun& run, std::string_view what, const CellsOf& cells_of) {
   json marks = json::array();
   for (const Field& one : run.details().at("crossings").elements()) {
-    const std::string course = one.at("course").text();
+    const std::string kind = one.at("kind").text();
     const auto services = one.at("services").number_if_any();
     const auto interval = one.at("interval").interval();
     const std::string plane = one.at("plane").text();
-    if (!one.at("what").text().starts_with(what) || !course.starts_with("becomes") || !services ||
+    if (!one.at("what").text().starts_with(what) || !kind.starts_with("becomes") || !services ||
         !interval) {
       continue;
     }
@@ -108,7 +108,7 @@ json marks_of(const PageRun& run, std::string_view what, const CellsOf& cells_of
                        {"low", interval->low},
                        {"high", interval->high},
                        {"value", *value},
-                       {"text", fmt::format("{} {} than {} at N = {} [{}, {}]", label_of(plane), course,
+                       {"text", fmt::format("{} {} than {} at N = {} [{}, {}]", label_of(plane), kind,
                                             label_of(one.at("beside").text()), whole(*services),
                                             whole(interval->low), whole(interval->high))},
                        {"more", fmt::format("{} rounds", one.at("rounds").count())}});

@@ -6,7 +6,7 @@
 #include <span>
 
 #include "run/run.h"
-#include "svcbench/result.h"
+#include "sys/result.h"
 
 namespace svcbench::html {
 

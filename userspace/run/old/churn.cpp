@@ -72,9 +72,9 @@ class Churn {
     }
     take_histogram(cell, buckets, 1);
     take_beside(cell, "p99", tally.at("p99_ns").number_if_any());
-    for (const char* fate :
+    for (const char* outcome :
          {"right", "kept", "no_endpoint", "wrong", "half_changed", "damaged", "lost", "reset", "delayed"}) {
-      take_beside(cell, fate, tally.at(fate).number_if_any());
+      take_beside(cell, outcome, tally.at(outcome).number_if_any());
     }
     if (const auto p50 = tally.at("p50_ns").number_if_any()) {
       cell.value = *p50;

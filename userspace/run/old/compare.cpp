@@ -62,10 +62,10 @@ void add_update(const Field& field, Run& run) {
   add(run, std::move(cell));
 }
 
-void add_path(const Field& field, const ToldIn& told, Run& run) {
+void add_path(const Field& field, const DisplayUnit& unit, Run& run) {
   Cell cell = path_cell(field.at("plane").text(), field.at("services").count(), field.at("flow").text(),
                         field.at("position").text(), field.at("protocol").text(), field.at("family").text(),
-                        path_unit(told));
+                        path_unit(unit));
   if (!take(cell, field.at("p50_ns").estimate())) {
     return;
   }
@@ -73,17 +73,17 @@ void add_path(const Field& field, const ToldIn& told, Run& run) {
   if (auto p99 = field.at("volley_p99_ns").numbers(); !p99.empty()) {
     cell.parts["p99"] = {std::move(p99)};
   }
-  rescale(cell, told.ns);
+  rescale(cell, unit.ns);
   std::vector<std::pair<double, double>> buckets;
   for (const std::vector<double>& bucket : field.at("histogram").blocks()) {
     if (bucket.size() == 2) {
       buckets.emplace_back(bucket[0], bucket[1]);
     }
   }
-  take_histogram(cell, buckets, told.ns);
+  take_histogram(cell, buckets, unit.ns);
   for (const auto& [name, key] : {std::pair{"p90", "p90_ns"}, {"p99", "p99_ns"}, {"p99.9", "p999_ns"}}) {
     if (const auto ns = field.at(key).number_if_any()) {
-      cell.also[name] = *ns / told.ns;
+      cell.also[name] = *ns / unit.ns;
     }
   }
   cell.also["packets"] = field.at("packets").number();
@@ -124,12 +124,12 @@ void add_state(const Field& field, Run& run) {
   }
 }
 
-// ---- planes that another run lent ----
+// ---- planes that another run gave ----
 
 class Scaled {
  public:
   Scaled(const Field& lent, Run& run) : lent_(lent), run_(run) {
-    told_ = told_in(emulation_of(run.environment));
+    unit_ = display_unit(emulation_of(run.environment));
     const auto shape = run.run.find("shape");
     const bool ipv6 =
         shape != run.run.end() && shape->is_object() && shape->value("family", json()) == "ipv6";
@@ -163,7 +163,7 @@ class Scaled {
     const std::size_t services = field.at("services").is_null() ? 0 : field.at("services").count();
     if (!field.at("flow").is_null()) {
       return path_cell(plane, services, field.at("flow").text(), field.at("position").text(),
-                       field.at("protocol").text(), family_, path_unit(told_));
+                       field.at("protocol").text(), family_, path_unit(unit_));
     }
     const std::string operation = field.at("operation").text_if_any();
     return operation.empty() ? sync_cell(plane, services)
@@ -173,14 +173,14 @@ class Scaled {
   void add_cost(const Field& field) {
     Cell cell = cost_cell(field);
     take(cell, field.at("scaled_ns").estimate());
-    for (const Field& via : field.at("via").elements()) {
+    for (const Field& shared : field.at("via").elements()) {
       const stats::Estimate none{0, std::nullopt, 0};
-      cell.by_way_of.push_back({via.at("plane").text(), via.at("ratio").estimate().value_or(none),
-                                via.at("here_ns").estimate().value_or(none),
-                                via.at("scaled_ns").estimate().value_or(none)});
+      cell.by_way_of.push_back({shared.at("plane").text(), shared.at("ratio").estimate().value_or(none),
+                                shared.at("here_ns").estimate().value_or(none),
+                                shared.at("scaled_ns").estimate().value_or(none)});
     }
     if (cell.scenario == "path") {
-      rescale(cell, told_.ns);
+      rescale(cell, unit_.ns);
     }
     add(std::move(cell));
   }
@@ -208,7 +208,7 @@ class Scaled {
 
   const Field lent_;
   Run& run_;
-  ToldIn told_{};
+  DisplayUnit unit_{};
   std::string family_{};
 };
 
@@ -242,13 +242,13 @@ void add_growths(const Field& growths, const char* what_key, Run& run) {
 }
 
 void add_paths(const Field& document, Run& run) {
-  const ToldIn told = told_in(emulation_of(run.environment));
+  const DisplayUnit unit = display_unit(emulation_of(run.environment));
   for (const Field& field : document.at("paths").elements()) {
-    add_path(field, told, run);
+    add_path(field, unit, run);
   }
   if (const auto clock = document.at("instrument").at("clock_ns").number_if_any()) {
-    Cell cell = clock_cell(path_unit(told));
-    cell.value = *clock / told.ns;
+    Cell cell = clock_cell(path_unit(unit));
+    cell.value = *clock / unit.ns;
     add(run, std::move(cell));
   }
 }

@@ -51,7 +51,7 @@ void complete_ruleset(json& document) {
   }
 }
 
-Result<const Kind*> kind_of(const json& document, const std::string& name) {
+Result<const Kind*> command_kind(const json& document, const std::string& name) {
   const auto object = [&](const char* key) {
     return document.is_object() && document.contains(key) && document[key].is_object();
   };
@@ -98,7 +98,7 @@ json details_of(const json& document) {
 
 Result<Run> read_old_run(json document, const std::string& name) {
   complete_ruleset(document);
-  SVCB_TAKE(kind, kind_of(document, name));
+  SVCB_TAKE(kind, command_kind(document, name));
   SVCB_TAKE(version, version_of(document, *kind, name));
   Run run;
   run.command = kind->command;
@@ -113,6 +113,7 @@ Result<Run> read_old_run(json document, const std::string& name) {
     run.verdicts.push_back(verdict.verdict());
   }
   kind->add(top, run);
+  old::rename_crossing_kinds(run.details);
   if (!wrong.empty()) {
     return usage_error("{}; {}", wrong, remedy);
   }

@@ -10,7 +10,7 @@
 #include "run/cells.h"
 #include "run/field.h"
 #include "run/run.h"
-#include "svcbench/result.h"
+#include "sys/result.h"
 
 namespace svcbench {
 
@@ -29,6 +29,10 @@ void add_chapter(const Field& document, Run& run);
 void add_ruleset(const Field& document, Run& run);
 void add_connect(const Field& document, Run& run);
 void add_churn(const Field& document, Run& run);
+
+// The kinds of crossing, which versions 1 to 3 called courses, and costlier dearer. Leaves alone what is
+// not of that shape.
+void rename_crossing_kinds(nlohmann::json& details);
 
 // ---- what they share ----
 

@@ -375,8 +375,7 @@ class Frontends {
     if (const std::size_t lost = hints_lost(); lost != 0) {
       result_.notes.push_back(
           fmt::format("topology hints of {} endpoints are not looked at: --node NAME, and --zone NAME or "
-                      "that Node in the "
-                      "file, say where this is",
+                      "that Node in the file, say where this is",
                       grouped(lost)));
     }
     if (!options_.node.empty() && !objects_.node_is_known()) {

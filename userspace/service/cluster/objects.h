@@ -14,8 +14,8 @@
 #include "service/address_range.h"
 #include "service/cluster.h"
 #include "service/json_field.h"
-#include "svcbench/result.h"
-#include "svcbench/service.h"
+#include "service/service.h"
+#include "sys/result.h"
 
 namespace svcbench::cluster {
 

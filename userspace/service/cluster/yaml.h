@@ -5,7 +5,7 @@
 #include <string_view>
 
 #include "service/cluster/object_builder.h"
-#include "svcbench/result.h"
+#include "sys/result.h"
 
 namespace svcbench::cluster {
 

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "svcbench/service.h"
+#include "service/service.h"
 
 namespace svcbench {
 
@@ -85,7 +85,7 @@ struct EbpfChoice {
 };
 
 // A plane programs the network namespace that it is made, used and destroyed in: a private one.
-struct PlaneSite {
+struct PlaneConfiguration {
   ClusterCidr cluster_cidr{};
   // The node's own addresses, of both families. NodePorts are reached at these; eBPF masquerades with the
   // first of a family. None: IPVS takes those of the network namespace, without loopback and link-local

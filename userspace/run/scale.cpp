@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-#include "run/borrow.h"
+#include "run/scale.h"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -51,16 +51,16 @@ std::string text_at(const nlohmann::json& object, std::string_view key) {
   return found != object.end() && found->is_string() ? printable(found->get<std::string>()) : "";
 }
 
-Lender lender_of(const Run& other, std::string_view file) {
-  Lender lender;
-  lender.file = printable(file);
+ReferenceRun reference_of(const Run& other, std::string_view file) {
+  ReferenceRun reference;
+  reference.file = printable(file);
   const auto kernel = other.environment.find("kernel");
-  lender.kernel = kernel == other.environment.end() ? "" : text_at(*kernel, "release");
-  lender.kernel_source = text_at(other.environment, "kernel_source");
-  lender.emulation = emulation_of(other.environment);
-  lender.mark = fmt::format("*{}{}{}", series_of(lender.kernel), lender.emulation.empty() ? "" : " ",
-                            lender.emulation.substr(0, 8));
-  return lender;
+  reference.kernel = kernel == other.environment.end() ? "" : text_at(*kernel, "release");
+  reference.kernel_source = text_at(other.environment, "kernel_source");
+  reference.emulation = emulation_of(other.environment);
+  reference.mark = fmt::format("*{}{}{}", series_of(reference.kernel),
+                               reference.emulation.empty() ? "" : " ", reference.emulation.substr(0, 8));
+  return reference;
 }
 
 // ---- one figure of one plane ----
@@ -192,8 +192,8 @@ stats::Estimate product(const stats::Estimate& a, const stats::Estimate& b) {
   return result;
 }
 
-std::optional<Via> by_way_of(const std::string& plane, const Other& other, const CompareResults& ours,
-                             const BorrowedCell& wanted) {
+std::optional<SharedPlane> by_way_of(const std::string& plane, const Other& other,
+                                     const CompareResults& ours, const ScaledCell& wanted) {
   // A shared plane is changed as its controller does it first.
   Figure shared = wanted.figure;
   if (shared.operation) {
@@ -205,71 +205,71 @@ std::optional<Via> by_way_of(const std::string& plane, const Other& other, const
   if (!ratio || !here) {
     return std::nullopt;
   }
-  return Via{plane, *ratio, *here, product(*ratio, *here)};
+  return SharedPlane{plane, *ratio, *here, product(*ratio, *here)};
 }
 
 // Median, and from the lowest lower end to the highest upper end. `vias` is not empty.
-stats::Estimate combined(const std::vector<Via>& vias) {
+stats::Estimate combined(const std::vector<SharedPlane>& by_way_of) {
   std::vector<double> values;
-  std::optional<stats::Interval> interval = vias.front().scaled.interval;
-  for (const Via& via : vias) {
-    values.push_back(via.scaled.value);
-    if (!via.scaled.interval || !interval) {
+  std::optional<stats::Interval> interval = by_way_of.front().scaled.interval;
+  for (const SharedPlane& shared : by_way_of) {
+    values.push_back(shared.scaled.value);
+    if (!shared.scaled.interval || !interval) {
       interval.reset();
       continue;
     }
-    interval->low = std::min(interval->low, via.scaled.interval->low);
-    interval->high = std::max(interval->high, via.scaled.interval->high);
+    interval->low = std::min(interval->low, shared.scaled.interval->low);
+    interval->high = std::max(interval->high, shared.scaled.interval->high);
   }
   const auto median = stats::median_of(values);
   return {median ? median->value : values.front(), interval, values.size()};
 }
 
-class Borrowing {
+class Scaling {
  public:
-  Borrowing(const Run& other, std::string_view file, const CompareResults& ours)
+  Scaling(const Run& other, std::string_view file, const CompareResults& ours)
       : other_(other), ours_(ours) {
-    borrowed_.lender = lender_of(other, file);
+    scaled_.reference = reference_of(other, file);
   }
 
-  Borrowed run() {
+  ScaledColumns run() {
     for (const MissingPlane& missing : ours_.missing) {
-      if (has(other_.planes(), missing.plane) && counts(borrowed_.lender.emulation, missing.plane)) {
+      if (has(other_.planes(), missing.plane) && counts(scaled_.reference.emulation, missing.plane)) {
         add_plane(missing.plane);
       }
     }
-    return std::move(borrowed_);
+    return std::move(scaled_);
   }
 
  private:
   void add_plane(const std::string& plane) {
-    const std::size_t before = borrowed_.cells.size();
+    const std::size_t before = scaled_.cells.size();
     for (const Figure& figure : figures_of(plane)) {
-      if (!counts(borrowed_.lender.emulation, figure)) {
+      if (!counts(scaled_.reference.emulation, figure)) {
         continue;
       }
       for (const std::size_t services : sizes_of(ours_)) {
         add_cell({.plane = plane, .services = services, .figure = figure});
       }
       if (const Cell* growth = other_.growth(plane, figure)) {
-        borrowed_.growths.push_back(
+        scaled_.growths.push_back(
             {plane,
              figure,
              name_of(figure),
              {.exponent = growth->value, .interval = growth->interval, .rounds = growth->samples}});
       }
     }
-    if (borrowed_.cells.size() == before) {
+    if (scaled_.cells.size() == before) {
       // An exponent alone, from a run that shares nothing with this one, is that run's and no column here.
-      std::erase_if(borrowed_.growths, [&](const BorrowedGrowth& one) { return one.plane == plane; });
+      std::erase_if(scaled_.growths, [&](const ScaledGrowth& one) { return one.plane == plane; });
       return;
     }
-    borrowed_.planes.push_back(plane);
+    scaled_.planes.push_back(plane);
     for (const Cell& cell : other_.run().cells) {
       if (cell.scenario == "state" && cell.plane == plane && cell.coordinate("kept") == "conntrack") {
         const Cell* user = other_.run().find(state_cell(plane, cell.services, "user-memory").id);
-        borrowed_.counts.push_back({plane, cell.services, cell.value,
-                                    user == nullptr ? std::nullopt : std::optional(user->value)});
+        scaled_.counts.push_back({plane, cell.services, cell.value,
+                                  user == nullptr ? std::nullopt : std::optional(user->value)});
       }
     }
   }
@@ -286,19 +286,19 @@ class Borrowing {
     return figures;
   }
 
-  void add_cell(BorrowedCell cell) {
+  void add_cell(ScaledCell cell) {
     for (const bool alike : {true, false}) {
       for (const std::string& plane : ours_.planes) {
-        if (has(other_.planes(), plane) && counts(borrowed_.lender.emulation, plane) &&
+        if (has(other_.planes(), plane) && counts(scaled_.reference.emulation, plane) &&
             (is_netfilter(kind_of(plane)) == is_netfilter(kind_of(cell.plane))) == alike) {
-          if (auto via = by_way_of(plane, other_, ours_, cell)) {
-            cell.vias.push_back(std::move(*via));
+          if (auto shared = by_way_of(plane, other_, ours_, cell)) {
+            cell.by_way_of.push_back(std::move(*shared));
           }
         }
       }
-      if (!cell.vias.empty()) {
-        cell.ns = combined(cell.vias);
-        borrowed_.cells.push_back(std::move(cell));
+      if (!cell.by_way_of.empty()) {
+        cell.ns = combined(cell.by_way_of);
+        scaled_.cells.push_back(std::move(cell));
         return;
       }
     }
@@ -306,7 +306,7 @@ class Borrowing {
 
   const Other other_;
   const CompareResults& ours_;
-  Borrowed borrowed_{};
+  ScaledColumns scaled_{};
 };
 
 std::string shape_text(const nlohmann::json& shape) {
@@ -319,8 +319,8 @@ std::string shape_text(const nlohmann::json& shape) {
 
 }  // namespace
 
-Status check_lender(const Run& given, std::string_view file, const nlohmann::json& shape,
-                    std::span<const std::string> planes, std::span<const std::size_t> sweep) {
+Status check_reference(const Run& given, std::string_view file, const nlohmann::json& shape,
+                       std::span<const std::string> planes, std::span<const std::size_t> sweep) {
   const std::string name = printable(file);
   const Other other(given);
   if (given.command != "compare") {
@@ -337,8 +337,7 @@ Status check_lender(const Run& given, std::string_view file, const nlohmann::jso
   if (found == given.run.end() || !found->is_object()) {
     return usage_error(
         "--with {}: its run does not tell the shape of its services (run.shape); measure generated "
-        "services "
-        "with this version of svcbench",
+        "services with this version of svcbench",
         name);
   }
   for (const char* key : {"endpoints", "family", "protocol"}) {
@@ -366,35 +365,34 @@ Status check_lender(const Run& given, std::string_view file, const nlohmann::jso
   return {};
 }
 
-Borrowed borrow(const Run& other, std::string_view file, const CompareResults& ours) {
-  return Borrowing(other, file, ours).run();
+ScaledColumns scale(const Run& other, std::string_view file, const CompareResults& ours) {
+  return Scaling(other, file, ours).run();
 }
 
-std::string describe_borrowed(const Borrowed& borrowed) {
-  const Lender& lender = borrowed.lender;
-  if (borrowed.planes.empty()) {
+std::string describe_scaled(const ScaledColumns& scaled) {
+  const ReferenceRun& reference = scaled.reference;
+  if (scaled.planes.empty()) {
     return fmt::format(
-        "Nothing was borrowed from {}: it has no plane that is missing here, or none by way "
-        "of planes and sizes that both runs measured",
-        lender.file);
+        "Nothing was scaled from {}: it has no plane that is missing here, or none by way of planes and "
+        "sizes that both runs measured",
+        reference.file);
   }
-  std::set<std::string> vias;
-  for (const BorrowedCell& cell : borrowed.cells) {
-    for (const Via& via : cell.vias) {
-      vias.insert(via.plane);
+  std::set<std::string> by_way_of;
+  for (const ScaledCell& cell : scaled.cells) {
+    for (const SharedPlane& shared : cell.by_way_of) {
+      by_way_of.insert(shared.plane);
     }
   }
   return fmt::format(
       "{}: {} not measured here but scaled, from {} (kernel {}{}{}): this run's cost of each of {}, times "
       "the plane's ratio to it in that run; the median of these, and from the lowest of their lower ends "
-      "to "
-      "the highest of their upper ends. Exponents and counts are that run's own; of all these, verdicts "
-      "use "
-      "exponents alone",
-      lender.mark, fmt::join(borrowed.planes, ", "), lender.file,
-      lender.kernel.empty() ? "unknown" : lender.kernel,
-      lender.emulation.empty() ? "" : fmt::format(", {}", lender.emulation),
-      lender.kernel_source.empty() ? "" : fmt::format(", {}", lender.kernel_source), fmt::join(vias, ", "));
+      "to the highest of their upper ends. Exponents and counts are that run's own; of all these, verdicts "
+      "use exponents alone",
+      reference.mark, fmt::join(scaled.planes, ", "), reference.file,
+      reference.kernel.empty() ? "unknown" : reference.kernel,
+      reference.emulation.empty() ? "" : fmt::format(", {}", reference.emulation),
+      reference.kernel_source.empty() ? "" : fmt::format(", {}", reference.kernel_source),
+      fmt::join(by_way_of, ", "));
 }
 
 }  // namespace svcbench

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 // Planes from a run under another kernel: the scaling by hand-made runs, what is refused, what is shown.
-#include "run/borrow.h"
+#include "run/scale.h"
 
 #include <doctest/doctest.h>
 
@@ -8,7 +8,7 @@
 #include <sstream>
 
 #include "measure/compare_analysis.h"
-#include "measure/find_borrowed.h"
+#include "measure/find_scaled.h"
 #include "run/as_run.h"
 #include "run/run_file.h"
 #include "run/run_json.h"
@@ -103,20 +103,20 @@ CompareResults host() {
   return results;
 }
 
-Borrowed borrow(const CompareResults& other, std::string_view file, const CompareResults& ours) {
-  return svcbench::borrow(as_run(other), file, ours);
+ScaledColumns scale(const CompareResults& other, std::string_view file, const CompareResults& ours) {
+  return svcbench::scale(as_run(other), file, ours);
 }
 
-const BorrowedCell& cell_of(const Borrowed& borrowed, const Figure& figure) {
-  const BorrowedCell* cell = find_borrowed(borrowed, "ipvs", 1000, figure);
+const ScaledCell& cell_of(const ScaledColumns& scaled, const Figure& figure) {
+  const ScaledCell* cell = find_scaled(scaled, "ipvs", 1000, figure);
   REQUIRE(cell != nullptr);
   return *cell;
 }
 
-std::vector<std::string> planes_of(const std::vector<Via>& vias) {
+std::vector<std::string> planes_of(const std::vector<SharedPlane>& by_way_of) {
   std::vector<std::string> names;
-  for (const Via& via : vias) {
-    names.push_back(via.plane);
+  for (const SharedPlane& shared : by_way_of) {
+    names.push_back(shared.plane);
   }
   return names;
 }
@@ -131,27 +131,27 @@ void remove_plane(CompareResults& results, const std::string& plane) {
 
 }  // namespace
 
-TEST_CASE("borrow: the median over the shared planes, and their whole range") {
-  const Borrowed borrowed = borrow(guest(), "guest.json", host());
-  CHECK(borrowed.planes == std::vector<std::string>{"ipvs"});
-  CHECK(borrowed.lender.mark == "*6.12 tcg");
-  const BorrowedCell& cell = cell_of(borrowed, path_figure);
+TEST_CASE("scale: the median over the shared planes, and their whole range") {
+  const ScaledColumns scaled = scale(guest(), "guest.json", host());
+  CHECK(scaled.planes == std::vector<std::string>{"ipvs"});
+  CHECK(scaled.reference.mark == "*6.12 tcg");
+  const ScaledCell& cell = cell_of(scaled, path_figure);
   // 0.5 x 10,000 [9,000, 11,000] and 0.8 x 10,000; never by way of null or eBPF.
-  REQUIRE(planes_of(cell.vias) == std::vector<std::string>{"iptables-nft", "nftables"});
-  CHECK(cell.vias[0].ratio.value == doctest::Approx(0.5));
-  CHECK(cell.vias[0].here.value == doctest::Approx(10'000));
-  CHECK(cell.vias[0].scaled.value == doctest::Approx(5000));
-  REQUIRE(cell.vias[0].scaled.interval);
-  CHECK(cell.vias[0].scaled.interval->low == doctest::Approx(4500));
-  CHECK(cell.vias[0].scaled.interval->high == doctest::Approx(5500));
-  CHECK(cell.vias[1].scaled.value == doctest::Approx(8000));
+  REQUIRE(planes_of(cell.by_way_of) == std::vector<std::string>{"iptables-nft", "nftables"});
+  CHECK(cell.by_way_of[0].ratio.value == doctest::Approx(0.5));
+  CHECK(cell.by_way_of[0].here.value == doctest::Approx(10'000));
+  CHECK(cell.by_way_of[0].scaled.value == doctest::Approx(5000));
+  REQUIRE(cell.by_way_of[0].scaled.interval);
+  CHECK(cell.by_way_of[0].scaled.interval->low == doctest::Approx(4500));
+  CHECK(cell.by_way_of[0].scaled.interval->high == doctest::Approx(5500));
+  CHECK(cell.by_way_of[1].scaled.value == doctest::Approx(8000));
   CHECK(cell.ns.value == doctest::Approx(6500));
   REQUIRE(cell.ns.interval);
   CHECK(cell.ns.interval->low == doctest::Approx(4500));
   CHECK(cell.ns.interval->high == doctest::Approx(8000));
 }
 
-TEST_CASE("borrow: the ratio is one of rounds, and its interval counts") {
+TEST_CASE("scale: the ratio is one of rounds, and its interval counts") {
   CompareResults other = guest();
   // Both drift together, by up to a half: the ratio stays 0.5 but in one round, where it is 0.6.
   for (PathCell& cell : other.paths) {
@@ -161,102 +161,102 @@ TEST_CASE("borrow: the ratio is one of rounds, and its interval counts") {
       cell.p50_ns = {80e3, 88e3, 96e3, 104e3, 112e3, 120e3};
     }
   }
-  const Borrowed borrowed = borrow(other, "g", host());
-  const Via& via = cell_of(borrowed, path_figure).vias.front();
-  CHECK(via.ratio.value == doctest::Approx(0.5));
-  REQUIRE(via.scaled.interval);
-  CHECK(via.scaled.interval->low == doctest::Approx(4500));
-  CHECK(via.scaled.interval->high == doctest::Approx(0.6 * 11'000));
+  const ScaledColumns scaled = scale(other, "g", host());
+  const SharedPlane& shared = cell_of(scaled, path_figure).by_way_of.front();
+  CHECK(shared.ratio.value == doctest::Approx(0.5));
+  REQUIRE(shared.scaled.interval);
+  CHECK(shared.scaled.interval->low == doctest::Approx(4500));
+  CHECK(shared.scaled.interval->high == doctest::Approx(0.6 * 11'000));
 }
 
-TEST_CASE("borrow: no interval where one of the shared planes has none") {
+TEST_CASE("scale: no interval where one of the shared planes has none") {
   CompareResults ours = host();
   for (PathCell& cell : ours.paths) {
     if (cell.plane == "nftables") {
       cell.p50_ns.resize(5);
     }
   }
-  const Borrowed borrowed = borrow(guest(), "g", ours);
-  const BorrowedCell& cell = cell_of(borrowed, path_figure);
+  const ScaledColumns scaled = scale(guest(), "g", ours);
+  const ScaledCell& cell = cell_of(scaled, path_figure);
   CHECK(cell.ns.value == doctest::Approx(6500));
   CHECK_FALSE(cell.ns.interval);
-  CHECK(cell.vias[0].scaled.interval);
+  CHECK(cell.by_way_of[0].scaled.interval);
 }
 
-TEST_CASE("borrow: changes by way of the first way, and syncs") {
-  const Borrowed borrowed = borrow(guest(), "g", host());
-  const BorrowedCell& change = cell_of(borrowed, change_figure(""));
-  REQUIRE(planes_of(change.vias) == std::vector<std::string>{"iptables-nft"});
-  CHECK(change.vias[0].here.value == doctest::Approx(40e6));  // partial
+TEST_CASE("scale: changes by way of the first way, and syncs") {
+  const ScaledColumns scaled = scale(guest(), "g", host());
+  const ScaledCell& change = cell_of(scaled, change_figure(""));
+  REQUIRE(planes_of(change.by_way_of) == std::vector<std::string>{"iptables-nft"});
+  CHECK(change.by_way_of[0].here.value == doctest::Approx(40e6));  // partial
   CHECK(change.ns.value == doctest::Approx(0.4e6));
-  CHECK(cell_of(borrowed, sync_figure).ns.value == doctest::Approx(100e6));
+  CHECK(cell_of(scaled, sync_figure).ns.value == doctest::Approx(100e6));
 }
 
-TEST_CASE("borrow: only sizes that both runs measured; exponents and counts as they are") {
-  const Borrowed borrowed = borrow(guest(), "g", host());
-  for (const BorrowedCell& cell : borrowed.cells) {
+TEST_CASE("scale: only sizes that both runs measured; exponents and counts as they are") {
+  const ScaledColumns scaled = scale(guest(), "g", host());
+  for (const ScaledCell& cell : scaled.cells) {
     CHECK(cell.services == 1000);
   }
-  const BorrowedGrowth* growth = find_borrowed_growth(borrowed, "ipvs", path_figure);
+  const ScaledGrowth* growth = find_scaled_growth(scaled, "ipvs", path_figure);
   REQUIRE(growth != nullptr);
   CHECK(growth->growth.exponent == doctest::Approx(0));
-  REQUIRE(borrowed.counts.size() == 1);
-  CHECK(borrowed.counts[0].entries == 1000);
-  CHECK(borrowed.counts[0].user_bytes == 7.5 * 1048576);
+  REQUIRE(scaled.counts.size() == 1);
+  CHECK(scaled.counts[0].entries == 1000);
+  CHECK(scaled.counts[0].user_bytes == 7.5 * 1048576);
 }
 
-TEST_CASE("borrow: a plane of the other nature only where there is none of the same") {
+TEST_CASE("scale: a plane of the other nature only where there is none of the same") {
   CompareResults ours = host();
   remove_plane(ours, "iptables-nft");
   remove_plane(ours, "nftables");
-  const Borrowed borrowed = borrow(guest(), "g", ours);
-  const BorrowedCell& cell = cell_of(borrowed, path_figure);
-  CHECK(planes_of(cell.vias) == std::vector<std::string>{"ebpf-tc"});
+  const ScaledColumns scaled = scale(guest(), "g", ours);
+  const ScaledCell& cell = cell_of(scaled, path_figure);
+  CHECK(planes_of(cell.by_way_of) == std::vector<std::string>{"ebpf-tc"});
   CHECK(cell.ns.value == doctest::Approx(4000));
-  CHECK(find_borrowed(borrowed, "ipvs", 1000, sync_figure) == nullptr);
+  CHECK(find_scaled(scaled, "ipvs", 1000, sync_figure) == nullptr);
 
   remove_plane(ours, "ebpf-tc");
-  const Borrowed nothing = borrow(guest(), "g", ours);
+  const ScaledColumns nothing = scale(guest(), "g", ours);
   CHECK(nothing.planes.empty());
   CHECK(nothing.cells.empty());
   CHECK(nothing.growths.empty());
-  CHECK(describe_borrowed(nothing).starts_with("Nothing was borrowed from g"));
+  CHECK(describe_scaled(nothing).starts_with("Nothing was scaled from g"));
 }
 
-TEST_CASE("borrow: of user-mode Linux only the paths of netfilter planes") {
+TEST_CASE("scale: of user-mode Linux only the paths of netfilter planes") {
   CompareResults other = guest();
   other.environment["emulated"] = "uml";
   CompareResults ours = host();
   remove_plane(ours, "ebpf-tc");
   ours.missing.push_back({"ebpf-tc", "no BPF"});
-  const Borrowed borrowed = borrow(other, "g", ours);
-  CHECK(borrowed.planes == std::vector<std::string>{"ipvs"});
-  CHECK(borrowed.lender.mark == "*6.12 uml");
-  CHECK(cell_of(borrowed, path_figure).ns.value == doctest::Approx(6500));
-  for (const BorrowedCell& cell : borrowed.cells) {
+  const ScaledColumns scaled = scale(other, "g", ours);
+  CHECK(scaled.planes == std::vector<std::string>{"ipvs"});
+  CHECK(scaled.reference.mark == "*6.12 uml");
+  CHECK(cell_of(scaled, path_figure).ns.value == doctest::Approx(6500));
+  for (const ScaledCell& cell : scaled.cells) {
     CHECK(cell.figure.kind.has_value());
   }
-  for (const BorrowedGrowth& growth : borrowed.growths) {
+  for (const ScaledGrowth& growth : scaled.growths) {
     CHECK(growth.figure.kind.has_value());
   }
   // From an emulated kernel with a JIT, eBPF is offered.
   other.environment["emulated"] = "tcg";
-  CHECK(borrow(other, "g", ours).planes.size() == 2);
+  CHECK(scale(other, "g", ours).planes.size() == 2);
 }
 
-TEST_CASE("borrow: a plane that ran here is not borrowed, and nothing of one that ran in neither") {
+TEST_CASE("scale: a plane that ran here is not scaled, and nothing of one that ran in neither") {
   CompareResults ours = host();
   ours.missing.clear();
-  CHECK(borrow(guest(), "g", ours).planes.empty());
+  CHECK(scale(guest(), "g", ours).planes.empty());
   ours.missing = {{"iptables-legacy", "no x_tables"}};
-  CHECK(borrow(guest(), "g", ours).planes.empty());
+  CHECK(scale(guest(), "g", ours).planes.empty());
 }
 
-TEST_CASE("borrow: marks tell the kernel's series") {
+TEST_CASE("scale: marks tell the kernel's series") {
   const auto mark = [](const json& release, const json& emulated) {
     CompareResults other = guest();
     other.environment = {{"kernel", {{"release", release}}}, {"emulated", emulated}};
-    return borrow(other, "g", host()).lender.mark;
+    return scale(other, "g", host()).reference.mark;
   };
   CHECK(mark("6.12.41+deb13", "tcg") == "*6.12 tcg");
   CHECK(mark("6.1-rc1", nullptr) == "*6.1");
@@ -265,10 +265,10 @@ TEST_CASE("borrow: marks tell the kernel's series") {
   CHECK(mark("6.1", "\x1b[2Jx") == "*6.1 \\x1b[2Jx");
 }
 
-TEST_CASE("borrow: Table 4.2 has the column, marked, in 100 columns; the other run's times are nowhere") {
+TEST_CASE("scale: Table 4.2 has the column, marked, in 100 columns; the other run's times are nowhere") {
   CompareResults ours = host();
-  ours.borrowed = borrow(guest(), "guest.json", ours);
-  ours.notes.push_back(describe_borrowed(*ours.borrowed));
+  ours.scaled = scale(guest(), "guest.json", ours);
+  ours.notes.push_back(describe_scaled(*ours.scaled));
   ours.verdicts = judge(ours);
   const std::string text = test::full_text(as_run(ours));
   CHECK(text.find("6.50 us [4.50, 8]") != std::string::npos);
@@ -289,10 +289,10 @@ TEST_CASE("borrow: Table 4.2 has the column, marked, in 100 columns; the other r
   }
 }
 
-TEST_CASE("borrow: verdicts take exponents and nothing else") {
+TEST_CASE("scale: verdicts take exponents and nothing else") {
   CompareResults ours = host();
   const auto without = judge(ours);
-  ours.borrowed = borrow(guest(), "guest.json", ours);
+  ours.scaled = scale(guest(), "guest.json", ours);
   const auto with = judge(ours);
   REQUIRE(with.size() == without.size() + 1);
   for (const Verdict& verdict : with) {
@@ -308,11 +308,11 @@ TEST_CASE("borrow: verdicts take exponents and nothing else") {
   }
 }
 
-TEST_CASE("borrow: a run has scaled figures as such, apart, with all that they are made of") {
+TEST_CASE("scale: a run has scaled figures as such, apart, with all that they are made of") {
   CompareResults ours = host();
   CHECK_FALSE(as_run(ours).details.contains("scaled_from"));
   CHECK(as_run(ours).unmeasured.empty());
-  ours.borrowed = borrow(guest(), "guest.json", ours);
+  ours.scaled = scale(guest(), "guest.json", ours);
   const Run run = as_run(ours);
   CHECK(run.details["scaled_from"] == json{{"file", "guest.json"},
                                            {"kernel", "6.12.41+deb13-amd64"},
@@ -338,19 +338,19 @@ TEST_CASE("borrow: a run has scaled figures as such, apart, with all that they a
   CHECK(run.find_unmeasured("update/ipvs/1000/change")->value == doctest::Approx(0.4e6));
 }
 
-TEST_CASE("borrow: a result that was written and read again lends the same") {
+TEST_CASE("scale: a result that was written and read again scales the same") {
   const auto read = parse_run(run_json(as_run(guest())).dump(1), "guest.json");
   REQUIRE_MESSAGE(read, read.error().message);
   const auto lent = [](const Run& other) {
     CompareResults ours = host();
-    ours.borrowed = svcbench::borrow(other, "guest.json", ours);
+    ours.scaled = svcbench::scale(other, "guest.json", ours);
     return run_json(as_run(ours));
   };
   CHECK(lent(*read) == lent(as_run(guest())));
-  CHECK(check_lender(*read, "guest.json", shape, host().planes, std::vector<std::size_t>{1000}));
+  CHECK(check_reference(*read, "guest.json", shape, host().planes, std::vector<std::size_t>{1000}));
 }
 
-TEST_CASE("borrow: a file of before there was one schema lends too") {
+TEST_CASE("scale: a file of before there was one schema does too") {
   const auto old = read_run(SVCBENCH_TEST_DATA "/runs/compare-1.json");
   REQUIRE(old);
   CompareResults ours;
@@ -359,25 +359,25 @@ TEST_CASE("borrow: a file of before there was one schema lends too") {
   ours.planes = {"null", "ebpf-xdp"};
   ours.missing = {{"iptables-nft", "no nf_tables"}};
   add_change(ours, "ebpf-xdp", 10, 2000);
-  REQUIRE(check_lender(*old, "old.json", old->run["shape"], ours.planes, std::vector<std::size_t>{10}));
-  const Borrowed borrowed = svcbench::borrow(*old, "old.json", ours);
-  const BorrowedCell* cell = find_borrowed(borrowed, "iptables-nft", 10, change_figure("partial"));
+  REQUIRE(check_reference(*old, "old.json", old->run["shape"], ours.planes, std::vector<std::size_t>{10}));
+  const ScaledColumns scaled = svcbench::scale(*old, "old.json", ours);
+  const ScaledCell* cell = find_scaled(scaled, "iptables-nft", 10, change_figure("partial"));
   REQUIRE(cell != nullptr);
-  CHECK(planes_of(cell->vias) == std::vector<std::string>{"ebpf-xdp"});
+  CHECK(planes_of(cell->by_way_of) == std::vector<std::string>{"ebpf-xdp"});
   const double there = old->find("update/iptables-nft/10/change/partial")->value /
                        old->find("update/ebpf-xdp/10/change")->value;
   CHECK(cell->ns.value > there * 2000 / 2);
   CHECK(cell->ns.value < there * 2000 * 2);
 }
 
-TEST_CASE("borrow: runs that do not fit are refused with a sentence") {
+TEST_CASE("scale: runs that do not fit are refused with a sentence") {
   const std::vector<std::string> planes{"null", "iptables-nft", "ebpf-tc"};
   const std::vector<std::size_t> sweep{100, 1000};
   const auto check = [&](const CompareResults& other) {
-    return check_lender(as_run(other), "guest.json", shape, planes, sweep);
+    return check_reference(as_run(other), "guest.json", shape, planes, sweep);
   };
   const auto refused = [&](const CompareResults& other, const json& ours, const std::string& word) {
-    const Status status = check_lender(as_run(other), "guest.json", ours, planes, sweep);
+    const Status status = check_reference(as_run(other), "guest.json", ours, planes, sweep);
     REQUIRE_FALSE(status);
     CAPTURE(word);
     CHECK(status.error().kind == Error::Kind::usage);
@@ -415,7 +415,7 @@ TEST_CASE("borrow: runs that do not fit are refused with a sentence") {
   refused(path, shape, "not a result of `compare` but of `path`");
 }
 
-TEST_CASE("borrow: zeros, gaps and doubles in the other run leave figures out, and no more") {
+TEST_CASE("scale: zeros, gaps and doubles in the other run leave figures out, and no more") {
   CompareResults other = guest();
   for (PathCell& cell : other.paths) {
     if (cell.plane == "iptables-nft") {
@@ -428,12 +428,12 @@ TEST_CASE("borrow: zeros, gaps and doubles in the other run leave figures out, a
     cell.commit_ns.assign(3, {});
   }
   other.paths.insert(other.paths.end(), other.paths.begin(), other.paths.end());
-  const Borrowed borrowed = borrow(other, "g", host());
-  const BorrowedCell& cell = cell_of(borrowed, path_figure);
-  CHECK(planes_of(cell.vias) == std::vector<std::string>{"nftables"});
+  const ScaledColumns scaled = scale(other, "g", host());
+  const ScaledCell& cell = cell_of(scaled, path_figure);
+  CHECK(planes_of(cell.by_way_of) == std::vector<std::string>{"nftables"});
   CHECK(cell.ns.value == doctest::Approx(8000));
   CHECK_FALSE(cell.ns.interval);
-  CHECK(find_borrowed(borrowed, "ipvs", 1000, change_figure("")) == nullptr);
+  CHECK(find_scaled(scaled, "ipvs", 1000, change_figure("")) == nullptr);
 }
 
 }  // namespace svcbench

@@ -23,22 +23,23 @@
 #include <string_view>
 #include <vector>
 
-#include "measure/borrowed.h"
 #include "measure/compare_results.h"
+#include "measure/scaled.h"
 #include "run/run.h"
-#include "svcbench/result.h"
+#include "sys/result.h"
 
 namespace svcbench {
 
-// Whether `other` can lend to a run of `planes` over `sweep` with `shape` (of describe_run()), before
-// anything is measured. `file` is its name. Error: usage, one sentence.
-[[nodiscard]] Status check_lender(const Run& other, std::string_view file, const nlohmann::json& shape,
-                                  std::span<const std::string> planes, std::span<const std::size_t> sweep);
+// Whether `other` can be the reference of a run of `planes` over `sweep` with `shape` (of describe_run()),
+// before anything is measured. `file` is its name. Error: usage, one sentence.
+[[nodiscard]] Status check_reference(const Run& other, std::string_view file, const nlohmann::json& shape,
+                                     std::span<const std::string> planes,
+                                     std::span<const std::size_t> sweep);
 
 // The figures of those planes that are missing in `ours` and that `other` measured. Pure.
-[[nodiscard]] Borrowed borrow(const Run& other, std::string_view file, const CompareResults& ours);
+[[nodiscard]] ScaledColumns scale(const Run& other, std::string_view file, const CompareResults& ours);
 
-// What a reader must know of the borrowed figures; or why there are none.
-[[nodiscard]] std::string describe_borrowed(const Borrowed& borrowed);
+// What a reader must know of the scaled figures; or why there are none.
+[[nodiscard]] std::string describe_scaled(const ScaledColumns& scaled);
 
 }  // namespace svcbench

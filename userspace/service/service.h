@@ -11,7 +11,7 @@
 #include <string_view>
 #include <vector>
 
-#include "svcbench/result.h"
+#include "sys/result.h"
 
 namespace svcbench {
 
