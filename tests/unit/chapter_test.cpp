@@ -303,7 +303,7 @@ TEST_CASE("chapter run: what the budget drops after the pilot is told too") {
   for (const Load load : all_loads) {
     const LoadCell* cell = find_load(*results, "legacy", load, 100'000);
     CHECK(cell->tool.wall_ns.empty());
-    CHECK(cell->skipped.find("6 visits of") == 0);
+    CHECK(cell->skipped.find("6 visits would take") != std::string::npos);
     CHECK(*cell->predicted_ns > 1e9);
   }
   CHECK(find_load(*results, "legacy", Load::reload, 0)->tool.wall_ns.size() == 6);

@@ -13,7 +13,7 @@
 namespace svcbench {
 namespace {
 
-std::string told(double cost) { return fmt::format("{:.0f} ns", cost); }
+std::string format(double cost) { return fmt::format("{:.0f} ns", cost); }
 
 std::string digits_of(const Costs& costs) {
   const auto scale = scale_of(std::span(&costs, 1));
@@ -66,8 +66,8 @@ TEST_CASE("curve: planes of a group share one scale, and a plane without costs i
                                          {"flat", {1.0, 1.1, 1.0}},
                                          {"none", Costs(3)},
                                          {"late", {std::nullopt, 1.0, 10'000.0}}},
-                                        told},
-                                       {"nothing", {{"none", Costs(3)}}, told}};
+                                        format},
+                                       {"nothing", {{"none", Costs(3)}}, format}};
   CHECK(render_curves({100, 1000, 10'000}, groups, Bars::digits) ==
         "Curves over N: a bar at each of 3 sizes; one logarithmic scale for all of a table\n"
         "a change  1 1 ns, 8 10000 ns  N = 100  N = 10,000\n"
@@ -83,10 +83,10 @@ TEST_CASE("curve: planes of a group share one scale, and a plane without costs i
 }
 
 TEST_CASE("curve: none for fewer than three sizes, or without a cost") {
-  const CurveGroup two{"a change", {{"plane", {1.0, 2.0}}}, told};
+  const CurveGroup two{"a change", {{"plane", {1.0, 2.0}}}, format};
   CHECK(render_curves({100, 1000}, {two}, Bars::digits).empty());
   CHECK(render_curves({}, {}, Bars::digits).empty());
-  const CurveGroup none{"a change", {{"plane", Costs(3)}}, told};
+  const CurveGroup none{"a change", {{"plane", Costs(3)}}, format};
   CHECK(render_curves({1, 2, 3}, {none}, Bars::digits).empty());
 }
 
@@ -106,7 +106,7 @@ TEST_CASE("curve: however many sizes, a line has at most 100 columns") {
     CHECK(text.find("N = 1,000  N = 1,000,000") != std::string::npos);
   }
   // The first and the last size are among them.
-  const CurveGroup ends{"e", {{"p", costs}}, told};
+  const CurveGroup ends{"e", {{"p", costs}}, format};
   const std::string line = render_curves(sizes, {ends}, Bars::digits);
   CHECK(line.find("\np  1") != std::string::npos);
   CHECK(line.find("8  ") != std::string::npos);

@@ -143,7 +143,7 @@ TEST_CASE("run JSON: what no svcbench can have written is refused, in a sentence
   refused([](json& top) { top["run"].erase("command"); }, "not a run of svcbench");
   refused([](json& top) { top["seconds"] = "long"; }, ".seconds: expected a number");
   refused([](json& top) { top["cells"] = 3; }, ".cells: expected an array");
-  refused([](json& top) { top["cells"][0] = 3; }, ".cells[0].id");
+  refused([](json& top) { top["cells"][0] = 3; }, ".cells[0]: expected an object");
   refused([](json& top) { top["cells"][0]["id"] = "a b"; }, "\"a b\" is no figure's id");
   refused([](json& top) { top["cells"][1]["id"] = top["cells"][0]["id"]; }, "two of its figures");
   refused([](json& top) { top["cells"][0]["value"] = nullptr; }, ".value: expected a number, found null");

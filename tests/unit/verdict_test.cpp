@@ -258,7 +258,7 @@ TEST_CASE("judge_lookup: holds, faster than cited") {
       {figure("XDP, hot", 90, 100), figure("XDP, uniform", 100, 160), figure("tc, uniform", 140, 150)});
   check_shape(verdict);
   CHECK(verdict.id == "program-2-5us");
-  CHECK(verdict.claim == "an eBPF lookup costs 2-5 us, read as the program alone");
+  CHECK(verdict.claim == "an eBPF lookup costs no more than the cited 2-5 us, read as the program alone");
   CHECK(verdict.outcome == Outcome::holds);
   CHECK(verdict.summary ==
         "holds, faster than cited: 130.0 ns [100.0, 160.0], 12.5 x below 2 us (XDP, uniform)");

@@ -7,6 +7,7 @@
 #include "cli/command.h"
 #include "cli/export_input.h"
 #include "cli/input.h"
+#include "cli/kube_proxy_binary.h"
 #include "cli/plane_choice.h"
 #include "cli/resumable_output.h"
 #include "cli/run_info.h"
@@ -32,6 +33,7 @@ struct CompareInput {
   CapacityInput capacity{};
   BalancerInput balancer{};
   std::vector<std::string> planes{};
+  KubeProxyBinaryInput kube_proxy_binary{};
   std::vector<std::string> scenarios{};
   bool every_kind = false;
   std::uint32_t packets = Selection{}.packets;
@@ -88,6 +90,7 @@ Result<int> run(const CompareInput& input) {
   SVCB_TAKE(output, ResumableOutput::open(input.run.json, input.resume));
   SVCB_TAKE(exports, input.exports.open());
   SVCB_CHECK(check_on_wire(input));
+  SVCB_TAKE(kube_proxy_binary, input.kube_proxy_binary.path(input.planes));
   SVCB_TAKE(ebpf, input.balancer.choice());
   SVCB_TAKE(made, input.workload.make());
   SVCB_TAKE(sweep, input.workload.sweep(made.workload.services().size()));
@@ -101,6 +104,9 @@ Result<int> run(const CompareInput& input) {
       describe_run(input.command, input.workload, sweep, made, input.run.rounds, input.run.budget_seconds);
   about["packets"] = input.packets;
   about["ebpf"] = input.balancer.describe();
+  if (!kube_proxy_binary.empty()) {
+    about["kube_proxy_binary"] = kube_proxy_binary;
+  }
   nlohmann::json identity = identity_of(about, surroundings.environment());
   identity.update({{"packets", input.packets},
                    {"planes", input.planes},
@@ -124,6 +130,7 @@ Result<int> run(const CompareInput& input) {
                       .services_capacity = input.capacity.services,
                       .backends_capacity = input.capacity.backends,
                       .ebpf = ebpf,
+                      .kube_proxy_binary = kube_proxy_binary,
                       .display_unit = display_unit(emulation_of(surroundings.environment())),
                       .journal = output.journal()};
   // In an emulator it would take as long as the run: svcbench verify is for that.
@@ -136,7 +143,7 @@ Result<int> run(const CompareInput& input) {
   selection.spent_seconds = seconds_between(begin, clock.now_ns());
   auto measured = run_compare(made.workload, selection, clock, *progress);
   if (!measured) {
-    return tl::unexpected(output.told(std::move(measured).error()));
+    return tl::unexpected(output.with_way_to_resume(std::move(measured).error()));
   }
   CompareResults results = std::move(*measured);
   results.behaviours = std::move(behaviours);
@@ -164,6 +171,7 @@ std::shared_ptr<CompareInput> common_options(CLI::App& app, std::string command)
   input->workload.add_options(app);
   input->capacity.add_options(app);
   input->balancer.add_options(app, true);
+  input->kube_proxy_binary.add_options(app);
   input->run.add_options(app);
   input->tables.add_options(app);
   add_resume_option(app, input->resume);

@@ -85,7 +85,7 @@ Result<int> run(const EbpfInput& input) {
                             .journal = output.journal()};
   auto measured = run_main_job(made.workload, selection, iptables, clock, *progress);
   if (!measured) {
-    return tl::unexpected(output.told(std::move(measured).error()));
+    return tl::unexpected(output.with_way_to_resume(std::move(measured).error()));
   }
   Results results = std::move(measured->maps);
   const CompareResults paths = std::move(measured->paths);
@@ -96,11 +96,11 @@ Result<int> run(const EbpfInput& input) {
     results.verdicts.push_back(std::move(verdict));
   }
   withhold_absolute(results.verdicts, emulation_of(surroundings.environment()));
-  const Run told = as_run(results, paths);
-  SVCB_CHECK(output.write(told));
-  SVCB_CHECK(exports.write(told));
+  const Run run = as_run(results, paths);
+  SVCB_CHECK(output.write(run));
+  SVCB_CHECK(exports.write(run));
   if (!output.is_standard_output() && !exports.use_standard_output()) {
-    fmt::print("{}", printed(told, input.tables));
+    fmt::print("{}", printed(run, input.tables));
   }
   return exit_code(results.verdicts);
 }

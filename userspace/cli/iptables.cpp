@@ -144,7 +144,7 @@ Result<int> run(IptablesInput input) {
   auto measured = run_chapter(made.workload, std::move(found.backends), found.subjects, run_nothing,
                               selection, clock, *progress);
   if (!measured) {
-    return tl::unexpected(output.told(std::move(measured).error()));
+    return tl::unexpected(output.with_way_to_resume(std::move(measured).error()));
   }
   ChapterResults results = std::move(*measured);
   results.environment = surroundings.finished();

@@ -32,7 +32,7 @@ Status ResumableOutput::keep(nlohmann::json identity) {
   return {};
 }
 
-Error ResumableOutput::told(Error error) const {
+Error ResumableOutput::with_way_to_resume(Error error) const {
   if (journal_ && journal_->kept() > 0) {
     error.message +=
         fmt::format("; {} visits are kept in {}: with --resume {} in place of --json it goes on",
@@ -72,9 +72,9 @@ nlohmann::json identity_of(const nlohmann::json& run, const nlohmann::json& envi
   constexpr std::array names{std::pair{"command", "command"},   std::pair{"git_revision", "revision"},
                              std::pair{"workload", "services"}, std::pair{"sweep", "sweep"},
                              std::pair{"seed", "seed"},         std::pair{"rounds", "rounds"}};
-  for (const auto& [name, told] : names) {
+  for (const auto& [name, member] : names) {
     if (run.contains(name)) {
-      identity[told] = run.at(name);
+      identity[member] = run.at(name);
     }
   }
   return identity;

@@ -27,7 +27,7 @@ class ResumableOutput {
   [[nodiscard]] Journal* journal() { return journal_ ? &*journal_ : nullptr; }
 
   // The error that ended the run, with what is kept and how to go on.
-  [[nodiscard]] Error told(Error error) const;
+  [[nodiscard]] Error with_way_to_resume(Error error) const;
   // Adds to a result's notes, an array, how many visits are of the part that was cut off.
   void note_restored(nlohmann::json& notes) const;
 

@@ -100,7 +100,7 @@ Result<int> time_ruleset(const RulesetInput& input, const RunInput& run, const s
       ruleset, tools,
       {.rounds = run.rounds, .budget_seconds = run.budget_seconds, .journal = output.journal()}, clock);
   if (!measured) {
-    return tl::unexpected(output.told(std::move(measured).error()));
+    return tl::unexpected(output.with_way_to_resume(std::move(measured).error()));
   }
   for (const RulesetLoads& loads : *measured) {
     for (const std::string& line : loads.said) {
@@ -108,11 +108,11 @@ Result<int> time_ruleset(const RulesetInput& input, const RunInput& run, const s
     }
   }
   output.note_restored(about["notes"]);
-  const Run told = as_run(ruleset, *measured, surroundings.finished(), about);
-  SVCB_CHECK(output.write(told));
-  SVCB_CHECK(exports.write(told));
+  const Run result = as_run(ruleset, *measured, surroundings.finished(), about);
+  SVCB_CHECK(output.write(result));
+  SVCB_CHECK(exports.write(result));
   if (!output.is_standard_output() && !exports.use_standard_output()) {
-    fmt::print("{}", printed(told, tables));
+    fmt::print("{}", printed(result, tables));
   }
   return 0;
 }

@@ -5,6 +5,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <cmath>
 #include <numeric>
 
 #include "service/text.h"
@@ -86,14 +87,18 @@ class WholeRun final {
       if (step.repeats == 0) {
         dropped.push_back(step.label);
         if (step.leave_out) {
-          step.leave_out(fmt::format("{} {} of {:.1f} s do not fit into --budget {:.0f}", step.fewest,
-                                     step.fewest == 1 ? "visit" : "visits", step.seconds, budget));
+          const double seconds = step.seconds * static_cast<double>(step.fewest);
+          step.leave_out(fmt::format("--budget {:.0f} has no room for it: {} {} would take {}", budget,
+                                     step.fewest, step.fewest == 1 ? "visit" : "visits",
+                                     seconds < 1 ? fmt::format("{:.0f} ms", std::ceil(seconds * 1e3))
+                                                 : fmt::format("{:.1f} s", seconds)));
         }
       }
     }
     if (!dropped.empty()) {
-      setting_.notes.push_back(fmt::format("{} cells do not fit into --budget {:.0f} and are left out ({})",
-                                           dropped.size(), budget, some_of(dropped)));
+      setting_.notes.push_back(
+          fmt::format("--budget {:.0f} has no room for {} cells, which are left out ({})", budget,
+                      dropped.size(), some_of(dropped)));
       setting_.progress.say(setting_.notes.back());
     }
     return {};

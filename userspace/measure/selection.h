@@ -43,8 +43,9 @@ struct Selection {
   bool repeats_wide = false;
   std::optional<std::uint32_t> services_capacity{};
   std::optional<std::uint32_t> backends_capacity{};
-  EbpfChoice ebpf{};           // of the eBPF planes whose name does not say it already
-  DisplayUnit display_unit{};  // for the progress line
+  EbpfChoice ebpf{};                // of the eBPF planes whose name does not say it already
+  std::string kube_proxy_binary{};  // of the user's, for the planes that run one; empty: there is none
+  DisplayUnit display_unit{};       // for the progress line
   // Gets every visit; a resumed one gives back what was measured. None: nothing is kept.
   Journal* journal = nullptr;
   // Whether this kernel can send the path's packets. Where it cannot, the path is left out, with a note.
@@ -55,6 +56,7 @@ struct Selection {
     configuration.services_capacity = services_capacity;
     configuration.backends_capacity = backends_capacity;
     configuration.ebpf = ebpf;
+    configuration.kube_proxy.binary = kube_proxy_binary;
     return configuration;
   }
   [[nodiscard]] bool has(std::string_view scenario) const;

@@ -35,6 +35,8 @@ struct KubeProxyOptions {
   std::vector<std::string> service_cidrs{};
   bool localhost_node_ports = true;  // --iptables-localhost-nodeports
   bool nfacct = false;               // the kernel has xt_nfacct, and kube-proxy's counters are in rules
+  // A kube-proxy of the user's own, for the planes that run one; empty: there is none.
+  std::string binary{};
 };
 
 // How long a flow of the eBPF planes may be idle before it counts as absent, in seconds, by its state.

@@ -10,6 +10,7 @@
 #include "plane/kube_proxy/ipvs.h"
 #include "plane/kube_proxy/nftables.h"
 #include "plane/null_plane.h"
+#include "plane/real_kube_proxy/real_kube_proxy.h"
 
 namespace svcbench {
 
@@ -64,7 +65,7 @@ constexpr std::array<std::string_view, 4> ebpf_claims{"ebpf-constant", "lookup-2
 std::span<const Lack> lacks_of_direct_return() { return stateless; }
 
 std::span<const PlaneRow> planes() {
-  static constexpr std::array<PlaneRow, 21> rows{{
+  static constexpr std::array<PlaneRow, 23> rows{{
       {.name = "null",
        .summary = "no data plane: packets go to a backend's own address, and the kernel forwards them",
        .requires_kernel = "any",
@@ -106,6 +107,28 @@ std::span<const PlaneRow> planes() {
        .label = "nftables",
        .colour = "nftables",
        .mark = "triangle"},
+      {.name = "kube-proxy-iptables",
+       .summary = "a kube-proxy of yours (--kube-proxy PATH), in its iptables mode",
+       .requires_kernel = "nf_tables",
+       .probe = probe_kube_proxy_iptables,
+       .make = make_kube_proxy_iptables,
+       .kind = PlaneKind::iptables,
+       .runs_binary = true,
+       .variant_of = "iptables-nft",
+       .label = "kube-proxy, iptables",
+       .colour = "nft",
+       .mark = "star"},
+      {.name = "kube-proxy-nftables",
+       .summary = "a kube-proxy of yours (--kube-proxy PATH), in its nftables mode",
+       .requires_kernel = "nf_tables, 5.13",
+       .probe = probe_kube_proxy_nftables,
+       .make = make_kube_proxy_nftables,
+       .kind = PlaneKind::nftables,
+       .runs_binary = true,
+       .variant_of = "nftables",
+       .label = "kube-proxy, nftables",
+       .colour = "nftables",
+       .mark = "star"},
       {.name = "ipvs",
        .summary = "kube-proxy's IPVS mode: a virtual server for each service, ipsets, few iptables rules",
        .requires_kernel = "module ip_vs",

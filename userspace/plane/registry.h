@@ -34,6 +34,7 @@ struct PlaneRow {
   Result<std::unique_ptr<DataPlane>> (*make)(const PlaneConfiguration& configuration) = nullptr;
   PlaneKind kind = PlaneKind::none;  // none: no services are programmed into it
   bool runs_tools = false;           // programs it by child processes
+  bool runs_binary = false;          // a program of the user's (PlaneConfiguration::kube_proxy.binary)
   // It works on frames at XDP: a veth must hand them over whole.
   bool sees_frames = false;
   std::span<const Lack> lacks{};

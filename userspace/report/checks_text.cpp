@@ -26,7 +26,7 @@ std::string times_text(const stats::Estimate& ratio) {
 
 // ns, or instructions where the clock counts those.
 std::string estimate_in(const RunView& run, const Field& ns) {
-  const auto estimate = run.as_told(ns.estimate());
+  const auto estimate = run.in_unit(ns.estimate());
   return estimate ? quantity(estimate->value, estimate->interval, run.path_unit()) : "-";
 }
 
@@ -38,7 +38,7 @@ std::string whole(double services) {
 // the sentence in the document is in ns.
 std::string summary_in(const RunView& run, const Field& one, const char* first, const char* second,
                        const Instruments& instruments) {
-  if (run.told().name == "ns") {
+  if (run.unit().name == "ns") {
     return one.at("summary").text();
   }
   Comparison comparison{
@@ -48,7 +48,7 @@ std::string summary_in(const RunView& run, const Field& one, const char* first, 
       comparison.agreement = agreement;
     }
   }
-  return summary_of(comparison, run.told());
+  return summary_of(comparison, run.unit());
 }
 
 class InstrumentLines {

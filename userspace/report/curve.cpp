@@ -65,18 +65,18 @@ std::string group_table(const std::vector<std::size_t>& sizes, const std::vector
   }
   const auto& marks = marks_of(bars);
   TextTable table({{group.title, TextTable::Align::left},
-                   {fmt::format("{} {}, {} {}", marks.front(), group.told(scale->low), marks.back(),
-                                group.told(scale->high)),
+                   {fmt::format("{} {}, {} {}", marks.front(), group.format(scale->low), marks.back(),
+                                group.format(scale->high)),
                     TextTable::Align::left},
                    {fmt::format("N = {}", grouped(sizes.front()))},
                    {fmt::format("N = {}", grouped(sizes.back()))}});
-  const auto told = [&](const std::optional<double>& cost) {
-    return cost ? group.told(*cost) : std::string("-");
+  const auto formatted = [&](const std::optional<double>& cost) {
+    return cost ? group.format(*cost) : std::string("-");
   };
   for (std::size_t i = 0; i < all.size(); ++i) {
     if (has_any(all[i])) {
-      table.add(
-          {group.curves[i].name, bars_of(all[i], *scale, bars), told(all[i].front()), told(all[i].back())});
+      table.add({group.curves[i].name, bars_of(all[i], *scale, bars), formatted(all[i].front()),
+                 formatted(all[i].back())});
     }
   }
   return table.text();

@@ -43,8 +43,8 @@ struct Curve {
 // One table.
 struct CurveGroup {
   std::string title;
-  std::vector<Curve> curves{};                // without any cost: left out
-  std::function<std::string(double)> told{};  // a cost with its unit: "1.16 us"
+  std::vector<Curve> curves{};                  // without any cost: left out
+  std::function<std::string(double)> format{};  // a cost with its unit: "1.16 us"
 };
 
 // "" for fewer than three sizes (ascending) or without any cost. Of more sizes than a line has room for, an

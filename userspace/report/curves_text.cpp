@@ -19,7 +19,7 @@ std::string as_time(double ns) { return quantity(ns, "ns"); }
 template <typename IdAt>
 CurveGroup group_of(std::string title, const std::vector<std::string>& planes,
                     const std::vector<std::size_t>& sizes, const RunView& run, const IdAt& id_at) {
-  CurveGroup group{.title = std::move(title), .told = as_time};
+  CurveGroup group{.title = std::move(title), .format = as_time};
   for (const std::string& plane : planes) {
     Curve& curve = group.curves.emplace_back(Curve{plane});
     for (const std::size_t services : sizes) {
@@ -47,8 +47,8 @@ std::string comparison_curves(const RunView& run, Bars bars) {
                [&](const std::string& plane, std::size_t services) {
                  return cell_id("path", plane, services, fmt::format("new/last/{}", run.protocol()));
                });
-  if (run.told().name != "ns") {
-    path.told = [](double instructions) { return quantity(instructions, "instructions"); };
+  if (run.unit().name != "ns") {
+    path.format = [](double instructions) { return quantity(instructions, "instructions"); };
   }
   return render_curves(sizes, {update, path}, bars);
 }

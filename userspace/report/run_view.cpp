@@ -24,14 +24,14 @@ bool is_of(const Cell& cell, const std::vector<std::string_view>& scenarios) {
 
 std::string RunView::emulation() const { return emulation_of(file_->environment); }
 
-DisplayUnit RunView::told() const { return display_unit(emulation()); }
+DisplayUnit RunView::unit() const { return display_unit(emulation()); }
 
-std::optional<stats::Estimate> RunView::as_told(std::optional<stats::Estimate> ns) const {
+std::optional<stats::Estimate> RunView::in_unit(std::optional<stats::Estimate> ns) const {
   if (ns) {
-    ns->value /= told().ns;
+    ns->value /= unit().ns;
     if (ns->interval) {
-      ns->interval->low /= told().ns;
-      ns->interval->high /= told().ns;
+      ns->interval->low /= unit().ns;
+      ns->interval->high /= unit().ns;
     }
   }
   return ns;

@@ -20,11 +20,9 @@ class RunView {
   RunView(const Run& file, std::string& wrong) : file_(&file), wrong_(&wrong) {}
 
   [[nodiscard]] const Run& file() const { return *file_; }
-  [[nodiscard]] Field details() const { return {file_->details, file_->path + ".details", *wrong_}; }
-  [[nodiscard]] Field about() const { return {file_->run, file_->path + ".run", *wrong_}; }
-  [[nodiscard]] Field environment() const {
-    return {file_->environment, file_->path + ".environment", *wrong_};
-  }
+  [[nodiscard]] Field details() const { return part(file_->details, "details"); }
+  [[nodiscard]] Field about() const { return part(file_->run, "run"); }
+  [[nodiscard]] Field environment() const { return part(file_->environment, "environment"); }
   [[nodiscard]] const Cell* find(const std::string& id) const { return file_->find(id); }
   [[nodiscard]] const Cell* find_unmeasured(const std::string& id) const {
     return file_->find_unmeasured(id);
@@ -33,10 +31,10 @@ class RunView {
   [[nodiscard]] std::vector<const Cell*> all_of(std::string_view scenario) const;
   // What emulated the machine; "" where it is one.
   [[nodiscard]] std::string emulation() const;
-  [[nodiscard]] DisplayUnit told() const;
+  [[nodiscard]] DisplayUnit unit() const;
   // "ns", or "instructions" where an emulator's clock counts those; and ns in it.
-  [[nodiscard]] std::string path_unit() const { return told().name == "ns" ? "ns" : "instructions"; }
-  [[nodiscard]] std::optional<stats::Estimate> as_told(std::optional<stats::Estimate> ns) const;
+  [[nodiscard]] std::string path_unit() const { return unit().name == "ns" ? "ns" : "instructions"; }
+  [[nodiscard]] std::optional<stats::Estimate> in_unit(std::optional<stats::Estimate> ns) const;
 
   [[nodiscard]] const std::vector<Verdict>& verdicts() const { return file_->verdicts; }
 
@@ -56,6 +54,10 @@ class RunView {
   [[nodiscard]] std::vector<std::string> ways(std::string_view plane) const;
 
  private:
+  [[nodiscard]] Field part(const nlohmann::json& value, std::string_view name) const {
+    return {JsonCursor(value, file_->path, name), *wrong_};
+  }
+
   const Run* file_;
   std::string* wrong_;
 };

@@ -79,8 +79,8 @@ Lines head_lines(const RunView& run) {
   return lines;
 }
 
-// A claim in at most two lines, its outcome in a column of its own.
-Lines claim_lines(const Verdict& verdict, bool colour) {
+// A claim in at most so many lines, its outcome in a column of its own.
+Lines claim_lines(const Verdict& verdict, std::size_t most, bool colour) {
   constexpr std::size_t indent = 17;
   const std::string outcome(to_string(verdict.outcome));
   std::string said = verdict.summary;
@@ -88,14 +88,14 @@ Lines claim_lines(const Verdict& verdict, bool colour) {
     said.erase(0, outcome.size());
     said.erase(0, said.find_first_not_of(":, "));
   }
-  Lines lines = fitted(fmt::format("{}: {}", verdict.claim, said), 2, indent);
+  Lines lines = fitted(fmt::format("{}: {}", verdict.claim, said), most, indent);
   const std::string name = fmt::format("  {}{}", painted(verdict.outcome, colour),
                                        std::string(indent - 2 - outcome.size(), ' '));
   lines.front().replace(0, indent, name);
   return lines;
 }
 
-Lines claims(const RunView& run, bool colour) {
+Lines claims(const RunView& run, std::size_t most_each, bool colour) {
   Lines lines;
   const auto& verdicts = run.verdicts();
   if (verdicts.empty()) {
@@ -104,7 +104,7 @@ Lines claims(const RunView& run, bool colour) {
   lines.emplace_back(
       "Claims (b: the cost grows as N^b with the number N of services; 0 is flat, 1 linear)");
   for (const Verdict& verdict : verdicts) {
-    append(lines, claim_lines(verdict, colour));
+    append(lines, claim_lines(verdict, most_each, colour));
   }
   return lines;
 }
@@ -144,15 +144,12 @@ constexpr std::string_view rest =
     "More: --full prints every table; --json FILE keeps the run for svcbench report (a page), explain\n"
     "(the evidence of one figure), diff and export.\n";
 
-}  // namespace
-
-std::string render_screen(const Run& file, bool colour) {
-  std::string wrong;  // a run of our own has none, a file's was looked at when it was read
-  const RunView run(file, wrong);
+// With each claim in at most so many lines.
+Lines screen_of(const RunView& run, std::size_t lines_a_claim, bool colour) {
   Lines lines = head_lines(run);
-  append_part(lines, claims(run, colour));
+  append_part(lines, claims(run, lines_a_claim, colour));
   if (const auto section = answer(run)) {
-    append_part(lines, lines_of(section_text(*section, file, Intervals::brief)));
+    append_part(lines, lines_of(section_text(*section, run.file(), Intervals::brief)));
   }
   const Lines end = lines_of(rest);
   constexpr std::size_t blank_lines = 2;
@@ -160,6 +157,18 @@ std::string render_screen(const Run& file, bool colour) {
   const std::size_t others = std::min(screen_lines, lines.size() + end.size() + blank_lines);
   append_part(lines, list(not_measured(run), std::max(least, screen_lines - others)));
   append_part(lines, end);
+  return lines;
+}
+
+}  // namespace
+
+std::string render_screen(const Run& file, bool colour) {
+  std::string wrong;  // a run of our own has none, a file's was looked at when it was read
+  const RunView run(file, wrong);
+  Lines lines = screen_of(run, 2, colour);
+  if (lines.size() > screen_lines) {  // a dozen planes beside seven claims
+    lines = screen_of(run, 1, colour);
+  }
   std::string out;
   for (const std::string& line : lines) {
     out += line + "\n";

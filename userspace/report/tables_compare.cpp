@@ -222,7 +222,7 @@ Section growth_table(const RunView& run, Growing which) {
              Entry::words(std::string(trend_of(cell))),
              // Installing and changing waits for files and processes, even where the clock counts
              // instructions.
-             of_path ? figure_entry(run.as_told(slope), run.path_unit()) : figure_entry(slope, "ns")});
+             of_path ? figure_entry(run.in_unit(slope), run.path_unit()) : figure_entry(slope, "ns")});
   }
   return out;
 }

@@ -1,11 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #include "run/field.h"
 
-#include <fmt/format.h>
-
 #include <cmath>
-
-#include "service/text.h"
 
 namespace svcbench {
 
@@ -23,20 +19,12 @@ std::optional<double> number_in(const nlohmann::json& value) {
 
 void Field::expected(std::string_view what) const {
   if (wrong_->empty()) {
-    const std::string found =
-        value_->is_primitive() ? printable(value_->dump()) : std::string(value_->type_name());
-    *wrong_ = fmt::format("{}: expected {}, found {}", where_, what, found);
+    *wrong_ = at_.mistake(what, true);
   }
 }
 
-Field Field::at(const char* key) const {
-  static const nlohmann::json null;
-  const auto found = value_->find(key);  // none in what is no object
-  return {found == value_->end() ? null : *found, fmt::format("{}.{}", where_, key), *wrong_};
-}
-
 double Field::number() const {
-  const auto number = number_in(*value_);
+  const auto number = number_in(json());
   if (!number) {
     expected("a number");
   }
@@ -48,7 +36,7 @@ std::optional<double> Field::number_if_any() const {
 }
 
 std::size_t Field::count() const {
-  const double number = value_->is_number_integer() ? value_->get<double>() : -1;
+  const double number = json().is_number_integer() ? json().get<double>() : -1;
   if (number < 0 || number > most_services) {
     expected("a count");
     return 0;
@@ -57,11 +45,11 @@ std::size_t Field::count() const {
 }
 
 std::string Field::text() const {
-  if (!value_->is_string() || value_->get_ref<const std::string&>().empty()) {
+  if (!json().is_string() || json().get_ref<const std::string&>().empty()) {
     expected("a name");
     return {};
   }
-  return value_->get<std::string>();
+  return json().get<std::string>();
 }
 
 std::string Field::text_if_any() const { return is_null() ? std::string() : text(); }
@@ -71,11 +59,11 @@ const nlohmann::json& Field::array() const {
   if (is_null()) {
     return none;
   }
-  if (!value_->is_array()) {
+  if (!json().is_array()) {
     expected("an array");
     return none;
   }
-  return *value_;
+  return json();
 }
 
 std::vector<Field> Field::elements() const {
@@ -83,7 +71,7 @@ std::vector<Field> Field::elements() const {
   const nlohmann::json& values = array();
   all.reserve(values.size());
   for (std::size_t i = 0; i < values.size(); ++i) {
-    all.emplace_back(values[i], fmt::format("{}[{}]", where_, i), *wrong_);
+    all.emplace_back(at_.element(i), *wrong_);
   }
   return all;
 }
@@ -114,11 +102,11 @@ std::vector<std::vector<double>> Field::blocks() const {
 
 std::vector<std::pair<std::string, Field>> Field::members() const {
   std::vector<std::pair<std::string, Field>> all;
-  if (!is_null() && !value_->is_object()) {
+  if (!is_null() && !json().is_object()) {
     expected("an object");
   } else if (!is_null()) {
-    for (const auto& [name, value] : value_->items()) {
-      all.emplace_back(name, Field(value, fmt::format("{}.{}", where_, name), *wrong_));
+    for (const auto& [name, value] : json().get_ref<const nlohmann::json::object_t&>()) {
+      all.emplace_back(name, at(name));
     }
   }
   return all;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-// A value of a run's JSON that knows where it stands.
+// A value of a run's JSON: what it may be; the first that is otherwise is told once, at the end.
 #pragma once
 
 #include <nlohmann/json.hpp>
@@ -7,22 +7,22 @@
 #include <string>
 #include <vector>
 
+#include "service/json_cursor.h"
 #include "stats/quantile.h"
 #include "stats/verdict.h"
 
 namespace svcbench {
 
-// Refers to the document and to `wrong`, which must outlive it. The first thing that is not as a run has it
+// See JsonCursor for what must outlive it; so must `wrong`. The first thing that is not as a run has it
 // goes into `wrong`, as a sentence; whoever reads a document asks for it once, at the end. Until then a
 // value that is wrong is 0 or empty.
 class Field {
  public:
-  Field(const nlohmann::json& value, std::string where, std::string& wrong)
-      : value_(&value), where_(std::move(where)), wrong_(&wrong) {}
+  Field(const JsonCursor& at, std::string& wrong) : at_(at), wrong_(&wrong) {}
 
-  [[nodiscard]] Field at(const char* key) const;  // null where there is none
-  [[nodiscard]] bool is_null() const { return value_->is_null(); }
-  [[nodiscard]] const nlohmann::json& json() const { return *value_; }
+  [[nodiscard]] Field at(std::string_view key) const { return {at_.member(key), *wrong_}; }
+  [[nodiscard]] bool is_null() const { return at_.absent(); }
+  [[nodiscard]] const nlohmann::json& json() const { return at_.value(); }
 
   [[nodiscard]] double number() const;                        // finite
   [[nodiscard]] std::optional<double> number_if_any() const;  // none: null
@@ -57,8 +57,7 @@ class Field {
  private:
   [[nodiscard]] const nlohmann::json& array() const;  // null: an empty one
 
-  const nlohmann::json* value_;
-  std::string where_;
+  JsonCursor at_;
   std::string* wrong_;
 };
 

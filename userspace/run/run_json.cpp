@@ -166,7 +166,7 @@ Result<Run> run_of_json(const json& document, const std::string& name) {
   }
   SVCB_TAKE(command, command_of(document, name));
   std::string wrong;
-  const Field top(document, name, wrong);
+  const Field top(JsonCursor(document, name), wrong);
   Run run;
   run.command = std::move(command);
   run.schema_version = version.get<int>();

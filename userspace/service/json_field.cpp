@@ -4,74 +4,15 @@
 #include <fmt/format.h>
 
 #include <nlohmann/json.hpp>
-#include <span>
 
 #include "service/text.h"
 
 namespace svcbench {
-namespace {
 
-std::string_view type_in_words(const nlohmann::json* value) {
-  if (value == nullptr) {
-    return "nothing";
-  }
-  switch (value->type()) {
-    case nlohmann::json::value_t::null:
-      return "null";
-    case nlohmann::json::value_t::object:
-      return "an object";
-    case nlohmann::json::value_t::array:
-      return "an array";
-    case nlohmann::json::value_t::string:
-      return "a string";
-    case nlohmann::json::value_t::boolean:
-      return "a boolean";
-    default:
-      return "a number";
-  }
-}
-
-}  // namespace
-
-JsonField JsonField::at(const nlohmann::json* value, const Step& step) const {
-  JsonField member = *this;
-  member.value_ = value;
-  if (member.depth_ < most_steps) {
-    member.path_[member.depth_++] = step;
-  }
-  return member;
-}
-
-std::string JsonField::where() const {
-  std::string text;
-  for (const Step& step : std::span(path_).first(depth_)) {
-    text += step.key.empty() ? fmt::format("[{}]", step.index)
-                             : fmt::format("{}{}", text.empty() ? "" : ".", step.key);
-  }
-  return text.empty() ? "it" : text;
-}
-
-bool JsonField::absent() const { return value_ == nullptr || value_->is_null(); }
-
-bool JsonField::is_zero() const { return !absent() && !not_an_object_ && *value_ == 0; }
-
-JsonField JsonField::get(std::string_view key) const {
-  if (!absent() && !value_->is_object()) {
-    JsonField wrong = *this;
-    wrong.not_an_object_ = true;
-    return wrong;
-  }
-  const nlohmann::json* member = nullptr;
-  if (!absent()) {
-    const auto found = value_->find(key);
-    member = found == value_->end() ? nullptr : &*found;
-  }
-  return at(member, {.key = key});
-}
+bool JsonField::is_zero() const { return at_.value() == 0; }
 
 tl::unexpected<Error> JsonField::expected(std::string_view what) const {
-  return usage_error("{}: expected {}, found {}", where(), not_an_object_ ? "an object" : what,
-                     type_in_words(value_));
+  return usage_error("{}", at_.mistake(what));
 }
 
 Result<std::vector<JsonField>> JsonField::elements() const {
@@ -79,12 +20,12 @@ Result<std::vector<JsonField>> JsonField::elements() const {
   if (absent()) {
     return fields;
   }
-  if (not_an_object_ || !value_->is_array()) {
+  if (!at_.value().is_array()) {
     return expected("an array");
   }
-  fields.reserve(value_->size());
-  for (std::size_t i = 0; i < value_->size(); ++i) {
-    fields.push_back(at(&(*value_)[i], {.key = {}, .index = i}));
+  fields.reserve(at_.value().size());
+  for (std::size_t i = 0; i < at_.value().size(); ++i) {
+    fields.push_back(JsonField(at_.element(i)));
   }
   return fields;
 }
@@ -93,10 +34,10 @@ Result<std::string> JsonField::text() const {
   if (absent()) {
     return std::string();
   }
-  if (not_an_object_ || !value_->is_string()) {
+  if (!at_.value().is_string()) {
     return expected("a string");
   }
-  return value_->get<std::string>();
+  return at_.value().get<std::string>();
 }
 
 Result<std::string> JsonField::required_text() const {
@@ -111,21 +52,21 @@ Result<bool> JsonField::boolean(bool if_absent) const {
   if (absent()) {
     return if_absent;
   }
-  if (not_an_object_ || !value_->is_boolean()) {
+  if (!at_.value().is_boolean()) {
     return expected("a boolean");
   }
-  return value_->get<bool>();
+  return at_.value().get<bool>();
 }
 
 Result<std::uint16_t> JsonField::port() const {
-  if (absent() || not_an_object_ || !value_->is_number()) {
+  if (!at_.value().is_number()) {
     return expected("a port number");
   }
-  const bool whole = value_->is_number_integer();
+  const bool whole = at_.value().is_number_integer();
   // Not get<int>(), which would take 2^32 + 80 for 80. A number above 2^63 is negative here.
-  const auto number = whole ? value_->get<std::int64_t>() : 0;
+  const auto number = whole ? at_.value().get<std::int64_t>() : 0;
   if (!whole || number < 1 || number > 65'535) {
-    return usage_error("{}: {} is not a port (1 to 65535)", where(), printable(value_->dump()));
+    return usage_error("{}: {} is not a port (1 to 65535)", where(), printable(at_.value().dump()));
   }
   return static_cast<std::uint16_t>(number);
 }
@@ -135,13 +76,13 @@ Result<std::uint32_t> JsonField::number(std::uint32_t low, std::uint32_t high,
   if (absent()) {
     return if_absent;
   }
-  if (not_an_object_ || !value_->is_number()) {
+  if (!at_.value().is_number()) {
     return expected("a number");
   }
-  const bool whole = value_->is_number_integer();
-  const auto number = whole ? value_->get<std::int64_t>() : 0;  // above 2^63: negative
+  const bool whole = at_.value().is_number_integer();
+  const auto number = whole ? at_.value().get<std::int64_t>() : 0;  // above 2^63: negative
   if (!whole || number < std::int64_t{low} || number > std::int64_t{high}) {
-    return usage_error("{}: {} is not a whole number from {} to {}", where(), printable(value_->dump()),
+    return usage_error("{}: {} is not a whole number from {} to {}", where(), printable(at_.value().dump()),
                        grouped(low), grouped(high));
   }
   return static_cast<std::uint32_t>(number);

@@ -1,32 +1,27 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-// A value in a JSON document that knows where it stands, so that a wrong one is reported as a sentence.
+// A value of one of Kubernetes' objects: what it may be, or a sentence that says what it is instead.
 #pragma once
 
-#include <array>
-#include <cstddef>
 #include <cstdint>
-#include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "service/json_cursor.h"
 #include "sys/result.h"
 
 namespace svcbench {
 
-// Refers to the document, and to the names of members that it was asked for, which must outlive it. Absent
-// and null are the same, as they are to Kubernetes. A member of something that is no object is an error of
-// whatever is then asked of that member, so a chain of get() needs one check, at its end. All errors are
-// usage errors that begin with where(). Copies are cheap: a path becomes text only in an error.
+// See JsonCursor for what must outlive it. All errors are usage errors that begin with where().
 class JsonField {
  public:
-  explicit JsonField(const nlohmann::json& value) : value_(&value) {}
+  explicit JsonField(const nlohmann::json& value) : at_(value) {}
 
-  [[nodiscard]] JsonField get(std::string_view key) const;
+  [[nodiscard]] JsonField get(std::string_view key) const { return JsonField(at_.member(key)); }
 
-  [[nodiscard]] bool absent() const;
-  [[nodiscard]] bool is_zero() const;       // the number 0
-  [[nodiscard]] std::string where() const;  // "spec.ports[0].port"
+  [[nodiscard]] bool absent() const { return at_.absent(); }
+  [[nodiscard]] bool is_zero() const;                              // the number 0
+  [[nodiscard]] std::string where() const { return at_.where(); }  // "spec.ports[0].port"
 
   [[nodiscard]] Result<std::vector<JsonField>> elements() const;  // absent: none
   [[nodiscard]] Result<std::string> text() const;                 // absent: ""
@@ -42,18 +37,9 @@ class JsonField {
   [[nodiscard]] tl::unexpected<Error> expected(std::string_view what) const;
 
  private:
-  struct Step {
-    std::string_view key;  // empty: an element
-    std::size_t index = 0;
-  };
-  static constexpr std::size_t most_steps = 12;  // what is read of Kubernetes' objects is less deep
+  explicit JsonField(const JsonCursor& at) : at_(at) {}
 
-  [[nodiscard]] JsonField at(const nlohmann::json* value, const Step& step) const;
-
-  const nlohmann::json* value_;  // null: absent
-  std::array<Step, most_steps> path_{};
-  std::size_t depth_ = 0;
-  bool not_an_object_ = false;  // a member was asked of *value_, which has none
+  JsonCursor at_;
 };
 
 }  // namespace svcbench

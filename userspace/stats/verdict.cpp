@@ -359,12 +359,14 @@ Verdict judge_cited(std::string id, std::string claim, std::string_view what,
 }  // namespace
 
 Verdict judge_lookup(std::span<const ProgramFigure> figures) {
-  return judge_cited("program-2-5us", "an eBPF lookup costs 2-5 us, read as the program alone", instrument,
-                     figures, {});
+  return judge_cited("program-2-5us",
+                     "an eBPF lookup costs no more than the cited 2-5 us, read as the program alone",
+                     instrument, figures, {});
 }
 
 Verdict judge_path(std::span<const ProgramFigure> figures, const DisplayUnit& unit) {
-  return judge_cited("lookup-2-5us", "an eBPF lookup costs 2-5 us (the whole path of a packet)",
+  return judge_cited("lookup-2-5us",
+                     "an eBPF lookup costs no more than the cited 2-5 us (the whole path of a packet)",
                      fmt::format(path_instrument, unit.name == "ns" ? "us" : unit.name), figures, unit);
 }
 

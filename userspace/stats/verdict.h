@@ -94,13 +94,13 @@ struct ProgramFigure {
   stats::Estimate ns;
 };
 
-// "an eBPF lookup costs 2-5 us, read as the program alone" (id program-2-5us), a bound on the cost: the
-// claim argues that a lookup is cheap, so one below 2 us supports it, and the summary then says by how
-// much. With each figure's interval [low, high]: holds when every high <= cited_high_ns ("faster than
-// cited" when every high < cited_low_ns); does not hold when one low > cited_high_ns; else inconclusive (an
-// interval straddles cited_high_ns or is missing, or there are no figures). The figure reported is the
-// worst: the one with the largest upper bound. Every verdict says that this is program ns
-// (BPF_PROG_TEST_RUN), which is not the wire-to-wire path.
+// "an eBPF lookup costs no more than the cited 2-5 us, read as the program alone" (id program-2-5us), a
+// bound on the cost: the claim argues that a lookup is cheap, so one below 2 us supports it, and the
+// summary then says by how much. With each figure's interval [low, high]: holds when every high <=
+// cited_high_ns ("faster than cited" when every high < cited_low_ns); does not hold when one low >
+// cited_high_ns; else inconclusive (an interval straddles cited_high_ns or is missing, or there are no
+// figures). The figure reported is the worst: the one with the largest upper bound. Every verdict says that
+// this is program ns (BPF_PROG_TEST_RUN), which is not the wire-to-wire path.
 [[nodiscard]] Verdict judge_lookup(std::span<const ProgramFigure> figures);
 
 // The same claim read as one about the path of a packet (id lookup-2-5us): p50 from wire to wire through a

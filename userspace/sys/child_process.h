@@ -8,9 +8,9 @@
 #include <cstdint>
 #include <optional>
 #include <string>
-#include <string_view>
 #include <vector>
 
+#include "sys/launch.h"
 #include "sys/result.h"
 
 namespace svcbench {
@@ -89,9 +89,5 @@ class ChildLog {
   std::vector<Entry> entries_{};
   ChildLog* before_;
 };
-
-// The path of an executable: on PATH, then in the administrator's folders, which a plain user's PATH often
-// lacks. A name with a slash is taken as it is.
-[[nodiscard]] std::optional<std::string> find_program(std::string_view name);
 
 }  // namespace svcbench

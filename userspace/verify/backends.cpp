@@ -13,6 +13,7 @@
 #include <charconv>
 
 #include "sys/inet_socket.h"
+#include "sys/signals_blocked.h"
 
 namespace svcbench::verify {
 
@@ -40,22 +41,6 @@ std::optional<Endpoint> parse_endpoint(std::string_view text) {
   }
   return Endpoint{*parsed, port};
 }
-
-// The signals are the main thread's.
-class SignalsBlocked {
- public:
-  SignalsBlocked() {
-    sigset_t all;
-    sigfillset(&all);
-    pthread_sigmask(SIG_BLOCK, &all, &before_);
-  }
-  SignalsBlocked(const SignalsBlocked&) = delete;
-  SignalsBlocked& operator=(const SignalsBlocked&) = delete;
-  ~SignalsBlocked() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
-
- private:
-  sigset_t before_{};
-};
 
 }  // namespace
 

@@ -72,9 +72,9 @@ class PathScenario final : public Scenario {
       return {};
     };
     step.spread = [&cell] { return spread_of(path_p50(cell)); };
-    step.figure = [last, told = setting_->selection.display_unit] {
+    step.figure = [last, unit = setting_->selection.display_unit] {
       return StepFigure{
-          .word = "p50", .value = last->latency.quantile(0.5).value_or(0) / told.ns, .unit = told.name};
+          .word = "p50", .value = last->latency.quantile(0.5).value_or(0) / unit.ns, .unit = unit.name};
     };
     step.leave_out = [&cell](const std::string& why) { cell.skipped = why; };
     steps.push_back(std::move(step));

@@ -19,7 +19,7 @@ namespace {
 using nlohmann::json;
 
 // A value as a person reads it; "" for null.
-std::string told(const json& value) {
+std::string shown(const json& value) {
   if (value.is_null()) {
     return "";
   }
@@ -29,7 +29,7 @@ std::string told(const json& value) {
   if (value.is_array()) {
     std::string out;
     for (const json& one : value) {
-      out += (out.empty() ? "" : ", ") + told(one);
+      out += (out.empty() ? "" : ", ") + shown(one);
     }
     return out;
   }
@@ -39,7 +39,7 @@ std::string told(const json& value) {
 
 std::string at(const json& document, const char* pointer) {
   const json::json_pointer where(pointer);
-  return document.contains(where) ? told(document[where]) : "";
+  return document.contains(where) ? shown(document[where]) : "";
 }
 
 // One line of a shell: no control characters.
@@ -82,7 +82,7 @@ std::string versions(const json& environment) {
   const json::json_pointer where("/versions");
   if (environment.contains(where) && environment[where].is_object()) {
     for (const auto& [name, version] : environment[where].items()) {
-      const std::string text = told(version);
+      const std::string text = shown(version);
       parts.push_back(text.empty() || name == "iptables" ? text : fmt::format("{} {}", name, text));
     }
   }
@@ -153,7 +153,7 @@ void flatten(const json& value, const std::string& name, json& out) {
       flatten(one, name.empty() ? key : fmt::format("{}.{}", name, key), out);
     }
   } else {
-    const std::string text = told(value);
+    const std::string text = shown(value);
     out.push_back(json::array({name, text.empty() ? "unknown" : text}));
   }
 }

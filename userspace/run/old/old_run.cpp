@@ -107,7 +107,7 @@ Result<Run> read_old_run(json document, const std::string& name) {
   run.run = document["run"];
   run.details = details_of(document);
   std::string wrong;
-  const Field top(document, name, wrong);
+  const Field top(JsonCursor(document, name), wrong);
   run.seconds = top.at("seconds").number_if_any().value_or(0);
   for (const Field& verdict : top.at("verdicts").elements()) {
     run.verdicts.push_back(verdict.verdict());
