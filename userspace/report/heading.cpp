@@ -86,12 +86,11 @@ std::vector<std::string> heading_lines(const RunView& run) {
                             text_or_unknown(run.environment().at("cpu").at("model")),
                             about.at("seed").is_null() ? "" : ", seed " + about.at("seed").json().dump(),
                             seconds > 0 ? fmt::format(", {} s", std::lround(seconds)) : ""));
-  std::string subject = subject_of(run);
-  if (const std::string version = about.at("kube_proxy").at("version").text_if_any(); !version.empty()) {
-    subject += fmt::format("{}kube-proxy's planes as of {}", subject.empty() ? "" : "; ", version);
-  }
-  if (!subject.empty()) {
+  if (std::string subject = subject_of(run); !subject.empty()) {
     out.push_back(std::move(subject));
+  }
+  if (const std::string version = about.at("kube_proxy").at("version").text_if_any(); !version.empty()) {
+    out.push_back("Rules and syncs of kube-proxy " + version);
   }
   return out;
 }

@@ -307,6 +307,12 @@ Section whole_sync_table(const RunView& run) {
       out.add(std::move(row));
     }
   }
+  for (const Cell& cell : run.file().unmeasured) {
+    if (cell.scenario == "whole-sync") {
+      out.after.push_back(fmt::format("Not measured: {}, {} services, {}: {}", cell.plane,
+                                      grouped(cell.services), cell.what, cell.reason));
+    }
+  }
   return out;
 }
 

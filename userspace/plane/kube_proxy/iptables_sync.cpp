@@ -85,8 +85,10 @@ Status KubeProxyIptables::sync_change(const Change& change, std::span<const Endp
   stale_flows_ = {};
   stale_flows_.note(change);
   SVCB_CHECK(sync_family(family, false, laps));
-  SVCB_CHECK(stale_flows_.end(version_, gone, parts_));
-  laps.end(parts_.conntrack_ns);
+  if (change.service.frontend.protocol == Protocol::udp) {
+    SVCB_CHECK(stale_flows_.end(version_, gone, parts_));
+    laps.end(parts_.conntrack_ns);
+  }
   return {};
 }
 

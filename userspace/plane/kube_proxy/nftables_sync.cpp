@@ -123,8 +123,10 @@ Status KubeProxyNftables::sync_change(const Change& change, std::span<const Endp
   }
   parts_ = {};
   SyncLaps laps;
-  SVCB_CHECK(delete_stale(family));
-  laps.end(parts_.stale_ns);
+  if (!table(family).leftover.empty()) {
+    SVCB_CHECK(delete_stale(family));
+    laps.end(parts_.stale_ns);
+  }
   NftNames names;
   const auto look = [&]() -> Status {
     SVCB_TAKE(listed, list(family));
@@ -157,8 +159,10 @@ Status KubeProxyNftables::sync_change(const Change& change, std::span<const Endp
   }
   apply(std::move(staged));
   laps.end(parts_.commit_ns);
-  SVCB_CHECK(stale_flows_.end(version, gone, parts_));
-  laps.end(parts_.conntrack_ns);
+  if (change.service.frontend.protocol == Protocol::udp) {
+    SVCB_CHECK(stale_flows_.end(version, gone, parts_));
+    laps.end(parts_.conntrack_ns);
+  }
   return {};
 }
 
@@ -188,9 +192,6 @@ void KubeProxyNftables::note_names(Family family) {
 }
 
 Status KubeProxyNftables::delete_stale(Family family) {
-  if (table(family).leftover.empty()) {
-    return {};
-  }
   std::string text;
   for (const std::string& chain : table(family).leftover) {
     kube_proxy::write_nft_delete_chain(text, family, chain);
