@@ -307,11 +307,9 @@ Status KubeProxyNftables::stage(const Change& change) {
   staged.leftover = kube_proxy::write_nft_sync(text, before, next, shares_cluster_ip(current, before, next),
                                                configuration_, &current.hairpins);
 
+  // Everything anew; what goes, sets of affinity above all, goes by the lines before.
   if (!configuration_.kube_proxy.version.has(kube_proxy::Trait::nft_partial)) {
-    std::string deletions;
-    write_deletions(deletions, staged.family, current.leftover, staged.after,
-                    configuration_.kube_proxy.version);
-    text = deletions + whole_text(staged.family, &staged);
+    text += whole_text(staged.family, &staged);
   }
   SVCB_TAKE(input, memfd_of("kube-proxy.nft", text));
   staged.input = std::move(input);
