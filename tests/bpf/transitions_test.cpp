@@ -243,6 +243,23 @@ TEST_CASE("transitions: nftables, from every state to any other") {
   });
 }
 
+TEST_CASE("transitions: nftables, other versions, from every state to any other") {
+  if (!may_program_the_kernel()) {
+    return;
+  }
+  in_private_namespaces([] {
+    // Whole tables, and chains without endpoints' own.
+    for (const char* version : {"1.30", "1.36"}) {
+      CAPTURE(version);
+      PlaneConfiguration of_version = configuration();
+      of_version.kube_proxy.version = must(kube_proxy::Version::parse(version));
+      of_version.endpoints_are_here = true;  // hairpins, which ports share
+      const auto plane = must(make_nftables(of_version));
+      check_walk(*plane, {.changes = 300}, tables_of_nft);
+    }
+  });
+}
+
 TEST_CASE("transitions: iptables, from every state to any other") {
   if (!may_program_the_kernel()) {
     return;

@@ -159,7 +159,7 @@ TEST_CASE("bash completes commands, flags, names, lists and files") {
   CHECK(bash_offers({"svcbench", "compare", "--planes", "ipvs,iptables-n"}) == Offers{"ipvs,iptables-nft"});
   CHECK(bash_offers({"svcbench", "compare", "--planes", "=", "nft"}) == Offers{"nftables"});
   CHECK(bash_offers({"svcbench", "compare", "--scenarios", "="}) ==
-        Offers{"path", "state", "sync", "update"});
+        Offers{"path", "state", "sync", "update", "whole-sync"});
   CHECK(bash_offers({"svcbench", "verify", "--plane", "null"}) == Offers{""});  // it has nothing to verify
   CHECK(bash_offers({"svcbench", "render", "ebpf"}) == Offers{"ebpf-tc", "ebpf-xdp"});
   CHECK(bash_offers({"svcbench", "completions", ""}) == Offers{"bash", "fish", "zsh"});

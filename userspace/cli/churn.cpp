@@ -4,6 +4,7 @@
 
 #include "cli/command.h"
 #include "cli/input.h"
+#include "cli/kube_proxy_input.h"
 #include "cli/plane_choice.h"
 #include "cli/run_info.h"
 #include "measure/churn/churn_run.h"
@@ -27,6 +28,7 @@ struct ChurnInput {
   CapacityInput capacity{};
   BalancerInput balancer{};
   std::string plane{};
+  KubeProxyInput kube_proxy{};
   double rate = 0;
   double seconds = 30;
   std::uint64_t packets = 50'000;
@@ -43,6 +45,7 @@ bool translates_packets(const PlaneRow& row) {
 Result<int> run(const ChurnInput& input) {
   SVCB_TAKE(json, open_output(input.json));
   SVCB_TAKE(ebpf, input.balancer.choice());
+  SVCB_TAKE(version, input.kube_proxy.chosen({input.plane}));
   SVCB_TAKE(made, input.workload.make());
   SVCB_CHECK(require_churnable(made.workload));
   SVCB_CHECK(require_privileges());
@@ -62,11 +65,13 @@ Result<int> run(const ChurnInput& input) {
       .seed = input.workload.seed,
       .configuration = {.services_capacity = input.capacity.services,
                         .backends_capacity = input.capacity.backends,
-                        .ebpf = ebpf}};
+                        .ebpf = ebpf,
+                        .kube_proxy = {.version = version}}};
   SVCB_TAKE(results, run_churn(made.workload, options, *progress));
   results.environment = surroundings.finished();
   const std::size_t size = made.workload.services().size();
   results.run = describe_run("churn", input.workload, {size}, made, 1, input.seconds);
+  results.run["kube_proxy"] = describe_kube_proxy(version);
   const Verdict verdict = judge_churn(results);
   const Run run = as_run(results, verdict);
   if (json) {
@@ -103,6 +108,7 @@ Action configure_churn(CLI::App& app) {
   app.remove_option(app.get_option("--sweep"));
   input->capacity.add_options(app);
   input->balancer.add_options(app, false);
+  input->kube_proxy.add_options(app);
   app.add_option("--json", input->json,
                  "Write every change, the latencies and the environment here (- is standard output)")
       ->type_name(file_value);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 // svcbench compare, and the commands that look at one plane of it: path, nftables, ipvs.
 #include <algorithm>
+#include <charconv>
 #include <memory>
 
 #include "cli/budget.h"
@@ -8,6 +9,7 @@
 #include "cli/export_input.h"
 #include "cli/input.h"
 #include "cli/kube_proxy_binary.h"
+#include "cli/kube_proxy_input.h"
 #include "cli/plane_choice.h"
 #include "cli/resumable_output.h"
 #include "cli/run_info.h"
@@ -32,6 +34,9 @@ struct CompareInput {
   WorkloadInput workload{};
   CapacityInput capacity{};
   BalancerInput balancer{};
+  KubeProxyInput kube_proxy{};
+  std::vector<std::string> endpoints_sweep{};
+  std::vector<std::string> flows_sweep{};
   std::vector<std::string> planes{};
   KubeProxyBinaryInput kube_proxy_binary{};
   std::vector<std::string> scenarios{};
@@ -43,6 +48,23 @@ struct CompareInput {
   ExportInput exports{};
   TableInput tables{};
 };
+
+// "3,100,1000", ascending, each once.
+Result<std::vector<std::size_t>> counts_of(std::string_view option, const std::vector<std::string>& texts) {
+  constexpr std::size_t most = 10'000'000;
+  std::vector<std::size_t> counts;
+  for (const std::string& text : texts) {
+    std::size_t value = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+    if (error != std::errc() || end != text.data() + text.size() || value == 0 || value > most) {
+      return usage_error("{}: \"{}\" is no whole number from 1 to {}", option, printable(text), most);
+    }
+    counts.push_back(value);
+  }
+  std::sort(counts.begin(), counts.end());
+  counts.erase(std::unique(counts.begin(), counts.end()), counts.end());
+  return counts;
+}
 
 bool any(const PlaneRow& /*row*/) { return true; }
 
@@ -92,8 +114,11 @@ Result<int> run(const CompareInput& input) {
   SVCB_CHECK(check_on_wire(input));
   SVCB_TAKE(kube_proxy_binary, input.kube_proxy_binary.path(input.planes));
   SVCB_TAKE(ebpf, input.balancer.choice());
+  SVCB_TAKE(version, input.kube_proxy.chosen(input.planes));
   SVCB_TAKE(made, input.workload.make());
   SVCB_TAKE(sweep, input.workload.sweep(made.workload.services().size()));
+  SVCB_TAKE(endpoints_sweep, counts_of("--endpoints-sweep", input.endpoints_sweep));
+  SVCB_TAKE(flows_sweep, counts_of("--flows-sweep", input.flows_sweep));
   SVCB_TAKE(other, reference(input, sweep));
   SVCB_CHECK(require_privileges());
 
@@ -107,19 +132,33 @@ Result<int> run(const CompareInput& input) {
   if (!kube_proxy_binary.empty()) {
     about["kube_proxy_binary"] = kube_proxy_binary;
   }
+  about["kube_proxy"] = describe_kube_proxy(version);
+  if (!endpoints_sweep.empty()) {
+    about["endpoints_sweep"] = endpoints_sweep;
+  }
+  if (!flows_sweep.empty()) {
+    about["flows_sweep"] = flows_sweep;
+  }
   nlohmann::json identity = identity_of(about, surroundings.environment());
   identity.update({{"packets", input.packets},
                    {"planes", input.planes},
                    {"scenarios", input.scenarios},
-                   {"ebpf", about["ebpf"]}});
+                   {"ebpf", about["ebpf"]},
+                   {"kube_proxy", about["kube_proxy"]},
+                   {"kube_proxy_binary", kube_proxy_binary},
+                   {"endpoints_sweep", endpoints_sweep},
+                   {"flows_sweep", flows_sweep}});
   SVCB_CHECK(output.keep(std::move(identity)));
   SVCB_CHECK(enter_private_namespaces());
   const auto progress = make_progress(input.run.quiet, surroundings.warnings());
   progress->phase("which planes can run here");
   SVCB_TAKE(planes, probe_planes(planes_beside_the_floor(input.planes)));
+  leave_out_unknown(planes, version);
   Selection selection{.scenarios = chosen_scenarios(input.scenarios),
                       .planes = std::move(planes),
                       .sweep = sweep,
+                      .endpoints_sweep = endpoints_sweep,
+                      .flows_sweep = flows_sweep,
                       .kinds = input.every_kind ? all_kinds() : usual_kinds(),
                       .family = family_of_word(input.workload.family),
                       .seed = input.workload.seed,
@@ -131,13 +170,15 @@ Result<int> run(const CompareInput& input) {
                       .backends_capacity = input.capacity.backends,
                       .ebpf = ebpf,
                       .kube_proxy_binary = kube_proxy_binary,
+                      .kube_proxy_version = version,
                       .display_unit = display_unit(emulation_of(surroundings.environment())),
                       .journal = output.journal()};
   // In an emulator it would take as long as the run: svcbench verify is for that.
   const std::string emulation = emulation_of(surroundings.environment());
   std::optional<BehaviourCheck> behaviours;
   if (input.command == "compare" && (emulation.empty() || emulation == "kvm")) {
-    SVCB_TAKE(check, verify::look_at(selection.planes, selection.seed, ebpf, *progress));
+    SVCB_TAKE(check, verify::look_at(selection.planes, selection.seed, ebpf, version, kube_proxy_binary,
+                                     *progress));
     behaviours = std::move(check);
   }
   selection.spent_seconds = seconds_between(begin, clock.now_ns());
@@ -172,6 +213,17 @@ std::shared_ptr<CompareInput> common_options(CLI::App& app, std::string command)
   input->capacity.add_options(app);
   input->balancer.add_options(app, true);
   input->kube_proxy_binary.add_options(app);
+  input->kube_proxy.add_options(app);
+  if (input->command != "path") {
+    app.add_option("--endpoints-sweep", input->endpoints_sweep,
+                   "Also sync one service of so many endpoints, e.g. 3,100,1000,10000 (kube-proxy's "
+                   "planes,\nat the first size of the sweep)")
+        ->delimiter(',');
+    app.add_option("--flows-sweep", input->flows_sweep,
+                   "Also sync a change of a UDP service while so many flows are tracked, e.g.\n"
+                   "1000,100000,1000000")
+        ->delimiter(',');
+  }
   input->run.add_options(app);
   input->tables.add_options(app);
   add_resume_option(app, input->resume);
@@ -213,6 +265,7 @@ Action configure_compare(CLI::App& app) {
       "side by side, interleaved:\n"
       "  sync    N services from nothing\n"
       "  update  one service changes, is added, is removed, where N exist\n"
+      "  whole-sync  all that kube-proxy does at a sync, in parts: lists, generates, commits, cleans up\n"
       "  path    a packet from wire to wire through the node: new and established flows, to the first, "
       "last,\n"
       "          a random and a missing service; every packet is checked at the other end\n"

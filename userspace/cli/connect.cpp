@@ -5,6 +5,7 @@
 #include "cli/budget.h"
 #include "cli/command.h"
 #include "cli/input.h"
+#include "cli/kube_proxy_input.h"
 #include "cli/plane_choice.h"
 #include "cli/run_info.h"
 #include "measure/selection.h"
@@ -22,6 +23,7 @@ namespace {
 struct ConnectInput {
   WorkloadInput workload{};
   CapacityInput capacity{};
+  KubeProxyInput kube_proxy{};
   std::vector<std::string> planes{};
   RunInput run{.rounds = 20, .budget_seconds = 120};
   TableInput tables{};
@@ -32,6 +34,7 @@ bool answers(const PlaneRow& row) { return row.delivery == Delivery::translated;
 
 Result<int> run(const ConnectInput& input) {
   SVCB_TAKE(json, open_output(input.run.json));
+  SVCB_TAKE(version, input.kube_proxy.chosen(input.planes));
   SVCB_TAKE(made, input.workload.make());
   SVCB_CHECK(require_privileges());
   MonotonicClock clock;
@@ -40,6 +43,7 @@ Result<int> run(const ConnectInput& input) {
   SVCB_CHECK(enter_private_namespaces());
   const auto progress = make_progress(input.run.quiet, surroundings.warnings());
   SVCB_TAKE(planes, probe_planes(chosen_planes(input.planes, answers)));
+  leave_out_unknown(planes, version);
   const Selection selection{.planes = std::move(planes),
                             .sweep = {made.workload.services().size()},
                             .family = family_of_word(input.workload.family),
@@ -48,11 +52,13 @@ Result<int> run(const ConnectInput& input) {
                             .budget_seconds = input.run.budget_seconds,
                             .spent_seconds = seconds_between(begin, clock.now_ns()),
                             .services_capacity = input.capacity.services,
-                            .backends_capacity = input.capacity.backends};
+                            .backends_capacity = input.capacity.backends,
+                            .kube_proxy_version = version};
   SVCB_TAKE(results, run_connect(made.workload, selection, ConnectCounts{}.connects, clock, *progress));
   results.environment = surroundings.finished();
   results.run = describe_run("connect", input.workload, {results.services}, made, input.run.rounds,
                              input.run.budget_seconds);
+  results.run["kube_proxy"] = describe_kube_proxy(version);
   add_notes(results.run, results.notes);
   const Run run = as_run(results);
   if (json) {
@@ -71,6 +77,7 @@ Action configure_connect(CLI::App& app) {
   input->workload.protocol = "mixed";
   input->workload.add_options(app);
   input->capacity.add_options(app);
+  input->kube_proxy.add_options(app);
   app.add_option("--planes", input->planes,
                  "Only these, e.g. iptables-nft,ebpf-sock (default: all that can run here)")
       ->delimiter(',')

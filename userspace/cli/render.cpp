@@ -7,6 +7,7 @@
 
 #include "cli/command.h"
 #include "cli/input.h"
+#include "cli/kube_proxy_input.h"
 #include "plane/kube_proxy/ipvs_text.h"
 #include "plane/registry.h"
 #include "service/address_range.h"
@@ -31,6 +32,7 @@ struct RenderInput {
   std::string zone{};
   std::string localhost_node_ports = "on";
   bool nfacct = false;
+  KubeProxyInput kube_proxy{};
   WorkloadInput workload{};
 };
 
@@ -169,6 +171,8 @@ Status print_parts(const RenderInput& input, const std::vector<RenderedPart>& pa
 Result<int> run(const RenderInput& input) {
   RenderOptions options;
   options.chapter = input.shape == "chapter";
+  SVCB_TAKE(version, input.kube_proxy.chosen({input.plane}));
+  options.configuration.kube_proxy.version = version;
   SVCB_CHECK(take_addresses(input, options.configuration));
   SVCB_TAKE(rendered, services_of(input));
   if (options.configuration.kube_proxy.service_cidrs.empty()) {
@@ -178,6 +182,9 @@ Result<int> run(const RenderInput& input) {
   leave_out_node_ports(input, rendered, options);
   SVCB_TAKE(parts, render_plane(input.plane, rendered.services, options));
   SVCB_CHECK(print_parts(input, parts));
+  if (is_kube_proxys(input) && !options.chapter) {
+    fmt::print(stderr, "as kube-proxy {} writes it\n", version.text());
+  }
   for (const std::string& note : rendered.notes) {
     fmt::print(stderr, "{}\n", note);
   }
@@ -225,6 +232,7 @@ Action configure_render(CLI::App& app) {
   app.add_option("--part", input->part,
                  "One input alone, as its tool takes it.\niptables: jumps, rules. ipvs: address, ipset, "
                  "iptables, ipvsadm");
+  input->kube_proxy.add_options(app);
   app.add_option("--cluster-cidr", input->cluster_cidrs,
                  "Pods' addresses, one range a family: others are masqueraded (10.0.0.0/8, fd00::/8)")
       ->delimiter(',');

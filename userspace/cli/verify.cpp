@@ -7,6 +7,7 @@
 
 #include "cli/command.h"
 #include "cli/input.h"
+#include "cli/kube_proxy_input.h"
 #include "cli/plane_choice.h"
 #include "cli/run_info.h"
 #include "report/progress_line.h"
@@ -29,6 +30,7 @@ struct VerifyInput {
   std::vector<std::string> cases{};
   std::vector<std::string> cluster{};  // paths or "-"; empty: none
   std::string node{};
+  KubeProxyInput kube_proxy{};
   std::uint64_t seed = 1;
   std::string json{};
   TableInput tables{};
@@ -82,6 +84,7 @@ Result<Subject> read_subject(const VerifyInput& input) {
 
 Result<int> run(const VerifyInput& input) {
   SVCB_TAKE(json, open_output(input.json));
+  SVCB_TAKE(version, input.kube_proxy.chosen(input.planes));
   SVCB_TAKE(subject, read_subject(input));
   SVCB_CHECK(require_privileges());
 
@@ -89,15 +92,19 @@ Result<int> run(const VerifyInput& input) {
   results.environment = describe_environment();
   results.run = describe_command("verify", input.seed);
   results.run["notes"] = subject.notes;
+  results.run["kube_proxy"] = describe_kube_proxy(version);
   if (!input.cluster.empty()) {
     results.run["skipped"] = skipped_json(subject.skipped);
   }
   SVCB_CHECK(enter_private_namespaces());
   const auto progress = make_progress(input.quiet);
-  const verify::VerifyOptions options{
-      .cases = chosen_cases(input.cases), .cluster = subject.services, .seed = input.seed};
+  const verify::VerifyOptions options{.cases = chosen_cases(input.cases),
+                                      .cluster = subject.services,
+                                      .seed = input.seed,
+                                      .kube_proxy_version = version};
   const std::int64_t begin = monotonic_ns();
   SVCB_TAKE(probed, probe_planes(chosen_planes(input.planes, has_frontends)));
+  leave_out_unknown(probed, version);
   SVCB_TAKE(planes, verify::verify_planes(probed, options, *progress));
   results.planes = std::move(planes);
   results.seconds = static_cast<double>(monotonic_ns() - begin) / 1e9;
@@ -141,6 +148,7 @@ Action configure_verify(CLI::App& app) {
       ->check(one_of(case_names()));
   add_cluster_option(app, input->cluster);
   app.add_option("--node", input->node, "The node of that cluster whose Local policies count");
+  input->kube_proxy.add_options(app);
   app.add_option("--seed", input->seed, "The same seed makes the same choices")
       ->check(whole_number(0, UINT64_MAX))
       ->capture_default_str();

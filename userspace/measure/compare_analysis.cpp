@@ -282,6 +282,16 @@ Series update_series(const CompareResults& results, std::string_view plane, std:
       });
 }
 
+Series whole_change_series(const CompareResults& results, std::string_view plane) {
+  static constexpr std::string_view what = "whole sync, one change";
+  return series_of(results, plane, std::string(what), [&](std::size_t services) {
+    const auto found = std::find_if(results.cells.begin(), results.cells.end(), [&](const Cell& cell) {
+      return cell.plane == plane && cell.services == services && cell.what == what;
+    });
+    return found == results.cells.end() ? std::vector<double>{} : found->values;
+  });
+}
+
 Series sync_series(const CompareResults& results, std::string_view plane) {
   return series_of(results, plane, "sync", [&](std::size_t services) {
     const SyncCell* cell = find_sync(results, plane, services);
@@ -391,7 +401,7 @@ std::optional<stats::Estimate> path_ratio(const PathCell& over, const PathCell& 
 
 std::vector<CrossingFigure> all_crossings(const CompareResults& results) {
   const std::string usual_change = fmt::format("{} (usual way)", to_string(Operation::change_endpoints));
-  std::vector<std::vector<Series>> kinds(2);
+  std::vector<std::vector<Series>> kinds(3);
   for (const std::string& plane : results.planes) {
     if (is_floor(plane)) {
       continue;
@@ -401,6 +411,7 @@ std::vector<CrossingFigure> all_crossings(const CompareResults& results) {
     const auto ways = ways_of(results, plane);
     kinds[1].push_back(
         update_series(results, plane, ways.empty() ? "" : ways.front(), Operation::change_endpoints));
+    kinds[2].push_back(whole_change_series(results, plane));
   }
   std::vector<CrossingFigure> figures;
   for (const auto& all : kinds) {
@@ -413,7 +424,7 @@ std::vector<CrossingFigure> all_crossings(const CompareResults& results) {
             stats::crossing(all[i].sizes, all[i].by_round, all[j].by_round, crossing_seed);
         if (crossing) {
           figures.push_back(
-              {&all == kinds.data() ? all[i].what : usual_change, all[i].plane, all[j].plane, *crossing});
+              {&all == &kinds[1] ? usual_change : all[i].what, all[i].plane, all[j].plane, *crossing});
         }
       }
     }

@@ -25,6 +25,8 @@ struct Series {
 [[nodiscard]] Series update_series(const CompareResults& results, std::string_view plane,
                                    std::string_view way, Operation operation);
 [[nodiscard]] Series sync_series(const CompareResults& results, std::string_view plane);
+// Of the scenario whole-sync: what a controller's whole sync of one change costs.
+[[nodiscard]] Series whole_change_series(const CompareResults& results, std::string_view plane);
 [[nodiscard]] Series path_series(const CompareResults& results, std::string_view plane,
                                  const PathKind& kind);
 

@@ -31,8 +31,11 @@ struct Selection {
   std::vector<const ScenarioRow*> scenarios{};
   std::vector<ProbedPlane> planes{};  // each once, in the registry's order; those that cannot run are named
   std::vector<std::size_t> sweep{};   // ascending, each at most the workload's size
-  std::vector<PathKind> kinds{};      // of packets, for the path
-  Family family = Family::ipv4;       // of the path's packets
+  // Of the service that grows, and flows that are tracked, at the sweep's first size: of whole syncs.
+  std::vector<std::size_t> endpoints_sweep{};
+  std::vector<std::size_t> flows_sweep{};
+  std::vector<PathKind> kinds{};  // of packets, for the path
+  Family family = Family::ipv4;   // of the path's packets
   std::uint64_t seed = 1;
   std::size_t rounds = 20;
   std::size_t path_rounds = SIZE_MAX;  // at most, of the path
@@ -43,7 +46,8 @@ struct Selection {
   bool repeats_wide = false;
   std::optional<std::uint32_t> services_capacity{};
   std::optional<std::uint32_t> backends_capacity{};
-  EbpfChoice ebpf{};                // of the eBPF planes whose name does not say it already
+  EbpfChoice ebpf{};  // of the eBPF planes whose name does not say it already
+  kube_proxy::Version kube_proxy_version{};
   std::string kube_proxy_binary{};  // of the user's, for the planes that run one; empty: there is none
   DisplayUnit display_unit{};       // for the progress line
   // Gets every visit; a resumed one gives back what was measured. None: nothing is kept.
@@ -57,6 +61,7 @@ struct Selection {
     configuration.backends_capacity = backends_capacity;
     configuration.ebpf = ebpf;
     configuration.kube_proxy.binary = kube_proxy_binary;
+    configuration.kube_proxy.version = kube_proxy_version;
     return configuration;
   }
   [[nodiscard]] bool has(std::string_view scenario) const;

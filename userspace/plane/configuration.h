@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "plane/kube_proxy/versions.h"
 #include "service/service.h"
 
 namespace svcbench {
@@ -26,6 +27,7 @@ inline constexpr std::uint32_t default_maglev = 509;
 
 // How kube-proxy is set up; no plane of another kind looks at it.
 struct KubeProxyOptions {
+  kube_proxy::Version version{};
   // Ranges of the node's addresses that NodePorts are reached at (--nodeport-addresses). Empty:
   // kube-proxy's default, which is every address by iptables and IPVS, and the node's first one by
   // nftables.

@@ -49,6 +49,8 @@ struct FlowTable {
   }
 };
 
+class WholeSync;
+
 // Owns what it programs: the destructor undoes install(). Not thread-safe.
 class DataPlane {
  public:
@@ -79,6 +81,9 @@ class DataPlane {
 
   // Of the last install(), or of the last stage() and commit().
   [[nodiscard]] virtual SyncCost sync_cost() const { return {}; }
+
+  // Its controller's whole syncs (plane/whole_sync.h); null: they are not made here.
+  [[nodiscard]] virtual WholeSync* whole_sync() { return nullptr; }
 
   // What the kernel holds now, read back from it.
   [[nodiscard]] virtual Result<std::size_t> entries() const = 0;  // services

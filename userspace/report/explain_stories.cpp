@@ -48,6 +48,23 @@ constexpr std::array stories{
         "removal of what was installed.",
         read_back_now_and_then, "one installation into a new network namespace", tools_bias},
     Story{
+        "whole-sync", "", "",
+        "everything that kube-proxy does at one sync, in parts that follow each other without a gap: "
+        "chains "
+        "out of use deleted by a run of their own, chains and jumps made sure of (when it starts), what "
+        "the "
+        "kernel has listed or saved and parsed, the text generated, the tool from launch to exit, stale "
+        "UDP "
+        "flows looked for and deleted. CLOCK_MONOTONIC.",
+        "kube-proxy's own walk over all services in Go (here the changed one is generated alone, where "
+        "syncs "
+        "are partial), its watch and queue, health checks, and the second that it waits before chains are "
+        "deleted.",
+        "at the first and every fifth visit the services are counted in the kernel, and each changed one "
+        "is "
+        "read back: as they were to be, or it is an error.",
+        "one sync in a new network namespace: from nothing, once more, and at single changes", tools_bias},
+    Story{
         "update", "ebpf", "bare",
         "one bpf(2) call over maps of its own: the least that any loader's update makes the kernel do.",
         "everything else that an update needs.", read_back_each_block,

@@ -34,6 +34,7 @@ constexpr std::array run_facts{
     RunFact{"svcbench_version", "/run/svcbench_version"},
     RunFact{"git_revision", "/run/git_revision"},
     RunFact{"seed", "/run/seed"},
+    RunFact{"kube_proxy", "/run/kube_proxy/version"},
     RunFact{"kernel", "/environment/kernel/release"},
     RunFact{"cpu", "/environment/cpu/model"},
     RunFact{"emulated", "/environment/emulated"},

@@ -89,6 +89,9 @@ std::vector<std::string> heading_lines(const RunView& run) {
   if (std::string subject = subject_of(run); !subject.empty()) {
     out.push_back(std::move(subject));
   }
+  if (const std::string version = about.at("kube_proxy").at("version").text_if_any(); !version.empty()) {
+    out.push_back("Rules and syncs of kube-proxy " + version);
+  }
   return out;
 }
 

@@ -7,6 +7,7 @@
 #include <map>
 
 #include "plane/registry.h"
+#include "plane/whole_sync.h"
 #include "report/tables.h"
 #include "service/text.h"
 
@@ -96,7 +97,9 @@ Section crossing_section(const std::vector<Field>& crossings, const std::string&
           whole(sizes[0]), whole(sizes[1]));
     }
   }
-  out.id = fmt::format("crossings-{}", what.starts_with("change") ? "update" : "path");
+  out.id = fmt::format("crossings-{}", what.starts_with("change")  ? "update"
+                                       : what.starts_with("whole") ? "whole-sync"
+                                                                   : "path");
   return out;
 }
 
@@ -276,9 +279,50 @@ std::vector<Section> crossing_matrices(const RunView& run) {
   return all;
 }
 
+Section whole_sync_table(const RunView& run) {
+  Section out{.id = "whole-sync",
+              .title = "Whole sync, as kube-proxy makes it, in parts: median [95 % interval]"};
+  const std::string version = run.about().at("kube_proxy").at("version").text_if_any();
+  out.caption = fmt::format(
+      "{}The parts sum up to the whole of each sync. The transaction alone is in sync and update.",
+      version.empty() ? "" : fmt::format("kube-proxy {}. ", version));
+  out.columns = {{"plane, situation", true}, {"N"}, {"whole"}};
+  for (const SyncPartRow& part : sync_part_rows) {
+    out.columns.push_back({std::string(part.title)});
+  }
+  for (const std::string& plane : run.planes({"whole-sync"})) {
+    for (const Cell& cell : run.file().cells) {
+      if (cell.scenario != "whole-sync" || cell.plane != plane) {
+        continue;
+      }
+      std::string what = cell.what;
+      if (constexpr std::string_view known = "whole sync, "; what.starts_with(known)) {
+        what.erase(0, known.size());
+      }
+      std::vector<Entry> row{Entry::words(with_way(plane, what)), Entry::words(grouped(cell.services)),
+                             Entry::of(&cell)};
+      for (const SyncPartRow& part : sync_part_rows) {
+        row.push_back(cell.also.contains(part.name) ? Entry::of(&cell, part.name) : Entry{});
+      }
+      out.add(std::move(row));
+    }
+  }
+  for (const Cell& cell : run.file().unmeasured) {
+    if (cell.scenario == "whole-sync") {
+      out.after.push_back(fmt::format("Not measured: {}, {} services, {}: {}", cell.plane,
+                                      grouped(cell.services), cell.what, cell.reason));
+    }
+  }
+  return out;
+}
+
 std::vector<Section> plain_tables(const RunView& run) {
   std::vector<Section> tables;
   for (const std::string& scenario : run.plain_scenarios()) {
+    if (scenario == "whole-sync") {
+      tables.push_back(whole_sync_table(run));
+      continue;
+    }
     Section& out = tables.emplace_back();
     out.id = scenario;
     out.title = fmt::format("{}: median [95 % interval]", scenario);

@@ -238,6 +238,14 @@ Cell clock_cell(std::string unit) {
   return cell;
 }
 
+Cell whole_sync_cell(std::string plane, std::size_t services, const std::string& tail, std::string what) {
+  Cell cell = cell_of("whole-sync", std::move(plane), services, std::move(what), "ns");
+  cell.at["situation"] = tail;
+  set_id(cell, {});
+  cell.id += "/" + tail;
+  return cell;
+}
+
 Cell plain_cell(std::string scenario, std::string plane, std::size_t services, std::string what,
                 std::string unit) {
   Cell cell = cell_of(std::move(scenario), std::move(plane), services, std::move(what), std::move(unit));

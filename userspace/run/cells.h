@@ -58,6 +58,10 @@ inline constexpr std::string_view id_alphabet =
 [[nodiscard]] Cell chapter_growth_cell(const std::string& backend, const std::string& load);
 // The coordinates of the growth of what this cell is one size of.
 [[nodiscard]] std::map<std::string, std::string> growing(const Cell& cell);
+// `tail`: "from-nothing", "restart", "one-change", "one-change-udp", and these after "endpoints-1000/" or
+// "flows-1000/".
+[[nodiscard]] Cell whole_sync_cell(std::string plane, std::size_t services, const std::string& tail,
+                                   std::string what);
 // One reading of the clock in a program.
 [[nodiscard]] Cell clock_cell(std::string unit);
 

@@ -9,7 +9,7 @@
 namespace svcbench {
 
 std::span<const ScenarioRow> scenarios() {
-  static constexpr std::array<ScenarioRow, 10> rows{{
+  static constexpr std::array<ScenarioRow, 11> rows{{
       {.name = "fill",
        .summary = "all N services into empty maps: by single syscalls, in batches, through mapped memory"},
       {.name = "sync",
@@ -19,6 +19,10 @@ std::span<const ScenarioRow> scenarios() {
        .summary = "one service's endpoints change, one service is added, one removed, where N exist",
        .make = make_update,
        .changes_planes = true},
+      {.name = "whole-sync",
+       .summary = "kube-proxy's whole sync in parts (list, generate, commit, clean up): from nothing, at a "
+                  "restart, at a change",
+       .make = make_whole_sync},
       {.name = "program",
        .summary = "the BPF program alone, without a path: lookup, and lookup + DNAT, ns for each packet"},
       {.name = "path",

@@ -11,6 +11,7 @@ namespace svcbench {
 // Of an Installations' planes.
 [[nodiscard]] std::unique_ptr<Scenario> make_sync();
 [[nodiscard]] std::unique_ptr<Scenario> make_update();
+[[nodiscard]] std::unique_ptr<Scenario> make_whole_sync();
 [[nodiscard]] std::unique_ptr<Scenario> make_path();
 [[nodiscard]] std::unique_ptr<Scenario> make_throughput();
 [[nodiscard]] std::unique_ptr<Scenario> make_state();

@@ -109,6 +109,7 @@ Result<std::unique_ptr<DataPlane>> make(const Flavour& flavour, const PlaneConfi
 
 KubeProxyIptables::KubeProxyIptables(IptablesBackend backend, const PlaneConfiguration& configuration)
     : backend_(std::move(backend)),
+      version_(configuration.kube_proxy.version),
       tables_{Table{kube_proxy::IptablesRules(Family::ipv4, configuration)},
               Table{kube_proxy::IptablesRules(Family::ipv6, configuration)}} {}
 

@@ -18,6 +18,7 @@
 #include "plane/kube_proxy/iptables_rules.h"
 #include "plane/kube_proxy/stale_flows.h"
 #include "plane/plane.h"
+#include "plane/whole_sync.h"
 #include "sys/fd.h"
 #include "sys/iptables_backend.h"
 
@@ -30,7 +31,7 @@ namespace svcbench {
 // in user space, and depends on their order (1,000 services of 10 endpoints, which are 11,000 chains: 5 to
 // 8 s of its CPU time, and 1 s when the same chains are declared in descending order). Here the order is
 // kube-proxy's: by service, so by hash.
-class KubeProxyIptables final : public DataPlane {
+class KubeProxyIptables final : public DataPlane, public WholeSync {
  public:
   // Programs the network namespace that it is made, used and destroyed in: a private one.
   KubeProxyIptables(IptablesBackend backend, const PlaneConfiguration& configuration);
@@ -49,6 +50,13 @@ class KubeProxyIptables final : public DataPlane {
   [[nodiscard]] std::span<const std::string_view> ways() const override;
   Status choose_way(std::size_t way) override;
   [[nodiscard]] SyncCost sync_cost() const override { return cost_; }
+
+  // In iptables_sync.cpp.
+  [[nodiscard]] WholeSync* whole_sync() override { return this; }
+  Status sync_from_nothing(std::span<const Service> services) override;
+  Status sync_after_restart() override;
+  Status sync_change(const Change& change, std::span<const Endpoint> gone) override;
+  [[nodiscard]] const SyncParts& sync_parts() const override { return parts_; }
 
   // Frontends. Reads every service back and checks it, and that both tables have as many rules as they
   // must.
@@ -70,6 +78,9 @@ class KubeProxyIptables final : public DataPlane {
   Status stage_input(Family family, kube_proxy::IptablesRules::Sync sync);
   Status make_jumps(Family family, const std::string& program);
   Status load(Family family);
+  Status sync_family(Family family, bool starts, SyncLaps& laps);
+  Status make_sure_of_jumps(Family family);
+  Status find_stale_chains(Family family);
   [[nodiscard]] Result<kube_proxy::SavedRules> read_back(Family family) const;
   [[nodiscard]] Table& table(Family family) { return tables_[static_cast<std::size_t>(family)]; }
   [[nodiscard]] const Table& table(Family family) const {
@@ -77,10 +88,12 @@ class KubeProxyIptables final : public DataPlane {
   }
 
   IptablesBackend backend_;
+  kube_proxy::Version version_;
   std::array<Table, 2> tables_;  // by Family
   kube_proxy::IptablesRules::Sync way_ = kube_proxy::IptablesRules::Sync::partial;
   kube_proxy::StaleFlows stale_flows_;
   SyncCost cost_;
+  SyncParts parts_;
 };
 
 // For the registry: see PlaneRow.

@@ -4,6 +4,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
+#include <initializer_list>
 #include <utility>
 
 #include "plane/kube_proxy/names.h"
@@ -107,35 +109,51 @@ class IptablesRules::Probabilities {
   std::vector<std::string> texts_;
 };
 
-std::string jumps_input() {
-  struct Jump {
-    std::string_view from, to, comment;
-    bool new_flows_only;
-  };
+std::span<const KernelJump> kernel_jumps() {
   static constexpr std::string_view external = "kubernetes externally-visible service portals";
   static constexpr std::string_view portals = "kubernetes service portals";
   static constexpr std::string_view firewall = "kubernetes load balancer firewall";
-  static constexpr std::array<Jump, filter_jumps> filter{{
-      {"INPUT", "KUBE-EXTERNAL-SERVICES", external, true},
-      {"FORWARD", "KUBE-EXTERNAL-SERVICES", external, true},
-      {"INPUT", "KUBE-NODEPORTS", "kubernetes health check service ports", false},
-      {"FORWARD", "KUBE-SERVICES", portals, true},
-      {"OUTPUT", "KUBE-SERVICES", portals, true},
-      {"FORWARD", "KUBE-FORWARD", "kubernetes forwarding rules", false},
-      {"INPUT", "KUBE-PROXY-FIREWALL", firewall, true},
-      {"OUTPUT", "KUBE-PROXY-FIREWALL", firewall, true},
-      {"FORWARD", "KUBE-PROXY-FIREWALL", firewall, true},
-      {"INPUT", "KUBE-FIREWALL", "", false},
-      {"OUTPUT", "KUBE-FIREWALL", "", false},
+  static constexpr std::array<KernelJump, filter_jumps + nat_jumps> jumps{{
+      {"filter", "INPUT", "KUBE-EXTERNAL-SERVICES", external, true},
+      {"filter", "FORWARD", "KUBE-EXTERNAL-SERVICES", external, true},
+      {"filter", "INPUT", "KUBE-NODEPORTS", "kubernetes health check service ports", false},
+      {"filter", "FORWARD", "KUBE-SERVICES", portals, true},
+      {"filter", "OUTPUT", "KUBE-SERVICES", portals, true},
+      {"filter", "FORWARD", "KUBE-FORWARD", "kubernetes forwarding rules", false},
+      {"filter", "INPUT", "KUBE-PROXY-FIREWALL", firewall, true},
+      {"filter", "OUTPUT", "KUBE-PROXY-FIREWALL", firewall, true},
+      {"filter", "FORWARD", "KUBE-PROXY-FIREWALL", firewall, true},
+      {"filter", "INPUT", "KUBE-FIREWALL", "", false},
+      {"filter", "OUTPUT", "KUBE-FIREWALL", "", false},
+      {"nat", "OUTPUT", "KUBE-SERVICES", portals, false},
+      {"nat", "PREROUTING", "KUBE-SERVICES", portals, false},
+      {"nat", "POSTROUTING", "KUBE-POSTROUTING", "kubernetes postrouting rules", false},
   }};
-  static constexpr std::array<Jump, nat_jumps> nat{{
-      {"OUTPUT", "KUBE-SERVICES", portals, false},
-      {"PREROUTING", "KUBE-SERVICES", portals, false},
-      {"POSTROUTING", "KUBE-POSTROUTING", "kubernetes postrouting rules", false},
-  }};
+  return jumps;
+}
+
+std::vector<std::string> KernelJump::words() const {
+  std::vector<std::string> words;
+  const auto add = [&](std::initializer_list<std::string_view> more) {
+    words.insert(words.end(), more.begin(), more.end());
+  };
+  if (new_flows_only) {
+    add({"-m", "conntrack", "--ctstate", "NEW"});
+  }
+  if (!comment.empty()) {
+    add({"-m", "comment", "--comment", comment});
+  }
+  add({"-j", to});
+  return words;
+}
+
+std::string jumps_input() {
   RuleText text(4096);
-  const auto write = [&](std::span<const Jump> jumps) {
-    for (const Jump& jump : jumps) {
+  const auto write = [&](std::string_view table) {
+    for (const KernelJump& jump : kernel_jumps()) {
+      if (jump.table != table) {
+        continue;
+      }
       text << "-I " << jump.from << (jump.new_flows_only ? " -m conntrack --ctstate NEW" : "");
       if (!jump.comment.empty()) {
         text << " -m comment --comment \"" << jump.comment << "\"";
@@ -145,9 +163,9 @@ std::string jumps_input() {
     text << "COMMIT\n";
   };
   text << filter_head << kubelet_firewall;
-  write(filter);
+  write("filter");
   text << nat_head;
-  write(nat);
+  write("nat");
   return text.take();
 }
 
@@ -358,6 +376,14 @@ void IptablesRules::each_chain(const Port& port, Each each) {
   for (const ChainId& id : port.endpoint_ids) {
     each(chain_name("KUBE-SEP-", id));
   }
+}
+
+std::unordered_set<std::string> IptablesRules::chains() const {
+  std::unordered_set<std::string> names;
+  for (const auto& [key, port] : ports_) {
+    each_chain(port, [&](std::string chain) { names.insert(std::move(chain)); });
+  }
+  return names;
 }
 
 std::string IptablesRules::restore_input(Sync sync) const {

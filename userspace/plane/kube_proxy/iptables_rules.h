@@ -39,6 +39,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "plane/configuration.h"
@@ -60,6 +61,17 @@ constexpr std::size_t nat_base_rules = 5;     // KUBE-POSTROUTING 3, KUBE-MARK-M
 constexpr std::size_t filter_base_rules = 4;  // KUBE-FORWARD 3, KUBE-FIREWALL 1
 constexpr std::size_t nat_jumps = 3;          // PREROUTING, OUTPUT, POSTROUTING
 constexpr std::size_t filter_jumps = 11;
+
+// A jump from one of the kernel's chains.
+struct KernelJump {
+  std::string_view table, from, to;
+  std::string_view comment;  // empty: none
+  bool new_flows_only;
+
+  // After "-C CHAIN -t TABLE" or "-I CHAIN -t TABLE": "-m", "conntrack", ...
+  [[nodiscard]] std::vector<std::string> words() const;
+};
+[[nodiscard]] std::span<const KernelJump> kernel_jumps();
 
 // Creates the chains that the kernel's chains lead to, and the jumps there, before all else that is in
 // them. For a namespace that has neither: they would be there twice.
@@ -108,6 +120,10 @@ class IptablesRules {
   void synced();
 
   [[nodiscard]] RuleCounts counts() const;
+  // Whether the next restore_input() deletes this chain.
+  [[nodiscard]] bool is_gone(const std::string& chain) const { return gone_.contains(chain); }
+  // The names of all chains of service ports.
+  [[nodiscard]] std::unordered_set<std::string> chains() const;
   // Whether some service has session affinity, which needs the kernel's match `recent`.
   [[nodiscard]] bool has_affinity() const;
   [[nodiscard]] bool large_cluster() const { return known_ > large_cluster_endpoints; }

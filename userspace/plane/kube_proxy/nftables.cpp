@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <set>
 #include <unordered_set>
 #include <utility>
 
@@ -141,10 +142,10 @@ Result<std::optional<ServicePort>> changed_port(const ServicePort* before, const
 
 // But for those that are needed again: these are filled anew, as kube-proxy does it.
 void write_deletions(std::string& text, Family family, const std::vector<std::string>& leftover,
-                     const std::optional<ServicePort>& after) {
+                     const std::optional<ServicePort>& after, const kube_proxy::Version& version) {
   std::vector<std::string> needed;
   if (after && !leftover.empty()) {
-    needed = kube_proxy::nft_chains(*after);
+    needed = kube_proxy::nft_chains(*after, version);
   }
   for (const std::string& chain : leftover) {
     if (!std::binary_search(needed.begin(), needed.end(), chain)) {
@@ -229,7 +230,8 @@ KubeProxyNftables::~KubeProxyNftables() {
 
 Result<KubeProxyNftables::Wanted> KubeProxyNftables::wanted(std::span<const Service> services,
                                                             const PlaneConfiguration& configuration,
-                                                            const std::array<Table, 2>& before) {
+                                                            const std::array<Table, 2>& before,
+                                                            bool writes) {
   SVCB_TAKE(grouped, group(services));
   Wanted wanted;
   for (const Family family : families) {
@@ -237,15 +239,17 @@ Result<KubeProxyNftables::Wanted> KubeProxyNftables::wanted(std::span<const Serv
     Table& next = wanted.tables[index];
     next.programmed = !grouped.order[index].empty();
     next.touched = next.programmed || before[index].touched;
-    if (before[index].touched) {
+    if (before[index].touched && writes) {
       write_table_removal(wanted.text, family);
     }
-    if (next.programmed) {
+    if (next.programmed && writes) {
       kube_proxy::write_nft_base(wanted.text, family, configuration);
     }
     for (const ServicePort* port : grouped.order[index]) {
       const bool shared = port->cluster_ip && next.cluster_ips[port->cluster_ip->address]++ != 0;
-      kube_proxy::write_nft_sync(wanted.text, nullptr, port, shared, configuration);
+      if (writes) {
+        kube_proxy::write_nft_sync(wanted.text, nullptr, port, shared, configuration);
+      }
     }
     next.ports = std::move(grouped.ports[index]);
   }
@@ -273,6 +277,11 @@ Status KubeProxyNftables::install(std::span<const Service> services) {
   }
   SVCB_CHECK(load(input, next.text.size(), true));
   tables_ = std::move(next.tables);
+  for (Table& loaded : tables_) {
+    for (const auto& [key, port] : loaded.ports) {
+      count_hairpins(loaded, port, 1);
+    }
+  }
   return {};
 }
 
@@ -293,11 +302,15 @@ Status KubeProxyNftables::stage(const Change& change) {
   if (!current.programmed) {
     kube_proxy::write_nft_base(text, staged.family, configuration_);
   }
-  write_deletions(text, staged.family, current.leftover, staged.after);
+  write_deletions(text, staged.family, current.leftover, staged.after, configuration_.kube_proxy.version);
   const ServicePort* next = staged.after ? &*staged.after : nullptr;
   staged.leftover = kube_proxy::write_nft_sync(text, before, next, shares_cluster_ip(current, before, next),
-                                               configuration_);
+                                               configuration_, &current.hairpins);
 
+  // Everything anew; what goes, sets of affinity above all, goes by the lines before.
+  if (!configuration_.kube_proxy.version.has(kube_proxy::Trait::nft_partial)) {
+    text += whole_text(staged.family, &staged);
+  }
   SVCB_TAKE(input, memfd_of("kube-proxy.nft", text));
   staged.input = std::move(input);
   staged.bytes = text.size();
@@ -307,6 +320,30 @@ Status KubeProxyNftables::stage(const Change& change) {
   cost_ = {};
   cost_.generate_ns = generating.ns();
   return {};
+}
+
+std::string KubeProxyNftables::whole_text(Family family, const Staged* changed) const {
+  std::string text;
+  kube_proxy::write_nft_base(text, family, configuration_);
+  std::set<Address> cluster_ips;
+  const auto write = [&](const ServicePort& port) {
+    const bool shared = port.cluster_ip && !cluster_ips.insert(port.cluster_ip->address).second;
+    kube_proxy::write_nft_sync(text, nullptr, &port, shared, configuration_);
+  };
+  for (const auto& [key, port] : table(family).ports) {
+    if (changed == nullptr || key != changed->key) {
+      write(port);
+    }
+  }
+  if (changed != nullptr) {
+    if (changed->after) {
+      write(*changed->after);
+    }
+    for (const std::string& chain : changed->leftover) {
+      kube_proxy::write_nft_flush_chain(text, family, chain);
+    }
+  }
+  return text;
 }
 
 bool KubeProxyNftables::shares_cluster_ip(const Table& table, const ServicePort* before,
@@ -347,12 +384,24 @@ void KubeProxyNftables::apply(Staged staged) {
   };
   if (old != held.ports.end()) {
     count(old->second.cluster_ip, -1);
+    count_hairpins(held, old->second, -1);
   }
   if (staged.after) {
     count(staged.after->cluster_ip, 1);
+    count_hairpins(held, *staged.after, 1);
     held.ports.insert_or_assign(std::move(staged.key), std::move(*staged.after));
   } else {
     held.ports.erase(staged.key);
+  }
+}
+
+void KubeProxyNftables::count_hairpins(Table& table, const ServicePort& port, int by) const {
+  for (const std::string& key : kube_proxy::nft_hairpins(port, configuration_)) {
+    auto& users = table.hairpins[key];
+    users += static_cast<std::size_t>(by);
+    if (users == 0) {
+      table.hairpins.erase(key);
+    }
   }
 }
 

@@ -12,6 +12,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "plane/configuration.h"
@@ -19,6 +20,7 @@
 #include "plane/kube_proxy/nftables_rules.h"
 #include "plane/kube_proxy/stale_flows.h"
 #include "plane/plane.h"
+#include "plane/whole_sync.h"
 #include "sys/fd.h"
 
 namespace svcbench {
@@ -33,7 +35,7 @@ namespace svcbench {
 //
 // A ClusterIP and a NodePort of one name and protocol are one service port, and share their chains as in
 // kube-proxy: they must have the same endpoints at install(), and a change of one's is a change of both's.
-class KubeProxyNftables final : public DataPlane {
+class KubeProxyNftables final : public DataPlane, public WholeSync {
  public:
   // Programs the network namespace that it is made, used and destroyed in: a private one. `nft`: its path.
   KubeProxyNftables(std::string nft, const PlaneConfiguration& configuration)
@@ -53,6 +55,13 @@ class KubeProxyNftables final : public DataPlane {
   Status commit() override;
   [[nodiscard]] SyncCost sync_cost() const override { return cost_; }
 
+  // In nftables_sync.cpp.
+  [[nodiscard]] WholeSync* whole_sync() override { return this; }
+  Status sync_from_nothing(std::span<const Service> services) override;
+  Status sync_after_restart() override;
+  Status sync_change(const Change& change, std::span<const Endpoint> gone) override;
+  [[nodiscard]] const SyncParts& sync_parts() const override { return parts_; }
+
   // Also checks that the table has the chains that its maps lead to, and no other.
   [[nodiscard]] Result<std::size_t> entries() const override;
   // Reads the table whole (3 s for 5,000 services of 3 endpoints) where it changed since it was last read.
@@ -68,10 +77,14 @@ class KubeProxyNftables final : public DataPlane {
     bool programmed = false;  // it is there
     std::unordered_map<std::string, kube_proxy::ServicePort> ports;  // by port_key()
     std::map<Address, std::size_t> cluster_ips;                      // ports of each ClusterIP
+    kube_proxy::NftHairpinUsers hairpins;
     // Chains that were emptied when they went out of use. kube-proxy deletes them a second or more later,
     // in a transaction of its own before the next sync's. Here the next transaction's first lines delete
     // them: the same commands, without another run of nft.
     std::vector<std::string> leftover;
+    // Names of all chains of `ports`, which kube-proxy makes when a service comes, and keeps. Empty: no
+    // whole sync was made.
+    std::unordered_set<std::string> names;
   };
   struct Wanted {
     std::array<Table, 2> tables;  // by Family
@@ -90,10 +103,24 @@ class KubeProxyNftables final : public DataPlane {
     kube_proxy::NftTable table;
   };
 
+  // `writes`: else without the text.
   static Result<Wanted> wanted(std::span<const Service> services, const PlaneConfiguration& configuration,
-                               const std::array<Table, 2>& before);
+                               const std::array<Table, 2>& before, bool writes = true);
   Status load(const Fd& input, std::size_t bytes, bool interruptible);
+  Status load_sync(const std::string& text);
+  // Everything that a full sync writes of a family's ports; `changed` in place of the one of its key, which
+  // goes where there is none.
+  [[nodiscard]] std::string whole_text(Family family, const Staged* changed) const;
+  Status delete_stale(Family family);
+  Result<kube_proxy::NftNames> list(Family family);
+  Result<std::string> run_list(const std::vector<std::string>& words);
+  Status read_elements(Family family, kube_proxy::NftHeld& held);
+  Status check_names(Family family, const kube_proxy::NftNames& names,
+                     const std::vector<std::string>& stale) const;
+  void note_names(Family family);
+  Status start(Family family, SyncLaps& laps);
   void apply(Staged staged);
+  void count_hairpins(Table& table, const kube_proxy::ServicePort& port, int by) const;
   // Whether the ClusterIP of the port, before or after a change, is another port's as well.
   [[nodiscard]] static bool shares_cluster_ip(const Table& table, const kube_proxy::ServicePort* before,
                                               const kube_proxy::ServicePort* after);
@@ -109,6 +136,7 @@ class KubeProxyNftables final : public DataPlane {
   std::optional<Staged> staged_;
   kube_proxy::StaleFlows stale_flows_;
   SyncCost cost_;
+  SyncParts parts_;
   mutable std::array<std::optional<Snapshot>, 2> snapshots_;  // by Family
 };
 

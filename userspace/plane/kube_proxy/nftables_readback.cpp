@@ -63,6 +63,8 @@ void read_match(NftRule& rule, const Json& match) {
     rule.daddr = address_or_prefix(right);
   } else if (equal && field == "saddr") {
     rule.saddr = address_or_prefix(right);
+  } else if (equal && field == "dport") {
+    rule.dport = number_of(right);
   } else if (field == "saddr") {
     rule.other_saddr = address_or_prefix(right);
   } else if (equal && text_of(member(member(left, "meta"), "key")) == "l4proto") {
@@ -90,7 +92,30 @@ void read_vmap(NftRule& rule, const Json& vmap) {
   std::sort(rule.targets.begin(), rule.targets.end());
 }
 
+void read_choices(NftRule& rule, const Json& map) {
+  const Json& numgen = member(member(map, "key"), "numgen");
+  rule.modulo = number_of(member(numgen, "mod"));
+  rule.other =
+      rule.other || text_of(member(numgen, "mode")) != "random" || number_of(member(numgen, "offset")) != 0;
+  for (const Json& pair : member(member(map, "data"), "set")) {
+    const Json& parts = pair.is_array() && pair.size() == 2 ? member(pair[1], "concat") : Json();
+    const auto address = parts.is_array() && parts.size() == 2 ? Address::parse(text_of(parts[0]))
+                                                               : Result<Address>(failure("no address"));
+    if (!address || number_of(parts[1]) > UINT16_MAX) {
+      rule.other = true;
+      continue;
+    }
+    rule.choices.push_back(
+        {number_of(pair[0]), {*address, static_cast<std::uint16_t>(number_of(parts[1]))}});
+  }
+  std::sort(rule.choices.begin(), rule.choices.end(),
+            [](const auto& one, const auto& other) { return one.first < other.first; });
+}
+
 void read_dnat(NftRule& rule, const Json& dnat) {
+  if (const Json& map = member(member(dnat, "addr"), "map"); !map.is_null()) {
+    return read_choices(rule, map);
+  }
   const auto address = Address::parse(text_of(member(dnat, "addr")));
   const std::uint64_t port = number_of(member(dnat, "port"));
   if (!address || port > UINT16_MAX) {
@@ -115,6 +140,12 @@ NftRule read_rule(const Json& expressions) {
       read_vmap(rule, vmap);
     } else if (const Json& dnat = member(expression, "dnat"); !dnat.is_null()) {
       read_dnat(rule, dnat);
+    } else if (const Json& mangle = member(expression, "mangle"); !mangle.is_null()) {
+      const Json& value = member(member(mangle, "value"), "|");
+      const bool marks = text_of(member(member(member(mangle, "key"), "meta"), "key")) == "mark" &&
+                         value.is_array() && value.size() == 2 && number_of(value[1]) == 0x4000;
+      (marks ? rule.jump : rule.protocol) = marks ? "mark-for-masquerade" : rule.protocol;
+      rule.other = rule.other || !marks;
     } else if (const Json& set = member(expression, "set"); !set.is_null()) {
       read_update(rule, set);
     } else if (std::string jump = target_of(expression, "jump"); !jump.empty()) {
@@ -162,6 +193,14 @@ NftRule jump_to_mark() {
 }
 
 bool is_balanced(const NftRule& rule) {
+  if (!rule.choices.empty()) {
+    for (std::size_t i = 0; i < rule.choices.size(); ++i) {
+      if (rule.choices[i].first != i) {
+        return false;
+      }
+    }
+    return !rule.other && rule.targets.empty() && rule.modulo == rule.choices.size();
+  }
   if (rule.other || rule.targets.empty() || rule.modulo != rule.targets.size()) {
     return false;
   }
@@ -174,6 +213,55 @@ bool is_balanced(const NftRule& rule) {
 }
 
 }  // namespace
+
+Status add_nft_names(std::string_view json, NftNames& names) {
+  const Json document = Json::parse(json, nullptr, false);
+  const Json& objects = member(document, "nftables");
+  if (!objects.is_array()) {
+    return failure("nft --json list printed something else than its JSON");
+  }
+  for (const Json& object : objects) {
+    const Json& chain = member(object, "chain");
+    const Json& named = chain.is_null() ? member(object, "set") : chain;
+    if (named.is_null() || text_of(member(named, "table")) != nft_table) {
+      continue;
+    }
+    std::string name = text_of(member(named, "name"));
+    if (!chain.is_null() && name.find('/') != std::string::npos) {
+      names.chains.push_back(std::move(name));
+    } else if (chain.is_null() && name.starts_with("affinity-")) {
+      names.affinity_sets.push_back(std::move(name));
+    }
+  }
+  return {};
+}
+
+Status add_nft_elements(std::string_view json, std::unordered_map<std::string, std::string>& elements) {
+  const Json document = Json::parse(json, nullptr, false);
+  const Json& objects = member(document, "nftables");
+  if (!objects.is_array()) {
+    return failure("nft --json list printed something else than its JSON");
+  }
+  for (const Json& object : objects) {
+    const Json& set = member(object, "set");
+    const Json& container = set.is_null() ? member(object, "map") : set;
+    const std::string name = text_of(member(container, "name"));
+    for (const Json& one : member(container, "elem")) {
+      if (!set.is_null()) {
+        const std::string key = member(one, "concat").is_null() ? text_of(one) : read_key(one);
+        elements.emplace(fmt::format("{} {}", name, key), "");
+        continue;
+      }
+      const auto element = read_element(one);
+      if (!element) {
+        return failure("nft --json list map printed an element of {} that svcbench cannot read", name);
+      }
+      elements.emplace(fmt::format("{} {}", name, element->first),
+                       element->second.drop ? "drop" : "goto " + element->second.target);
+    }
+  }
+  return {};
+}
 
 Result<NftTable> NftTable::parse(std::string_view json, Family family) {
   const Json document = Json::parse(json, nullptr, false);
@@ -229,6 +317,18 @@ Result<const std::vector<NftRule>*> NftTable::chain(const std::string& name) con
   return &found->second;
 }
 
+bool NftTable::marks_in_services() const {
+  const auto found = chains_.find("services");
+  if (found == chains_.end() || found->second.empty()) {
+    return false;
+  }
+  const NftRule& first = found->second.front();
+  NftRule masquerade = jump_to_mark();
+  masquerade.daddr = "@cluster-ips";
+  masquerade.other_saddr = first.other_saddr;
+  return first == masquerade && !first.other_saddr.empty();
+}
+
 Status NftTable::read_external(const std::string& target, Service& service) const {
   SVCB_TAKE(rules, chain(target));
   const std::string service_chain = "service-" + target.substr(std::string_view("external-").size());
@@ -266,18 +366,29 @@ Status NftTable::read_policy(const std::string& name, Service& service,
     return not_ours(name, "it has to end with one verdict for each number that it draws");
   }
   const auto& targets = rules.back().targets;
+  const auto& choices = rules.back().choices;
+  if (!choices.empty() && rules.back().protocol != lower_case(service.frontend.protocol)) {
+    return not_ours(name, "it has to translate its service's protocol");
+  }
   rules = rules.first(rules.size() - 1);
   if (!rules.empty() && !rules.front().jump.empty()) {
     NftRule masquerade = jump_to_mark();
     masquerade.daddr =
         service.kind == FrontendKind::cluster_ip ? service.frontend.address.text() : rules.front().daddr;
     masquerade.other_saddr = rules.front().other_saddr;
+    // Of versions that match the port as well, it is the ClusterIP's.
+    if (rules.front().dport == service.frontend.port || service.kind != FrontendKind::cluster_ip) {
+      masquerade.dport = rules.front().dport;
+    }
     if (rules.front() != masquerade || masquerade.other_saddr.empty() || masquerade.daddr.empty()) {
       return not_ours(name, "it has to mark what comes from outside the cluster");
     }
     rules = rules.subspan(1);
-  } else if (service.kind == FrontendKind::cluster_ip) {
+  } else if (service.kind == FrontendKind::cluster_ip && !marks_in_services()) {
     return not_ours(name, "it has to mark what comes from outside the cluster");
+  }
+  if (!rules.empty() && targets.empty()) {
+    return not_ours(name, "it has to do no more than to translate");
   }
   if (!rules.empty()) {
     const auto timeout = affinity_sets_.find(nft_affinity_set(targets.front().second));
@@ -291,6 +402,9 @@ Status NftTable::read_policy(const std::string& name, Service& service,
       }
     }
   }
+  for (const auto& [number, choice] : choices) {
+    endpoints.push_back(choice);
+  }
   for (const auto& [number, target] : targets) {
     SVCB_TAKE(next, endpoint(target, service));
     endpoints.push_back(next);
@@ -301,7 +415,8 @@ Status NftTable::read_policy(const std::string& name, Service& service,
 Result<Endpoint> NftTable::endpoint(const std::string& chain_name, const Service& service) const {
   SVCB_TAKE(rules, chain(chain_name));
   const bool remembers = service.affinity_seconds != 0;
-  if (rules->size() != (remembers ? 3 : 2) || !rules->back().dnat) {
+  const std::size_t marks = marks_in_services() ? 0 : 1;
+  if (rules->size() != marks + (remembers ? 2 : 1) || !rules->back().dnat) {
     return not_ours(chain_name, "it has to mark what the endpoint sends to itself, and to translate");
   }
   const Endpoint endpoint = *rules->back().dnat;
@@ -310,7 +425,7 @@ Result<Endpoint> NftTable::endpoint(const std::string& chain_name, const Service
   NftRule dnat;
   dnat.protocol = lower_case(service.frontend.protocol);
   dnat.dnat = endpoint;
-  if (rules->front() != hairpin || rules->back() != dnat) {
+  if ((marks == 1 && rules->front() != hairpin) || rules->back() != dnat) {
     return not_ours(chain_name,
                     fmt::format("it translates to {}, which its other match is not for", endpoint.text()));
   }
@@ -319,7 +434,7 @@ Result<Endpoint> NftTable::endpoint(const std::string& chain_name, const Service
     const auto timeout = affinity_sets_.find(set);
     NftRule update;
     update.update = "@" + set;
-    if ((*rules)[1] != update || timeout == affinity_sets_.end() ||
+    if ((*rules)[marks] != update || timeout == affinity_sets_.end() ||
         timeout->second != service.affinity_seconds) {
       return not_ours(chain_name,
                       fmt::format("it has to remember its clients for {} s", service.affinity_seconds));

@@ -23,12 +23,14 @@ struct NftRule {
   std::string daddr;         // ip daddr X
   std::string saddr;         // ip saddr X; of a set "@X"
   std::string other_saddr;   // ip saddr != X, "10.0.0.0/8"
+  std::uint64_t dport = 0;   // tcp dport X, or another protocol's; 0: any
   std::string protocol;      // meta l4proto
-  std::string jump;          // the chain that is jumped to
+  std::string jump;          // the chain that is jumped to; a mark set in place is mark-for-masquerade's
   std::string go_to;         // the chain that packets go to and do not return from
   std::uint64_t modulo = 0;  // numgen random mod
   std::vector<std::pair<std::uint64_t, std::string>> targets;  // of its vmap, ascending
   std::optional<Endpoint> dnat;
+  std::vector<std::pair<std::uint64_t, Endpoint>> choices;  // of a translation by numgen's map, ascending
   std::string update;        // the set that the source address is put into, "@X"
   bool local_saddr = false;  // fib saddr type local
   bool other = false;        // it has something else, which svcbench does not write
@@ -41,6 +43,19 @@ struct NftElement {
   std::string comment;  // empty: none
   bool drop = false;    // its verdict
 };
+
+// Names of chains and sets of kube-proxy's table, as `nft --json list` prints them.
+struct NftNames {
+  std::vector<std::string> chains;  // of services and endpoints
+  std::vector<std::string> affinity_sets;
+};
+// Adds those of one listing.
+[[nodiscard]] Status add_nft_names(std::string_view json, NftNames& names);
+
+// Adds the elements of one set or map, as `nft --json list set`, or `list map`, prints it, by NftHeld's
+// keys.
+[[nodiscard]] Status add_nft_elements(std::string_view json,
+                                      std::unordered_map<std::string, std::string>& elements);
 
 // A table as it was read.
 class NftTable {
@@ -60,6 +75,8 @@ class NftTable {
 
   [[nodiscard]] const NftElement* element(std::string_view map, const std::string& key) const;
   [[nodiscard]] Result<const std::vector<NftRule>*> chain(const std::string& name) const;
+  // Whether ClusterIPs are masqueraded by a rule for all of them (Trait::nft_few_jumps).
+  [[nodiscard]] bool marks_in_services() const;
   // What a dispatch element leads to, over the external chain for all but ClusterIPs.
   Status read_external(const std::string& target, Service& service) const;
   // A service- or local- chain.

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 #include <iterator>
+#include <span>
 
 #include "plane/kube_proxy/names.h"
 #include "plane/kube_proxy/node_ports.h"
@@ -54,10 +55,10 @@ struct Chains {
   std::string external;
   std::string firewall;
   std::vector<Endpoint> reachable;
-  std::vector<std::string> endpoints;  // of each of those
+  std::vector<std::string> endpoints;  // of each of those; none: they have no chains
 };
 
-Chains chains_of(const ServicePort* port) {
+Chains chains_of(const ServicePort* port, const Version& version) {
   Chains chains;
   if (port == nullptr) {
     return chains;
@@ -81,6 +82,9 @@ Chains chains_of(const ServicePort* port) {
     chains.external = "external-" + base;
   }
   chains.reachable = traffic.reachable();
+  if (version.has(Trait::nft_few_jumps) && port->affinity_seconds == 0) {
+    return chains;
+  }
   chains.endpoints.reserve(chains.reachable.size());
   for (const Endpoint& endpoint : chains.reachable) {
     chains.endpoints.push_back(endpoint_chain_of(path, endpoint));
@@ -113,6 +117,7 @@ struct Element {
 
 constexpr std::string_view cluster_ips = "cluster-ips";
 constexpr std::string_view firewall_ips = "firewall-ips";
+constexpr std::string_view hairpins = "hairpin-connections";
 
 Element dispatch(const Frontend& frontend, const std::string& chain) {
   return {nft_dispatch_map(frontend), nft_key(frontend), "goto " + chain, {}};
@@ -124,7 +129,9 @@ Element refusal(const ServicePort& port, const Frontend& frontend, bool elsewher
           nft_comment(port.name)};
 }
 
-std::vector<Element> elements_of(const ServicePort* port, const Chains& chains, bool cluster_ip_shared) {
+std::vector<Element> elements_of(const ServicePort* port, const Chains& chains, bool cluster_ip_shared,
+                                 const PlaneConfiguration& configuration) {
+  const Version& version = configuration.kube_proxy.version;
   std::vector<Element> elements;
   if (port == nullptr) {
     return elements;
@@ -150,11 +157,15 @@ std::vector<Element> elements_of(const ServicePort* port, const Chains& chains, 
   std::for_each(port->addresses.begin(), port->addresses.end(), add_external);
   if (!chains.firewall.empty()) {
     for (const Frontend& balancer : port->balancers) {
-      elements.push_back({firewall_ips, nft_key(balancer), "goto " + chains.firewall, {}});
+      elements.push_back({firewall_ips, nft_key(balancer), "goto " + chains.firewall,
+                          version.has(Trait::nft_firewall_plain) ? "" : nft_comment(port->name)});
     }
   }
   if (port->node_port) {
     add_external(*port->node_port);
+  }
+  for (std::string& hairpin : nft_hairpins(*port, configuration)) {
+    elements.push_back({hairpins, std::move(hairpin), {}, {}});
   }
   return elements;
 }
@@ -193,18 +204,27 @@ class Commands {
   std::string_view family_;
 };
 
+// What marks a packet for masquerade.
+std::string marks(const Version& version) {
+  return version.has(Trait::nft_few_jumps) ? fmt::format("mark set mark or {}", masquerade_mark)
+                                           : "jump mark-for-masquerade";
+}
+
 void write_external_rules(Commands& commands, const ServicePort& port, const PortTraffic& traffic,
-                          const Chains& chains, const ClusterCidr& cidr) {
+                          const Chains& chains, const PlaneConfiguration& configuration) {
+  const ClusterCidr& cidr = configuration.cluster_cidr;
+  const Version& version = configuration.kube_proxy.version;
   if (traffic.external_local) {
     // What this node and its pods send is not bound by the policy.
     commands.write("add rule", chains.external, nft_family(port.family), "saddr", cidr.of(port.family),
                    "goto", chains.service, "comment \"short-circuit pod traffic\"");
-    commands.write("add rule", chains.external,
-                   "fib saddr type local jump mark-for-masquerade comment \"masquerade local traffic\"");
+    commands.write("add rule", chains.external, "fib saddr type local", marks(version),
+                   "comment \"masquerade local traffic\"");
     commands.write("add rule", chains.external, "fib saddr type local goto", chains.service,
                    "comment \"short-circuit local traffic\"");
   } else {
-    commands.write("add rule", chains.external, "jump mark-for-masquerade");
+    commands.write("add rule", chains.external,
+                   marks(version) + (version.has(Trait::nft_few_jumps) ? " comment \"masquerade\"" : ""));
   }
   if (traffic.has_external()) {
     commands.write("add rule", chains.external, "goto",
@@ -223,9 +243,25 @@ void write_firewall_rule(Commands& commands, const ServicePort& port, const Chai
                  fmt::format("saddr != {{ {} }} drop", fmt::join(sources, ", ")));
 }
 
+// The same where endpoints have no chains.
+void write_translation(Commands& commands, const ServicePort& port, const std::string& chain,
+                       const std::vector<Endpoint>& endpoints) {
+  std::string targets;
+  for (std::size_t i = 0; i < endpoints.size(); ++i) {
+    fmt::format_to(std::back_inserter(targets), "{}{} : {} . {}", i == 0 ? "" : " , ", i,
+                   endpoints[i].address.text(), endpoints[i].port);
+  }
+  commands.write(
+      "add rule", chain, "meta l4proto", lower_case(port.protocol), "dnat", nft_family(port.family),
+      fmt::format("addr . port to numgen random mod {} map {{ {} }}", endpoints.size(), targets));
+}
+
 // Of the chain `chain`: to the endpoints of one policy.
 void write_policy_rules(Commands& commands, const ServicePort& port, const std::string& chain,
                         const std::vector<Endpoint>& endpoints, const Chains& chains) {
+  if (chains.endpoints.empty()) {
+    return write_translation(commands, port, chain, endpoints);
+  }
   const auto chain_of = [&](const Endpoint& endpoint) -> const std::string& {
     const auto place = std::find(chains.reachable.begin(), chains.reachable.end(), endpoint);
     return chains.endpoints[static_cast<std::size_t>(place - chains.reachable.begin())];
@@ -246,16 +282,22 @@ void write_policy_rules(Commands& commands, const ServicePort& port, const std::
 }
 
 void write_service_rules(Commands& commands, const ServicePort& port, const Chains& chains,
-                         const ClusterCidr& cidr) {
+                         const PlaneConfiguration& configuration) {
+  const ClusterCidr& cidr = configuration.cluster_cidr;
   const std::string_view ip = nft_family(port.family);
   const PortTraffic traffic = port.traffic();
-  if (port.cluster_ip && traffic.has_internal()) {
-    commands.write("add rule", traffic.internal_local ? chains.local : chains.service, ip, "daddr",
-                   port.cluster_ip->address.text(), ip, "saddr !=", cidr.of(port.family),
-                   "jump mark-for-masquerade");
+  if (port.cluster_ip && traffic.has_internal() &&
+      !configuration.kube_proxy.version.has(Trait::nft_few_jumps)) {
+    std::string match = port.cluster_ip->address.text();
+    if (!configuration.kube_proxy.version.has(Trait::nft_masquerades_any_port)) {
+      fmt::format_to(std::back_inserter(match), " {} dport {}", lower_case(port.protocol),
+                     port.cluster_ip->port);
+    }
+    commands.write("add rule", traffic.internal_local ? chains.local : chains.service, ip, "daddr", match,
+                   ip, "saddr !=", cidr.of(port.family), "jump mark-for-masquerade");
   }
   if (traffic.uses_external()) {
-    write_external_rules(commands, port, traffic, chains, cidr);
+    write_external_rules(commands, port, traffic, chains, configuration);
   }
   if (port.affinity_seconds != 0) {
     for (const std::string& chain : chains.endpoints) {
@@ -274,9 +316,11 @@ void write_service_rules(Commands& commands, const ServicePort& port, const Chai
 }
 
 void write_endpoint_rules(Commands& commands, const ServicePort& port, const Endpoint& endpoint,
-                          const std::string& chain) {
+                          const std::string& chain, const Version& version) {
   const std::string_view ip = nft_family(port.family);
-  commands.write("add rule", chain, ip, "saddr", endpoint.address.text(), "jump mark-for-masquerade");
+  if (!version.has(Trait::nft_few_jumps)) {
+    commands.write("add rule", chain, ip, "saddr", endpoint.address.text(), "jump mark-for-masquerade");
+  }
   if (port.affinity_seconds != 0) {
     commands.write("add rule", chain, "update", "@" + nft_affinity_set(chain), "{", ip, "saddr }");
   }
@@ -297,6 +341,13 @@ std::vector<std::string> affinity_sets_of(const ServicePort* port, const Chains&
 struct BaseChain {
   std::string_view name, type, hook, priority;
 };
+struct Jump {
+  std::string_view from, match, to;
+};
+struct Hooks {
+  std::span<const BaseChain> chains;
+  std::span<const Jump> jumps;
+};
 
 // What drops by source ranges comes before DNAT, to meet addresses as clients wrote them. What refuses a
 // service may come after it: nothing was translated there.
@@ -310,11 +361,6 @@ constexpr std::array<BaseChain, 8> base_chains{{
     {"nat-output", "nat", "output", "-100"},
     {"nat-postrouting", "nat", "postrouting", "100"},
 }};
-
-struct Jump {
-  std::string_view from, match, to;
-};
-
 constexpr std::array<Jump, 11> jumps{{
     {"filter-input", "ct state new jump", "nodeport-endpoints-check"},
     {"filter-input", "ct state new jump", "service-endpoints-check"},
@@ -328,6 +374,37 @@ constexpr std::array<Jump, 11> jumps{{
     {"filter-forward", "ct state new jump", "cluster-ips-check"},
     {"filter-output", "ct state new jump", "cluster-ips-check"},
 }};
+
+// Of versions without Trait::nft_filters_at_zero: all before DNAT, but for what is about ClusterIPs of the
+// node's own packets.
+constexpr std::array<BaseChain, 8> early_base_chains{{
+    {"filter-prerouting", "filter", "prerouting", "-110"},
+    {"filter-input", "filter", "input", "-110"},
+    {"filter-forward", "filter", "forward", "-110"},
+    {"filter-output", "filter", "output", "-110"},
+    {"filter-output-post-dnat", "filter", "output", "-90"},
+    {"nat-prerouting", "nat", "prerouting", "-100"},
+    {"nat-output", "nat", "output", "-100"},
+    {"nat-postrouting", "nat", "postrouting", "100"},
+}};
+constexpr std::array<Jump, 11> early_jumps{{
+    {"filter-input", "ct state new jump", "nodeport-endpoints-check"},
+    {"filter-input", "ct state new jump", "service-endpoints-check"},
+    {"filter-forward", "ct state new jump", "service-endpoints-check"},
+    {"filter-output", "ct state new jump", "service-endpoints-check"},
+    {"filter-prerouting", "ct state new jump", "firewall-check"},
+    {"filter-output", "ct state new jump", "firewall-check"},
+    {"nat-output", "jump", "services"},
+    {"nat-prerouting", "jump", "services"},
+    {"nat-postrouting", "jump", "masquerading"},
+    {"filter-forward", "ct state new jump", "cluster-ips-check"},
+    {"filter-output-post-dnat", "ct state new jump", "cluster-ips-check"},
+}};
+
+Hooks hooks_of(const Version& version) {
+  return version.has(Trait::nft_filters_at_zero) ? Hooks{base_chains, jumps}
+                                                 : Hooks{early_base_chains, early_jumps};
+}
 
 constexpr std::array<std::string_view, 7> top_chains{
     "nodeport-endpoints-check", "service-endpoints-check", "firewall-check", "services", "masquerading",
@@ -348,27 +425,37 @@ constexpr std::array<Map, 5> maps{{
     {"service-nodeports", false, "NodePort traffic"},
 }};
 
-void write_chains(Commands& commands) {
+void write_chains(Commands& commands, const Hooks& hooks, const Version& version) {
   // Deleted and added: a chain of that name with another priority would make the transaction fail.
-  for (const BaseChain& chain : base_chains) {
+  for (const BaseChain& chain : hooks.chains) {
     commands.write("add chain", chain.name);
     commands.write("delete chain", chain.name);
   }
-  for (const BaseChain& chain : base_chains) {
+  for (const BaseChain& chain : hooks.chains) {
     commands.write(
         "add chain", chain.name,
         fmt::format("{{ type {} hook {} priority {} ; }}", chain.type, chain.hook, chain.priority));
     commands.write("flush chain", chain.name);
   }
   for (const std::string_view chain : top_chains) {
-    commands.ensure_chain(chain);
+    if (chain != "mark-for-masquerade" || !version.has(Trait::nft_few_jumps)) {
+      commands.ensure_chain(chain);
+    }
   }
   commands.write("add chain", "reject-chain",
                  "{ comment \"helper for @no-endpoint-services / @no-endpoint-nodeports\" ; }");
   commands.write("flush chain", "reject-chain");
 }
 
-void write_sets(Commands& commands, std::string_view address_type) {
+void write_sets(Commands& commands, std::string_view address_type, bool keeps, const Version& version) {
+  const bool has_hairpins = version.has(Trait::nft_few_jumps);
+  if (has_hairpins) {
+    commands.write(
+        "add set", hairpins,
+        fmt::format(
+            "{{ type {0} . {0} . inet_proto . inet_service ; comment \"service hairpin connections\" ; }}",
+            address_type));
+  }
   commands.write("add set", cluster_ips,
                  fmt::format("{{ type {} ; comment \"Active ClusterIPs\" ; }}", address_type));
   for (const Map& map : maps) {
@@ -377,15 +464,39 @@ void write_sets(Commands& commands, std::string_view address_type) {
         fmt::format("{{ type {}{}inet_proto . inet_service : verdict ; comment \"{}\" ; }}",
                     map.by_address ? address_type : "", map.by_address ? " . " : "", map.comment));
   }
+  if (keeps) {
+    return;
+  }
   commands.write("flush set", cluster_ips);
+  if (has_hairpins) {
+    commands.write("flush set", hairpins);
+  }
   for (const Map& map : maps) {
     commands.write("flush map", map.name);
   }
 }
 
+void write_masquerading(Commands& commands, std::string_view ip, const Version& version,
+                        const std::string& cidr) {
+  if (version.has(Trait::nft_few_jumps)) {
+    commands.write("add rule", "masquerading mark and", masquerade_mark, "!= 0 mark set mark xor",
+                   masquerade_mark, "masquerade fully-random");
+    commands.write("add rule", "masquerading ct status dnat", ip, "saddr .", ip,
+                   "daddr . meta l4proto . th dport @hairpin-connections masquerade fully-random");
+    commands.write("add rule", "services", ip, "daddr @cluster-ips", ip, "saddr !=", cidr, marks(version),
+                   "comment \"masquerade clusterIP traffic from outside cluster\"");
+    return;
+  }
+  commands.write("add rule", "mark-for-masquerade mark set mark or", masquerade_mark);
+  commands.write("add rule", "masquerading mark and", masquerade_mark, "== 0 return");
+  commands.write("add rule", "masquerading mark set mark xor", masquerade_mark);
+  commands.write("add rule", "masquerading masquerade fully-random");
+}
+
 void write_base_rules(Commands& commands, Family family, const NodePortPlaces& node_ports,
-                      const std::vector<std::string>& service_cidrs) {
-  for (const Jump& jump : jumps) {
+                      std::span<const Jump> jumps_there, const std::vector<std::string>& service_cidrs,
+                      const PlaneConfiguration& configuration) {
+  for (const Jump& jump : jumps_there) {
     commands.write("add rule", jump.from, jump.match, jump.to);
   }
   const std::string_view ip = nft_family(family);
@@ -395,10 +506,7 @@ void write_base_rules(Commands& commands, Family family, const NodePortPlaces& n
   const std::string local_port =
       node_ports.everywhere ? not_localhost + port : fmt::format("{} daddr @{}{}", ip, node_port_ips, port);
 
-  commands.write("add rule", "mark-for-masquerade mark set mark or", masquerade_mark);
-  commands.write("add rule", "masquerading mark and", masquerade_mark, "== 0 return");
-  commands.write("add rule", "masquerading mark set mark xor", masquerade_mark);
-  commands.write("add rule", "masquerading masquerade fully-random");
+  write_masquerading(commands, ip, configuration.kube_proxy.version, configuration.cluster_cidr.of(family));
   commands.write("add rule", "cluster-ips-check", ip,
                  "daddr @cluster-ips reject comment \"Reject traffic to invalid ports of ClusterIPs\"");
   if (!service_cidrs.empty()) {
@@ -474,7 +582,24 @@ std::string nft_endpoint_chain(const ServicePort& port, const Endpoint& endpoint
   return endpoint_chain_of(port_path(port), endpoint);
 }
 
-std::vector<std::string> nft_chains(const ServicePort& port) { return sorted(chains_of(&port)); }
+std::vector<std::string> nft_chains(const ServicePort& port, const Version& version) {
+  return sorted(chains_of(&port, version));
+}
+
+std::vector<std::string> nft_hairpins(const ServicePort& port, const PlaneConfiguration& configuration) {
+  std::vector<std::string> keys;
+  if (!configuration.kube_proxy.version.has(Trait::nft_few_jumps)) {
+    return keys;
+  }
+  const PortTraffic traffic = port.traffic();
+  for (const Endpoint& endpoint : configuration.endpoints_are_here ? traffic.reachable() : traffic.local) {
+    const std::string address = endpoint.address.text();
+    keys.push_back(fmt::format("{0} . {0} . {1} . {2}", address, lower_case(port.protocol), endpoint.port));
+  }
+  std::sort(keys.begin(), keys.end());
+  keys.erase(std::unique(keys.begin(), keys.end()), keys.end());
+  return keys;
+}
 
 std::string service_name_of_nft_chain(std::string_view chain) {
   // service-LAUZTJTB-ns4/svc4/tcp/p80
@@ -532,28 +657,40 @@ std::string nft_key(const Frontend& frontend) {
 
 std::string_view nft_family(Family family) { return family == Family::ipv4 ? "ip" : "ip6"; }
 
-void write_nft_base(std::string& text, Family family, const PlaneConfiguration& configuration) {
+void write_nft_base(std::string& text, Family family, const PlaneConfiguration& configuration, bool keeps) {
   const std::string_view address_type = family == Family::ipv4 ? "ipv4_addr" : "ipv6_addr";
   const NodePortPlaces node_ports = node_port_places(configuration, family, NodePortDefault::first_address);
   Commands commands(text, family);
   commands.write("add table", "{ comment \"rules for kube-proxy\" ; }");
-  write_chains(commands);
-  write_sets(commands, address_type);
+  const Version& version = configuration.kube_proxy.version;
+  const Hooks hooks = hooks_of(version);
+  const auto service_cidrs = version.has(Trait::service_cidrs)
+                                 ? ranges_of(configuration.kube_proxy.service_cidrs, family)
+                                 : std::vector<std::string>();
+  write_chains(commands, hooks, version);
+  write_sets(commands, address_type, keeps, version);
   write_node_port_ips(commands, address_type, node_ports);
-  write_base_rules(commands, family, node_ports, ranges_of(configuration.kube_proxy.service_cidrs, family));
+  write_base_rules(commands, family, node_ports, hooks.jumps, service_cidrs, configuration);
 }
 
 std::vector<std::string> write_nft_sync(std::string& text, const ServicePort* before,
                                         const ServicePort* after, bool cluster_ip_shared,
-                                        const PlaneConfiguration& configuration) {
+                                        const PlaneConfiguration& configuration,
+                                        const NftHairpinUsers* users) {
   if (before == nullptr && after == nullptr) {
     return {};
   }
   Commands commands(text, after != nullptr ? after->family : before->family);
-  const Chains old_chains = chains_of(before);
-  const Chains new_chains = chains_of(after);
-  const auto old_elements = elements_of(before, old_chains, cluster_ip_shared);
-  const auto new_elements = elements_of(after, new_chains, cluster_ip_shared);
+  const Version& version = configuration.kube_proxy.version;
+  const Chains old_chains = chains_of(before, version);
+  const Chains new_chains = chains_of(after, version);
+  const auto old_elements = elements_of(before, old_chains, cluster_ip_shared, configuration);
+  const auto new_elements = elements_of(after, new_chains, cluster_ip_shared, configuration);
+  const auto is_others = [&](const Element& element) {
+    const auto found = users == nullptr || element.container != hairpins ? decltype(users->end())()
+                                                                         : users->find(element.key);
+    return users != nullptr && element.container == hairpins && found != users->end() && found->second > 1;
+  };
   const auto holds = [](const std::vector<Element>& elements, const Element& wanted) {
     return std::find(elements.begin(), elements.end(), wanted) != elements.end();
   };
@@ -596,7 +733,7 @@ std::vector<std::string> write_nft_sync(std::string& text, const ServicePort* be
     }
   }
   for (const Element& element : old_elements) {
-    if (!holds(new_elements, element)) {
+    if (!holds(new_elements, element) && !is_others(element)) {
       commands.remove(element);
     }
   }
@@ -608,12 +745,12 @@ std::vector<std::string> write_nft_sync(std::string& text, const ServicePort* be
   if (!new_chains.firewall.empty()) {
     write_firewall_rule(commands, *after, new_chains, configuration);
   }
-  if (!new_chains.endpoints.empty()) {
-    write_service_rules(commands, *after, new_chains, configuration.cluster_cidr);
+  if (!new_chains.reachable.empty()) {
+    write_service_rules(commands, *after, new_chains, configuration);
   }
   for (std::size_t i = 0; i < new_chains.endpoints.size(); ++i) {
     if (!is_repeat(i)) {
-      write_endpoint_rules(commands, *after, new_chains.reachable[i], new_chains.endpoints[i]);
+      write_endpoint_rules(commands, *after, new_chains.reachable[i], new_chains.endpoints[i], version);
     }
   }
 
@@ -626,6 +763,62 @@ std::vector<std::string> write_nft_sync(std::string& text, const ServicePort* be
     }
   }
   return stale;
+}
+
+void write_nft_restart(std::string& text, const ServicePort& port, bool cluster_ip_shared,
+                       const PlaneConfiguration& configuration, const NftHeld& held) {
+  Commands commands(text, port.family);
+  const Version& version = configuration.kube_proxy.version;
+  const Chains chains = chains_of(&port, version);
+  const auto is_kept = [&](std::size_t i) {
+    return port.affinity_seconds == 0 && held.chains.contains(chains.endpoints[i]);
+  };
+  for (std::size_t i = 0; i < chains.endpoints.size(); ++i) {
+    if (!is_kept(i)) {
+      commands.ensure_chain(chains.endpoints[i]);
+    }
+  }
+  for (const std::string* chain : {&chains.service, &chains.local, &chains.external, &chains.firewall}) {
+    if (!chain->empty()) {
+      commands.ensure_chain(*chain);
+    }
+  }
+  for (const Element& element : elements_of(&port, chains, cluster_ip_shared, configuration)) {
+    const auto found = held.elements.find(fmt::format("{} {}", element.container, element.key));
+    if (found != held.elements.end() && found->second == element.value) {
+      continue;
+    }
+    if (found != held.elements.end()) {
+      commands.remove(element);
+    }
+    commands.add(element);
+  }
+  if (!chains.firewall.empty()) {
+    write_firewall_rule(commands, port, chains, configuration);
+  }
+  if (!chains.reachable.empty()) {
+    write_service_rules(commands, port, chains, configuration);
+  }
+  for (std::size_t i = 0; i < chains.endpoints.size(); ++i) {
+    if (!is_kept(i)) {
+      write_endpoint_rules(commands, port, chains.reachable[i], chains.endpoints[i], version);
+    }
+  }
+}
+
+std::span<const NftContainer> nft_containers(const Version& version) {
+  static constexpr std::array<NftContainer, 7> containers{{{"set", hairpins},
+                                                           {"set", cluster_ips},
+                                                           {"map", "service-ips"},
+                                                           {"map", firewall_ips},
+                                                           {"map", "no-endpoint-services"},
+                                                           {"map", "no-endpoint-nodeports"},
+                                                           {"map", "service-nodeports"}}};
+  return std::span(containers).subspan(version.has(Trait::nft_few_jumps) ? 0 : 1);
+}
+
+void write_nft_flush_chain(std::string& text, Family family, std::string_view chain) {
+  Commands(text, family).write("flush chain", chain);
 }
 
 void write_nft_delete_chain(std::string& text, Family family, std::string_view chain) {

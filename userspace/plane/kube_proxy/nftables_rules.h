@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-// The rules of kube-proxy's nftables mode, as input of `nft -f -`: the shape and the order of kube-proxy
-// since it filters at priority 0, but for what is before DNAT (1.33 and earlier: all at -110). Pure text.
+// The rules of kube-proxy's nftables mode, as input of `nft -f -`: the shape and the order of the version
+// that the configuration names (versions.h). Pure text.
 #pragma once
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
+#include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "plane/configuration.h"
@@ -56,7 +59,13 @@ struct ServicePort {
 // affinity-5RFCDDV7-ns4/svc4/tcp/p80__10.180.0.5/80: the set of clients that were sent to the endpoint.
 [[nodiscard]] std::string nft_affinity_set(std::string_view endpoint_chain);
 // All chains that `port` needs, in alphabetical order; where it has no endpoints, the firewall's at most.
-[[nodiscard]] std::vector<std::string> nft_chains(const ServicePort& port);
+[[nodiscard]] std::vector<std::string> nft_chains(const ServicePort& port, const Version& version);
+// Elements of the set hairpin-connections (Trait::nft_few_jumps): "10.0.0.1 . 10.0.0.1 . tcp . 80" for each
+// endpoint of the port that is known to be on this node. Ports may have one together.
+[[nodiscard]] std::vector<std::string> nft_hairpins(const ServicePort& port,
+                                                    const PlaneConfiguration& configuration);
+// How many ports have each of them.
+using NftHairpinUsers = std::unordered_map<std::string, std::size_t>;
 
 // namespace/service[:port name] of a service-, local- or external- chain's name; of a name that was cut,
 // what is left of it.
@@ -80,7 +89,9 @@ struct ServicePort {
 // services. NodePorts are taken at the addresses that `configuration` says, at the node's first one if it
 // says none, and on every local address if no address of the node is known. What is for a ClusterIP that no
 // service has is dropped where the ranges of these are known.
-void write_nft_base(std::string& text, Family family, const PlaneConfiguration& configuration);
+// `keeps`: the elements that are there stay.
+void write_nft_base(std::string& text, Family family, const PlaneConfiguration& configuration,
+                    bool keeps = false);
 
 // Appends what makes `after` of `before`; null is none. `cluster_ip_shared`: another port has the same
 // ClusterIP, whose element in cluster-ips is there before and stays. As kube-proxy does it: the chains that
@@ -89,10 +100,33 @@ void write_nft_base(std::string& text, Family family, const PlaneConfiguration& 
 // deleted at once. Unlike there, a set whose timeout changed is made anew: the kernel changes no set's
 // timeout. Returns the chains that are not needed any more: emptied here, for the caller to delete in a
 // later transaction (before Linux 6.2 the kernel took them for referenced until some time after this one).
+// Hairpins that by `users`, before the change, another port has as well stay; null: nobody else has one.
 std::vector<std::string> write_nft_sync(std::string& text, const ServicePort* before,
                                         const ServicePort* after, bool cluster_ip_shared,
-                                        const PlaneConfiguration& configuration);
+                                        const PlaneConfiguration& configuration,
+                                        const NftHairpinUsers* users = nullptr);
 
+// What a table holds when kube-proxy starts, as far as it reads it.
+struct NftHeld {
+  std::unordered_set<std::string> chains;
+  // By container and key, "service-ips 10.96.0.1 . tcp . 80"; of a set's element the value is empty.
+  std::unordered_map<std::string, std::string> elements;
+};
+
+// What makes the table hold `port` when kube-proxy starts and finds `held` there (Trait::
+// nft_keeps_at_restart): endpoint chains that are there are right by their names, without affinity, and
+// elements are compared.
+void write_nft_restart(std::string& text, const ServicePort& port, bool cluster_ip_shared,
+                       const PlaneConfiguration& configuration, const NftHeld& held);
+
+// Sets and maps whose elements stem from services.
+struct NftContainer {
+  std::string_view kind;  // "set", "map"
+  std::string_view name;
+};
+[[nodiscard]] std::span<const NftContainer> nft_containers(const Version& version);
+
+void write_nft_flush_chain(std::string& text, Family family, std::string_view chain);
 void write_nft_delete_chain(std::string& text, Family family, std::string_view chain);
 
 }  // namespace svcbench::kube_proxy

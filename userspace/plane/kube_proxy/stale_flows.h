@@ -5,9 +5,13 @@
 // (pkg/proxy/conntrack/cleanup.go).
 #pragma once
 
+#include <span>
+#include <string>
 #include <vector>
 
+#include "plane/kube_proxy/versions.h"
 #include "plane/plane.h"
+#include "plane/whole_sync.h"
 #include "sys/result.h"
 
 namespace svcbench::kube_proxy {
@@ -18,8 +22,19 @@ class StaleFlows {
   // Those of the changes since the last time, in the node's network namespace; a part of the commit's cost.
   Status end(SyncCost& cost);
 
+  // A part of a whole sync, as this version does it: one look at all UDP flows and deletions by netlink,
+  // or, before 1.32, a `conntrack -D` for each endpoint that is gone. Where that program is not installed,
+  // the former in its place.
+  Status end(const Version& version, std::span<const Endpoint> gone, SyncParts& parts);
+
  private:
+  Status end_by_tool(const std::string& tool, std::span<const Endpoint> gone, SyncParts& parts);
+  Result<std::size_t> end_by_netlink();
+
   std::vector<Service> changed_{};  // as they are now; a removed one has no endpoints
 };
+
+// The program that versions before 1.32 run; empty: it is not installed.
+[[nodiscard]] std::string conntrack_tool();
 
 }  // namespace svcbench::kube_proxy

@@ -397,7 +397,7 @@ void add_plain(const PageRun& run, json& blocks) {
     json series = json::array();
     const Cell* any = nullptr;
     for (const std::string& plane : run.planes({table.id})) {
-      const auto cells = run.over_sizes(table.id, plane, "");
+      const auto cells = run.over_sizes(table.id, plane, table.id == "whole-sync" ? "one-change" : "");
       if (!cells.empty()) {
         any = cells.front();
         series.push_back(series_of(run, plane, label_of(plane), false, cells, any->what));
