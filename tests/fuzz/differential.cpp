@@ -63,10 +63,10 @@ Result<std::optional<Mismatch>> Differential::send(const SendPacket& packet, std
   const bool same = seen->verdict == expected.verdict &&
                     (seen->verdict == model::Verdict::drop || seen->bytes == expected.bytes);
   if (!same) {
-    return std::optional(Mismatch{
-        number, fmt::format("the model knew {}\n  expected {} ({})\n  seen     {}\n  came     {}", before,
-                            shown(expected.verdict, expected.bytes), expected.why,
-                            shown(seen->verdict, seen->bytes), testing::hex(packet.frame))});
+    return std::optional(
+        Mismatch{number, fmt::format("the model knew {}\n  expected {} ({})\n  seen     {}\n  came     {}",
+                                     before, shown(expected.verdict, expected.bytes), expected.why,
+                                     shown(seen->verdict, seen->bytes), testing::hex(packet.frame))});
   }
   if (grammar != nullptr && seen->verdict == model::Verdict::pass && headers.shape == model::Shape::whole) {
     if (const model::Headers out = model::read(seen->bytes); out.shape == model::Shape::whole) {
@@ -80,7 +80,8 @@ std::optional<Mismatch> Differential::compare_tables(std::size_t number) const {
   const std::set<Tuple> held = rig_->entries();
   for (const Tuple& arrival : model_.entries()) {
     if (!held.contains(arrival)) {
-      return Mismatch{number, fmt::format("no entry for {}, of {}", arrival.text(), model_.describe(arrival))};
+      return Mismatch{number,
+                      fmt::format("no entry for {}, of {}", arrival.text(), model_.describe(arrival))};
     }
   }
   return std::nullopt;
@@ -107,7 +108,8 @@ Result<std::optional<Mismatch>> Differential::take(const Step& step, std::size_t
 }
 
 Result<SequenceResult> Differential::run_steps(std::size_t length,
-                                               const std::function<Step(std::size_t)>& next, Grammar* grammar) {
+                                               const std::function<Step(std::size_t)>& next,
+                                               Grammar* grammar) {
   SVCB_CHECK(reset());
   const auto start = std::chrono::steady_clock::now();
   for (std::size_t i = 0; i < length && !lost_; ++i) {
@@ -126,12 +128,14 @@ Result<SequenceResult> Differential::run_steps(std::size_t length,
 
 Result<SequenceResult> Differential::run(std::uint64_t seed, std::size_t length) {
   Grammar grammar(seed, mode_.dsr);
-  return run_steps(length, [&](std::size_t) { return grammar.next(); }, &grammar);
+  return run_steps(
+      length, [&](std::size_t) { return grammar.next(); }, &grammar);
 }
 
 Result<SequenceResult> Differential::run(const std::vector<Step>& steps) {
   const std::vector<Step> copy = steps;
-  return run_steps(copy.size(), [&](std::size_t i) { return copy[i]; }, nullptr);
+  return run_steps(
+      copy.size(), [&](std::size_t i) { return copy[i]; }, nullptr);
 }
 
 Result<std::vector<Step>> Differential::shrunk(std::vector<Step> steps) {

@@ -52,7 +52,8 @@ void add_services(std::vector<Service>& all, Family family, Protocol protocol) {
   const bool four = family == Family::ipv4;
   const auto vip = [&](int i) { return address(fmt::format("{}{}", four ? "10.96.0." : "fd00:96::", i)); };
   const std::vector<Endpoint>& pool = backends(family);
-  const auto add = [&](FrontendKind kind, const Address& at, std::uint16_t port, std::vector<Endpoint> endpoints) {
+  const auto add = [&](FrontendKind kind, const Address& at, std::uint16_t port,
+                       std::vector<Endpoint> endpoints) {
     Service service;
     service.kind = kind;
     service.frontend = {at, port, protocol};
@@ -64,6 +65,8 @@ void add_services(std::vector<Service>& all, Family family, Protocol protocol) {
   add(FrontendKind::cluster_ip, vip(2), 80, {pool[0], pool[3]});
   all.back().affinity_seconds = 45;
   add(FrontendKind::node_port, any, 30'080, {pool[1], pool[2]});
+  add(FrontendKind::node_port, any, 30'081, {pool[0], pool[2]});
+  all.back().affinity_seconds = 95;
   add(FrontendKind::load_balancer, vip(3), 443, {pool[2], pool[4]});
   all.back().local_only = true;
   add(FrontendKind::cluster_ip, vip(1), 8443, {pool[0]});
@@ -93,8 +96,8 @@ std::string to_string(const Step& step) {
       said += " " + text(headers.tuple);
     }
     const model::Segment& segment = headers.segment;
-    said += fmt::format("{}{}{}{}", segment.syn ? " SYN" : "", segment.ack ? " ACK" : "", segment.fin ? " FIN" : "",
-                        segment.rst ? " RST" : "");
+    said += fmt::format("{}{}{}{}", segment.syn ? " SYN" : "", segment.ack ? " ACK" : "",
+                        segment.fin ? " FIN" : "", segment.rst ? " RST" : "");
     if (headers.shape == model::Shape::whole && headers.tuple.protocol == 6) {
       said += fmt::format(" seq {} ack {}", segment.sequence, segment.acknowledged);
     }
@@ -149,7 +152,7 @@ void Grammar::translated(const Tuple& in, const Tuple& out) {
 Tuple Grammar::client_tuple() {
   Tuple tuple;
   tuple.from.address = any(clients(family_));
-  tuple.from.port = once_in(40) ? 8080 : static_cast<std::uint16_t>(40'000 + below(3));
+  tuple.from.port = static_cast<std::uint16_t>(40'000 + below(3));
   if (once_in(8)) {
     tuple.to = any(backends(family_));
     tuple.protocol = once_in(3) ? 17 : 6;
@@ -190,15 +193,16 @@ Tuple Grammar::some_tuple() {
 
 std::uint8_t Grammar::some_flags() {
   static const std::vector<std::uint8_t> likely{
-      syn, syn, syn, syn, ack, ack, ack, ack, ack, ack, psh | ack, psh | ack, syn | ack, syn | ack, fin | ack,
-      fin | ack, rst, rst | ack, fin};
+      syn,       syn,       syn,       syn,       ack,       ack,       ack, ack,       ack, ack,
+      psh | ack, psh | ack, syn | ack, syn | ack, fin | ack, fin | ack, rst, rst | ack, fin};
   return once_in(40) ? static_cast<std::uint8_t>(below(256)) : any(likely);
 }
 
 // A conversation as TCP or UDP has it, of which some end is left away at times.
 void Grammar::plan() {
   const Tuple in = client_tuple();
-  const std::vector<Turn> opening{{false, syn, in}, {true, syn | ack, in}, {false, ack, in}, {true, ack, in}};
+  const std::vector<Turn> opening{
+      {false, syn, in}, {true, syn | ack, in}, {false, ack, in}, {true, ack, in}};
   turns_.assign(opening.begin(), opening.end() - static_cast<std::ptrdiff_t>(below(3)));
   for (std::size_t more = below(5); more > 0; --more) {
     turns_.push_back({once_in(2), once_in(3) ? static_cast<std::uint8_t>(fin | ack) : ack, in});
@@ -206,14 +210,15 @@ void Grammar::plan() {
 }
 
 Bytes Grammar::segment(const Tuple& tuple, std::uint8_t flags, bool from_client) {
-  static const std::vector<std::uint32_t> off{0, 0, 0, 0, 0, 1, 1000, 65'534, 65'535, 65'536, 100'000, 0U - 1, 0U - 1000,
-                                              0x40000000, 0x80000000};
+  static const std::vector<std::uint32_t> off{
+      0, 0, 0, 0, 0, 1, 1000, 65'534, 65'535, 65'536, 100'000, 0U - 1, 0U - 1000, 0x40000000, 0x80000000};
   testing::Layer transport;
   if (tuple.protocol == 6) {
-    auto layer = testing::tcp(tuple.from.port, tuple.to.port)
-                     .flags(flags)
-                     .sequence((from_client ? client_next : backend_next) + any(off))
-                     .acknowledge((flags & ack) == 0 ? 0 : (from_client ? backend_next : client_next) + any(off));
+    auto layer =
+        testing::tcp(tuple.from.port, tuple.to.port)
+            .flags(flags)
+            .sequence((from_client ? client_next : backend_next) + any(off))
+            .acknowledge((flags & ack) == 0 ? 0 : (from_client ? backend_next : client_next) + any(off));
     if (once_in(50)) {
       layer.acknowledge(0);
     }
@@ -221,7 +226,8 @@ Bytes Grammar::segment(const Tuple& tuple, std::uint8_t flags, bool from_client)
       layer.options(Bytes(4 * (1 + below(10)), 1));
     }
     if (once_in(30)) {
-      layer.checksum(static_cast<std::uint16_t>(once_in(2) ? random_() : any(std::vector<int>{0, 0xFFFF, 1})));
+      layer.checksum(
+          static_cast<std::uint16_t>(once_in(2) ? random_() : any(std::vector<int>{0, 0xFFFF, 1})));
     }
     transport = layer;
   } else {
@@ -270,7 +276,8 @@ Bytes Grammar::fragment(const Tuple& tuple) {
   data.protocol = tuple.protocol;
   Packet content(data);
   if (!later) {
-    content = testing::transport(tuple.protocol, tuple.from.port, tuple.to.port) / Packet(testing::payload(56));
+    content =
+        testing::transport(tuple.protocol, tuple.from.port, tuple.to.port) / Packet(testing::payload(56));
   }
   if (family_ == Family::ipv4) {
     auto header = testing::ipv4().from(tuple.from.address.text()).to(tuple.to.address.text()).id(id);
@@ -282,10 +289,11 @@ Bytes Grammar::fragment(const Tuple& tuple) {
     }
     return Packet(header) / content;
   }
-  testing::Raw part =
-      testing::fragment6(later ? static_cast<std::uint16_t>(1 + below(0x1FFE)) : std::uint16_t{0}, !once_in(3));
+  testing::Raw part = testing::fragment6(
+      later ? static_cast<std::uint16_t>(1 + below(0x1FFE)) : std::uint16_t{0}, !once_in(3));
   part.content.back() = static_cast<std::uint8_t>(id);
-  return Packet(testing::ipv6().from(tuple.from.address.text()).to(tuple.to.address.text())) / Packet(part) / content;
+  return Packet(testing::ipv6().from(tuple.from.address.text()).to(tuple.to.address.text())) /
+         Packet(part) / content;
 }
 
 // About a packet as it left the node, mostly; from where that went, or a router.
@@ -302,7 +310,8 @@ Bytes Grammar::icmp_error() {
   static const std::vector<std::uint8_t> types4{3, 3, 3, 11, 12, 5, 0, 8};
   static const std::vector<std::uint8_t> types6{1, 1, 2, 3, 4, 128, 0, 127};
   testing::Raw icmp;
-  icmp.content = {any(family_ == Family::ipv4 ? types4 : types6), static_cast<std::uint8_t>(below(6)), 0, 0};
+  icmp.content = {any(family_ == Family::ipv4 ? types4 : types6), static_cast<std::uint8_t>(below(6)), 0,
+                  0};
   put16(icmp.content, below(3) * 7);
   put16(icmp.content, 1280 + below(200));
   icmp.content.insert(icmp.content.end(), about.begin(), about.end());
@@ -317,7 +326,8 @@ Bytes Grammar::icmp_error() {
 Bytes Grammar::stranger() {
   const Tuple tuple = some_tuple();
   const Packet ip = testing::ip(tuple.from.address.text(), tuple.to.address.text());
-  const Packet inner = testing::transport(tuple.protocol, tuple.from.port, tuple.to.port) / Packet(testing::payload(40));
+  const Packet inner =
+      testing::transport(tuple.protocol, tuple.from.port, tuple.to.port) / Packet(testing::payload(40));
   switch (below(6)) {
     case 0:
       return Packet(testing::ethernet().vlan(7)) / ip / inner;
@@ -325,13 +335,17 @@ Bytes Grammar::stranger() {
       return Packet(testing::arp()).bytes();
     case 2:
       return family_ == Family::ipv4
-                 ? Packet(testing::ipv4().from(tuple.from.address.text()).to(tuple.to.address.text()).options(Bytes(4, 1))) /
+                 ? Packet(testing::ipv4()
+                              .from(tuple.from.address.text())
+                              .to(tuple.to.address.text())
+                              .options(Bytes(4, 1))) /
                        inner
                  : ip / Packet(testing::extension(testing::extension_hop_by_hop)) / inner;
     case 3:
       return ip / Packet(testing::sctp(tuple.from.port, tuple.to.port)) / Packet(testing::payload(20));
     case 4:
-      return ip / Packet(family_ == Family::ipv4 ? testing::icmp() : testing::icmpv6()) / Packet(testing::payload(20));
+      return ip / Packet(family_ == Family::ipv4 ? testing::icmp() : testing::icmpv6()) /
+             Packet(testing::payload(20));
     default: {
       Bytes noise(14 + below(90));
       std::generate(noise.begin(), noise.end(), [this] { return static_cast<std::uint8_t>(random_()); });
@@ -344,13 +358,14 @@ Bytes Grammar::mutated(Bytes frame) {
   for (std::size_t times = 1 + below(3); times > 0; --times) {
     switch (below(5)) {
       case 0:  // a byte of the headers
-        frame.at(12 + below(std::min<std::size_t>(frame.size() - 12, 60))) = static_cast<std::uint8_t>(random_());
+        frame.at(12 + below(std::min<std::size_t>(frame.size() - 12, 60))) =
+            static_cast<std::uint8_t>(random_());
         break;
       case 1:  // a bit of it
         frame.at(below(frame.size())) ^= static_cast<std::uint8_t>(1U << below(8));
         break;
       case 2:
-        frame.resize(std::max<std::size_t>(14, frame.size() - below(40)));
+        frame.resize(std::max<std::size_t>(14, frame.size() - std::min(frame.size(), below(40))));
         break;
       case 3:
         frame.resize(std::max<std::size_t>(14, below(frame.size() + 1)));
@@ -437,7 +452,8 @@ Step Grammar::next() {
   }
   if (kind >= 960 && ages_left_ > 0) {
     --ages_left_;
-    static const std::vector<double> ages{10, 20, 30, 40, 60, 70, 120, 130, 140, 150, 180, 190, 300, 310, 500, 510, 1010};
+    static const std::vector<double> ages{10,  20,  30,  40,  60,  70,  120, 130, 140,
+                                          150, 180, 190, 300, 310, 500, 510, 1010};
     return PassTime{any(ages)};
   }
   if (kind >= 950 && ticks_left_ > 0) {

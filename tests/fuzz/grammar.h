@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-// Sequences of packets that clients, backends, routers and strangers might send, and of what happens to the plane
-// in between. A small world: few addresses and ports, so that flows meet.
+// Sequences of packets that clients, backends, routers and strangers might send, and of what happens to the
+// plane in between. A small world: few addresses and ports, so that flows meet.
 #pragma once
 
 #include <cstdint>

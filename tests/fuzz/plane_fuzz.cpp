@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-// The eBPF programs against the model of docs/dataplane.md: sequences of packets from a seed, on both hooks, for
-// both families, in every mode. Needs root. Ends with 1 on the first difference, and shows as few steps as make it.
+// The eBPF programs against the model of docs/dataplane.md: sequences of packets from a seed, on both
+// hooks, for both families, in every mode. Needs root. Ends with 1 on the first difference, and shows as
+// few steps as make it.
 //
 //   plane_fuzz                       a minute, with a seed of its own, which it prints
 //   plane_fuzz --seed 7              again (SVCB_FUZZ_SEED=7 does the same under ctest)
@@ -40,15 +41,17 @@ std::uint64_t seed_of(std::uint64_t seed, std::uint64_t sequence) {
 
 Status show(Differential& both, const Mismatch& mismatch, const Options& options, std::uint64_t sequence,
             std::uint64_t packets) {
-  fmt::print("mode {}, seed {}, sequence {}, step {}, after {} packets: the plane and the model differ\n  {}\n",
-             both.mode().name, options.seed, sequence, mismatch.step, packets, mismatch.what);
+  fmt::print(
+      "mode {}, seed {}, sequence {}, step {}, after {} packets: the plane and the model differ\n  {}\n",
+      both.mode().name, options.seed, sequence, mismatch.step, packets, mismatch.what);
   SVCB_TAKE(steps, both.shrunk(both.steps()));
   SVCB_TAKE(again, both.run(steps));
   fmt::print("as few steps as differ ({} of {}):\n", steps.size(), mismatch.step + 1);
   for (const Step& step : steps) {
     fmt::print("  {}\n", to_string(step));
   }
-  fmt::print("  {}\n", again.mismatch ? again.mismatch->what : "which does not come again: it was the machine's time");
+  fmt::print("  {}\n", again.mismatch ? again.mismatch->what
+                                      : "which does not come again: it was the machine's time");
   return {};
 }
 
@@ -79,8 +82,8 @@ Result<int> fuzz(const Options& options) {
       return 1;
     }
   }
-  fmt::print("{} packets in {} sequences, {:.0f} s: no difference (seed {})\n", packets, sequence, elapsed(),
-             options.seed);
+  fmt::print("{} packets in {} sequences, {:.0f} s: no difference (seed {})\n", packets, sequence,
+             elapsed(), options.seed);
   return 0;
 }
 

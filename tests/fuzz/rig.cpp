@@ -18,8 +18,9 @@
 namespace svcbench::fuzz {
 namespace {
 
-constexpr std::uint32_t flow_entries = 65'536;  // more than a sequence makes: the kernel evicts nothing by itself
-constexpr std::size_t shortest_on_tc = 54;      // what newer kernels ask for: an Ethernet and an IPv6 header
+constexpr std::uint32_t flow_entries =
+    65'536;  // more than a sequence makes: the kernel evicts nothing by itself
+constexpr std::size_t shortest_on_tc = 54;  // what newer kernels ask for: an Ethernet and an IPv6 header
 
 // Where in a value the time stands.
 struct Table {

@@ -34,8 +34,8 @@ struct Mode {
 
 [[nodiscard]] const std::vector<Mode>& modes();
 
-// Idle times that end half-way between two of the ages that a sequence uses (multiples of ten seconds), so that
-// neither the clock's ticks nor the time that a run takes decide anything.
+// Idle times that end half-way between two of the ages that a sequence uses (multiples of ten seconds), so
+// that neither the clock's ticks nor the time that a run takes decide anything.
 [[nodiscard]] FlowTimeouts timeouts();
 [[nodiscard]] const std::vector<Address>& nodes();
 [[nodiscard]] bool is_pod(const Address& address);

@@ -13,8 +13,8 @@ constexpr std::uint16_t node_ports_first = 30'000;
 constexpr std::uint16_t node_ports_last = 32'767;
 constexpr std::uint32_t believed_window = 65'535;
 
-// Of the ports that sixteen draws meet, at least this share must be taken before a full range is believed: a
-// tenth has all of them meet taken ones once in 10^16.
+// Of the ports that sixteen draws meet, at least this share must be taken before a full range is believed:
+// a tenth has all of them meet taken ones once in 10^16.
 constexpr double full_share = 0.1;
 
 }  // namespace
@@ -68,8 +68,9 @@ double idle_seconds(const FlowTimeouts& timeouts, bool tcp, const Progress& prog
 }
 
 std::string to_string(const Progress& progress) {
-  return fmt::format("{}{}{}{}{}{}", progress.midstream ? "mid-stream " : "", progress.answered ? "answered " : "",
-                     progress.open ? "open " : "", progress.client_fin ? "client's-FIN " : "",
+  return fmt::format("{}{}{}{}{}{}", progress.midstream ? "mid-stream " : "",
+                     progress.answered ? "answered " : "", progress.open ? "open " : "",
+                     progress.client_fin ? "client's-FIN " : "",
                      progress.backend_fin ? "backend's-FIN " : "", progress.reset ? "reset " : "");
 }
 
@@ -140,7 +141,8 @@ std::vector<Endpoint> PlaneModel::choices(const Service& service, const Tuple& t
       if (!backend) {
         return service.endpoints;
       }
-      if (std::find(service.endpoints.begin(), service.endpoints.end(), *backend) != service.endpoints.end()) {
+      if (std::find(service.endpoints.begin(), service.endpoints.end(), *backend) !=
+          service.endpoints.end()) {
         return {*backend};
       }
     }
@@ -152,7 +154,8 @@ std::vector<Endpoint> PlaneModel::choices(const Service& service, const Tuple& t
   return service.endpoints;
 }
 
-void PlaneModel::chosen(const Service& service, const Tuple& tuple, const std::optional<Endpoint>& backend) {
+void PlaneModel::chosen(const Service& service, const Tuple& tuple,
+                        const std::optional<Endpoint>& backend) {
   bool by_hash = true;
   if (service.affinity_seconds > 0) {
     const std::pair key{service.frontend, tuple.from.address};
@@ -208,15 +211,19 @@ std::string PlaneModel::describe(const Tuple& arrival) const {
   for (const Table* table : {&answered_, &unanswered_}) {
     if (const auto found = table->find(arrival); found != table->end()) {
       const Flow& flow = *found->second.flow;
-      text += fmt::format("{} {} as {}{} ({}; idle {:.0f} s) ",
-                          table == &answered_ ? "answered:" : "not answered:", flow.in.text(), flow.out.text(),
-                          flow.untouched ? ", untouched" : "", to_string(flow.progress), now_ - flow.seen);
+      text +=
+          fmt::format("{} {} as {}{} ({}; idle {:.0f} s) ",
+                      table == &answered_ ? "answered:" : "not answered:", flow.in.text(), flow.out.text(),
+                      flow.untouched ? ", untouched" : "", to_string(flow.progress), now_ - flow.seen);
     }
   }
   return text.empty() ? "no flow" : text;
 }
 
 bool PlaneModel::still_served(const Flow& flow) const {
+  if (flow.in.to == flow.out.to) {
+    return true;  // to a backend itself
+  }
   const Service* service = find(flow.in.to, flow.in.protocol);
   if (service == nullptr) {
     return false;
@@ -228,7 +235,8 @@ bool PlaneModel::still_served(const Flow& flow) const {
 }
 
 // A packet whose arrival has an entry here; nothing: it has none, or its flow has ended.
-std::optional<PlaneModel::Leaves> PlaneModel::meet(Table& table, const Tuple& tuple, const Segment& segment) {
+std::optional<PlaneModel::Leaves> PlaneModel::meet(Table& table, const Tuple& tuple,
+                                                   const Segment& segment) {
   const auto mine = table.find(tuple);
   if (mine == table.end()) {
     return std::nullopt;
@@ -260,14 +268,15 @@ std::optional<PlaneModel::Leaves> PlaneModel::meet(Table& table, const Tuple& tu
     return std::nullopt;
   }
   const auto& asked_for = from_backend ? flow->client_ack : flow->backend_ack;
-  const bool believed = !flow->progress.open || !asked_for ||
-                        segment.sequence - *asked_for <= believed_window;
+  const bool believed =
+      !flow->progress.open || !asked_for || segment.sequence - *asked_for <= believed_window;
   const Progress progress = after(flow->progress, is_tcp, segment, sender, believed);
   auto& acknowledged = from_backend ? flow->backend_ack : flow->client_ack;
   const bool first_answer = !answered && from_backend && !segment.rst;
   if (first_answer) {
     const auto open = answered_.find(flow->in);
-    if (open != answered_.end() && is_open(open->second.flow->progress) && is_alive(*open->second.flow)) {
+    if (open != answered_.end() && is_open(open->second.flow->progress) && is_alive(*open->second.flow) &&
+        open->second.flow->out != flow->out) {
       return Leaves{flow->untouched ? Fate::untouched : Fate::translated, way,
                     "an open connection has its client's place"};
     }
@@ -296,7 +305,10 @@ PlaneModel::Place PlaneModel::place(const Tuple& in, const Tuple& out, const Seg
       continue;
     }
     const std::shared_ptr<Flow> flow = found->second.flow;
-    const bool own = found->second.sender == End::backend && flow->in == in && flow->out == out;
+    // Two backends that dial each other from those very ports have one connection.
+    const bool crossed = flow->untouched && flow->in == out.reversed() && in == out;
+    const bool own =
+        crossed || (found->second.sender == End::backend && flow->in == in && flow->out == out);
     const bool renewed = own && segment.opens() && (flow->progress.reset || flow->progress.client_fin);
     if (is_alive(*flow) && !renewed) {
       return !own ? Place::taken : table == &answered_ ? Place::own_answered : Place::own_unanswered;
@@ -310,7 +322,8 @@ PlaneModel::Place PlaneModel::place(const Tuple& in, const Tuple& out, const Seg
   return Place::unoccupied;
 }
 
-void PlaneModel::take(Place place, const Tuple& in, const Tuple& out, const Segment& segment, bool untouched) {
+void PlaneModel::take(Place place, const Tuple& in, const Tuple& out, const Segment& segment,
+                      bool untouched) {
   const bool opens = segment.opens();
   if (place == Place::unoccupied) {
     auto flow = std::make_shared<Flow>();
@@ -330,10 +343,10 @@ void PlaneModel::take(Place place, const Tuple& in, const Tuple& out, const Segm
   Table& table = place == Place::own_answered ? answered_ : unanswered_;
   const std::shared_ptr<Flow> flow = table.at(out.reversed()).flow;
   flow->seen = now_;
-  flow->progress = opens ? flow->progress
-                         : after(flow->progress, in.protocol == tcp, segment, End::client, false);
+  flow->progress =
+      opens ? flow->progress : after(flow->progress, in.protocol == tcp, segment, End::client, false);
   if (&table == &answered_ || !opens) {
-    table.try_emplace(in, Side{flow, End::client});
+    table.try_emplace(in, Side{flow, in == flow->in ? End::client : End::backend});
   }
 }
 
@@ -363,6 +376,13 @@ PlaneModel::Leaves PlaneModel::begin_towards(const Tuple& tuple, const Segment& 
     return masqueraded ? Leaves{Fate::dropped, tuple, "of no flow, and its port is not known"}
                        : Leaves{Fate::translated, out, "of no flow: nothing is remembered"};
   }
+  // A SYN after the client's FIN makes the flow forgotten where it meets it, which it may or may not do on
+  // its way to another port.
+  const auto old = answered_.find(tuple);
+  const bool renews = segment.opens() && old != answered_.end() && is_alive(*old->second.flow) &&
+                      old->second.sender == End::client && old->second.flow->out.to == backend &&
+                      (old->second.flow->progress.reset || old->second.flow->progress.client_fin);
+  const std::uint16_t old_port = renews ? old->second.flow->out.from.port : std::uint16_t{0};
   if (!masqueraded) {
     const Place there = place(tuple, out, segment);
     if (there != Place::taken) {
@@ -379,6 +399,9 @@ PlaneModel::Leaves PlaneModel::begin_towards(const Tuple& tuple, const Segment& 
     return {Fate::lost, tuple, "its port does not show"};
   }
   out.from.port = hint.as->from.port;
+  if (renews && out.from.port != old_port) {
+    return {Fate::lost, tuple, "whether the old flow was met does not show"};
+  }
   if (!in_range(out.from.port)) {
     out.from.port = settings_.ports.first;
     return {Fate::translated, out, "any free port of the range"};
@@ -409,8 +432,7 @@ PlaneModel::Leaves PlaneModel::begin(const Tuple& tuple, const Segment& segment,
     const bool legal = std::find(possible.begin(), possible.end(), hint.as->to) != possible.end();
     backend = legal ? hint.as->to : possible.front();
   }
-  const bool remembered =
-      tuple.protocol != tcp || segment.opens() || (!segment.syn && !segment.rst);
+  const bool remembered = tuple.protocol != tcp || segment.opens() || (!segment.syn && !segment.rst);
   if (backend || hint.dropped) {
     if (remembered) {
       chosen(*service, tuple, backend);
@@ -448,10 +470,13 @@ Expected PlaneModel::of_error(const Bytes& frame, const Headers& headers) {
   const Tuple reply = headers.tuple.reversed();
   for (const Table* table : {&answered_, &unanswered_}) {
     const auto found = table->find(reply);
-    if (found == table->end() || found->second.flow->untouched || !is_alive(*found->second.flow)) {
+    if (found == table->end() || !is_alive(*found->second.flow)) {
       continue;
     }
     const Flow& flow = *found->second.flow;
+    if (flow.untouched) {
+      break;
+    }
     const Tuple sent = found->second.sender == End::backend ? flow.in : flow.out.reversed();
     return {Verdict::pass, error_about(frame, headers, sent), "an error about " + sent.text()};
   }
@@ -480,8 +505,8 @@ Expected PlaneModel::packet(const Bytes& frame, const Seen& seen) {
     arrival.tuple.to.port = known->second.to;
   }
   Hint hint{.dropped = seen.verdict == Verdict::drop, .as = {}};
-  if (const Headers out = read(seen.bytes); !hint.dropped && out.shape == headers.shape &&
-                                            headers.shape != Shape::later_fragment) {
+  if (const Headers out = read(seen.bytes);
+      !hint.dropped && out.shape == headers.shape && headers.shape != Shape::later_fragment) {
     hint.as = out.tuple;
   }
   const Leaves leaves = track(arrival.tuple, headers.segment, hint);

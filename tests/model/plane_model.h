@@ -2,8 +2,8 @@
 // docs/dataplane.md as a program: what becomes of a packet, told from nothing but that page. The fuzzer
 // (tests/fuzz) holds the eBPF programs against it.
 //
-// Where the page leaves a choice to the plane (which endpoint a hash falls on, which free port is drawn), the
-// model takes what the plane did, if that is one of what it may do, and goes on from there.
+// Where the page leaves a choice to the plane (which endpoint a hash falls on, which free port is drawn),
+// the model takes what the plane did, if that is one of what it may do, and goes on from there.
 #pragma once
 
 #include <cstdint>
@@ -60,7 +60,8 @@ struct Progress {
 enum class End : std::uint8_t { client, backend };
 
 // After one more segment; `believed`: its RST is.
-[[nodiscard]] Progress after(Progress progress, bool tcp, const Segment& segment, End sender, bool believed);
+[[nodiscard]] Progress after(Progress progress, bool tcp, const Segment& segment, End sender,
+                             bool believed);
 [[nodiscard]] double idle_seconds(const FlowTimeouts& timeouts, bool tcp, const Progress& progress);
 [[nodiscard]] std::string to_string(const Progress& progress);
 
@@ -120,7 +121,8 @@ class PlaneModel {
   [[nodiscard]] const Service* find(const Endpoint& dialled, std::uint8_t protocol) const;
   [[nodiscard]] bool is_backend(const Endpoint& at) const;
   [[nodiscard]] std::optional<Address> node(Family family) const;
-  [[nodiscard]] bool masquerades(const Service& service, const Address& client, const Endpoint& backend) const;
+  [[nodiscard]] bool masquerades(const Service& service, const Address& client,
+                                 const Endpoint& backend) const;
   [[nodiscard]] bool is_alive(const Flow& flow) const;
   [[nodiscard]] bool still_served(const Flow& flow) const;
   static bool is_open(const Progress& progress);
@@ -131,8 +133,8 @@ class PlaneModel {
   Leaves track(const Tuple& tuple, const Segment& segment, const Hint& hint);
   std::optional<Leaves> meet(Table& table, const Tuple& tuple, const Segment& segment);
   Leaves begin(const Tuple& tuple, const Segment& segment, const Hint& hint);
-  Leaves begin_towards(const Tuple& tuple, const Segment& segment, const Hint& hint, const Endpoint& backend,
-                       const Service* service);
+  Leaves begin_towards(const Tuple& tuple, const Segment& segment, const Hint& hint,
+                       const Endpoint& backend, const Service* service);
   Place place(const Tuple& in, const Tuple& out, const Segment& segment);
   void take(Place place, const Tuple& in, const Tuple& out, const Segment& segment, bool untouched);
   [[nodiscard]] double taken_share(const Address& source, const Endpoint& backend, std::uint8_t protocol,
