@@ -69,8 +69,8 @@ __noinline __u32 OF(svcb_where)(__u64 word, const struct OF(svcb_frontend) * at)
   return SVCB_NOWHERE;
 }
 
-/* Whether the flow's service still has its backend. One to a backend itself, whose port was changed, is by way of
- * no service. */
+/* Whether the flow's service still has its backend. One to a backend itself, whose port was changed, is by
+ * way of no service. */
 __noinline int OF(svcb_still)(const struct OF(svcb_flow) * flow, const struct OF(svcb_flow) * to) {
   struct OF(svcb_frontend) dialled;
   __u64 word = 0;
@@ -420,7 +420,8 @@ static __always_inline int OF(svcb_renew)(void *table, bool answered, const stru
   state = way->state;
   life = svcb_life(protocol, state);
   if (other && !own && way->reply && answered && now - way->seen <= life)
-    return SVCB_TRANSLATED; /* the client's flow goes elsewhere by now: what its old backend still sends */
+    /* The client's flow goes elsewhere by now: what its old backend still sends. */
+    return state & SVCB_FLOW_UNTOUCHED ? SVCB_NO_SERVICE : SVCB_TRANSLATED;
   live = (now - way->seen <= life || (own && now - other->seen <= life)) && (!other || own || way->reply) &&
          !(!way->reply && svcb_renews(segment->flags, state));
   if (!live)
@@ -452,7 +453,7 @@ static __always_inline int OF(svcb_renew)(void *table, bool answered, const stru
 
     if (open && !OF(svcb_same_flow)(&open->flow, &work->other.flow) && svcb_is_open(open->state) &&
         now - open->seen <= svcb_life(protocol, open->state))
-      return SVCB_TRANSLATED;
+      return state & SVCB_FLOW_UNTOUCHED ? SVCB_NO_SERVICE : SVCB_TRANSLATED;
     state &= ~SVCB_FLOW_MIDSTREAM;
     work->other.state = svcb_entry_state(protocol, state, false);
     OF(svcb_write)(&OF(flows), &work->at, &work->other, BPF_ANY);

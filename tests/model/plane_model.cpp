@@ -253,7 +253,8 @@ std::optional<PlaneModel::Leaves> PlaneModel::meet(Table& table, const Tuple& tu
 
   bool alive = is_alive(*flow);
   if (alive && answered && from_backend && others) {
-    return Leaves{Fate::translated, way, "its client goes elsewhere by now"};
+    return Leaves{flow->untouched ? Fate::untouched : Fate::translated, way,
+                  "its client goes elsewhere by now"};
   }
   alive = alive && !(others && !from_backend);
   const bool left_alone = is_tcp && flow->progress.open && !settings_.move_gone;
@@ -322,6 +323,17 @@ PlaneModel::Place PlaneModel::place(const Tuple& in, const Tuple& out, const Seg
   return Place::unoccupied;
 }
 
+// A SYN begins its flow anew where the replies' entry was lost; the client's, if that is there, still tells
+// of the old one. Which of the two counts depends on whose packet comes next.
+bool PlaneModel::is_ambiguous(Place place, const Tuple& in, const Tuple& out,
+                              const Segment& segment) const {
+  const auto stale = [&](const Table& table) {
+    const auto found = table.find(in);
+    return found != table.end() && found->second.sender == End::client && found->second.flow->out == out;
+  };
+  return place == Place::unoccupied && segment.opens() && (stale(answered_) || stale(unanswered_));
+}
+
 void PlaneModel::take(Place place, const Tuple& in, const Tuple& out, const Segment& segment,
                       bool untouched) {
   const bool opens = segment.opens();
@@ -385,6 +397,9 @@ PlaneModel::Leaves PlaneModel::begin_towards(const Tuple& tuple, const Segment& 
   const std::uint16_t old_port = renews ? old->second.flow->out.from.port : std::uint16_t{0};
   if (!masqueraded) {
     const Place there = place(tuple, out, segment);
+    if (is_ambiguous(there, tuple, out, segment)) {
+      return {Fate::lost, tuple, "its flow has lost its replies' entry"};
+    }
     if (there != Place::taken) {
       take(there, tuple, out, segment, direct);
       return {direct ? Fate::untouched : Fate::translated, out, "begun, or put back"};
@@ -410,6 +425,9 @@ PlaneModel::Leaves PlaneModel::begin_towards(const Tuple& tuple, const Segment& 
   if (there == Place::taken) {
     out.from.port = 0;
     return {Fate::translated, out, "the port is another flow's"};
+  }
+  if (is_ambiguous(there, tuple, out, segment)) {
+    return {Fate::lost, tuple, "its flow has lost its replies' entry"};
   }
   take(there, tuple, out, segment, false);
   return {Fate::translated, out, "begun, or put back, by a port of the range"};

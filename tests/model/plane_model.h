@@ -136,6 +136,8 @@ class PlaneModel {
   Leaves begin_towards(const Tuple& tuple, const Segment& segment, const Hint& hint,
                        const Endpoint& backend, const Service* service);
   Place place(const Tuple& in, const Tuple& out, const Segment& segment);
+  [[nodiscard]] bool is_ambiguous(Place place, const Tuple& in, const Tuple& out,
+                                  const Segment& segment) const;
   void take(Place place, const Tuple& in, const Tuple& out, const Segment& segment, bool untouched);
   [[nodiscard]] double taken_share(const Address& source, const Endpoint& backend, std::uint8_t protocol,
                                    const Tuple& in);
