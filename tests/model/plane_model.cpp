@@ -390,10 +390,12 @@ PlaneModel::Leaves PlaneModel::begin_towards(const Tuple& tuple, const Segment& 
   }
   // A SYN after the client's FIN makes the flow forgotten where it meets it, which it may or may not do on
   // its way to another port.
-  const auto old = answered_.find(tuple);
-  const bool renews = segment.opens() && old != answered_.end() && is_alive(*old->second.flow) &&
-                      old->second.sender == End::client && old->second.flow->out.to == backend &&
-                      (old->second.flow->progress.reset || old->second.flow->progress.client_fin);
+  const auto old = std::find_if(answered_.begin(), answered_.end(), [&](const auto& entry) {
+    const Flow& flow = *entry.second.flow;
+    return segment.opens() && flow.in == tuple && flow.out.to == backend && is_alive(flow) &&
+           (flow.progress.reset || flow.progress.client_fin);
+  });
+  const bool renews = old != answered_.end();
   const std::uint16_t old_port = renews ? old->second.flow->out.from.port : std::uint16_t{0};
   if (!masqueraded) {
     const Place there = place(tuple, out, segment);
