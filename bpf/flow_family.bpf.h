@@ -271,6 +271,20 @@ static __always_inline void OF(svcb_go_on)(struct OF(svcb_way) * known, __u32 fl
                          svcb_state_after(work->key.to.protocol, known->state, flags, false, false), true);
 }
 
+/* A SYN of a flow that is known comes by the replies' entry alone, and keeps the client's alive, too. */
+static __always_inline void OF(svcb_touch)(void *table) {
+  struct OF(svcb_work) *work = OF(svcb_worktop)();
+  struct OF(svcb_way) * other;
+
+  if (!work)
+    return;
+  OF(svcb_turn)(&work->reply.flow, &work->at);
+  OF(svcb_turn)(&work->key, &work->other.flow);
+  other = bpf_map_lookup_elem(table, &work->at);
+  if (other && OF(svcb_same_flow)(&other->flow, &work->other.flow))
+    other->seen = work->reply.seen;
+}
+
 /* Whether a flow of the table of answered flows has the place of the entry that a new one needs for its
  * replies (work->reply, at work->key): SVCB_NO_FLOW. One that has ended makes room, and this flow's own
  * means that its other entry was evicted, and that is put back: SVCB_TRANSLATED. SVCB_UNKNOWN: the place is
@@ -306,6 +320,8 @@ __noinline int OF(svcb_claim)(__u32 flags) {
   OF(svcb_go_on)(known, flags);
   if (OF(svcb_pair)(known->state, true))
     svcb_event(SVCB_FLOW_RESTORED);
+  else
+    OF(svcb_touch)(&OF(flows));
   return SVCB_TRANSLATED;
 }
 
@@ -335,6 +351,8 @@ __noinline int OF(svcb_begin)(__u32 flags) {
       if (work->reply.paired) {
         known->paired = 1;
         OF(svcb_pair)(known->state, false);
+      } else if (known->paired) {
+        OF(svcb_touch)(&OF(unanswered));
       }
       return SVCB_TRANSLATED;
     }
@@ -460,7 +478,7 @@ static __always_inline int OF(svcb_renew)(void *table, bool answered, const stru
     if (way->paired)
       OF(svcb_delete)(table, &work->at);
     work->other.flow = *to;
-    work->other.ack = segment->ack;
+    work->other.ack = segment->ack ?: way->ack;
     work->other.reply = 1;
     work->other.state = svcb_entry_state(protocol, state, true);
     OF(svcb_write)(&OF(flows), &work->key, &work->other, BPF_ANY);

@@ -147,6 +147,39 @@ TEST_CASE("flow found: a FIN that puts its flow's entry back counts") {
   });
 }
 
+TEST_CASE("flow found: a SYN that comes again keeps both entries alive") {
+  on_each([](Place& place) {
+    for (const bool answered : {false, true}) {
+      must(place.rig->forget());
+      place.send(place.asked(ack));
+      if (answered) {
+        place.send(place.answered(ack));
+      }
+      place.age(answered ? 1000 : 300);  // of 1,005 s and 305 s
+      place.send(place.asked(syn));
+      place.age(answered ? 1000 : 300);
+      place.evict(place.backend, 8080, place.pod, 40'000, 6);
+      place.change(place.vip, Protocol::tcp, {place.other_backend}, {place.backend});
+      place.becomes(place.asked(ack), place.asked_of(place.backend, ack));
+      place.change(place.vip, Protocol::tcp, {place.backend});
+    }
+  });
+}
+
+TEST_CASE("flow found: what a backend has acknowledged by a RST is known after its answer") {
+  on_each([](Place& place) {
+    place.send(place.asked(ack));
+    place.send(place.answered(rst | ack));
+    place.send(place.answered(0x01));  // a FIN that acknowledges nothing
+    const Bytes blind = testing::ip(place.pod, place.vip) /
+                        Packet(testing::tcp(40'000, 80).flags(rst).sequence(0x40000000)) /
+                        Packet(payload(20));
+    place.send(blind);
+    place.age(20);  // reset: 15 s
+    place.becomes(place.answered(ack), place.answer(ack));
+  });
+}
+
 TEST_CASE("flow found: a client's segment before the answer leaves the SYN sent") {
   on_each([](Place& place) {
     place.send(place.asked(syn));
