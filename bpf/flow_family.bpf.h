@@ -557,6 +557,8 @@ static __always_inline enum svcb_outcome OF(svcb_track)(const struct OF(svcb_flo
   }
   if (outcome == SVCB_UNKNOWN && bpf_map_lookup_elem(&OF(unanswered), flow))
     outcome = OF(svcb_hear)(flow, to, segment);
+  if (outcome == SVCB_UNKNOWN && !way && bpf_map_lookup_elem(&OF(flows), flow))
+    outcome = OF(svcb_meet)(flow, to, segment); /* another CPU has put it there between the two looks */
   return outcome == SVCB_UNKNOWN ? OF(svcb_open)(flow, to, segment->flags) : outcome;
 }
 

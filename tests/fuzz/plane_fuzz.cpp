@@ -15,6 +15,7 @@
 #include <random>
 
 #include "fuzz/differential.h"
+#include "fuzz/two_cpus.h"
 #include "sys/capabilities.h"
 #include "sys/sandbox.h"
 
@@ -29,6 +30,7 @@ struct Options {
   double seconds = 60;
   std::size_t length = 300;
   std::string mode{};
+  bool two_cpus = false;
 };
 
 // Sequence by sequence from one seed: SplitMix64's step.
@@ -87,6 +89,17 @@ Result<int> fuzz(const Options& options) {
   return 0;
 }
 
+Result<int> race(const Options& options) {
+  SVCB_CHECK(enter_private_namespaces());
+  SVCB_TAKE(result, run_on_two_cpus(options.packets, options.seconds / 2));
+  for (const std::string& wrong : result.wrong) {
+    fmt::print("{}\n", wrong);
+  }
+  fmt::print("{} packets of {} flows on two CPUs, {} changes: {}\n", result.packets, result.flows,
+             result.changes, result.wrong.empty() ? "none went wrong" : "these went wrong");
+  return result.wrong.empty() ? 0 : 1;
+}
+
 int run(int argc, char** argv) {
   Options options;
   options.seed = std::random_device{}();
@@ -99,14 +112,19 @@ int run(int argc, char** argv) {
   app.add_option("--seconds", options.seconds, "how long");
   app.add_option("--length", options.length, "steps of a sequence");
   app.add_option("--mode", options.mode, "one alone");
+  app.add_flag(
+      "--two-cpus", options.two_cpus,
+      "the same flows opened on two CPUs at once, their services changed under both (no seed, no model)");
   CLI11_PARSE(app, argc, argv);
   if (const Status may = require_privileges(); !may) {
     fmt::print(stderr, "skipped: {}\n", may.error().message);
     return skipped;
   }
-  fmt::print("seed {}\n", options.seed);
+  if (!options.two_cpus) {
+    fmt::print("seed {}\n", options.seed);
+  }
   static_cast<void>(std::fflush(stdout));
-  const auto result = fuzz(options);
+  const auto result = options.two_cpus ? race(options) : fuzz(options);
   if (!result) {
     fmt::print(stderr, "{}\n", result.error().message);
     return 1;

@@ -29,7 +29,7 @@ Progress after(Progress progress, bool tcp, const Segment& segment, End sender, 
     return progress;
   }
   if (!progress.answered && !progress.midstream && !backend && !segment.rst) {
-    progress.reset = false;
+    progress.reset = progress.reset && segment.syn;
     return progress;  // SYN sent: only an answer ends that
   }
   progress.answered = progress.answered || backend;
