@@ -402,6 +402,9 @@ PlaneModel::Leaves PlaneModel::begin_towards(const Tuple& tuple, const Segment& 
     if (is_ambiguous(there, tuple, out, segment)) {
       return {Fate::lost, tuple, "its flow has lost its replies' entry"};
     }
+    if (there != Place::taken && hint.dropped) {
+      return {Fate::translated, out, "its own port is free"};  // or the plane chose another endpoint
+    }
     if (there != Place::taken) {
       take(there, tuple, out, segment, direct);
       return {direct ? Fate::untouched : Fate::translated, out, "begun, or put back"};
