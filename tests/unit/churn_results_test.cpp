@@ -71,23 +71,23 @@ bool contains(const std::string& text, const std::string& part) {
 
 TEST_CASE("churn: one packet that is wrong, half-changed or damaged, of any kind, in any phase, fails it") {
   CHECK(outcome(good()) == Outcome::holds);
-  for (const PacketOutcome became :
+  for (const PacketOutcome one :
        {PacketOutcome::wrong, PacketOutcome::half_changed, PacketOutcome::damaged}) {
     for (std::size_t phase = 0; phase < 3; ++phase) {
       for (int kind = 0; kind < 4; ++kind) {
         ChurnResults results = good();
         ChurnPhase& at = results.phases[phase];
         ChurnSplit& split = kind < 2 ? at.fresh : at.established;
-        put(kind % 2 == 0 ? split.changing : split.steady, became, 1);
+        put(kind % 2 == 0 ? split.changing : split.steady, one, 1);
         CHECK(outcome(results) == Outcome::does_not_hold);
         CHECK(exit_code(std::vector{judge_churn(results)}) == 3);
       }
     }
   }
-  for (const PacketOutcome became : {PacketOutcome::right, PacketOutcome::kept, PacketOutcome::no_endpoint,
-                                     PacketOutcome::lost, PacketOutcome::reset}) {
+  for (const PacketOutcome one : {PacketOutcome::right, PacketOutcome::kept, PacketOutcome::no_endpoint,
+                                  PacketOutcome::lost, PacketOutcome::reset}) {
     ChurnResults results = good();
-    put(during(results).fresh.changing, became, 1);
+    put(during(results).fresh.changing, one, 1);
     CHECK(outcome(results) == Outcome::holds);
   }
 }
