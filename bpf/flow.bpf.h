@@ -85,7 +85,8 @@ static __always_inline __u8 svcb_state_after(__u8 protocol, __u8 state, __u32 fl
   state &= ~SVCB_FLOW_RESET;
   if (state & SVCB_FLOW_ANSWERED)
     state |= SVCB_FLOW_OPEN;
-  if (flags & SVCB_TCP_FIN)
+  if (flags & SVCB_TCP_FIN &&
+      state & (SVCB_FLOW_ANSWERED | SVCB_FLOW_MIDSTREAM)) /* what a SYN waits for is an answer */
     state |= reply ? SVCB_FLOW_FIN_BACKEND : SVCB_FLOW_FIN_CLIENT;
   return state;
 }

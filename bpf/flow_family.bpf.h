@@ -69,13 +69,16 @@ __noinline __u32 OF(svcb_where)(__u64 word, const struct OF(svcb_frontend) * at)
   return SVCB_NOWHERE;
 }
 
-/* Whether the flow's service still has its backend. */
+/* Whether the flow's service still has its backend. One to a backend itself, whose port was changed, is by
+ * way of no service. */
 __noinline int OF(svcb_still)(const struct OF(svcb_flow) * flow, const struct OF(svcb_flow) * to) {
   struct OF(svcb_frontend) dialled;
   __u64 word = 0;
 
   if (!flow || !to)
     return false;
+  if (SVCB_SAME(flow->to.address, to->to.address) && flow->to.port == to->to.port)
+    return true;
   dialled = flow->to;
   return OF(svcb_find)(&dialled, &word) == SVCB_TRANSLATED && OF(svcb_where)(word, &to->to) != SVCB_NOWHERE;
 }
@@ -104,8 +107,10 @@ static __always_inline struct OF(svcb_sticky) * OF(svcb_recollect)(struct OF(svc
   return 0;
 }
 
-/* The index of the backend that this client has by affinity; else `chosen`, which it then has. */
-__noinline __u32 OF(svcb_stick)(const struct OF(svcb_flow) * flow, __u64 word, __u32 chosen) {
+/* The index of the backend that this client has by affinity; else `chosen`, which it then has, if that is
+ * to be remembered. */
+__noinline __u32 OF(svcb_stick)(const struct OF(svcb_flow) * flow, __u64 word, __u32 chosen,
+                                int remembered) {
   struct OF(svcb_work) *work = OF(svcb_worktop)();
   struct OF(svcb_sticky) * sticky;
   struct OF(svcb_frontend) at = {};
@@ -116,25 +121,29 @@ __noinline __u32 OF(svcb_stick)(const struct OF(svcb_flow) * flow, __u64 word, _
     return chosen;
   work->key = *flow;
   work->key.source_port = 0;
-  tag = OF(svcb_flow_tag)(&work->key);
-  work->session.frontend = flow->to;
-  SVCB_SET(work->session.client, flow->source);
-  ticks = bpf_map_lookup_elem(&OF(affinity), &work->session.frontend);
+  ticks = bpf_map_lookup_elem(&OF(affinity), &work->key.to);
+  if (!ticks) { /* a NodePort is one service, at whichever address of the node */
+    SVCB_SET(work->key.to.address, at.address);
+    ticks = bpf_map_lookup_elem(&OF(affinity), &work->key.to);
+  }
   if (!ticks)
     return chosen;
+  tag = OF(svcb_flow_tag)(&work->key);
+  work->session.frontend = work->key.to;
+  SVCB_SET(work->session.client, flow->source);
   sticky = OF(svcb_recollect)(work, tag);
   if (sticky && now - work->sticky.seen <= *ticks) {
     SVCB_SET(at.address, work->sticky.backend.address);
     at.port = work->sticky.backend.port;
     index = OF(svcb_where)(word, &at);
     if (index < svcb_service_first(word) + settings.maglev + svcb_service_count(word)) {
-      if (work->sticky.seen != now)
+      if (remembered && work->sticky.seen != now)
         sticky->seen = now;
       return index;
     }
   }
   backend = bpf_map_lookup_elem(&OF(backends), &chosen);
-  if (backend) {
+  if (backend && remembered) {
     work->sticky.backend = *backend;
     work->sticky.seen = now;
     work->sticky.tag = tag;
@@ -158,7 +167,8 @@ static __always_inline bool OF(svcb_masquerades)(const struct OF(svcb_flow) * fl
 
 /* Where a new flow goes, or one whose backend is gone: *to. The work on new flows is split into functions
  * by themselves because their frames together are more than a program may have. */
-__noinline int OF(svcb_choose)(const struct OF(svcb_flow) * flow, struct OF(svcb_flow) * to) {
+__noinline int OF(svcb_choose)(const struct OF(svcb_flow) * flow, struct OF(svcb_flow) * to,
+                               int remembered) {
   struct OF(svcb_frontend) dialled; /* on the stack: kernel 6.1 takes no argument's memory as a key */
   struct OF(svcb_backend) * backend;
   __u64 word = 0;
@@ -176,7 +186,7 @@ __noinline int OF(svcb_choose)(const struct OF(svcb_flow) * flow, struct OF(svcb
     return svcb_nobody(word);
   index = svcb_pick(word, OF(svcb_flow_hash)(to));
   if (svcb_service_flags(word) & SVCB_SERVICE_AFFINITY)
-    index = OF(svcb_stick)(to, word, index);
+    index = OF(svcb_stick)(to, word, index, remembered);
   backend = bpf_map_lookup_elem(&OF(backends), &index);
   if (!backend)
     return SVCB_NO_ENDPOINT;
@@ -250,6 +260,31 @@ __noinline int OF(svcb_pair)(__u32 state, int answered) {
                   : OF(svcb_write)(&OF(unanswered), &work->at, &work->other, BPF_NOEXIST);
 }
 
+/* A client's packet met its flow by the replies' entry alone: what it has of TCP counts all the same. A SYN
+ * changes nothing, and a RST does not come here. */
+static __always_inline void OF(svcb_go_on)(struct OF(svcb_way) * known, __u32 flags) {
+  struct OF(svcb_work) *work = OF(svcb_worktop)();
+
+  if (work && !svcb_opens(flags))
+    known->state =
+        svcb_entry_state(work->key.to.protocol,
+                         svcb_state_after(work->key.to.protocol, known->state, flags, false, false), true);
+}
+
+/* A SYN of a flow that is known comes by the replies' entry alone, and keeps the client's alive, too. */
+static __always_inline void OF(svcb_touch)(void *table) {
+  struct OF(svcb_work) *work = OF(svcb_worktop)();
+  struct OF(svcb_way) * other;
+
+  if (!work)
+    return;
+  OF(svcb_turn)(&work->reply.flow, &work->at);
+  OF(svcb_turn)(&work->key, &work->other.flow);
+  other = bpf_map_lookup_elem(table, &work->at);
+  if (other && OF(svcb_same_flow)(&other->flow, &work->other.flow))
+    other->seen = work->reply.seen;
+}
+
 /* Whether a flow of the table of answered flows has the place of the entry that a new one needs for its
  * replies (work->reply, at work->key): SVCB_NO_FLOW. One that has ended makes room, and this flow's own
  * means that its other entry was evicted, and that is put back: SVCB_TRANSLATED. SVCB_UNKNOWN: the place is
@@ -273,13 +308,20 @@ __noinline int OF(svcb_claim)(__u32 flags) {
     if (own) {
       svcb_event(SVCB_FLOW_EXPIRED);
       OF(svcb_turn)(&work->reply.flow, &work->at);
-      OF(svcb_delete)(&OF(flows), &work->at);
+      OF(svcb_turn)(&work->key, &work->other.flow);
+      known = bpf_map_lookup_elem(&OF(flows), &work->at);
+      if (known &&
+          OF(svcb_same_flow)(&known->flow, &work->other.flow)) /* another's may stand there by now */
+        OF(svcb_delete)(&OF(flows), &work->at);
     }
     return SVCB_UNKNOWN;
   }
   known->seen = work->reply.seen;
+  OF(svcb_go_on)(known, flags);
   if (OF(svcb_pair)(known->state, true))
     svcb_event(SVCB_FLOW_RESTORED);
+  else
+    OF(svcb_touch)(&OF(flows));
   return SVCB_TRANSLATED;
 }
 
@@ -289,37 +331,42 @@ __noinline int OF(svcb_claim)(__u32 flags) {
 __noinline int OF(svcb_begin)(__u32 flags) {
   struct OF(svcb_work) *work = OF(svcb_worktop)();
   struct OF(svcb_way) * known;
+  bool live, own;
 
   if (!work)
     return SVCB_NO_SERVICE;
   work->reply.paired = !svcb_opens(flags);
-  if (OF(svcb_write)(&OF(unanswered), &work->key, &work->reply, BPF_NOEXIST)) {
-    svcb_event(SVCB_FLOW_OPENED);
-    if (work->reply.paired)
-      OF(svcb_pair)(work->reply.state, false);
-    return SVCB_TRANSLATED;
-  }
-  known = bpf_map_lookup_elem(&OF(unanswered), &work->key);
-  if (!known)
-    return SVCB_NO_SERVICE; /* the table refuses it for another reason */
-  if (!OF(svcb_same_flow)(&known->flow, &work->reply.flow)) {
-    if (OF(svcb_is_live)(known, &work->key, false))
+  if (!OF(svcb_write)(&OF(unanswered), &work->key, &work->reply, BPF_NOEXIST)) {
+    known = bpf_map_lookup_elem(&OF(unanswered), &work->key);
+    if (!known)
+      return SVCB_NO_SERVICE; /* the table refuses it for another reason */
+    own = OF(svcb_same_flow)(&known->flow, &work->reply.flow);
+    live = OF(svcb_is_live)(known, &work->key, false) && !(own && svcb_renews(flags, known->state));
+    if (live && !own)
       return SVCB_NO_FLOW;
+    if (live) {
+      known->seen = work->reply.seen;
+      known->generation = work->reply.generation;
+      OF(svcb_go_on)(known, flags);
+      if (work->reply.paired) {
+        known->paired = 1;
+        OF(svcb_pair)(known->state, false);
+      } else if (known->paired) {
+        OF(svcb_touch)(&OF(unanswered));
+      }
+      return SVCB_TRANSLATED;
+    }
     svcb_event(SVCB_FLOW_EXPIRED);
-    svcb_event(SVCB_FLOW_OPENED);
-    return bpf_map_update_elem(&OF(unanswered), &work->key, &work->reply, BPF_ANY) ? SVCB_NO_SERVICE
-                                                                                   : SVCB_TRANSLATED;
+    if (own && known->paired) {
+      OF(svcb_turn)(&work->reply.flow, &work->at);
+      OF(svcb_delete)(&OF(unanswered), &work->at);
+    }
+    if (bpf_map_update_elem(&OF(unanswered), &work->key, &work->reply, BPF_ANY))
+      return SVCB_NO_SERVICE;
   }
-  if (svcb_renews(flags, known->state) || !OF(svcb_is_live)(known, &work->key, false)) {
-    known->state = work->reply.state;
-    svcb_event(SVCB_FLOW_OPENED);
-  }
-  known->seen = work->reply.seen;
-  known->generation = work->reply.generation;
-  if (!svcb_opens(flags)) {
-    known->paired = 1;
+  svcb_event(SVCB_FLOW_OPENED);
+  if (work->reply.paired)
     OF(svcb_pair)(work->reply.state, false);
-  }
   return SVCB_TRANSLATED;
 }
 
@@ -388,11 +435,12 @@ static __always_inline int OF(svcb_renew)(void *table, bool answered, const stru
   OF(svcb_turn)(to, &work->at);
   other = bpf_map_lookup_elem(table, &work->at);
   own = other && OF(svcb_same_flow)(&other->flow, &work->other.flow);
-  if (other && !own && way->reply)
-    return SVCB_TRANSLATED; /* the client's flow goes elsewhere by now: what its old backend still sends */
   state = way->state;
   life = svcb_life(protocol, state);
-  live = (now - way->seen <= life || (own && now - other->seen <= life)) && (!other || own) &&
+  if (other && !own && way->reply && answered && now - way->seen <= life)
+    /* The client's flow goes elsewhere by now: what its old backend still sends. */
+    return state & SVCB_FLOW_UNTOUCHED ? SVCB_NO_SERVICE : SVCB_TRANSLATED;
+  live = (now - way->seen <= life || (own && now - other->seen <= life)) && (!other || own || way->reply) &&
          !(!way->reply && svcb_renews(segment->flags, state));
   if (!live)
     svcb_event(SVCB_FLOW_EXPIRED);
@@ -423,14 +471,14 @@ static __always_inline int OF(svcb_renew)(void *table, bool answered, const stru
 
     if (open && !OF(svcb_same_flow)(&open->flow, &work->other.flow) && svcb_is_open(open->state) &&
         now - open->seen <= svcb_life(protocol, open->state))
-      return SVCB_TRANSLATED;
+      return state & SVCB_FLOW_UNTOUCHED ? SVCB_NO_SERVICE : SVCB_TRANSLATED;
     state &= ~SVCB_FLOW_MIDSTREAM;
     work->other.state = svcb_entry_state(protocol, state, false);
     OF(svcb_write)(&OF(flows), &work->at, &work->other, BPF_ANY);
     if (way->paired)
       OF(svcb_delete)(table, &work->at);
     work->other.flow = *to;
-    work->other.ack = segment->ack;
+    work->other.ack = segment->ack ?: way->ack;
     work->other.reply = 1;
     work->other.state = svcb_entry_state(protocol, state, true);
     OF(svcb_write)(&OF(flows), &work->key, &work->other, BPF_ANY);
@@ -468,13 +516,15 @@ __noinline int OF(svcb_hear)(const struct OF(svcb_flow) * flow, struct OF(svcb_f
 static __always_inline int OF(svcb_open)(const struct OF(svcb_flow) * flow, struct OF(svcb_flow) * to,
                                          __u32 flags) {
   __u32 started_at = generation; /* before the service is read: a change meanwhile must show */
+  bool fleeting;
   int outcome;
 
   svcb_read_barrier();
-  outcome = OF(svcb_choose)(flow, to);
+  fleeting = flags & (SVCB_TCP_SYN | SVCB_TCP_RST) && !svcb_opens(flags);
+  outcome = OF(svcb_choose)(flow, to, !fleeting);
   if (outcome != SVCB_TRANSLATED && (outcome != SVCB_NO_SERVICE || !OF(svcb_is_target)(flow)))
     return outcome;
-  if (flags & (SVCB_TCP_SYN | SVCB_TCP_RST) && !svcb_opens(flags)) /* which port is its own, nobody knows */
+  if (fleeting) /* which port is its own, nobody knows */
     return outcome == SVCB_TRANSLATED && !SVCB_SAME(flow->source, to->source) ? SVCB_NO_FLOW : outcome;
   return OF(svcb_remember)(flow, to, started_at, flags);
 }
@@ -504,9 +554,11 @@ static __always_inline enum svcb_outcome OF(svcb_track)(const struct OF(svcb_flo
     outcome = OF(svcb_meet)(flow, to, segment);
   } else {
     *to = *flow;
-    if (bpf_map_lookup_elem(&OF(unanswered), flow))
-      outcome = OF(svcb_hear)(flow, to, segment);
   }
+  if (outcome == SVCB_UNKNOWN && bpf_map_lookup_elem(&OF(unanswered), flow))
+    outcome = OF(svcb_hear)(flow, to, segment);
+  if (outcome == SVCB_UNKNOWN && !way && bpf_map_lookup_elem(&OF(flows), flow))
+    outcome = OF(svcb_meet)(flow, to, segment); /* another CPU has put it there between the two looks */
   return outcome == SVCB_UNKNOWN ? OF(svcb_open)(flow, to, segment->flags) : outcome;
 }
 

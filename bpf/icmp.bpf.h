@@ -72,7 +72,7 @@ static __always_inline enum svcb_outcome svcb_icmp4(void *data, void *data_end, 
   __u16 checksum;
 
   if ((void *)(error + 1) > data_end || error->ip.ihl != 5 || error->ip.protocol != IPPROTO_ICMP ||
-      error->ip.frag_off & bpf_htons(0x3FFF) || error->quoted.ihl != 5 ||
+      error->ip.frag_off & bpf_htons(0x3FFF) || error->quoted.version != 4 || error->quoted.ihl != 5 ||
       error->quoted.frag_off & bpf_htons(0x1FFF) || !svcb_is_transport(error->quoted.protocol))
     return SVCB_NOT_TCP_UDP;
   if (error->icmp.type != SVCB_ICMP_UNREACHABLE && error->icmp.type != SVCB_ICMP_TIME_EXCEEDED &&
@@ -117,7 +117,8 @@ static __always_inline enum svcb_outcome svcb_icmp6(void *data, void *data_end, 
   __u64 changed;
 
   if ((void *)(error + 1) > data_end || error->ip.nexthdr != SVCB_ICMPV6 || !error->icmp.type ||
-      error->icmp.type > SVCB_ICMP6_LAST_ERROR || !svcb_is_transport(error->quoted.nexthdr))
+      error->icmp.type > SVCB_ICMP6_LAST_ERROR || error->quoted.version != 6 ||
+      !svcb_is_transport(error->quoted.nexthdr))
     return SVCB_NOT_TCP_UDP;
   if (bpf_ntohs(error->ip.payload_len) < sizeof(*error) - sizeof(error->ip) ||
       bpf_ntohs(error->ip.payload_len) + SVCB_L4_V6 > length)

@@ -39,7 +39,7 @@ static __always_inline int OF(svcb_dial)(struct bpf_sock_addr *ctx, bool connect
   index = svcb_pick(word, svcb_draw(connecting, peer.cookie, OF(svcb_tag)(to)));
   if (svcb_service_flags(word) & SVCB_SERVICE_AFFINITY) {
     OF(svcb_name_client)(&client, bpf_get_netns_cookie(ctx));
-    index = OF(svcb_stick)(&client, word, index);
+    index = OF(svcb_stick)(&client, word, index, true);
   }
   backend = bpf_map_lookup_elem(&OF(backends), &index);
   if (!backend)

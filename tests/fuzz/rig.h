@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+// The eBPF programs under BPF_PROG_TEST_RUN, with time and eviction in the caller's hand.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <set>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "model/plane_model.h"
+#include "plane/ebpf/ebpf_plane.h"
+
+struct bpf_map;
+
+namespace svcbench::fuzz {
+
+using model::Bytes;
+using model::Tuple;
+
+enum class Hook : std::uint8_t { xdp, tc };
+
+// A variant of the planes.
+struct Mode {
+  std::string name;
+  bool move_gone = false;
+  std::uint32_t maglev = 0;
+  PortRange ports{20'000, 20'999};
+  bool dsr = false;
+  bool masquerade = true;  // the node has addresses
+};
+
+[[nodiscard]] const std::vector<Mode>& modes();
+
+// Idle times that end half-way between two of the ages that a sequence uses (multiples of ten seconds), so
+// that neither the clock's ticks nor the time that a run takes decide anything.
+[[nodiscard]] FlowTimeouts timeouts();
+[[nodiscard]] const std::vector<Address>& nodes();
+[[nodiscard]] bool is_pod(const Address& address);
+[[nodiscard]] model::Settings model_settings(const Mode& mode);
+
+class Rig {
+ public:
+  // Programs of this mode, and these services.
+  static Result<std::unique_ptr<Rig>> create(const Mode& mode, std::span<const Service> services);
+
+  // Nothing: the kernel does not run such a frame (tc, less than an IP header).
+  Result<std::optional<model::Seen>> run(Hook hook, const Bytes& frame);
+  Status change(const Change& change);
+  // As if so much time had passed for all that is remembered; `ticks` of the programs' clock (134 ms) more.
+  Status age(double seconds, std::uint32_t ticks);
+  // As the kernel evicts it.
+  Status evict(const Tuple& arrival);
+  Status forget();
+  [[nodiscard]] std::set<Tuple> entries() const;
+  // The program of a hook, for those who run it themselves.
+  [[nodiscard]] int program(Hook hook) const;
+
+ private:
+  explicit Rig(std::unique_ptr<EbpfPlane> plane) : plane_(std::move(plane)) {}
+
+  std::unique_ptr<EbpfPlane> plane_;
+};
+
+}  // namespace svcbench::fuzz

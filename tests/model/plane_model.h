@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+// docs/dataplane.md as a program: what becomes of a packet, told from nothing but that page. The fuzzer
+// (tests/fuzz) holds the eBPF programs against it.
+//
+// Where the page leaves a choice to the plane (which endpoint a hash falls on, which free port is drawn),
+// the model takes what the plane did, if that is one of what it may do, and goes on from there.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "model/wire.h"
+#include "plane/configuration.h"
+#include "service/service.h"
+
+namespace svcbench::model {
+
+enum class Verdict : std::uint8_t { pass, drop };
+
+struct Settings {
+  FlowTimeouts timeouts{};
+  PortRange ports{};
+  bool move_gone = false;
+  bool dsr = false;
+  std::vector<Address> nodes{};  // the node's own; the first of a family masquerades
+  // The cluster's pods, by whether an address is one.
+  bool (*is_pod)(const Address& address) = nullptr;
+};
+
+// What the plane made of a packet.
+struct Seen {
+  Verdict verdict = Verdict::pass;
+  Bytes bytes{};
+};
+
+struct Expected {
+  Verdict verdict = Verdict::pass;
+  Bytes bytes{};  // of what is passed
+  std::string why{};
+  // The plane's choice cannot be told from what it did (a later fragment that begins a flow): whatever it
+  // made is taken for right, and the model cannot go on.
+  bool lost = false;
+};
+
+// How far a flow has come (the page's table of states).
+struct Progress {
+  bool midstream = false;  // begun by a segment that was no SYN, and not answered
+  bool answered = false;
+  bool open = false;  // and the handshake is over
+  bool client_fin = false, backend_fin = false;
+  bool reset = false;
+};
+
+enum class End : std::uint8_t { client, backend };
+
+// After one more segment; `believed`: its RST is.
+[[nodiscard]] Progress after(Progress progress, bool tcp, const Segment& segment, End sender,
+                             bool believed);
+[[nodiscard]] double idle_seconds(const FlowTimeouts& timeouts, bool tcp, const Progress& progress);
+[[nodiscard]] std::string to_string(const Progress& progress);
+
+class PlaneModel {
+ public:
+  explicit PlaneModel(Settings settings) : settings_(std::move(settings)) {}
+
+  void set(const Service& service);
+  void remove(const Frontend& frontend);
+  void age(double seconds) { now_ += seconds; }
+  // One direction's entry of a flow is lost.
+  void evict(const Tuple& arrival);
+  void forget();  // flows, affinities, datagrams
+
+  [[nodiscard]] Expected packet(const Bytes& frame, const Seen& seen);
+
+  // Arrivals that a living flow has an entry for.
+  [[nodiscard]] std::vector<Tuple> entries() const;
+  [[nodiscard]] std::string describe(const Tuple& arrival) const;
+
+ private:
+  struct Flow {
+    Tuple in, out;  // as the client's packets arrive, and as they leave
+    bool untouched = false;
+    Progress progress{};
+    double seen = 0;
+    std::optional<std::uint32_t> client_ack{}, backend_ack{};  // what each end has acknowledged last
+  };
+  struct Side {
+    std::shared_ptr<Flow> flow;
+    End sender = End::client;
+  };
+  using Table = std::map<Tuple, Side>;
+
+  struct Session {
+    std::optional<Endpoint> backend;  // none: not told by what was seen
+    double seen = 0;
+  };
+  struct Datagram {
+    std::uint16_t from = 0, to = 0;
+    double seen = 0;
+  };
+
+  enum class Fate : std::uint8_t { translated, untouched, dropped, lost };
+  struct Leaves {
+    Fate fate = Fate::untouched;
+    Tuple as{};
+    std::string why{};
+  };
+  // What the plane's output tells of its choices.
+  struct Hint {
+    bool dropped = false;
+    std::optional<Tuple> as{};  // none: dropped, or without ports
+  };
+  enum class Place : std::uint8_t { unoccupied, taken, own_answered, own_unanswered };
+
+  [[nodiscard]] const Service* find(const Endpoint& dialled, std::uint8_t protocol) const;
+  [[nodiscard]] bool is_backend(const Endpoint& at) const;
+  [[nodiscard]] std::optional<Address> node(Family family) const;
+  [[nodiscard]] bool masquerades(const Service& service, const Address& client,
+                                 const Endpoint& backend) const;
+  [[nodiscard]] bool is_alive(const Flow& flow) const;
+  [[nodiscard]] bool still_served(const Flow& flow) const;
+  static bool is_open(const Progress& progress);
+
+  std::vector<Endpoint> choices(const Service& service, const Tuple& tuple);
+  void chosen(const Service& service, const Tuple& tuple, const std::optional<Endpoint>& backend);
+
+  Leaves track(const Tuple& tuple, const Segment& segment, const Hint& hint);
+  std::optional<Leaves> meet(Table& table, const Tuple& tuple, const Segment& segment);
+  Leaves begin(const Tuple& tuple, const Segment& segment, const Hint& hint);
+  Leaves begin_towards(const Tuple& tuple, const Segment& segment, const Hint& hint,
+                       const Endpoint& backend, const Service* service);
+  Place place(const Tuple& in, const Tuple& out, const Segment& segment);
+  [[nodiscard]] bool is_ambiguous(Place place, const Tuple& in, const Tuple& out,
+                                  const Segment& segment) const;
+  void take(Place place, const Tuple& in, const Tuple& out, const Segment& segment, bool untouched);
+  [[nodiscard]] double taken_share(const Address& source, const Endpoint& backend, std::uint8_t protocol,
+                                   const Tuple& in);
+  Expected direct_return(const Bytes& frame, const Headers& headers, const Seen& seen);
+  Expected of_error(const Bytes& frame, const Headers& headers);
+  [[nodiscard]] bool in_range(std::uint16_t port) const {
+    return port >= settings_.ports.first && port <= settings_.ports.last;
+  }
+
+  Settings settings_;
+  double now_ = 0;
+  std::map<Frontend, Service> services_{};
+  std::map<Frontend, std::uint64_t> versions_{};  // raised by each change of a service
+  Table answered_{}, unanswered_{};
+  std::map<std::pair<Frontend, Address>, Session> sessions_{};
+  std::map<std::pair<Tuple, std::uint32_t>, Datagram> datagrams_{};
+  // The hash of a flow falls on the same endpoint for as long as its service is the same.
+  std::map<Tuple, std::pair<std::uint64_t, Endpoint>> hashed_{};
+};
+
+}  // namespace svcbench::model
