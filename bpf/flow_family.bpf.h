@@ -25,6 +25,11 @@ static __always_inline bool OF(svcb_is_backend)(const struct OF(svcb_backend) * 
            (__u32)(backend->port ^ at->port));
 }
 
+/* The version of the service that is reached at what was dialled. */
+static __always_inline __u32 OF(svcb_version_of)(const struct OF(svcb_frontend) * dialled) {
+  return OF(versions)[OF(svcb_version)(dialled) & (SVCB_VERSIONS - 1)];
+}
+
 /* The index of the service's backend at this address, terminating ones included; SVCB_NOWHERE: it has none
  * there. Found by halving, as abi.h tells: in as many steps as its service's number has bits, whichever
  * that is. A function by itself, verified once. */
@@ -251,7 +256,7 @@ __noinline int OF(svcb_pair)(__u32 state, int answered) {
   OF(svcb_turn)(&work->reply.flow, &work->at);
   OF(svcb_turn)(&work->key, &work->other.flow);
   work->other.seen = work->reply.seen;
-  work->other.generation = work->reply.generation;
+  work->other.version = work->reply.version;
   work->other.ack = 0;
   work->other.reply = 0;
   work->other.state = svcb_entry_state(work->key.to.protocol, state, false);
@@ -346,7 +351,7 @@ __noinline int OF(svcb_begin)(__u32 flags) {
       return SVCB_NO_FLOW;
     if (live) {
       known->seen = work->reply.seen;
-      known->generation = work->reply.generation;
+      known->version = work->reply.version;
       OF(svcb_go_on)(known, flags);
       if (work->reply.paired) {
         known->paired = 1;
@@ -374,7 +379,7 @@ __noinline int OF(svcb_begin)(__u32 flags) {
  * masqueraded, or another one's replies would look like its own (two flows of one client to one backend, by
  * way of two services, or one to the backend itself): then one of the range for that. */
 __noinline int OF(svcb_remember)(const struct OF(svcb_flow) * flow, struct OF(svcb_flow) * to,
-                                 __u32 at_generation, __u32 flags) {
+                                 __u32 at_version, __u32 flags) {
   struct OF(svcb_work) *work = OF(svcb_worktop)();
   __u32 draw, ports = settings.last_port - settings.first_port + 1;
   bool masqueraded, direct;
@@ -386,7 +391,7 @@ __noinline int OF(svcb_remember)(const struct OF(svcb_flow) * flow, struct OF(sv
   direct = SVCB_SAME(flow->to.address, to->to.address) && flow->to.port == to->to.port;
   draw = OF(svcb_flow_hash)(flow);
   work->reply.seen = svcb_now();
-  work->reply.generation = at_generation;
+  work->reply.version = at_version;
   OF(svcb_turn)(flow, &work->reply.flow);
   work->reply.ack = 0;
   work->reply.reply = 1;
@@ -421,12 +426,13 @@ static __always_inline int OF(svcb_renew)(void *table, bool answered, const stru
   struct OF(svcb_work) *work = OF(svcb_worktop)();
   struct OF(svcb_way) * way, *other;
   __u8 state, protocol;
-  __u32 now = svcb_now(), life, seen_generation = generation;
+  __u32 now = svcb_now(), life, version;
   bool live, own, believed;
 
   if (!flow || !to || !segment || !work)
     return SVCB_NOT_REWRITTEN;
   work->key = *flow; /* kernel 6.1 takes no argument's memory as a key */
+  version = OF(svcb_version_of)(&work->key.to);
   way = bpf_map_lookup_elem(table, &work->key);
   if (!way || !OF(svcb_read_way)(way, &work->key, to))
     return SVCB_UNKNOWN;
@@ -444,10 +450,10 @@ static __always_inline int OF(svcb_renew)(void *table, bool answered, const stru
          !(!way->reply && svcb_renews(segment->flags, state));
   if (!live)
     svcb_event(SVCB_FLOW_EXPIRED);
-  if (live && !(state & SVCB_FLOW_FIXED) && way->generation != seen_generation) {
+  if (live && !(state & SVCB_FLOW_FIXED) && way->version != version) {
     live = OF(svcb_still)(flow, to);
     if (live)
-      way->generation = seen_generation;
+      way->version = version;
     else
       svcb_event(SVCB_FLOW_RESELECTED);
   }
@@ -460,7 +466,7 @@ static __always_inline int OF(svcb_renew)(void *table, bool answered, const stru
   believed = svcb_is_believed(segment, state, own ? other->ack : 0);
   state = svcb_state_after(protocol, state, segment->flags, way->reply, believed);
   work->other.seen = now;
-  work->other.generation = way->generation;
+  work->other.version = way->version;
   work->other.ack = own ? other->ack : 0;
   work->other.reply = !way->reply;
   work->other.paired = !answered;
@@ -515,7 +521,8 @@ __noinline int OF(svcb_hear)(const struct OF(svcb_flow) * flow, struct OF(svcb_f
  * RST, nor a SYN+ACK. */
 static __always_inline int OF(svcb_open)(const struct OF(svcb_flow) * flow, struct OF(svcb_flow) * to,
                                          __u32 flags) {
-  __u32 started_at = generation; /* before the service is read: a change meanwhile must show */
+  /* Before the service is read: a change meanwhile must show. */
+  __u32 started_at = OF(svcb_version_of)(&flow->to);
   bool fleeting;
   int outcome;
 
@@ -546,7 +553,8 @@ static __always_inline enum svcb_outcome OF(svcb_track)(const struct OF(svcb_flo
     __u8 state = way->state;
 
     if (way->seen == svcb_now() && (state & (SVCB_FLOW_OPEN | SVCB_FLOW_RESET)) == SVCB_FLOW_OPEN &&
-        !(segment->flags & SVCB_TCP_TURNS) && (state & SVCB_FLOW_FIXED || way->generation == generation)) {
+        !(segment->flags & SVCB_TCP_TURNS) &&
+        (state & SVCB_FLOW_FIXED || way->version == OF(svcb_version_of)(&flow->to))) {
       if (segment->ack && way->ack != segment->ack)
         way->ack = segment->ack;
       return state & SVCB_FLOW_UNTOUCHED ? SVCB_NO_SERVICE : SVCB_TRANSLATED;

@@ -220,9 +220,10 @@ const volatile struct svcb_settings settings = {.translating = 1};
 const volatile __u16 nodeport_first = 30000;
 const volatile __u16 nodeport_last = 32767;
 
-/* Raised by the loader after each change that takes a backend away: a flow whose entry bears another one
- * looks its service up again, once. */
-volatile __u32 generation;
+/* Of the services, by svcb_version4() and its like; raised by the loader after each change that takes a
+ * backend away. */
+volatile __u32 versions4[SVCB_VERSIONS];
+volatile __u32 versions6[SVCB_VERSIONS];
 
 /* What was read before stays before what is read after. x86 orders loads by itself, so that only the
  * compiler must be told; other machines do not, and BPF has no fence for them: there the planes are refused

@@ -102,12 +102,12 @@ struct svcb_flow6 {
 struct svcb_way4 {
   __u32 tag;
   struct svcb_flow4 flow;
-  __u32 seen;       /* svcb_now() of the flow's last packet, in either direction */
-  __u32 generation; /* of the services, when its backend was last seen to be one of its service's */
-  __u32 ack;        /* TCP: the last acknowledgement in this direction, host order; 0: none was seen */
-  __u8 reply;       /* 1: from the backend to the client */
-  __u8 state;       /* SVCB_FLOW_*, the same for both directions but for SVCB_FLOW_FIXED */
-  __u8 paired;      /* of an unanswered flow's reply: 1: the other direction has an entry, too */
+  __u32 seen;    /* svcb_now() of the flow's last packet, in either direction */
+  __u32 version; /* of its service, when its backend was last seen to be one of that (svcb_version4) */
+  __u32 ack;     /* TCP: the last acknowledgement in this direction, host order; 0: none was seen */
+  __u8 reply;    /* 1: from the backend to the client */
+  __u8 state;    /* SVCB_FLOW_*, the same for both directions but for SVCB_FLOW_FIXED */
+  __u8 paired;   /* of an unanswered flow's reply: 1: the other direction has an entry, too */
   __u8 pad;
 };
 
@@ -115,7 +115,7 @@ struct svcb_way6 {
   __u32 tag;
   struct svcb_flow6 flow;
   __u32 seen;
-  __u32 generation;
+  __u32 version;
   __u32 ack;
   __u8 reply;
   __u8 state;
@@ -214,6 +214,24 @@ static inline __u32 svcb_target4(const struct svcb_frontend4* at) {
 
 static inline __u32 svcb_target6(const struct svcb_frontend6* at) {
   return (__u32)(svcb_tag6(at) >> (SVCB_TAG_BITS - SVCB_TARGET_BITS));
+}
+
+/*
+ * The place of what a client dials among the services' versions: a number that rises with each change that
+ * takes a backend away. A flow whose entry bears another one looks its service up again, once. Where two
+ * frontends share a place, a change of one makes the other's flows look for nothing. (The alternative, the
+ * services' words in an array of slots with a version in each, would cost every new flow one more read;
+ * this costs the packets of a UDP flow a multiplication and a read of what stays in the cache.)
+ */
+#define SVCB_VERSION_BITS 12
+#define SVCB_VERSIONS (1U << SVCB_VERSION_BITS)
+
+static inline __u32 svcb_version4(const struct svcb_frontend4* dialled) {
+  return (__u32)(svcb_tag4(dialled) >> (SVCB_TAG_BITS - SVCB_VERSION_BITS));
+}
+
+static inline __u32 svcb_version6(const struct svcb_frontend6* dialled) {
+  return (__u32)(svcb_tag6(dialled) >> (SVCB_TAG_BITS - SVCB_VERSION_BITS));
 }
 
 /* The order of backends: of their bytes as numbers, whatever these mean. */

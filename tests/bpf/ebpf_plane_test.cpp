@@ -6,6 +6,7 @@
 
 #include "measure/program/program_bench.h"
 #include "measure/update.h"
+#include "plane.skel.h"
 #include "plane/ebpf/bare_writes.h"
 #include "plane/ebpf/ebpf_plane.h"
 #include "service/workload.h"
@@ -74,6 +75,60 @@ TEST_CASE("services change, come and go, and the others stay") {
   CHECK_FALSE(plane->find(expected[10].frontend).value());
   expected.erase(expected.begin() + 10);
   CHECK(sorted(plane->read_all().value()) == sorted(expected));
+}
+
+TEST_CASE("a change is announced where its own frontend is dialled, and nowhere else") {
+  const Workload workload = dual_stack(20);
+  const Address node = Address::parse("192.0.2.7").value();
+  const Address second_node = Address::parse("192.0.2.8").value();
+  const auto plane =
+      EbpfPlane::load({.capacity = MapCapacity::for_services(workload.services()),
+                       .programs = false,
+                       .node_addresses = {node, second_node, Address::parse("2001:db8::7").value()}})
+          .value();
+  REQUIRE(plane->install(workload.services()));
+  using Places = std::vector<std::uint32_t>;
+  const auto* versions = plane->skeleton().bss;
+  // The places of the versions that differ from those before: IPv6's behind IPv4's.
+  Places before(2 * SVCB_VERSIONS);
+  const auto moved = [&] {
+    Places now(std::begin(versions->versions4), std::end(versions->versions4));
+    now.insert(now.end(), std::begin(versions->versions6), std::end(versions->versions6));
+    Places places;
+    for (std::uint32_t i = 0; i < now.size(); ++i) {
+      if (now[i] != before[i]) {
+        places.push_back(i);
+      }
+    }
+    before = now;
+    return places;
+  };
+  CHECK(moved().empty());
+  const auto place = [](const Frontend& frontend) {
+    if (frontend.address.family == Family::ipv6) {
+      const auto key = to_abi<Ipv6Abi>(frontend);
+      return SVCB_VERSIONS + svcb_version6(&key);
+    }
+    const auto key = to_abi<Ipv4Abi>(frontend);
+    return svcb_version4(&key);
+  };
+
+  for (const std::size_t which : {0U, 1U}) {  // one of each family
+    const Service& service = workload.services()[which];
+    REQUIRE(apply(*plane, Operation::change_endpoints, workload.changed(service, which)));
+    CHECK(moved() == Places{place(service.frontend)});
+    REQUIRE(apply(*plane, Operation::remove_service, service));
+    CHECK(moved() == Places{place(service.frontend)});
+  }
+  Service node_port = workload.services()[2];
+  node_port.kind = FrontendKind::node_port;
+  node_port.frontend = {Address::parse("0.0.0.0").value(), 30'080, Protocol::udp};
+  REQUIRE(apply(*plane, Operation::add_service, node_port));
+  CHECK(moved().empty());
+  REQUIRE(apply(*plane, Operation::change_endpoints, node_port));
+  Places both{place({node, 30'080, Protocol::udp}), place({second_node, 30'080, Protocol::udp})};
+  std::sort(both.begin(), both.end());
+  CHECK(moved() == both);
 }
 
 TEST_CASE("a service may lose all endpoints and get some again, of another number") {

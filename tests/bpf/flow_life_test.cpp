@@ -455,13 +455,42 @@ TEST_CASE("flow life: an open TCP flow whose endpoint is gone is left alone, oth
       Talk talk(hook, ipv6, protocol, {.move_gone = move});
       talk.open();
       talk.plane.add_service(talk.service, 80, protocol, {talk.other_backend});
-      talk.plane.next_generation();
+      talk.plane.announce_change(talk.service, 80, protocol);
       const Run what = talk.run(talk.to_service(ack));
       const bool stays = protocol == protocol_tcp && !move;
       const Backend& at = stays ? talk.backend : talk.other_backend;
       CHECK(hex(what.bytes) ==
             hex(ip(talk.client, at.address) /
                 talk.segment(talk.port, at.port, ack, client_next, backend_next) / payload(31)));
+    }
+  });
+}
+
+TEST_CASE("flow life: a change of a service makes its own flows look it up again, and no other's") {
+  on_each(udp_alone, [](Hook hook, bool ipv6, std::uint8_t protocol) {
+    for (const bool answered : {false, true}) {
+      CAPTURE(answered);
+      Talk talk(hook, ipv6, protocol);
+      talk.request();
+      if (answered) {
+        talk.reply();
+      }
+      // What the flow would find, if it looked.
+      talk.plane.add_service(talk.service, 80, protocol, {talk.other_backend});
+      talk.plane.announce_change(talk.other_service, 80, protocol);
+      talk.plane.announce_change(talk.service, 81, protocol);
+      talk.plane.announce_change(talk.service, 80, protocol_tcp);
+      talk.request();
+      talk.plane.announce_change(talk.service, 80, protocol);
+      const Bytes moved = talk.run(talk.to_service(ack)).bytes;
+      CHECK(hex(moved) ==
+            hex(ip(talk.client, talk.other_backend.address) /
+                talk.segment(talk.port, talk.other_backend.port, ack, client_next, backend_next) /
+                payload(31)));
+      // Once.
+      talk.plane.add_service(talk.service, 80, protocol, {talk.backend});
+      CHECK(hex(talk.run(talk.to_service(ack)).bytes) == hex(moved));
+      CHECK(talk.plane.events(SVCB_FLOW_RESELECTED) == 1);
     }
   });
 }

@@ -194,10 +194,10 @@ TEST_CASE("a flow stays with its backend until it is taken away") {
     check_becomes(plane, hook, in,
                   to_first);  // the second packet of a flow that nobody answers is remembered
     plane.add_service(cast.service, 80, protocol, {cast.other_backend, cast.backend});
-    plane.next_generation();
+    plane.announce_change(cast.service, 80, protocol);
     check_becomes(plane, hook, in, to_first);
     plane.add_service(cast.service, 80, protocol, {cast.other_backend});
-    plane.next_generation();
+    plane.announce_change(cast.service, 80, protocol);
     check_becomes(plane, hook, in, to_other);
   });
 }

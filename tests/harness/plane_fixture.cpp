@@ -430,7 +430,17 @@ void PlaneFixture::add_node(std::string_view address) {
   update(bytes.size() == 16 ? skeleton_->maps.nodes6 : skeleton_->maps.nodes4, bytes.data(), &value);
 }
 
-void PlaneFixture::next_generation() { skeleton_->bss->generation = skeleton_->bss->generation + 1; }
+void PlaneFixture::announce_change(std::string_view address, std::uint16_t port, std::uint8_t protocol) {
+  const Bytes bytes = address_bytes(address);
+
+  if (bytes.size() == 16) {
+    const svcb_frontend6 key = frontend6(bytes, port, protocol);
+    ++skeleton_->bss->versions6[svcb_version6(&key)];
+  } else {
+    const svcb_frontend4 key = frontend4(bytes, port, protocol);
+    ++skeleton_->bss->versions4[svcb_version4(&key)];
+  }
+}
 
 std::uint64_t PlaneFixture::tag(std::string_view address, std::uint16_t port, std::uint8_t protocol) {
   const Bytes bytes = address_bytes(address);

@@ -98,8 +98,9 @@ class PlaneFixture {
   [[nodiscard]] std::size_t answered_entries() const;
   [[nodiscard]] std::uint64_t events(svcb_event event) const;
 
-  // As the loader does after each change that takes a backend away.
-  void next_generation();
+  // As the loader does after each change of a service that takes a backend away, by the frontend that flows
+  // dial.
+  void announce_change(std::string_view address, std::uint16_t port, std::uint8_t protocol);
 
   [[nodiscard]] static std::uint64_t tag(std::string_view address, std::uint16_t port,
                                          std::uint8_t protocol);

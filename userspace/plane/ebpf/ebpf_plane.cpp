@@ -109,6 +109,9 @@ Result<svcb_settings> settings_of(const EbpfOptions& options) {
   return settings;
 }
 
+// Of the programs' memory, which they read meanwhile.
+void raise(volatile std::uint32_t& version) { version = version + 1; }
+
 // Entries for flows that nobody has answered, beside so many for those that were: few, so that they stay in
 // the CPU's cache.
 std::uint32_t unanswered(std::uint32_t flows) { return std::max(flows / 16, std::min(flows, 1024U)); }
@@ -209,6 +212,7 @@ Result<std::unique_ptr<EbpfPlane>> EbpfPlane::load(const EbpfOptions& options) {
   plane->ipv4_.emplace(std::move(ipv4));
   plane->ipv6_.emplace(std::move(ipv6));
   SVCB_CHECK(plane->fill_nodes(options.node_addresses));
+  plane->node_addresses_ = options.node_addresses;
   return plane;
 }
 
@@ -222,14 +226,33 @@ Status EbpfPlane::install(std::span<const Service> services) {
 Status EbpfPlane::clear() {
   SVCB_CHECK(ipv4_->clear(grace_));
   SVCB_CHECK(ipv6_->clear(grace_));
-  next_generation();
+  for (std::uint32_t place = 0; place < SVCB_VERSIONS; ++place) {
+    raise(skeleton_->bss->versions4[place]);
+    raise(skeleton_->bss->versions6[place]);
+  }
   return forget_flows();
 }
 
-// To be called after the words are written: a flow that was opened by an old one must look again.
-void EbpfPlane::next_generation() {
-  if (skeleton_->bss != nullptr) {
-    skeleton_->bss->generation = skeleton_->bss->generation + 1;
+// To be called after the word is written: a flow that was opened by an old one must look again.
+void EbpfPlane::announce(const Frontend& changed) {
+  const auto dialled_at = [&](const Address& address) {
+    const Frontend dialled{address, changed.port, changed.protocol};
+    if (address.family == Family::ipv4) {
+      const auto key = to_abi<Ipv4Abi>(dialled);
+      raise(skeleton_->bss->versions4[svcb_version4(&key)]);
+    } else {
+      const auto key = to_abi<Ipv6Abi>(dialled);
+      raise(skeleton_->bss->versions6[svcb_version6(&key)]);
+    }
+  };
+  if (!changed.address.is_unspecified()) {
+    dialled_at(changed.address);
+    return;
+  }
+  for (const Address& address : node_addresses_) {
+    if (address.family == changed.address.family) {
+      dialled_at(address);
+    }
   }
 }
 
@@ -253,7 +276,7 @@ Status EbpfPlane::commit() {
   };
   SVCB_CHECK(service.frontend.address.family == Family::ipv4 ? apply(*ipv4_) : apply(*ipv6_));
   if (staged_->operation != Operation::add_service) {
-    next_generation();
+    announce(service.frontend);
   }
   return {};
 }

@@ -111,7 +111,7 @@ class EbpfPlane final : public DataPlane {
   };
 
   [[nodiscard]] Result<Counts> counts() const;
-  void next_generation();
+  void announce(const Frontend& changed);
   Status fill_nodes(std::span<const Address> addresses);
   EbpfPlane(plane_bpf* skeleton, MapWrites writes, GracePeriod grace)
       : skeleton_(skeleton), writes_(writes), grace_(std::move(grace)) {}
@@ -119,6 +119,7 @@ class EbpfPlane final : public DataPlane {
   plane_bpf* skeleton_;
   MapWrites writes_;
   GracePeriod grace_;
+  std::vector<Address> node_addresses_{};  // which a NodePort is dialled at
   std::optional<FamilyMaps<Ipv4Abi>> ipv4_{};
   std::optional<FamilyMaps<Ipv6Abi>> ipv6_{};
   const Change* staged_ = nullptr;
