@@ -13,9 +13,48 @@
 
 #define SVCB_SECOND 1000000000ULL
 
-/* `length` is what the route's MTU is held against; 0: the kernel knows better (an skb may stand for many
- * packets). The result is that of bpf_fib_lookup, or negative: for the stack. */
-static __always_inline long svcb_route4(void *ctx, __u32 device, void *data, void *data_end, bool sized,
+/* The transport header's size, by its first bytes. */
+static __always_inline __u32 svcb_header_size(const __u8 *transport, void *data_end, __u8 protocol) {
+  if (protocol != IPPROTO_TCP)
+    return sizeof(struct udphdr);
+  if ((void *)(transport + SVCB_TCP_FLAGS) > data_end)
+    return sizeof(struct tcphdr);
+  return (transport[SVCB_TCP_FLAGS - 1] >> 4) * 4;
+}
+
+/* What leaves, from the IP header on: the packet, or, where it stands for many that carry `segment` bytes
+ * each, one of them. */
+static __always_inline __u32 svcb_leaves4(const struct iphdr *ip, void *data_end, __u32 segment) {
+  const struct iphdr *last = ip;
+
+  if (!segment)
+    return bpf_ntohs(ip->tot_len);
+  if (ip->protocol == IPPROTO_IPIP && (void *)(ip + 2) <= data_end)
+    last = ip + 1; /* direct server return */
+  return (void *)(last + 1) - (void *)ip +
+         svcb_header_size((const void *)(last + 1), data_end, last->protocol) + segment;
+}
+
+static __always_inline __u32 svcb_leaves6(const struct ipv6hdr *ip, void *data_end, __u32 segment) {
+  const struct ipv6hdr *last = ip;
+  const __u8 *transport;
+  __u8 protocol;
+
+  if (!segment)
+    return bpf_ntohs(ip->payload_len) + sizeof(*ip);
+  if (ip->nexthdr == IPPROTO_IPV6 && (void *)(ip + 2) <= data_end)
+    last = ip + 1;
+  transport = (const void *)(last + 1);
+  protocol = last->nexthdr;
+  if (!protocol && (void *)(transport + sizeof(struct svcb_jumbo)) <= data_end) {
+    protocol = *transport; /* the option of a jumbogram stays behind when that is cut */
+    transport += sizeof(struct svcb_jumbo);
+  }
+  return (void *)(last + 1) - (void *)ip + svcb_header_size(transport, data_end, protocol) + segment;
+}
+
+/* The result is that of bpf_fib_lookup, or negative: for the stack. `segment` as above. */
+static __always_inline long svcb_route4(void *ctx, __u32 device, void *data, void *data_end, __u32 segment,
                                         struct bpf_fib_lookup *route) {
   struct iphdr *ip = data + SVCB_L3;
   long result;
@@ -25,7 +64,7 @@ static __always_inline long svcb_route4(void *ctx, __u32 device, void *data, voi
   route->family = SVCB_AF_INET;
   route->l4_protocol = ip->protocol;
   route->tos = ip->tos;
-  route->tot_len = sized ? bpf_ntohs(ip->tot_len) : 0;
+  route->tot_len = svcb_leaves4(ip, data_end, segment);
   route->ipv4_src = ip->saddr;
   route->ipv4_dst = ip->daddr;
   route->ifindex = device;
@@ -40,7 +79,7 @@ static __always_inline long svcb_route4(void *ctx, __u32 device, void *data, voi
   return result;
 }
 
-static __always_inline long svcb_route6(void *ctx, __u32 device, void *data, void *data_end, bool sized,
+static __always_inline long svcb_route6(void *ctx, __u32 device, void *data, void *data_end, __u32 segment,
                                         struct bpf_fib_lookup *route) {
   struct ipv6hdr *ip = data + SVCB_L3;
   long result;
@@ -49,7 +88,7 @@ static __always_inline long svcb_route6(void *ctx, __u32 device, void *data, voi
     return -1;
   route->family = SVCB_AF_INET6;
   route->l4_protocol = ip->nexthdr;
-  route->tot_len = sized ? bpf_ntohs(ip->payload_len) + sizeof(*ip) : 0;
+  route->tot_len = svcb_leaves6(ip, data_end, segment);
   route->flowinfo = *(__be32 *)ip & bpf_htonl(0x0FFFFFFF);
   svcb_copy6(route->ipv6_src, ip->saddr.in6_u.u6_addr32);
   svcb_copy6(route->ipv6_dst, ip->daddr.in6_u.u6_addr32);
@@ -62,7 +101,7 @@ static __always_inline long svcb_route6(void *ctx, __u32 device, void *data, voi
 }
 
 /* On success the frame is readdressed to the next hop, whose device is in route->ifindex. */
-static __always_inline long svcb_route(void *ctx, __u32 device, void *data, void *data_end, bool sized,
+static __always_inline long svcb_route(void *ctx, __u32 device, void *data, void *data_end, __u32 segment,
                                        bool *ipv6, struct bpf_fib_lookup *route) {
   struct ethhdr *eth = data;
   long result;
@@ -71,8 +110,8 @@ static __always_inline long svcb_route(void *ctx, __u32 device, void *data, void
   if ((void *)(eth + 1) > data_end)
     return -1;
   *ipv6 = eth->h_proto == bpf_htons(SVCB_ETH_P_IPV6);
-  result = *ipv6 ? svcb_route6(ctx, device, data, data_end, sized, route)
-                 : svcb_route4(ctx, device, data, data_end, sized, route);
+  result = *ipv6 ? svcb_route6(ctx, device, data, data_end, segment, route)
+                 : svcb_route4(ctx, device, data, data_end, segment, route);
   if (result != BPF_FIB_LKUP_RET_SUCCESS)
     return result;
   __builtin_memcpy(eth->h_dest, route->dmac, sizeof(eth->h_dest));

@@ -30,7 +30,7 @@ static __always_inline int ON(forward)(struct ON(context) * ctx) {
   if (!settings.forwarding)
     return ON(pass);
   result = svcb_route(ctx, ctx->ingress_ifindex, (void *)(long)ctx->data, (void *)(long)ctx->data_end,
-                      ON(sized), &ipv6, &route);
+                      ON(segment)(ctx), &ipv6, &route);
   if (result == BPF_FIB_LKUP_RET_SUCCESS)
     return bpf_redirect(route.ifindex, 0);
   if (result == BPF_FIB_LKUP_RET_FRAG_NEEDED && (settings.tracking || settings.dsr))

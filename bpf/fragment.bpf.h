@@ -13,8 +13,9 @@
 #define SVCB_L4_PART4 SVCB_L4_V4
 #define SVCB_L4_PART6 (SVCB_L4_V6 + sizeof(struct svcb_part6))
 
-/* Which fragment of its datagram a packet is. */
-enum svcb_part { SVCB_WHOLE, SVCB_FIRST_PART, SVCB_LATER_PART };
+/* Which fragment of its datagram a packet is. A jumbogram is none, but its transport stands where theirs
+ * does. */
+enum svcb_part { SVCB_WHOLE, SVCB_FIRST_PART, SVCB_LATER_PART, SVCB_JUMBO };
 
 struct svcb_part6 {
   __u8 next_header;
@@ -67,13 +68,29 @@ static __always_inline bool svcb_piece6(void *data, void *data_end, __u32 length
   struct ipv6hdr *ip = data + SVCB_L3;
   struct svcb_part6 *part = data + SVCB_L4_V6;
 
-  if ((void *)(part + 1) > data_end || bpf_ntohs(ip->payload_len) + SVCB_L4_V6 > length ||
+  if ((void *)(part + 1) > data_end || ip->nexthdr != SVCB_NEXT_FRAGMENT ||
+      bpf_ntohs(ip->payload_len) + SVCB_L4_V6 > length ||
       (part->next_header != IPPROTO_TCP && part->next_header != IPPROTO_UDP))
     return false;
   piece->size = bpf_ntohs(ip->payload_len) - sizeof(*part);
   piece->protocol = part->next_header;
   piece->later = part->offset & bpf_htons(0xFFF8);
   return bpf_ntohs(ip->payload_len) >= sizeof(*part);
+}
+
+/* A jumbogram's protocol; 0: it is none. */
+static __always_inline __u8 svcb_jumbo4(void *data, void *data_end, __u32 length) { return 0; }
+
+static __always_inline __u8 svcb_jumbo6(void *data, void *data_end, __u32 length) {
+  struct ipv6hdr *ip = data + SVCB_L3;
+  struct svcb_jumbo *jumbo = data + SVCB_L4_V6;
+
+  if ((void *)(jumbo + 1) > data_end || ip->nexthdr || ip->payload_len || jumbo->size ||
+      jumbo->option != SVCB_OPTION_JUMBO || jumbo->option_size != sizeof(jumbo->length) ||
+      length <= SVCB_L4_V6 + 0xFFFF || bpf_ntohl(jumbo->length) > length - SVCB_L4_V6 ||
+      jumbo->next_header != IPPROTO_TCP)
+    return 0;
+  return jumbo->next_header;
 }
 
 #define SVCB_EACH "fragment_family.bpf.h"

@@ -32,10 +32,22 @@ static __always_inline void OF(svcb_note)(const struct OF(svcb_flow) * flow, __u
 
 /* The flow that a fragment belongs to; SVCB_WHOLE: not known. */
 static __always_inline enum svcb_part OF(svcb_part)(void *data, void *data_end, __u32 length,
-                                                    struct OF(svcb_flow) * flow) {
+                                                    struct OF(svcb_flow) * flow,
+                                                    struct svcb_segment *segment) {
   struct udphdr *ports = data + OF(SVCB_L4_PART);
   struct svcb_piece piece;
+  __u8 jumbo = OF(svcb_jumbo)(data, data_end, length);
 
+  if (jumbo) {
+    if ((void *)ports + sizeof(struct tcphdr) > data_end)
+      return SVCB_WHOLE;
+    OF(svcb_read_addresses)(data + SVCB_L3, flow);
+    flow->to.protocol = jumbo;
+    flow->source_port = ports->source;
+    flow->to.port = ports->dest;
+    svcb_read_segment(ports, data_end, jumbo, segment);
+    return SVCB_JUMBO;
+  }
   if (!OF(svcb_piece)(data, data_end, length, &piece))
     return SVCB_WHOLE;
   OF(svcb_read_addresses)(data + SVCB_L3, flow);

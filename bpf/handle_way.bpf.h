@@ -11,10 +11,11 @@ static __always_inline enum svcb_outcome ON_OF(handle)(struct ON(context) * ctx,
 
   if (outcome == SVCB_NOT_TCP_UDP && tracking)
     return ON_OF(icmp)(ctx);
-  if (outcome == SVCB_FRAGMENT && tracking) {
+  if ((outcome == SVCB_FRAGMENT || outcome == SVCB_IPV6_EXTENSION) && tracking) {
     __builtin_memset(&from, 0, sizeof(from));
-    part = ON_OF(part)(ctx, &from);
-    outcome = part ? SVCB_TRANSLATED : SVCB_FRAGMENT;
+    part = ON_OF(part)(ctx, &from, &segment);
+    if (part)
+      outcome = SVCB_TRANSLATED;
   }
   if (outcome == SVCB_TRANSLATED)
     outcome = tracking ? OF(svcb_track)(&from, &segment, &to) : OF(svcb_balance)(&from, &to);

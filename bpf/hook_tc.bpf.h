@@ -11,8 +11,9 @@
 #define svcb_tc_context __sk_buff
 #define svcb_tc_pass 0 /* TC_ACT_OK, TC_ACT_SHOT: pkt_cls.h is no part of vmlinux.h */
 #define svcb_tc_drop 2
-/* An skb may stand for many packets: what is held against the route's MTU is the kernel's to say. */
-#define svcb_tc_sized false
+
+/* What each of the packets carries that an skb stands for; 0: it stands for itself. */
+static __always_inline __u32 svcb_tc_segment(struct __sk_buff *skb) { return skb->gso_size; }
 
 static __always_inline int svcb_tc_back(struct __sk_buff *skb) { return bpf_redirect(skb->ifindex, 0); }
 

@@ -6,8 +6,9 @@
 #define svcb_xdp_context xdp_md
 #define svcb_xdp_pass XDP_PASS
 #define svcb_xdp_drop XDP_DROP
-/* What the hook sees is what goes over the wire, so a route's MTU may be held against it. */
-#define svcb_xdp_sized true
+
+/* What the hook sees is what goes over the wire. */
+static __always_inline __u32 svcb_xdp_segment(struct xdp_md *ctx) { return 0; }
 
 static __always_inline int svcb_xdp_back(struct xdp_md *ctx) { return XDP_TX; }
 

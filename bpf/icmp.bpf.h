@@ -188,6 +188,18 @@ static __always_inline bool svcb_take_quote(void *data, void *data_end, bool ipv
   return true;
 }
 
+/* A jumbogram's option is its sender's kernel's own: by what stands behind it the sender knows the packet.
+ */
+static __always_inline void svcb_quote_behind_jumbo(void *data, void *data_end, struct svcb_quote *quote) {
+  struct svcb_jumbo *jumbo = data + SVCB_L4_V6;
+  struct svcb_ports *ports = (void *)(jumbo + 1);
+
+  if (quote->v6.ip.nexthdr || (void *)(ports + 1) > data_end)
+    return;
+  quote->v6.ip.nexthdr = jumbo->next_header;
+  quote->v6.ports = *ports;
+}
+
 static __always_inline __u64 svcb_sum_words(const void *from, __u32 words, __u64 sum) {
   const __u32 *word = from;
 

@@ -10,10 +10,13 @@ static __always_inline int ON(icmp)(struct ON(context) * ctx, bool ipv6) {
 __noinline int ON(complain)(struct ON(context) * ctx, int ipv6, int what, __u32 mtu) {
   const __u32 length = SVCB_L3 + (ipv6 ? sizeof(struct svcb_error6) : sizeof(struct svcb_error4));
   const __u32 quoted = SVCB_L3 + (ipv6 ? 48 : 28);
-  struct svcb_quote quote;
+  struct svcb_quote quote = {};
 
-  if (!svcb_take_quote((void *)(long)ctx->data, (void *)(long)ctx->data_end, ipv6, &quote) ||
-      !ON(resize)(ctx, length - quoted, length))
+  if (!svcb_take_quote((void *)(long)ctx->data, (void *)(long)ctx->data_end, ipv6, &quote))
+    return false;
+  if (ipv6)
+    svcb_quote_behind_jumbo((void *)(long)ctx->data, (void *)(long)ctx->data_end, &quote);
+  if (!ON(resize)(ctx, length - quoted, length))
     return false;
   return svcb_write_error((void *)(long)ctx->data, (void *)(long)ctx->data_end, ipv6, &quote, what, mtu);
 }

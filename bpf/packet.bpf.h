@@ -28,6 +28,24 @@
 /* Of the TCP header: where its flags are. */
 #define SVCB_TCP_FLAGS 13
 
+/* The hop-by-hop option in front of a jumbogram's transport header, whose IP header has no length (RFC
+ * 2675). */
+struct svcb_jumbo {
+  __u8 next_header;
+  __u8 size; /* 0: eight bytes */
+  __u8 option;
+  __u8 option_size;
+  __be32 length;
+};
+
+#define SVCB_OPTION_JUMBO 0xC2
+
+/* What an IPv4 header says of its packet's length, which is zero for one that is longer than it can say
+ * (BIG TCP on tc: it stands for many). */
+static __always_inline __u32 svcb_total(const struct iphdr *ip, __u32 length) {
+  return !ip->tot_len && length > SVCB_L3 + 0xFFFF ? length - SVCB_L3 : bpf_ntohs(ip->tot_len);
+}
+
 /* What of a TCP header the flow table looks at, in host order; all zero for UDP. */
 struct svcb_segment {
   __u32 sequence;
@@ -101,8 +119,8 @@ static __always_inline enum svcb_outcome svcb_parse4(void *data, void *data_end,
   if (ip->frag_off & bpf_htons(0x3FFF)) /* more fragments, or an offset */
     return SVCB_FRAGMENT;
   size = svcb_transport_size(ip->protocol);
-  if ((void *)ports + size > data_end || bpf_ntohs(ip->tot_len) < sizeof(*ip) + size ||
-      bpf_ntohs(ip->tot_len) + SVCB_L3 > length)
+  if ((void *)ports + size > data_end || svcb_total(ip, length) < sizeof(*ip) + size ||
+      svcb_total(ip, length) + SVCB_L3 > length)
     return SVCB_TRUNCATED;
 
   svcb_read_addresses4(ip, flow);
