@@ -12,21 +12,27 @@
 #define SVCB_WRAPPED_IN4 BPF_F_ADJ_ROOM_ENCAP_L3_IPV4
 #define SVCB_WRAPPED_IN6 BPF_F_ADJ_ROOM_ENCAP_L3_IPV6
 
-/* What may not be fragmented inside may not be outside (RFC 2003). */
+/* What may not be fragmented inside may not be outside (RFC 2003); what may be needs a name of its own, as
+ * its pieces are put together by that. Class and congestion marks are the inner packet's (RFC 2983, RFC
+ * 6040). */
 static __always_inline void svcb_wrap4(struct iphdr *outer, const struct iphdr *inner, __be32 backend) {
   struct iphdr ip = {.version = 4, .ihl = 5, .ttl = SVCB_HOPS, .protocol = IPPROTO_IPIP};
 
+  ip.tos = inner->tos;
   ip.tot_len = bpf_htons(bpf_ntohs(inner->tot_len) + sizeof(ip));
   ip.frag_off = inner->frag_off & bpf_htons(0x4000);
+  if (!ip.frag_off)
+    ip.id = bpf_get_prandom_u32();
   ip.saddr = settings.node4;
   ip.daddr = backend;
   ip.check = svcb_checksum_after(0xFFFF, svcb_sum_words(&ip, sizeof(ip) / 4, 0));
   *outer = ip;
 }
 
+/* The inner packet's flow label, too: by that the receiver's NIC may tell flows apart (RFC 6438). */
 static __always_inline void svcb_wrap6(struct ipv6hdr *outer, const struct ipv6hdr *inner,
                                        const __be32 backend[4]) {
-  *(__be32 *)outer = bpf_htonl(6U << 28);
+  *(__be32 *)outer = *(const __be32 *)inner;
   outer->payload_len = bpf_htons(bpf_ntohs(inner->payload_len) + sizeof(*outer));
   outer->nexthdr = IPPROTO_IPV6;
   outer->hop_limit = SVCB_HOPS;
