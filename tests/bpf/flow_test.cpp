@@ -202,6 +202,49 @@ TEST_CASE("a flow stays with its backend until it is taken away") {
   });
 }
 
+TEST_CASE("a client keeps its backend, for as long as its affinity lives and its entry is its own") {
+  for_all([](Hook hook, const Cast& cast, std::uint8_t protocol) {
+    const std::vector<Backend> backends{cast.backend, cast.other_backend};
+    // Where this port's flow goes by its own hash: the client's first port meets one backend, others the
+    // other.
+    PlaneFixture without(true);
+    without.add_service(cast.service, 80, protocol, backends);
+    const auto goes_to = [&](PlaneFixture& plane, std::uint16_t port) {
+      const Bytes in = frame(protocol, cast.pod, port, cast.service, 80);
+      const Bytes out = plane.run(hook, in).bytes;
+      const auto at = [&](const Backend& backend) {
+        return out == frame(protocol, cast.pod, port, backend.address, backend.port);
+      };
+      REQUIRE(at(cast.backend) != at(cast.other_backend));
+      return at(cast.backend);
+    };
+    const bool first = goes_to(without, client_port);
+    std::vector<std::uint16_t> others;
+    for (std::uint16_t port = client_port + 1; others.size() < 4; ++port) {
+      if (goes_to(without, port) != first) {
+        others.push_back(port);
+      }
+    }
+
+    PlaneFixture plane(true);
+    const std::uint64_t word = plane.add_service(cast.service, 80, protocol, backends);
+    plane.set_service(cast.service, 80, protocol, svcb_service_flagged(word, SVCB_SERVICE_AFFINITY));
+    plane.set_affinity(cast.service, 80, protocol, 100);
+    CHECK(goes_to(plane, client_port) == first);
+    CHECK(goes_to(plane, others[0]) == first);
+    plane.age_affinity(98);
+    CHECK(goes_to(plane, others[1]) == first);  // and begins anew
+    plane.age_affinity(98);
+    CHECK(goes_to(plane, others[2]) == first);
+    // The kernel has given the element to another client while it was read: it is not this one's.
+    plane.give_affinity_away();
+    CHECK(goes_to(plane, others[3]) != first);
+    plane.age_affinity(102);
+    CHECK(goes_to(plane, static_cast<std::uint16_t>(client_port - 1)) ==
+          goes_to(without, static_cast<std::uint16_t>(client_port - 1)));
+  });
+}
+
 TEST_CASE("a port unreachable of a backend's becomes one of what was dialled, about what was sent") {
   for_all([](Hook hook, const Cast& cast, std::uint8_t protocol) {
     PlaneFixture plane(true);

@@ -253,7 +253,8 @@ PlaneFixture::PlaneFixture(const FixtureOptions& options) : skeleton_(plane_bpf:
     }
     svcb_settings settings{};
     settings.translating = 1;
-    settings.tracking = 1;
+    settings.tracking = !options.dsr;
+    settings.dsr = options.dsr;
     for (const auto& [life, seconds] : {std::pair{SVCB_LIFE_SYN_SENT, 120},
                                         {SVCB_LIFE_SYN_RECEIVED, 60},
                                         {SVCB_LIFE_UNACKED, 300},
@@ -392,6 +393,49 @@ bool PlaneFixture::evict(const FlowKey& key) {
 
 bool PlaneFixture::remembers(const FlowKey& key) const { return find(key).has_value(); }
 
+std::array<PlaneFixture::Table, 2> PlaneFixture::sessions() const {
+  return {Table{skeleton_->maps.sessions4, sizeof(svcb_session4), sizeof(svcb_sticky4),
+                offsetof(svcb_sticky4, seen)},
+          Table{skeleton_->maps.sessions6, sizeof(svcb_session6), sizeof(svcb_sticky6),
+                offsetof(svcb_sticky6, seen)}};
+}
+
+void PlaneFixture::set_affinity(std::string_view address, std::uint16_t port, std::uint8_t protocol,
+                                double seconds) {
+  const Bytes bytes = address_bytes(address);
+  const std::uint32_t value = ticks(seconds);
+
+  if (bytes.size() == 16) {
+    const svcb_frontend6 key = frontend6(bytes, port, protocol);
+    update(skeleton_->maps.affinity6, &key, &value);
+  } else {
+    const svcb_frontend4 key = frontend4(bytes, port, protocol);
+    update(skeleton_->maps.affinity4, &key, &value);
+  }
+}
+
+void PlaneFixture::age_affinity(double seconds) {
+  for (const Table& table : sessions()) {
+    const int map = bpf_map__fd(table.map);
+    for (const Bytes& key : all_keys(map, table.key_size)) {
+      age_entry(map, key, table.value_size, table.seen, seconds);
+    }
+  }
+}
+
+void PlaneFixture::give_affinity_away() {
+  static_assert(offsetof(svcb_sticky4, tag) == 0 && offsetof(svcb_sticky6, tag) == 0);
+  for (const Table& table : sessions()) {
+    const int map = bpf_map__fd(table.map);
+    for (const Bytes& key : all_keys(map, table.key_size)) {
+      Bytes value(table.value_size);
+      bpf_map_lookup_elem(map, key.data(), value.data());
+      value.at(0) ^= 2;
+      bpf_map_update_elem(map, key.data(), value.data(), BPF_EXIST);
+    }
+  }
+}
+
 std::size_t PlaneFixture::entries() const {
   std::size_t count = 0;
   for (const Table& table : tables(false)) {
@@ -453,10 +497,10 @@ std::uint64_t PlaneFixture::tag(std::string_view address, std::uint16_t port, st
   return svcb_tag4(&key);
 }
 
-Run PlaneFixture::run(Hook hook, const Bytes& frame) {
+Run PlaneFixture::run(Hook hook, const Bytes& frame, const Arrival& arrival) {
   const bpf_program* program = hook == Hook::xdp ? skeleton_->progs.svcb_xdp : skeleton_->progs.svcb_tc;
 
-  return run_program(bpf_program__fd(program), hook, frame, {}).value();
+  return run_program(bpf_program__fd(program), hook, frame, {.arrival = arrival}).value();
 }
 
 std::optional<Run> PlaneFixture::run_checksum_complete(const Bytes& frame) {
@@ -516,6 +560,15 @@ std::optional<Run> PlaneFixture::run_program(int program, Hook hook, const Bytes
     context.data_end = how.linear;
     options.ctx_in = &context;
     options.ctx_size_in = sizeof(context);
+  }
+  xdp_md frame_context{};
+  if (how.arrival.device != 0 || how.arrival.segment != 0) {
+    context.ifindex = context.ingress_ifindex = how.arrival.device;
+    context.gso_size = how.arrival.segment;
+    frame_context.data_end = static_cast<std::uint32_t>(frame.size());
+    frame_context.ingress_ifindex = how.arrival.device;
+    options.ctx_in = hook == Hook::tc ? static_cast<void*>(&context) : &frame_context;
+    options.ctx_size_in = hook == Hook::tc ? sizeof(context) : sizeof(frame_context);
   }
   if (const int error = bpf_prog_test_run_opts(program, &options); error != 0) {
     if (how.may_be_refused && error == -EINVAL) {

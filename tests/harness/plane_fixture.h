@@ -44,6 +44,12 @@ struct Run {
   Bytes bytes;
 };
 
+// How a packet comes in.
+struct Arrival {
+  unsigned device = 0;        // by which device of this namespace; 0: the kernel's choice
+  std::uint32_t segment = 0;  // tc: it stands for many, which carry so many bytes each; 0: for itself
+};
+
 // A packet's addresses and ports, as it arrives: the key of what is remembered of its flow.
 struct FlowKey {
   std::string from;
@@ -57,6 +63,7 @@ struct FixtureOptions {
   bool tracking = true;
   bool forwarding = false;  // packets that are not passed are answered
   bool move_gone = false;
+  bool dsr = false;                   // packets are wrapped in the node's; nothing is remembered
   std::uint16_t first_port = 20'000;  // of masqueraded flows
   std::uint16_t last_port = 20'999;
   std::uint32_t flows = 1024;           // entries, of those that were answered and of the others
@@ -93,6 +100,12 @@ class PlaneFixture {
   // As the kernel evicts an entry, of either table. False: there is none.
   bool evict(const FlowKey& key);
   [[nodiscard]] bool remembers(const FlowKey& key) const;
+  // How long the clients of a service with SVCB_SERVICE_AFFINITY keep their backend.
+  void set_affinity(std::string_view address, std::uint16_t port, std::uint8_t protocol, double seconds);
+  // As if that much time had passed for all clients' backends.
+  void age_affinity(double seconds);
+  // As an element looks that has become another client's after it was found: its tag is that one's.
+  void give_affinity_away();
   // Entries of both tables and both families; of flows that were answered alone.
   [[nodiscard]] std::size_t entries() const;
   [[nodiscard]] std::size_t answered_entries() const;
@@ -106,7 +119,7 @@ class PlaneFixture {
                                          std::uint8_t protocol);
 
   // One packet through a hook. Requires that it was counted exactly once, under one outcome.
-  [[nodiscard]] Run run(Hook hook, const Bytes& frame);
+  [[nodiscard]] Run run(Hook hook, const Bytes& frame, const Arrival& arrival = {});
 
   // Through tc as a NIC delivers it that sums received packets (CHECKSUM_COMPLETE). The kernel checks that
   // skb->csum still holds after the program. Nothing where it cannot do so (before 6.16).
@@ -127,6 +140,7 @@ class PlaneFixture {
     std::uint32_t flags = 0;
     std::uint32_t linear = 0;  // 0: all of it
     bool may_be_refused = false;
+    Arrival arrival{};
   };
 
   struct Table {
@@ -137,6 +151,8 @@ class PlaneFixture {
   void add_target(const Backend& backend);
   [[nodiscard]] Counters counters() const;
   [[nodiscard]] std::vector<Table> tables(bool with_fragments) const;
+  // Of clients' backends.
+  [[nodiscard]] std::array<Table, 2> sessions() const;
   // Of the entry's table, which holds it; and its key.
   std::optional<std::pair<Table, Bytes>> find(const FlowKey& key) const;
   Run run_after(int helper, int first, int second, const Bytes& frame);
