@@ -58,7 +58,7 @@ std::unique_ptr<Wire> new_wire() {
 // `body` for every plane of the wire that this machine can run; the others are told of.
 void for_each_plane(const std::function<void(const PlaneRow&)>& body) {
   for (const PlaneRow& row : planes()) {
-    if (row.make == nullptr || !row.off_wire.empty()) {
+    if (row.make == nullptr || !row.off_wire.empty() || row.runs_binary) {
       continue;
     }
     in_private_namespaces([&] {

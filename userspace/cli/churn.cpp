@@ -39,7 +39,7 @@ struct ChurnInput {
 };
 
 bool translates_packets(const PlaneRow& row) {
-  return row.off_wire.empty() && row.delivery == Delivery::translated;
+  return row.off_wire.empty() && row.delivery == Delivery::translated && !row.runs_binary;
 }
 
 Result<int> run(const ChurnInput& input) {

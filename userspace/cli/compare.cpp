@@ -169,8 +169,8 @@ Result<int> run(const CompareInput& input) {
                       .services_capacity = input.capacity.services,
                       .backends_capacity = input.capacity.backends,
                       .ebpf = ebpf,
-                      .kube_proxy_binary = kube_proxy_binary,
                       .kube_proxy_version = version,
+                      .kube_proxy_binary = kube_proxy_binary,
                       .display_unit = display_unit(emulation_of(surroundings.environment())),
                       .journal = output.journal()};
   // In an emulator it would take as long as the run: svcbench verify is for that.

@@ -30,7 +30,7 @@ struct ConnectInput {
 };
 
 // A reply by another way is no answer to the socket that asked.
-bool answers(const PlaneRow& row) { return row.delivery == Delivery::translated; }
+bool answers(const PlaneRow& row) { return row.delivery == Delivery::translated && !row.runs_binary; }
 
 Result<int> run(const ConnectInput& input) {
   SVCB_TAKE(json, open_output(input.run.json));

@@ -7,6 +7,7 @@
 
 #include "cli/command.h"
 #include "cli/input.h"
+#include "cli/kube_proxy_binary.h"
 #include "cli/kube_proxy_input.h"
 #include "cli/plane_choice.h"
 #include "cli/run_info.h"
@@ -31,6 +32,7 @@ struct VerifyInput {
   std::vector<std::string> cluster{};  // paths or "-"; empty: none
   std::string node{};
   KubeProxyInput kube_proxy{};
+  KubeProxyBinaryInput kube_proxy_binary{};
   std::uint64_t seed = 1;
   std::string json{};
   TableInput tables{};
@@ -85,6 +87,7 @@ Result<Subject> read_subject(const VerifyInput& input) {
 Result<int> run(const VerifyInput& input) {
   SVCB_TAKE(json, open_output(input.json));
   SVCB_TAKE(version, input.kube_proxy.chosen(input.planes));
+  SVCB_TAKE(kube_proxy_binary, input.kube_proxy_binary.path(input.planes));
   SVCB_TAKE(subject, read_subject(input));
   SVCB_CHECK(require_privileges());
 
@@ -101,7 +104,8 @@ Result<int> run(const VerifyInput& input) {
   const verify::VerifyOptions options{.cases = chosen_cases(input.cases),
                                       .cluster = subject.services,
                                       .seed = input.seed,
-                                      .kube_proxy_version = version};
+                                      .kube_proxy_version = version,
+                                      .kube_proxy_binary = kube_proxy_binary};
   const std::int64_t begin = monotonic_ns();
   SVCB_TAKE(probed, probe_planes(chosen_planes(input.planes, has_frontends)));
   leave_out_unknown(probed, version);
@@ -149,6 +153,7 @@ Action configure_verify(CLI::App& app) {
   add_cluster_option(app, input->cluster);
   app.add_option("--node", input->node, "The node of that cluster whose Local policies count");
   input->kube_proxy.add_options(app);
+  input->kube_proxy_binary.add_options(app);
   app.add_option("--seed", input->seed, "The same seed makes the same choices")
       ->check(whole_number(0, UINT64_MAX))
       ->capture_default_str();
