@@ -186,6 +186,9 @@ class ApiServer::Impl {
       Connection& one = connections_.emplace_back(std::move(socket));
       one.thread = std::thread([this, &one] {
         serve(one.socket);
+        const std::lock_guard closing(mutex_);  // the destructor may be about to shut it down
+        beast::error_code ignored;
+        one.socket.close(ignored);
         one.ended = true;
       });
     }
