@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-// What a comparison holds of planes that it could not run itself, out of another run's result (run/scale.h).
+// What a comparison holds of planes that it could not run itself, out of another run's result
+// (run/scale.h).
 #pragma once
 
 #include <cstddef>
