@@ -108,6 +108,13 @@ Result<std::optional<Run>> reference(const CompareInput& input, const std::vecto
   return other;
 }
 
+// A plane that is looked at by itself is looked at in every part; so are the sweeps of whole syncs.
+std::vector<const ScenarioRow*> scenarios_of(const CompareInput& input) {
+  const bool in_every_part =
+      input.command != "compare" || !input.endpoints_sweep.empty() || !input.flows_sweep.empty();
+  return chosen_scenarios(input.scenarios.empty() && in_every_part ? scenario_names() : input.scenarios);
+}
+
 Result<int> run(const CompareInput& input) {
   SVCB_TAKE(output, ResumableOutput::open(input.run.json, input.resume));
   SVCB_TAKE(exports, input.exports.open());
@@ -154,7 +161,7 @@ Result<int> run(const CompareInput& input) {
   progress->phase("which planes can run here");
   SVCB_TAKE(planes, probe_planes(planes_beside_the_floor(input.planes)));
   leave_out_unknown(planes, version);
-  Selection selection{.scenarios = chosen_scenarios(input.scenarios),
+  Selection selection{.scenarios = scenarios_of(input),
                       .planes = std::move(planes),
                       .sweep = sweep,
                       .endpoints_sweep = endpoints_sweep,
@@ -266,6 +273,7 @@ Action configure_compare(CLI::App& app) {
       "  sync    N services from nothing\n"
       "  update  one service changes, is added, is removed, where N exist\n"
       "  whole-sync  all that kube-proxy does at a sync, in parts: lists, generates, commits, cleans up\n"
+      "              (of compare only by --scenarios: it takes as long as all others)\n"
       "  path    a packet from wire to wire through the node: new and established flows, to the first, "
       "last,\n"
       "          a random and a missing service; every packet is checked at the other end\n"

@@ -22,7 +22,8 @@ std::span<const ScenarioRow> scenarios() {
       {.name = "whole-sync",
        .summary = "kube-proxy's whole sync in parts (list, generate, commit, clean up): from nothing, at a "
                   "restart, at a change",
-       .make = make_whole_sync},
+       .make = make_whole_sync,
+       .by_name = true},
       {.name = "program",
        .summary = "the BPF program alone, without a path: lookup, and lookup + DNAT, ns for each packet"},
       {.name = "path",
@@ -64,7 +65,7 @@ std::vector<const ScenarioRow*> chosen_scenarios(const std::vector<std::string>&
   for (const ScenarioRow& row : scenarios()) {
     const std::string_view chosen_by = row.part_of.empty() ? row.name : row.part_of;
     if (row.make != nullptr &&
-        (names.empty() || std::find(names.begin(), names.end(), chosen_by) != names.end())) {
+        (names.empty() ? !row.by_name : std::find(names.begin(), names.end(), chosen_by) != names.end())) {
       rows.push_back(&row);
     }
   }

@@ -28,13 +28,16 @@ struct ScenarioRow {
   std::string_view noun{};
   // The scenario that it is a part of, and is measured with. Empty: none.
   std::string_view part_of{};
+  // It takes as long as all others together: `compare` measures it only where it is named.
+  bool by_name = false;
 };
 
 [[nodiscard]] std::span<const ScenarioRow> scenarios();
 
 // What a user may choose.
 [[nodiscard]] std::vector<std::string> scenario_names();
-// Those that are named, with their parts, in the registry's order; all where none is.
+// Those that are named, with their parts, in the registry's order; where none is, all but those that are
+// measured by name alone.
 [[nodiscard]] std::vector<const ScenarioRow*> chosen_scenarios(const std::vector<std::string>& names);
 
 }  // namespace svcbench
