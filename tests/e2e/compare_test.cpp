@@ -94,7 +94,7 @@ void check_paths(const json& result) {
     }
     sizes[plane].merge(skipped[plane]);
     CHECK_MESSAGE(sizes[plane] == both, plane);
-    CHECK_MESSAGE(skipped[plane].empty(), plane);  // merge() moves: none was both measured and left out
+    // A size may be in both: on a busy machine the budget leaves out cells, not sizes.
   }
   for (const char* instrument : {"sink", "redirect-xdp", "redirect-tc", "route-xdp", "route-tc"}) {
     CHECK_MESSAGE(sizes[instrument] == largest, instrument);
@@ -154,6 +154,12 @@ TEST_CASE("compare: every plane, every scenario, Table 4.2, and the host is as i
       if (plane == "ebpf-sock") {
         CHECK(entries.is_null());
         continue;
+      }
+      const json without = left_out_of(result, "state");
+      if (entries.is_null() && std::any_of(without.begin(), without.end(), [&](const json& cell) {
+            return cell["plane"] == plane && cell["services"] == services;
+          })) {
+        continue;  // the budget had no room for it
       }
       REQUIRE_MESSAGE(!entries.is_null(), plane);
       CHECK_MESSAGE(entries["value"] == (plane == "null" || plane.starts_with("ebpf") ? 0 : 1000), plane);
