@@ -276,17 +276,23 @@ static __always_inline void OF(svcb_go_on)(struct OF(svcb_way) * known, __u32 fl
                          svcb_state_after(work->key.to.protocol, known->state, flags, false, false), true);
 }
 
-/* A SYN of a flow that is known comes by the replies' entry alone, and keeps the client's alive, too. */
-static __always_inline void OF(svcb_touch)(void *table) {
-  struct OF(svcb_work) *work = OF(svcb_worktop)();
+/* The client's entry of the flow whose replies' is at hand (work->reply, at work->key); its key is then in
+ * work->at. Null: there is none, or another flow's stands there. */
+static __always_inline struct OF(svcb_way) * OF(svcb_partner)(void *table, struct OF(svcb_work) * work) {
   struct OF(svcb_way) * other;
 
-  if (!work)
-    return;
   OF(svcb_turn)(&work->reply.flow, &work->at);
   OF(svcb_turn)(&work->key, &work->other.flow);
   other = bpf_map_lookup_elem(table, &work->at);
-  if (other && OF(svcb_same_flow)(&other->flow, &work->other.flow))
+  return other && OF(svcb_same_flow)(&other->flow, &work->other.flow) ? other : 0;
+}
+
+/* A SYN of a flow that is known comes by the replies' entry alone, and keeps the client's alive, too. */
+static __always_inline void OF(svcb_touch)(void *table) {
+  struct OF(svcb_work) *work = OF(svcb_worktop)();
+  struct OF(svcb_way) *other = work ? OF(svcb_partner)(table, work) : 0;
+
+  if (other)
     other->seen = work->reply.seen;
 }
 
@@ -312,11 +318,7 @@ __noinline int OF(svcb_claim)(__u32 flags) {
     OF(svcb_delete)(&OF(flows), &work->key);
     if (own) {
       svcb_event(SVCB_FLOW_EXPIRED);
-      OF(svcb_turn)(&work->reply.flow, &work->at);
-      OF(svcb_turn)(&work->key, &work->other.flow);
-      known = bpf_map_lookup_elem(&OF(flows), &work->at);
-      if (known &&
-          OF(svcb_same_flow)(&known->flow, &work->other.flow)) /* another's may stand there by now */
+      if (OF(svcb_partner)(&OF(flows), work)) /* another's may stand there by now */
         OF(svcb_delete)(&OF(flows), &work->at);
     }
     return SVCB_UNKNOWN;

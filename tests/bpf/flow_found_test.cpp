@@ -11,6 +11,7 @@
 
 #include "fuzz/rig.h"
 #include "packet.h"
+#include "private_place.h"
 
 namespace svcbench::fuzz {
 namespace {
@@ -25,12 +26,7 @@ constexpr std::uint8_t ack = 0x10;
 constexpr std::uint8_t fin = 0x11;
 constexpr std::uint8_t rst = 0x04;
 
-template <typename T>
-T must(Result<T> result) {
-  REQUIRE_MESSAGE(result, result.error().message);
-  return std::move(*result);
-}
-void must(const Status& status) { REQUIRE_MESSAGE(status, status.error().message); }
+using test::must;
 
 // A pod, a service of two frontends, and backends; the programs' times are those of timeouts().
 struct Place {

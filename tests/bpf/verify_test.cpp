@@ -279,7 +279,7 @@ TEST_CASE("a quick look marks the plane that fails, by the behaviours that it fa
     const std::array<const PlaneRow*, 2> rows{&spoiled, find_plane("nftables")};
     const auto progress = make_progress(true);
     const BehaviourCheck check =
-        must(verify::look_at(must(probe_planes(rows)), 1, EbpfChoice{}, {}, "", *progress));
+        must(verify::look_at(must(probe_planes(rows)), 1, EbpfChoice{}, {}, *progress));
     CHECK(check.behaviours.size() == 4);
     CHECK(check.not_done.empty());
     CHECK(check.failed.size() == 4);  // every one of them dials a service

@@ -6,6 +6,8 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <functional>
+#include <initializer_list>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -67,6 +69,22 @@ struct Changing {
   }
 };
 
+// `body` for each of these that can run here, in namespaces of its own.
+void on_planes(std::initializer_list<std::string_view> names,
+               const std::function<void(std::string_view name)>& body) {
+  if (!test::may_program_the_kernel()) {
+    return;
+  }
+  for (const std::string_view name : names) {
+    test::in_private_namespaces([&] {
+      if (can_run(name)) {
+        CAPTURE(name);
+        body(name);
+      }
+    });
+  }
+}
+
 // The processes of each sync.
 struct Runs {
   std::size_t from_nothing, restart, first_change, later_change;
@@ -105,43 +123,30 @@ void check_syncs(std::string_view name, std::string_view version, const Runs& ru
 }
 
 TEST_CASE("whole sync: each version's runs, and what the kernel holds after them") {
-  if (!test::may_program_the_kernel()) {
-    return;
-  }
-  test::in_private_namespaces([] {
-    for (const std::string_view name : {"iptables-legacy", "iptables-nft"}) {
-      if (can_run(name)) {
-        // 14 jumps: -N, -C and, where there is none, -I; a save and a restore.
-        check_syncs(name, "1.28", {14 * 3 + 2, 14 * 2 + 2, 2, 2});
-        check_syncs(name, "1.35", {14 * 3 + 2, 14 * 2 + 2, 2, 2});
-      }
-    }
-    if (can_run("nftables")) {
-      // Chains and sets listed, a transaction; the second change deletes chains of the first.
-      check_syncs("nftables", "1.30", {3, 3, 3, 4});
-      check_syncs("nftables", "1.32", {3, 3, 3, 4});
-      // At the start it also reads six sets and maps.
-      check_syncs("nftables", "1.33", {9, 9, 3, 4});
-      check_syncs("nftables", "1.35", {9, 9, 3, 4});
-      // One listing; seven sets and maps; endpoints have no chains that could go out of use.
-      check_syncs("nftables", "1.36", {9, 9, 2, 2});
-    }
+  on_planes({"iptables-legacy", "iptables-nft"}, [](std::string_view name) {
+    // 14 jumps: -N, -C and, where there is none, -I; a save and a restore.
+    check_syncs(name, "1.28", {14 * 3 + 2, 14 * 2 + 2, 2, 2});
+    check_syncs(name, "1.35", {14 * 3 + 2, 14 * 2 + 2, 2, 2});
+  });
+  on_planes({"nftables"}, [](std::string_view name) {
+    // Chains and sets listed, a transaction; the second change deletes chains of the first.
+    check_syncs(name, "1.30", {3, 3, 3, 4});
+    check_syncs(name, "1.32", {3, 3, 3, 4});
+    // At the start it also reads six sets and maps.
+    check_syncs(name, "1.33", {9, 9, 3, 4});
+    check_syncs(name, "1.35", {9, 9, 3, 4});
+    // One listing; seven sets and maps; endpoints have no chains that could go out of use.
+    check_syncs(name, "1.36", {9, 9, 2, 2});
   });
 }
 
 TEST_CASE(
     "whole sync: without partial syncs a change writes the whole table, with them its service alone") {
-  if (!test::may_program_the_kernel()) {
-    return;
-  }
-  test::in_private_namespaces([] {
-    if (!can_run("nftables")) {
-      return;
-    }
+  on_planes({"nftables"}, [](std::string_view name) {
     const Workload workload = workload_of(services, 3);
     std::vector<std::size_t> bytes;
     for (const std::string_view version : {"1.30", "1.35"}) {
-      const auto plane = make("nftables", version);
+      const auto plane = make(name, version);
       Changing changing{plane->whole_sync(), &workload, workload.services()};
       must(changing.sync->sync_from_nothing(changing.held));
       const std::size_t whole = changing.sync->sync_parts().input_bytes;
@@ -153,37 +158,23 @@ TEST_CASE(
 }
 
 TEST_CASE("whole sync: in a large cluster the nat table is saved at the start, and not at a change") {
-  if (!test::may_program_the_kernel()) {
-    return;
-  }
-  test::in_private_namespaces([] {
-    for (const std::string_view name : {"iptables-legacy", "iptables-nft"}) {
-      if (!can_run(name)) {
-        continue;
-      }
-      const Workload workload = workload_of(101, 10);
-      const auto plane = make(name, "1.35");
-      Changing changing{plane->whole_sync(), &workload, workload.services()};
-      must(changing.sync->sync_from_nothing(changing.held));
-      CHECK(changing.sync->sync_parts().list_ns > 0);
-      const SyncParts changed = changing.change(0);
-      CHECK(changed.list_ns == 0);
-      CHECK(changed.runs == 1);
-      check_held(*plane, changing.held);
-    }
+  on_planes({"iptables-legacy", "iptables-nft"}, [](std::string_view name) {
+    const Workload workload = workload_of(101, 10);
+    const auto plane = make(name, "1.35");
+    Changing changing{plane->whole_sync(), &workload, workload.services()};
+    must(changing.sync->sync_from_nothing(changing.held));
+    CHECK(changing.sync->sync_parts().list_ns > 0);
+    const SyncParts changed = changing.change(0);
+    CHECK(changed.list_ns == 0);
+    CHECK(changed.runs == 1);
+    check_held(*plane, changing.held);
   });
 }
 
 TEST_CASE("whole sync: its parts are all of it") {
-  if (!test::may_program_the_kernel()) {
-    return;
-  }
-  test::in_private_namespaces([] {
-    if (!can_run("nftables")) {
-      return;
-    }
+  on_planes({"nftables"}, [](std::string_view name) {
     const Workload workload = workload_of(services, 3);
-    const auto plane = make("nftables", "1.35");
+    const auto plane = make(name, "1.35");
     Changing changing{plane->whole_sync(), &workload, workload.services()};
     must(changing.sync->sync_from_nothing(changing.held));
     // Another clock around it. A busy machine may take the CPU away in between: one of some tries is
@@ -201,32 +192,23 @@ TEST_CASE("whole sync: its parts are all of it") {
 }
 
 TEST_CASE("whole sync: a change of a UDP service ends its stale flows, and no others") {
-  if (!test::may_program_the_kernel()) {
-    return;
-  }
-  test::in_private_namespaces([] {
-    for (const std::string_view name : {"iptables-legacy", "iptables-nft", "nftables"}) {
-      if (!can_run(name)) {
-        continue;
-      }
-      CAPTURE(name);
-      const Workload workload = workload_of(services, 3);
-      const auto plane = make(name, "1.35");
-      Changing changing{plane->whole_sync(), &workload, workload.services()};
-      must(changing.sync->sync_from_nothing(changing.held));
-      const Service& udp = changing.held[1];
-      const Service& other = changing.held[3];
-      REQUIRE(udp.frontend.protocol == Protocol::udp);
-      REQUIRE(other.frontend.protocol == Protocol::udp);
-      must(track_flows({udp.frontend, udp.endpoints.front()}, 0, 700));
-      must(track_flows({other.frontend, other.endpoints.front()}, 1000, 20));
-      CHECK(must(conntrack_entries()) == 720);
-      const SyncParts parts = changing.change(1);
-      CHECK(parts.flows_ended == 700);
-      CHECK(parts.conntrack_ns > 0);
-      CHECK(must(conntrack_entries()) == 20);
-      must(flush_conntrack());
-    }
+  on_planes({"iptables-legacy", "iptables-nft", "nftables"}, [](std::string_view name) {
+    const Workload workload = workload_of(services, 3);
+    const auto plane = make(name, "1.35");
+    Changing changing{plane->whole_sync(), &workload, workload.services()};
+    must(changing.sync->sync_from_nothing(changing.held));
+    const Service& udp = changing.held[1];
+    const Service& other = changing.held[3];
+    REQUIRE(udp.frontend.protocol == Protocol::udp);
+    REQUIRE(other.frontend.protocol == Protocol::udp);
+    must(track_flows({udp.frontend, udp.endpoints.front()}, 0, 700));
+    must(track_flows({other.frontend, other.endpoints.front()}, 1000, 20));
+    CHECK(must(conntrack_entries()) == 720);
+    const SyncParts parts = changing.change(1);
+    CHECK(parts.flows_ended == 700);
+    CHECK(parts.conntrack_ns > 0);
+    CHECK(must(conntrack_entries()) == 20);
+    must(flush_conntrack());
   });
 }
 

@@ -106,6 +106,13 @@ Shape read_datagram(const Bytes& frame, Headers& headers, std::size_t size, bool
   return Shape::whole;
 }
 
+Shape quoted_at(Headers& headers, std::size_t ip, std::size_t header_size, std::uint8_t protocol) {
+  headers.ip = ip;
+  headers.transport = ip + header_size;
+  headers.tuple.protocol = protocol;
+  return Shape::error;
+}
+
 // An error's quotation: at least an IP header and 8 bytes of a TCP or UDP packet that names its ports.
 Shape read_quotation4(const Bytes& frame, Headers& headers, std::size_t quoted) {
   const std::uint8_t type = frame.at(headers.transport);
@@ -113,10 +120,7 @@ Shape read_quotation4(const Bytes& frame, Headers& headers, std::size_t quoted) 
       (get16(frame, quoted + 6) & 0x1FFF) != 0 || !is_transport(frame.at(quoted + 9))) {
     return Shape::other;
   }
-  headers.ip = quoted;
-  headers.transport = quoted + 20;
-  headers.tuple.protocol = frame.at(quoted + 9);
-  return Shape::error;
+  return quoted_at(headers, quoted, 20, frame.at(quoted + 9));
 }
 
 Shape read_quotation6(const Bytes& frame, Headers& headers, std::size_t quoted) {
@@ -124,10 +128,7 @@ Shape read_quotation6(const Bytes& frame, Headers& headers, std::size_t quoted) 
   if (type == 0 || type > 127 || frame.at(quoted) >> 4 != 6 || !is_transport(frame.at(quoted + 6))) {
     return Shape::other;
   }
-  headers.ip = quoted;
-  headers.transport = quoted + 40;
-  headers.tuple.protocol = frame.at(quoted + 6);
-  return Shape::error;
+  return quoted_at(headers, quoted, 40, frame.at(quoted + 6));
 }
 
 Shape read_error(const Bytes& frame, Headers& headers, std::size_t size) {

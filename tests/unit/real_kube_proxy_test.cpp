@@ -16,6 +16,16 @@ Frontend frontend(const char* address, std::uint16_t port, Protocol protocol = P
 
 Endpoint endpoint(const char* address, std::uint16_t port) { return {*Address::parse(address), port}; }
 
+// A ClusterIP, an external address and a NodePort of two endpoints, and a ClusterIP of none.
+void check_leads(const Programmed& read) {
+  const std::vector<Endpoint> both{endpoint("10.0.0.1", 8080), endpoint("10.0.0.2", 8080)};
+  REQUIRE(read.size() == 4);
+  CHECK(read.at(frontend("10.96.0.1", 80)) == both);
+  CHECK(read.at(frontend("192.0.2.1", 80)) == both);
+  CHECK(read.at(frontend("0.0.0.0", 30080)) == both);
+  CHECK(read.at(frontend("10.96.0.9", 53, Protocol::udp)).empty());
+}
+
 }  // namespace
 
 TEST_CASE("kube-proxy: durations as Go prints them") {
@@ -90,12 +100,7 @@ TEST_CASE("kube-proxy: iptables rules lead frontends to endpoints, whatever else
       "COMMIT\n";
   const auto read = programmed_by_iptables(nat, filter, Family::ipv4);
   REQUIRE(read);
-  const std::vector<Endpoint> both{endpoint("10.0.0.1", 8080), endpoint("10.0.0.2", 8080)};
-  REQUIRE(read->size() == 4);
-  CHECK(read->at(frontend("10.96.0.1", 80)) == both);
-  CHECK(read->at(frontend("192.0.2.1", 80)) == both);
-  CHECK(read->at(frontend("0.0.0.0", 30080)) == both);
-  CHECK(read->at(frontend("10.96.0.9", 53, Protocol::udp)).empty());
+  check_leads(*read);
 
   const auto broken = programmed_by_iptables(
       "-A KUBE-SERVICES -d 10.96.0.1/32 -p tcp -m tcp --dport 80 -j KUBE-SVC-GONE\n", "", Family::ipv4);
@@ -122,11 +127,6 @@ TEST_CASE("kube-proxy: nftables maps lead frontends to endpoints, through numgen
     {"rule":{"chain":"endpoint-2","expr":[{"dnat":{"addr":"10.0.0.2","port":8080}}]}}]})";
   const auto read = programmed_by_nftables(listed, Family::ipv4);
   REQUIRE(read);
-  const std::vector<Endpoint> both{endpoint("10.0.0.1", 8080), endpoint("10.0.0.2", 8080)};
-  REQUIRE(read->size() == 4);
-  CHECK(read->at(frontend("10.96.0.1", 80)) == both);
-  CHECK(read->at(frontend("192.0.2.1", 80)) == both);
-  CHECK(read->at(frontend("0.0.0.0", 30080)) == both);
-  CHECK(read->at(frontend("10.96.0.9", 53, Protocol::udp)).empty());
+  check_leads(*read);
   CHECK_FALSE(programmed_by_nftables("no JSON", Family::ipv4));
 }

@@ -45,7 +45,7 @@ bool translates_packets(const PlaneRow& row) {
 Result<int> run(const ChurnInput& input) {
   SVCB_TAKE(json, open_output(input.json));
   SVCB_TAKE(ebpf, input.balancer.choice());
-  SVCB_TAKE(version, input.kube_proxy.chosen({input.plane}));
+  SVCB_TAKE(kube_proxy, input.kube_proxy.chosen({input.plane}));
   SVCB_TAKE(made, input.workload.make());
   SVCB_CHECK(require_churnable(made.workload));
   SVCB_CHECK(require_privileges());
@@ -66,12 +66,12 @@ Result<int> run(const ChurnInput& input) {
       .configuration = {.services_capacity = input.capacity.services,
                         .backends_capacity = input.capacity.backends,
                         .ebpf = ebpf,
-                        .kube_proxy = {.version = version}}};
+                        .kube_proxy = kube_proxy}};
   SVCB_TAKE(results, run_churn(made.workload, options, *progress));
   results.environment = surroundings.finished();
   const std::size_t size = made.workload.services().size();
   results.run = describe_run("churn", input.workload, {size}, made, 1, input.seconds);
-  results.run["kube_proxy"] = describe_kube_proxy(version);
+  results.run["kube_proxy"] = describe_kube_proxy(kube_proxy);
   const Verdict verdict = judge_churn(results);
   const Run run = as_run(results, verdict);
   if (json) {

@@ -1,14 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 // svcbench compare, and the commands that look at one plane of it: path, nftables, ipvs.
 #include <algorithm>
-#include <charconv>
 #include <memory>
 
 #include "cli/budget.h"
 #include "cli/command.h"
 #include "cli/export_input.h"
 #include "cli/input.h"
-#include "cli/kube_proxy_binary.h"
 #include "cli/kube_proxy_input.h"
 #include "cli/plane_choice.h"
 #include "cli/resumable_output.h"
@@ -38,7 +36,6 @@ struct CompareInput {
   std::vector<std::string> endpoints_sweep{};
   std::vector<std::string> flows_sweep{};
   std::vector<std::string> planes{};
-  KubeProxyBinaryInput kube_proxy_binary{};
   std::vector<std::string> scenarios{};
   bool every_kind = false;
   std::uint32_t packets = Selection{}.packets;
@@ -49,22 +46,7 @@ struct CompareInput {
   TableInput tables{};
 };
 
-// "3,100,1000", ascending, each once.
-Result<std::vector<std::size_t>> counts_of(std::string_view option, const std::vector<std::string>& texts) {
-  constexpr std::size_t most = 10'000'000;
-  std::vector<std::size_t> counts;
-  for (const std::string& text : texts) {
-    std::size_t value = 0;
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-    if (error != std::errc() || end != text.data() + text.size() || value == 0 || value > most) {
-      return usage_error("{}: \"{}\" is no whole number from 1 to {}", option, printable(text), most);
-    }
-    counts.push_back(value);
-  }
-  std::sort(counts.begin(), counts.end());
-  counts.erase(std::unique(counts.begin(), counts.end()), counts.end());
-  return counts;
-}
+constexpr std::uint64_t most_of_a_sweep = 10'000'000;  // endpoints, flows
 
 bool any(const PlaneRow& /*row*/) { return true; }
 
@@ -119,13 +101,12 @@ Result<int> run(const CompareInput& input) {
   SVCB_TAKE(output, ResumableOutput::open(input.run.json, input.resume));
   SVCB_TAKE(exports, input.exports.open());
   SVCB_CHECK(check_on_wire(input));
-  SVCB_TAKE(kube_proxy_binary, input.kube_proxy_binary.path(input.planes));
   SVCB_TAKE(ebpf, input.balancer.choice());
-  SVCB_TAKE(version, input.kube_proxy.chosen(input.planes));
+  SVCB_TAKE(kube_proxy, input.kube_proxy.chosen(input.planes));
   SVCB_TAKE(made, input.workload.make());
   SVCB_TAKE(sweep, input.workload.sweep(made.workload.services().size()));
-  SVCB_TAKE(endpoints_sweep, counts_of("--endpoints-sweep", input.endpoints_sweep));
-  SVCB_TAKE(flows_sweep, counts_of("--flows-sweep", input.flows_sweep));
+  const std::vector<std::size_t> endpoints_sweep = ascending(input.endpoints_sweep);
+  const std::vector<std::size_t> flows_sweep = ascending(input.flows_sweep);
   SVCB_TAKE(other, reference(input, sweep));
   SVCB_CHECK(require_privileges());
 
@@ -136,10 +117,7 @@ Result<int> run(const CompareInput& input) {
       describe_run(input.command, input.workload, sweep, made, input.run.rounds, input.run.budget_seconds);
   about["packets"] = input.packets;
   about["ebpf"] = input.balancer.describe();
-  if (!kube_proxy_binary.empty()) {
-    about["kube_proxy_binary"] = kube_proxy_binary;
-  }
-  about["kube_proxy"] = describe_kube_proxy(version);
+  about["kube_proxy"] = describe_kube_proxy(kube_proxy);
   if (!endpoints_sweep.empty()) {
     about["endpoints_sweep"] = endpoints_sweep;
   }
@@ -152,7 +130,6 @@ Result<int> run(const CompareInput& input) {
                    {"scenarios", input.scenarios},
                    {"ebpf", about["ebpf"]},
                    {"kube_proxy", about["kube_proxy"]},
-                   {"kube_proxy_binary", kube_proxy_binary},
                    {"endpoints_sweep", endpoints_sweep},
                    {"flows_sweep", flows_sweep}});
   SVCB_CHECK(output.keep(std::move(identity)));
@@ -160,7 +137,7 @@ Result<int> run(const CompareInput& input) {
   const auto progress = make_progress(input.run.quiet, surroundings.warnings());
   progress->phase("which planes can run here");
   SVCB_TAKE(planes, probe_planes(planes_beside_the_floor(input.planes)));
-  leave_out_unknown(planes, version);
+  leave_out_unknown(planes, kube_proxy.version);
   Selection selection{.scenarios = scenarios_of(input),
                       .planes = std::move(planes),
                       .sweep = sweep,
@@ -176,16 +153,14 @@ Result<int> run(const CompareInput& input) {
                       .services_capacity = input.capacity.services,
                       .backends_capacity = input.capacity.backends,
                       .ebpf = ebpf,
-                      .kube_proxy_version = version,
-                      .kube_proxy_binary = kube_proxy_binary,
+                      .kube_proxy = kube_proxy,
                       .display_unit = display_unit(emulation_of(surroundings.environment())),
                       .journal = output.journal()};
   // In an emulator it would take as long as the run: svcbench verify is for that.
   const std::string emulation = emulation_of(surroundings.environment());
   std::optional<BehaviourCheck> behaviours;
   if (input.command == "compare" && (emulation.empty() || emulation == "kvm")) {
-    SVCB_TAKE(check, verify::look_at(selection.planes, selection.seed, ebpf, version, kube_proxy_binary,
-                                     *progress));
+    SVCB_TAKE(check, verify::look_at(selection.planes, selection.seed, ebpf, kube_proxy, *progress));
     behaviours = std::move(check);
   }
   selection.spent_seconds = seconds_between(begin, clock.now_ns());
@@ -219,17 +194,19 @@ std::shared_ptr<CompareInput> common_options(CLI::App& app, std::string command)
   input->workload.add_options(app);
   input->capacity.add_options(app);
   input->balancer.add_options(app, true);
-  input->kube_proxy_binary.add_options(app);
+  input->kube_proxy.add_binary_option(app);
   input->kube_proxy.add_options(app);
   if (input->command != "path") {
     app.add_option("--endpoints-sweep", input->endpoints_sweep,
                    "Also sync one service of so many endpoints, e.g. 3,100,1000,10000 (kube-proxy's "
                    "planes,\nat the first size of the sweep)")
-        ->delimiter(',');
+        ->delimiter(',')
+        ->check(whole_number(1, most_of_a_sweep));
     app.add_option("--flows-sweep", input->flows_sweep,
                    "Also sync a change of a UDP service while so many flows are tracked, e.g.\n"
                    "1000,100000,1000000")
-        ->delimiter(',');
+        ->delimiter(',')
+        ->check(whole_number(1, most_of_a_sweep));
   }
   input->run.add_options(app);
   input->tables.add_options(app);

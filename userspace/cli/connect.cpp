@@ -34,7 +34,7 @@ bool answers(const PlaneRow& row) { return row.delivery == Delivery::translated 
 
 Result<int> run(const ConnectInput& input) {
   SVCB_TAKE(json, open_output(input.run.json));
-  SVCB_TAKE(version, input.kube_proxy.chosen(input.planes));
+  SVCB_TAKE(kube_proxy, input.kube_proxy.chosen(input.planes));
   SVCB_TAKE(made, input.workload.make());
   SVCB_CHECK(require_privileges());
   MonotonicClock clock;
@@ -43,7 +43,7 @@ Result<int> run(const ConnectInput& input) {
   SVCB_CHECK(enter_private_namespaces());
   const auto progress = make_progress(input.run.quiet, surroundings.warnings());
   SVCB_TAKE(planes, probe_planes(chosen_planes(input.planes, answers)));
-  leave_out_unknown(planes, version);
+  leave_out_unknown(planes, kube_proxy.version);
   const Selection selection{.planes = std::move(planes),
                             .sweep = {made.workload.services().size()},
                             .family = family_of_word(input.workload.family),
@@ -53,12 +53,12 @@ Result<int> run(const ConnectInput& input) {
                             .spent_seconds = seconds_between(begin, clock.now_ns()),
                             .services_capacity = input.capacity.services,
                             .backends_capacity = input.capacity.backends,
-                            .kube_proxy_version = version};
+                            .kube_proxy = kube_proxy};
   SVCB_TAKE(results, run_connect(made.workload, selection, ConnectCounts{}.connects, clock, *progress));
   results.environment = surroundings.finished();
   results.run = describe_run("connect", input.workload, {results.services}, made, input.run.rounds,
                              input.run.budget_seconds);
-  results.run["kube_proxy"] = describe_kube_proxy(version);
+  results.run["kube_proxy"] = describe_kube_proxy(kube_proxy);
   add_notes(results.run, results.notes);
   const Run run = as_run(results);
   if (json) {

@@ -180,20 +180,30 @@ std::vector<std::size_t> default_sweep(std::size_t size) {
   return sizes;
 }
 
+std::vector<std::size_t> ascending(const std::vector<std::string>& numbers) {
+  std::vector<std::size_t> values;
+  for (const std::string& number : numbers) {
+    values.push_back(std::stoull(number));
+  }
+  std::sort(values.begin(), values.end());
+  values.erase(std::unique(values.begin(), values.end()), values.end());
+  return values;
+}
+
 Result<std::vector<std::size_t>> WorkloadInput::sweep(std::size_t size) const {
   if (sweep_texts.empty()) {
     return default_sweep(size);
   }
-  std::vector<std::size_t> sizes{size};
   for (const std::string& text : sweep_texts) {
-    sizes.push_back(std::stoull(text));
-    if (sizes.back() > size) {
+    if (std::stoull(text) > size) {
       return usage_error("--sweep: {} is more than the {} services of this run; raise --services", text,
                          size);
     }
   }
-  std::sort(sizes.begin(), sizes.end());
-  sizes.erase(std::unique(sizes.begin(), sizes.end()), sizes.end());
+  std::vector<std::size_t> sizes = ascending(sweep_texts);
+  if (sizes.back() != size) {
+    sizes.push_back(size);
+  }
   return sizes;
 }
 

@@ -45,6 +45,8 @@ struct WorkloadInput {
 
 // 100, 1000, 2000, 5000, ... below `size`, then `size`; at least three sizes where there is room for them.
 [[nodiscard]] std::vector<std::size_t> default_sweep(std::size_t size);
+// Whole numbers, as whole_number() let them through, ascending and each once.
+[[nodiscard]] std::vector<std::size_t> ascending(const std::vector<std::string>& numbers);
 
 // Those of a cluster that no frontend was made of, a line each: "2 skipped (headless): a/b, c/d".
 [[nodiscard]] std::vector<std::string> describe_skipped(const std::vector<Skipped>& skipped);

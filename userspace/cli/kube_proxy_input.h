@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-// --kube-proxy-version, of every command that has kube-proxy's planes.
+// --kube-proxy-version, of every command that has kube-proxy's planes, and --kube-proxy, of those that can
+// run a binary of the user's.
 #pragma once
 
 #include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <string_view>
 #include <vector>
 
+#include "plane/configuration.h"
 #include "plane/kube_proxy/versions.h"
 #include "plane/probed.h"
 #include "sys/result.h"
@@ -15,16 +18,23 @@ namespace svcbench {
 
 struct KubeProxyInput {
   std::string version = kube_proxy::Version().text();
+  std::string binary{};
 
   void add_options(CLI::App& app);
-  // Usage error: no such version, or one whose rules are not known in the mode of a plane that is named.
-  [[nodiscard]] Result<kube_proxy::Version> chosen(const std::vector<std::string>& named_planes) const;
+  void add_binary_option(CLI::App& app);
+  // Version and binary. Usage error: no such version, or one whose rules are not known in the mode of a
+  // plane that is named; a plane that is named needs a binary; it is no program, or no kube-proxy by what
+  // it says of its version; or no plane that is named runs it.
+  [[nodiscard]] Result<KubeProxyOptions> chosen(const std::vector<std::string>& named_planes) const;
 };
 
-// Of a run's "run": {"version": "1.35"}.
-[[nodiscard]] nlohmann::json describe_kube_proxy(const kube_proxy::Version& version);
+// Of a run's "run": {"version": "1.35", "binary": "./kube-proxy"}; the latter where one is run.
+[[nodiscard]] nlohmann::json describe_kube_proxy(const KubeProxyOptions& options);
 
 // Of planes that nobody named, those whose mode this version's rules are not known in cannot run.
 void leave_out_unknown(std::vector<ProbedPlane>& planes, const kube_proxy::Version& version);
+
+// "v1.30.5" of what `kube-proxy --version` prints; "": it is none. Pure.
+[[nodiscard]] std::string kube_proxy_version_of(std::string_view text);
 
 }  // namespace svcbench

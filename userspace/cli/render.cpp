@@ -171,8 +171,8 @@ Status print_parts(const RenderInput& input, const std::vector<RenderedPart>& pa
 Result<int> run(const RenderInput& input) {
   RenderOptions options;
   options.chapter = input.shape == "chapter";
-  SVCB_TAKE(version, input.kube_proxy.chosen({input.plane}));
-  options.configuration.kube_proxy.version = version;
+  SVCB_TAKE(chosen, input.kube_proxy.chosen({input.plane}));
+  options.configuration.kube_proxy.version = chosen.version;
   SVCB_CHECK(take_addresses(input, options.configuration));
   SVCB_TAKE(rendered, services_of(input));
   if (options.configuration.kube_proxy.service_cidrs.empty()) {
@@ -183,7 +183,7 @@ Result<int> run(const RenderInput& input) {
   SVCB_TAKE(parts, render_plane(input.plane, rendered.services, options));
   SVCB_CHECK(print_parts(input, parts));
   if (is_kube_proxys(input) && !options.chapter) {
-    fmt::print(stderr, "as kube-proxy {} writes it\n", version.text());
+    fmt::print(stderr, "as kube-proxy {} writes it\n", chosen.version.text());
   }
   for (const std::string& note : rendered.notes) {
     fmt::print(stderr, "{}\n", note);

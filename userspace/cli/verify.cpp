@@ -7,7 +7,6 @@
 
 #include "cli/command.h"
 #include "cli/input.h"
-#include "cli/kube_proxy_binary.h"
 #include "cli/kube_proxy_input.h"
 #include "cli/plane_choice.h"
 #include "cli/run_info.h"
@@ -21,6 +20,7 @@
 #include "sys/environment.h"
 #include "sys/inet_socket.h"
 #include "sys/sandbox.h"
+#include "sys/stopwatch.h"
 
 namespace svcbench {
 
@@ -32,7 +32,6 @@ struct VerifyInput {
   std::vector<std::string> cluster{};  // paths or "-"; empty: none
   std::string node{};
   KubeProxyInput kube_proxy{};
-  KubeProxyBinaryInput kube_proxy_binary{};
   std::uint64_t seed = 1;
   std::string json{};
   TableInput tables{};
@@ -86,8 +85,7 @@ Result<Subject> read_subject(const VerifyInput& input) {
 
 Result<int> run(const VerifyInput& input) {
   SVCB_TAKE(json, open_output(input.json));
-  SVCB_TAKE(version, input.kube_proxy.chosen(input.planes));
-  SVCB_TAKE(kube_proxy_binary, input.kube_proxy_binary.path(input.planes));
+  SVCB_TAKE(kube_proxy, input.kube_proxy.chosen(input.planes));
   SVCB_TAKE(subject, read_subject(input));
   SVCB_CHECK(require_privileges());
 
@@ -95,7 +93,7 @@ Result<int> run(const VerifyInput& input) {
   results.environment = describe_environment();
   results.run = describe_command("verify", input.seed);
   results.run["notes"] = subject.notes;
-  results.run["kube_proxy"] = describe_kube_proxy(version);
+  results.run["kube_proxy"] = describe_kube_proxy(kube_proxy);
   if (!input.cluster.empty()) {
     results.run["skipped"] = skipped_json(subject.skipped);
   }
@@ -104,11 +102,10 @@ Result<int> run(const VerifyInput& input) {
   const verify::VerifyOptions options{.cases = chosen_cases(input.cases),
                                       .cluster = subject.services,
                                       .seed = input.seed,
-                                      .kube_proxy_version = version,
-                                      .kube_proxy_binary = kube_proxy_binary};
+                                      .kube_proxy = kube_proxy};
   const std::int64_t begin = monotonic_ns();
   SVCB_TAKE(probed, probe_planes(chosen_planes(input.planes, has_frontends)));
-  leave_out_unknown(probed, version);
+  leave_out_unknown(probed, kube_proxy.version);
   SVCB_TAKE(planes, verify::verify_planes(probed, options, *progress));
   results.planes = std::move(planes);
   results.seconds = static_cast<double>(monotonic_ns() - begin) / 1e9;
@@ -153,7 +150,7 @@ Action configure_verify(CLI::App& app) {
   add_cluster_option(app, input->cluster);
   app.add_option("--node", input->node, "The node of that cluster whose Local policies count");
   input->kube_proxy.add_options(app);
-  input->kube_proxy_binary.add_options(app);
+  input->kube_proxy.add_binary_option(app);
   app.add_option("--seed", input->seed, "The same seed makes the same choices")
       ->check(whole_number(0, UINT64_MAX))
       ->capture_default_str();

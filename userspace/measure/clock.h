@@ -2,9 +2,9 @@
 // Where a scenario's time comes from: the machine, or a test.
 #pragma once
 
-#include <time.h>
-
 #include <cstdint>
+
+#include "sys/stopwatch.h"
 
 namespace svcbench {
 
@@ -20,11 +20,7 @@ class Clock {
 // CLOCK_MONOTONIC, the clock that bpf_ktime_get_ns() reads too.
 class MonotonicClock final : public Clock {
  public:
-  [[nodiscard]] std::int64_t now_ns() override {
-    timespec now{};
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return static_cast<std::int64_t>(now.tv_sec) * 1'000'000'000 + now.tv_nsec;
-  }
+  [[nodiscard]] std::int64_t now_ns() override { return monotonic_ns(); }
 };
 
 [[nodiscard]] inline double seconds_between(std::int64_t begin_ns, std::int64_t end_ns) {

@@ -47,9 +47,8 @@ struct Selection {
   std::optional<std::uint32_t> services_capacity{};
   std::optional<std::uint32_t> backends_capacity{};
   EbpfChoice ebpf{};  // of the eBPF planes whose name does not say it already
-  kube_proxy::Version kube_proxy_version{};
-  std::string kube_proxy_binary{};  // of the user's, for the planes that run one; empty: there is none
-  DisplayUnit display_unit{};       // for the progress line
+  KubeProxyOptions kube_proxy{};
+  DisplayUnit display_unit{};  // for the progress line
   // Gets every visit; a resumed one gives back what was measured. None: nothing is kept.
   Journal* journal = nullptr;
   // Whether this kernel can send the path's packets. Where it cannot, the path is left out, with a note.
@@ -60,8 +59,7 @@ struct Selection {
     configuration.services_capacity = services_capacity;
     configuration.backends_capacity = backends_capacity;
     configuration.ebpf = ebpf;
-    configuration.kube_proxy.binary = kube_proxy_binary;
-    configuration.kube_proxy.version = kube_proxy_version;
+    configuration.kube_proxy = kube_proxy;
     return configuration;
   }
   [[nodiscard]] bool has(std::string_view scenario) const;

@@ -12,6 +12,7 @@
 #include <ctime>
 
 #include "sys/interrupt.h"
+#include "sys/stopwatch.h"
 
 namespace svcbench {
 
@@ -86,12 +87,6 @@ Result<TcpNumbers> tcp_numbers(const Fd& socket) {
     return failure("{}", with_errno("read a TCP connection's sequence numbers", read ? errno : error));
   }
   return numbers;
-}
-
-std::int64_t monotonic_ns() {
-  timespec now{};
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return static_cast<std::int64_t>(now.tv_sec) * 1'000'000'000 + now.tv_nsec;
 }
 
 Result<short> wait_for(const Fd& socket, short events, std::int64_t deadline_ns) {

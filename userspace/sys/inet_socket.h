@@ -39,8 +39,6 @@ struct TcpNumbers {
 };
 [[nodiscard]] Result<TcpNumbers> tcp_numbers(const Fd& socket);
 
-[[nodiscard]] std::int64_t monotonic_ns();
-
 // poll()'s events that came before CLOCK_MONOTONIC is `deadline_ns`; 0: none. Error: interrupted.
 [[nodiscard]] Result<short> wait_for(const Fd& socket, short events, std::int64_t deadline_ns);
 

@@ -47,20 +47,20 @@ void drop_signal_handlers() {
   }
 }
 
-bool prepare_child(const Start& launch) {
+bool prepare_child(const Start& start) {
   drop_signal_handlers();
   if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0) {
     return false;
   }
-  if (getppid() != launch.parent) {  // it died before prctl(): nobody would kill us
+  if (getppid() != start.parent) {  // it died before prctl(): nobody would kill us
     _exit(EXIT_FAILURE);
   }
   for (int i = 0; i < 3; ++i) {
-    if (dup2(launch.streams[static_cast<std::size_t>(i)], i) < 0) {
+    if (dup2(start.streams[static_cast<std::size_t>(i)], i) < 0) {
       return false;
     }
   }
-  const rlimit limit{launch.file_limit, launch.file_limit};
+  const rlimit limit{start.file_limit, start.file_limit};
   if (setrlimit(RLIMIT_FSIZE, &limit) != 0) {
     return false;
   }
@@ -69,10 +69,10 @@ bool prepare_child(const Start& launch) {
   if (sigprocmask(SIG_SETMASK, &none, nullptr) != 0) {
     return false;
   }
-  if (launch.leads_group) {
+  if (start.leads_group) {
     setpgid(0, 0);
   }
-  if (launch.traced) {
+  if (start.traced) {
     ptrace(PTRACE_TRACEME, 0, nullptr, nullptr);  // may be forbidden: then nothing is known
   }
   return true;
@@ -80,11 +80,11 @@ bool prepare_child(const Start& launch) {
 
 // Runs on its own stack in our memory, while our thread stands still.
 int child_main(void* argument) {
-  auto& launch = *static_cast<Start*>(argument);
-  if (prepare_child(launch)) {
-    execve(launch.path, launch.argv, launch.environment);
+  auto& start = *static_cast<Start*>(argument);
+  if (prepare_child(start)) {
+    execve(start.path, start.argv, start.environment);
   }
-  launch.error = errno;
+  start.error = errno;
   _exit(EXIT_FAILURE);
 }
 
@@ -92,14 +92,14 @@ int child_main(void* argument) {
 // cannot set the death signal. fork() copies the page tables, which would be charged to the program that is
 // measured: running /bin/true took 0.7 ms with either in an empty process, and 0.7 against 43 ms in one
 // with 1 GiB resident (2 vCPU VM, kernel 6.18).
-Result<Child> clone_child(Start& launch) {
+Result<Child> clone_child(Start& start) {
   const auto stack = std::make_unique<std::byte[]>(stack_bytes);
   int pidfd = -1;
   Child child;
   child.pid = clone(child_main, stack.get() + stack_bytes, CLONE_VM | CLONE_VFORK | CLONE_PIDFD | SIGCHLD,
-                    &launch, &pidfd);
+                    &start, &pidfd);
   if (child.pid < 0) {
-    return failure("{}", with_errno(fmt::format("cannot start a process for {}", launch.path), errno));
+    return failure("{}", with_errno(fmt::format("cannot start a process for {}", start.path), errno));
   }
   child.pidfd = Fd(pidfd);
   return child;
@@ -167,21 +167,21 @@ Result<Launch> Launch::of(const std::vector<std::string>& argv,
 Result<Child> Launch::start() {
   const auto argv = pointers(argv_);
   const auto environment = pointers(environment_);
-  Start launch;
-  launch.path = path_.c_str();
-  launch.argv = argv.data();
-  launch.environment = environment.data();
-  launch.streams = streams;
-  launch.file_limit = file_limit;
-  launch.parent = getpid();
-  launch.traced = traced;
-  launch.leads_group = leads_group;
-  SVCB_TAKE(child, clone_child(launch));
-  if (launch.error != 0) {
+  Start what;
+  what.path = path_.c_str();
+  what.argv = argv.data();
+  what.environment = environment.data();
+  what.streams = streams;
+  what.file_limit = file_limit;
+  what.parent = getpid();
+  what.traced = traced;
+  what.leads_group = leads_group;
+  SVCB_TAKE(child, clone_child(what));
+  if (what.error != 0) {
     while (waitpid(child.pid, nullptr, 0) < 0 && errno == EINTR) {
     }
     return failure("{} (is it installed whole, and for this machine?)",
-                   with_errno(fmt::format("cannot run {}", path_), launch.error));
+                   with_errno(fmt::format("cannot run {}", path_), what.error));
   }
   return child;
 }

@@ -6,6 +6,11 @@
 
 namespace svcbench {
 
+// CLOCK_MONOTONIC, as BPF programs and the kernel's timestamps have it.
+[[nodiscard]] inline std::int64_t monotonic_ns() {
+  return std::chrono::nanoseconds(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
 // Runs from when it is made. CLOCK_MONOTONIC: libstdc++'s steady clock.
 class Stopwatch {
  public:

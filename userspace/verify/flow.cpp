@@ -14,6 +14,7 @@
 
 #include "sys/inet_socket.h"
 #include "sys/interrupt.h"
+#include "sys/stopwatch.h"
 
 namespace svcbench::verify {
 

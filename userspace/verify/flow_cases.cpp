@@ -4,6 +4,7 @@
 #include <set>
 
 #include "sys/inet_socket.h"
+#include "sys/stopwatch.h"
 #include "verify/cases.h"
 
 namespace svcbench::verify {

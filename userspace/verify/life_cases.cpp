@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "sys/inet_socket.h"
+#include "sys/stopwatch.h"
 #include "verify/cases.h"
 #include "verify/forged.h"
 

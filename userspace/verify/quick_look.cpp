@@ -44,13 +44,10 @@ std::vector<FailedBehaviour> failures_of(std::span<const PlaneResult> planes) {
 }  // namespace
 
 Result<BehaviourCheck> look_at(std::span<const ProbedPlane> planes, std::uint64_t seed,
-                               const EbpfChoice& ebpf, const kube_proxy::Version& kube_proxy_version,
-                               const std::string& kube_proxy_binary, Progress& progress) {
-  const VerifyOptions options{.cases = quick_cases(ebpf.affinity),
-                              .seed = seed,
-                              .ebpf = ebpf,
-                              .kube_proxy_version = kube_proxy_version,
-                              .kube_proxy_binary = kube_proxy_binary};
+                               const EbpfChoice& ebpf, const KubeProxyOptions& kube_proxy,
+                               Progress& progress) {
+  const VerifyOptions options{
+      .cases = quick_cases(ebpf.affinity), .seed = seed, .ebpf = ebpf, .kube_proxy = kube_proxy};
   BehaviourCheck check;
   for (const Case* one : options.cases) {
     check.behaviours.emplace_back(one->title);

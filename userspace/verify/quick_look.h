@@ -18,8 +18,7 @@ namespace svcbench::verify {
 // Runs them over `planes`, in namespaces of their own. A machine where that cannot be done is no error: the
 // check says why. Error: interrupted.
 [[nodiscard]] Result<BehaviourCheck> look_at(std::span<const ProbedPlane> planes, std::uint64_t seed,
-                                             const EbpfChoice& ebpf,
-                                             const kube_proxy::Version& kube_proxy_version,
-                                             const std::string& kube_proxy_binary, Progress& progress);
+                                             const EbpfChoice& ebpf, const KubeProxyOptions& kube_proxy,
+                                             Progress& progress);
 
 }  // namespace svcbench::verify

@@ -7,6 +7,7 @@
 #include "plane/in_namespace.h"
 #include "sys/inet_socket.h"
 #include "sys/interrupt.h"
+#include "sys/stopwatch.h"
 #include "verify/world.h"
 
 namespace svcbench::verify {
@@ -52,8 +53,8 @@ PlaneConfiguration configuration_of(const PlaneRow& row, const World& world, con
   configuration.services_capacity = static_cast<std::uint32_t>(cluster.size()) + spare_services;
   configuration.backends_capacity = static_cast<std::uint32_t>(backends) + spare_backends;
   configuration.ebpf = options.ebpf;
-  configuration.kube_proxy.version = options.kube_proxy_version;
-  configuration.kube_proxy.binary = options.kube_proxy_binary;
+  configuration.kube_proxy.version = options.kube_proxy.version;
+  configuration.kube_proxy.binary = options.kube_proxy.binary;
   if (const std::uint32_t entries = configuration.ebpf.maglev > 0 ? configuration.ebpf.maglev
                                     : !row.variant_of.empty()     ? default_maglev
                                                                   : 0;

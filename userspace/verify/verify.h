@@ -21,9 +21,8 @@ struct VerifyOptions {
   std::vector<const Case*> cases{};    // those to run
   std::span<const Service> cluster{};  // of the user's, always installed beside a case's own
   std::uint64_t seed = 1;
-  EbpfChoice ebpf{};  // how the eBPF planes work
-  kube_proxy::Version kube_proxy_version{};
-  std::string kube_proxy_binary{};  // of the user's, for the planes that run one
+  EbpfChoice ebpf{};              // how the eBPF planes work
+  KubeProxyOptions kube_proxy{};  // version and binary; the rest is the world's
 };
 
 // What of it a plane that remembers flows by itself must be told in a world of brief lives: their length,

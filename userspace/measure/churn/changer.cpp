@@ -7,6 +7,7 @@
 
 #include "measure/clock.h"
 #include "sys/pinned.h"
+#include "sys/stopwatch.h"
 
 namespace svcbench {
 
@@ -15,13 +16,11 @@ namespace {
 constexpr std::int64_t second_ns = 1'000'000'000;
 constexpr std::int64_t slice_ns = 50'000'000;  // of a long wait, between two looks at whether to stop
 
-std::int64_t now_ns() { return MonotonicClock().now_ns(); }
-
 }  // namespace
 
 std::int64_t ChangeLog::issue(std::size_t place, ServiceVersion version) {
   const std::lock_guard hold(mutex_);
-  version.issued_ns = now_ns();
+  version.issued_ns = monotonic_ns();
   const std::int64_t at = version.issued_ns;
   events_.push_back({place, true, at, std::move(version)});
   return at;
@@ -29,7 +28,7 @@ std::int64_t ChangeLog::issue(std::size_t place, ServiceVersion version) {
 
 std::int64_t ChangeLog::commit(std::size_t place) {
   const std::lock_guard hold(mutex_);
-  const std::int64_t at = now_ns();
+  const std::int64_t at = monotonic_ns();
   events_.push_back({.place = place, .issued = false, .at_ns = at});
   return at;
 }
@@ -64,7 +63,7 @@ Result<ChangeRun> Changer::finish() {
 }
 
 bool Changer::wait_until(std::int64_t due_ns) const {
-  for (std::int64_t now = now_ns(); now < due_ns; now = now_ns()) {
+  for (std::int64_t now = monotonic_ns(); now < due_ns; now = monotonic_ns()) {
     if (stopped_) {
       return false;
     }
@@ -80,14 +79,14 @@ Status Changer::work() {
   SVCB_TAKE(pinned, Pinned::off_last_cpu());
   SVCB_TAKE(inside, plane_.enter());
   DataPlane& plane = plane_.inner();
-  const std::int64_t begin = now_ns();
+  const std::int64_t begin = monotonic_ns();
   const auto end = begin + static_cast<std::int64_t>(plan_.seconds * 1e9);
   for (std::size_t number = 0;; ++number) {
     const std::int64_t due =
-        plan_.rate == 0 ? now_ns()
+        plan_.rate == 0 ? monotonic_ns()
                         : begin + static_cast<std::int64_t>(static_cast<double>(number) * 1e9 / plan_.rate);
     // One that was due and could not be made in time is not made at all, but no service is left empty.
-    if ((due >= end || now_ns() >= end) && !sequence_.must_refill()) {
+    if ((due >= end || monotonic_ns() >= end) && !sequence_.must_refill()) {
       break;
     }
     const PlannedChange planned = sequence_.next();

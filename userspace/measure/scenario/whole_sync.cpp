@@ -68,11 +68,18 @@ Result<SyncParts> parts_of(const nlohmann::json& json) {
   return parts;
 }
 
+// ns, each visit's.
+std::vector<double> wholes(const std::vector<SyncParts>& visits) {
+  std::vector<double> ns;
+  for (const SyncParts& parts : visits) {
+    ns.push_back(static_cast<double>(parts.whole_ns()));
+  }
+  return ns;
+}
+
 void tell(Situation& situation, Findings& findings) {
   Cell& cell = situation.cell;
-  for (const SyncParts& parts : situation.visits) {
-    cell.values.push_back(static_cast<double>(parts.whole_ns()));
-  }
+  cell.values = wholes(situation.visits);
   if (!take(cell, stats::median_of(cell.values))) {
     if (cell.origin == Origin::measured) {
       leave_out(cell, "no time was left for it in the budget", std::nullopt);
@@ -237,16 +244,10 @@ class WholeSyncScenario final : public Scenario {
       }
       return {};
     };
-    const auto values = [last = all.back()] {
-      std::vector<double> whole;
-      for (const SyncParts& parts : last->visits) {
-        whole.push_back(static_cast<double>(parts.whole_ns()));
-      }
-      return whole;
-    };
-    step.spread = [values] { return spread_of(stats::median_of(values())); };
-    step.figure = [values] {
-      return StepFigure{.word = "one change", .value = values().back(), .unit = "ns"};
+    step.spread = [last = all.back()] { return spread_of(stats::median_of(wholes(last->visits))); };
+    step.figure = [last = all.back()] {
+      return StepFigure{
+          .word = "one change", .value = static_cast<double>(last->visits.back().whole_ns()), .unit = "ns"};
     };
     step.leave_out = [all](const std::string& why) {
       for (Situation* one : all) {

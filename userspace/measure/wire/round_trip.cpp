@@ -20,6 +20,7 @@
 #include "sys/interrupt.h"
 #include "sys/pinned.h"
 #include "sys/route_socket.h"
+#include "sys/stopwatch.h"
 
 namespace svcbench {
 
@@ -35,8 +36,6 @@ constexpr std::uint32_t ports = SVCB_WIRE_FIRST_PORT - first_port;
 // Of the wire's Testbed.
 constexpr const char* client_device = "vc";
 constexpr const char* backend_device = "vb";
-
-std::int64_t now_ns() { return MonotonicClock().now_ns(); }
 
 int domain_of(Family family) { return family == Family::ipv4 ? AF_INET : AF_INET6; }
 
@@ -145,7 +144,7 @@ Result<bool> readable(std::span<const int> sockets, std::int64_t deadline_ns, sh
   }
   while (true) {
     SVCB_CHECK(check_interrupted());
-    const std::int64_t left = deadline_ns - now_ns();
+    const std::int64_t left = deadline_ns - monotonic_ns();
     if (left <= 0) {
       return false;
     }
@@ -320,7 +319,7 @@ class RoundTrips::Run {
     double connect_ns = 0;
   };
 
-  [[nodiscard]] std::int64_t deadline() const { return now_ns() + patience_ns; }
+  [[nodiscard]] std::int64_t deadline() const { return monotonic_ns() + patience_ns; }
   [[nodiscard]] bool is_backend(const Endpoint& endpoint) const {
     return std::find(target_->backends.begin(), target_->backends.end(), endpoint) !=
            target_->backends.end();

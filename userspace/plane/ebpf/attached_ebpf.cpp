@@ -10,6 +10,7 @@
 #include <ctime>
 
 #include "plane.skel.h"
+#include "sys/stopwatch.h"
 #include "sys/tc_attach.h"
 
 namespace svcbench {
@@ -18,12 +19,6 @@ namespace {
 
 // Kubernetes' default timeout of ClientIP affinity.
 constexpr std::uint32_t usual_affinity_seconds = 10'800;
-
-std::int64_t now_ns() {
-  timespec now{};
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return static_cast<std::int64_t>(now.tv_sec) * 1'000'000'000 + now.tv_nsec;
-}
 
 Result<std::unique_ptr<DataPlane>> make(EbpfHook hook, const PlaneConfiguration& configuration) {
   return std::make_unique<AttachedEbpf>(hook, configuration);
@@ -75,7 +70,7 @@ Status AttachedEbpf::install(std::span<const Service> services) {
   } else {
     SVCB_CHECK(load(options));
   }
-  const std::int64_t begin = now_ns();
+  const std::int64_t begin = monotonic_ns();
   if (configuration_.ebpf.affinity) {
     std::vector<Service> sticky(services.begin(), services.end());
     for (Service& service : sticky) {
@@ -87,7 +82,7 @@ Status AttachedEbpf::install(std::span<const Service> services) {
     SVCB_CHECK(plane_->install(services));
   }
   cost_ = SyncCost{};
-  cost_.commit_ns = now_ns() - begin;
+  cost_.commit_ns = monotonic_ns() - begin;
   for (const unsigned device : {configuration_.ingress, configuration_.egress}) {
     if (device != 0 && std::find(attached_.begin(), attached_.end(), device) == attached_.end()) {
       SVCB_CHECK(attach(device));
@@ -124,10 +119,10 @@ EbpfOptions AttachedEbpf::options_for(std::span<const Service> services) const {
 }
 
 Status AttachedEbpf::commit() {
-  const std::int64_t begin = now_ns();
+  const std::int64_t begin = monotonic_ns();
   SVCB_CHECK(plane_->commit());
   cost_ = SyncCost{};
-  cost_.commit_ns = now_ns() - begin;
+  cost_.commit_ns = monotonic_ns() - begin;
   return {};
 }
 

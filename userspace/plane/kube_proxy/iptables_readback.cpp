@@ -31,18 +31,6 @@ struct Rule {
   bool not_destination = false;
 };
 
-// The next word, without its quotes. kube-proxy's words hold no escaped characters.
-std::string_view take_word(std::string_view& line) {
-  const bool quoted = line.starts_with('"');
-  if (quoted) {
-    line.remove_prefix(1);
-  }
-  const std::size_t end = std::min(line.find(quoted ? '"' : ' '), line.size());
-  const std::string_view word = line.substr(0, end);
-  line.remove_prefix(std::min(end + (quoted ? 2 : 1), line.size()));
-  return word;
-}
-
 using Option = std::pair<std::string_view, std::string_view Rule::*>;
 
 // Null: an option that kube-proxy does not use.
@@ -84,22 +72,22 @@ Result<Rule> parse_rule(std::string_view line) {
   Rule rule;
   bool negated = false;
   for (std::string_view rest = line; !rest.empty();) {
-    const std::string_view word = take_word(rest);
+    const std::string_view word = take_saved_word(rest);
     if (word == "!") {
       negated = true;
       continue;
     }
     if (const Option* option = find_option(word)) {
-      rule.*option->second = take_word(rest);
+      rule.*option->second = take_saved_word(rest);
       rule.not_source = rule.not_source || (negated && word == "-s");
       rule.not_destination = rule.not_destination || (negated && word == "-d");
     } else if (has_ignored_value(word)) {
-      take_word(rest);
+      take_saved_word(rest);
     } else if (word == "--rcheck") {
       rule.checks_recent = true;
     } else if (word == "--nfacct-name") {
       rule.counts = true;
-      take_word(rest);
+      take_saved_word(rest);
     } else if (word == "--set") {
       rule.sets_recent = true;
     } else if (word != "--random-fully" && word != "--reap" && word != "--rsource") {
@@ -417,6 +405,17 @@ class Reader {
 };
 
 }  // namespace
+
+std::string_view take_saved_word(std::string_view& line) {
+  const bool quoted = line.starts_with('"');
+  if (quoted) {
+    line.remove_prefix(1);
+  }
+  const std::size_t end = std::min(line.find(quoted ? '"' : ' '), line.size());
+  const std::string_view word = line.substr(0, end);
+  line.remove_prefix(std::min(end + (quoted ? 2 : 1), line.size()));
+  return word;
+}
 
 Result<SavedRules> parse_saved(std::string_view nat, std::string_view filter, Family family) {
   SVCB_TAKE(nat_table, parse_table(nat));

@@ -27,4 +27,8 @@ struct SavedRules {
 // be missing.
 [[nodiscard]] Result<SavedRules> parse_saved(std::string_view nat, std::string_view filter, Family family);
 
+// Takes the next word off a line of iptables-save, without its quotes. kube-proxy's words hold no escaped
+// characters.
+std::string_view take_saved_word(std::string_view& line);
+
 }  // namespace svcbench::kube_proxy

@@ -11,6 +11,7 @@
 
 #include "plane/iptables_restore.h"
 #include "plane/kube_proxy/iptables.h"
+#include "service/text.h"
 #include "sys/child_process.h"
 
 namespace svcbench {
@@ -27,9 +28,7 @@ std::string iptables_beside(const std::string& save) { return save.substr(0, sav
 template <typename Each>
 void each_service_chain(std::string_view saved, Each each) {
   while (!saved.empty()) {
-    const std::size_t end = std::min(saved.find('\n'), saved.size());
-    const std::string_view line = saved.substr(0, end);
-    saved.remove_prefix(std::min(end + 1, saved.size()));
+    const std::string_view line = take_line(saved);
     if (!line.starts_with(":KUBE-")) {
       continue;
     }

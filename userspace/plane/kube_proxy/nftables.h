@@ -112,7 +112,8 @@ class KubeProxyNftables final : public DataPlane, public WholeSync {
   // goes where there is none.
   [[nodiscard]] std::string whole_text(Family family, const Staged* changed) const;
   Status delete_stale(Family family);
-  Result<kube_proxy::NftNames> list(Family family);
+  // Adds to `names` what the kernel has, as this version lists it: the lap is list_ns.
+  Status list(Family family, kube_proxy::NftNames& names, SyncLaps& laps);
   Result<std::string> run_list(const std::vector<std::string>& words);
   Status read_elements(Family family, kube_proxy::NftHeld& held);
   Status check_names(Family family, const kube_proxy::NftNames& names,

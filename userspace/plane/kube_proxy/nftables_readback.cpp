@@ -212,14 +212,19 @@ bool is_balanced(const NftRule& rule) {
   return true;
 }
 
+// Of what `nft --json list` printed.
+Result<Json> listed_objects(std::string_view json) {
+  Json document = Json::parse(json, nullptr, false);
+  if (!member(document, "nftables").is_array()) {
+    return failure("nft --json list printed something else than its JSON");
+  }
+  return std::move(document["nftables"]);
+}
+
 }  // namespace
 
 Status add_nft_names(std::string_view json, NftNames& names) {
-  const Json document = Json::parse(json, nullptr, false);
-  const Json& objects = member(document, "nftables");
-  if (!objects.is_array()) {
-    return failure("nft --json list printed something else than its JSON");
-  }
+  SVCB_TAKE(objects, listed_objects(json));
   for (const Json& object : objects) {
     const Json& chain = member(object, "chain");
     const Json& named = chain.is_null() ? member(object, "set") : chain;
@@ -237,11 +242,7 @@ Status add_nft_names(std::string_view json, NftNames& names) {
 }
 
 Status add_nft_elements(std::string_view json, std::unordered_map<std::string, std::string>& elements) {
-  const Json document = Json::parse(json, nullptr, false);
-  const Json& objects = member(document, "nftables");
-  if (!objects.is_array()) {
-    return failure("nft --json list printed something else than its JSON");
-  }
+  SVCB_TAKE(objects, listed_objects(json));
   for (const Json& object : objects) {
     const Json& set = member(object, "set");
     const Json& container = set.is_null() ? member(object, "map") : set;

@@ -72,15 +72,9 @@ Status KubeProxyNftables::start(Family family, SyncLaps& laps) {
   Table& current = table(family);
   NftNames names;
   kube_proxy::NftHeld held;
-  const auto look = [&]() -> Status {
-    SVCB_TAKE(listed, list(family));
-    names = std::move(listed);
-    laps.end(parts_.list_ns);
-    return {};
-  };
   const bool keeps = version.has(Trait::nft_keeps_at_restart);
   if (version.has(Trait::nft_lists_first)) {
-    SVCB_CHECK(look());
+    SVCB_CHECK(list(family, names, laps));
   }
   std::string text;
   if (keeps) {
@@ -99,7 +93,7 @@ Status KubeProxyNftables::start(Family family, SyncLaps& laps) {
   note_names(family);
   laps.end(parts_.generate_ns);
   if (!version.has(Trait::nft_lists_first)) {
-    SVCB_CHECK(look());
+    SVCB_CHECK(list(family, names, laps));
   }
   current.leftover.clear();
   for (const std::string& chain : names.chains) {
@@ -128,20 +122,14 @@ Status KubeProxyNftables::sync_change(const Change& change, std::span<const Endp
     laps.end(parts_.stale_ns);
   }
   NftNames names;
-  const auto look = [&]() -> Status {
-    SVCB_TAKE(listed, list(family));
-    names = std::move(listed);
-    laps.end(parts_.list_ns);
-    return {};
-  };
   if (version.has(Trait::nft_lists_first)) {
-    SVCB_CHECK(look());
+    SVCB_CHECK(list(family, names, laps));
   }
   SVCB_CHECK(stage(change));
   Staged staged = *std::exchange(staged_, std::nullopt);
   laps.end(parts_.generate_ns);
   if (!version.has(Trait::nft_lists_first)) {
-    SVCB_CHECK(look());
+    SVCB_CHECK(list(family, names, laps));
   }
   SVCB_CHECK(check_names(family, names, staged.leftover));
   laps.end(parts_.list_ns);
@@ -221,13 +209,12 @@ Result<std::string> KubeProxyNftables::run_list(const std::vector<std::string>& 
   return std::move(listed.out);
 }
 
-Result<NftNames> KubeProxyNftables::list(Family family) {
+Status KubeProxyNftables::list(Family family, NftNames& names, SyncLaps& laps) {
   const std::string name(kube_proxy::nft_family(family));
   std::vector<std::vector<std::string>> listings{{"list", "chains", name}, {"list", "sets", name}};
   if (configuration_.kube_proxy.version.has(Trait::nft_lists_table_tersely)) {
     listings = {{"--terse", "list", "table", name, std::string(kube_proxy::nft_table)}};
   }
-  NftNames names;
   for (const auto& words : listings) {
     SVCB_TAKE(listed, run_list(words));
     if (!listed.empty()) {
@@ -236,7 +223,8 @@ Result<NftNames> KubeProxyNftables::list(Family family) {
       return failure("{} did not list the table {}, which is there", nft_, kube_proxy::nft_table);
     }
   }
-  return names;
+  laps.end(parts_.list_ns);
+  return {};
 }
 
 Status KubeProxyNftables::read_elements(Family family, kube_proxy::NftHeld& held) {

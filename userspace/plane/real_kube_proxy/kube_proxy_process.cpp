@@ -8,7 +8,6 @@
 #include <array>
 #include <cctype>
 #include <charconv>
-#include <chrono>
 #include <utility>
 #include <vector>
 
@@ -18,10 +17,6 @@
 namespace svcbench::kubernetes {
 
 namespace {
-
-std::int64_t now_ns() {
-  return std::chrono::nanoseconds(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
 
 std::string lower(std::string_view text) {
   std::string out(text);
@@ -152,7 +147,7 @@ Result<std::optional<CompletedSync>> KubeProxyProcess::next_sync(Family family, 
       return std::optional<CompletedSync>{};
     }
     if (auto sync = completed_sync(*line); sync && sync->family.value_or(family) == family) {
-      sync->end_ns = now_ns();
+      sync->end_ns = monotonic_ns();
       if (sync->end_ns - sync->elapsed_ns >= since_ns) {
         return sync;
       }

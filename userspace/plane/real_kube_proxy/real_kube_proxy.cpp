@@ -2,13 +2,15 @@
 #include "plane/real_kube_proxy/real_kube_proxy.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
-#include <chrono>
 #include <utility>
 
+#include "plane/iptables_restore.h"
 #include "plane/kube_proxy/iptables.h"
 #include "plane/kube_proxy/nftables.h"
+#include "plane/kube_proxy/nftables_rules.h"
 #include "sys/child_process.h"
 #include "sys/memfd.h"
 #include "sys/route_socket.h"
@@ -31,56 +33,47 @@ std::int64_t patience_for_second_ns(const kubernetes::CompletedSync& first) {
   return between_syncs_ns + first.elapsed_ns + first.elapsed_ns / 2;
 }
 
-std::int64_t now_ns() {
-  return std::chrono::nanoseconds(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
-
-Result<std::string> output_of(const std::vector<std::string>& argv) {
-  SVCB_TAKE(result, run_child(argv));
-  if (result.exit_status != 0) {
-    return failure("{} failed: exit status {}, {}", argv.front(), result.exit_status,
-                   result.first_error_line());
-  }
-  return std::move(result.out);
-}
-
 // ---- iptables: whichever back end kube-proxy finds, which is the one on PATH ----
 
-std::string tool_of(Family family, std::string_view what) {
-  return fmt::format("{}-{}", family == Family::ipv4 ? "iptables" : "ip6tables", what);
-}
-
 Result<Programmed> read_iptables(Family family) {
-  SVCB_TAKE(nat, output_of({tool_of(family, "save"), "-t", "nat"}));
-  SVCB_TAKE(filter, output_of({tool_of(family, "save"), "-t", "filter"}));
+  SVCB_TAKE(backend, find_iptables(std::nullopt));
+  SVCB_TAKE(nat, saved_table(backend, family, "nat"));
+  SVCB_TAKE(filter, saved_table(backend, family, "filter"));
   return kubernetes::programmed_by_iptables(nat, filter, family);
 }
 
 Status clear_iptables(Family family) {
+  SVCB_TAKE(backend, find_iptables(std::nullopt));
+  SVCB_TAKE(program, restore_program(backend, family));
   SVCB_TAKE(empty, memfd_of("no-rules", "*mangle\nCOMMIT\n*filter\nCOMMIT\n*nat\nCOMMIT\n"));
-  ChildOptions options;
-  options.stdin_fd = empty.get();
-  options.interruptible = false;
-  SVCB_TAKE(result, run_child({tool_of(family, "restore")}, options));
-  return result.exit_status == 0 ? Status() : failure("{}", result.first_error_line());
+  SVCB_TAKE(cleared, run_restore(program, empty, {.what = "empty tables", .interruptible = false}));
+  return {};
 }
 
 // ---- nftables ----
 
-std::string_view nft_family_of(Family family) { return family == Family::ipv4 ? "ip" : "ip6"; }
+Result<ChildResult> nft_on_table(std::vector<std::string> words, Family family, bool interruptible) {
+  words.insert(words.begin(), "nft");
+  words.insert(words.end(),
+               {"table", std::string(kube_proxy::nft_family(family)), std::string(kube_proxy::nft_table)});
+  ChildOptions options;
+  options.interruptible = interruptible;
+  SVCB_TAKE(result, run_child(words, options));
+  if (result.exit_status != 0) {
+    return failure("{} failed: exit status {}, {}", fmt::join(words, " "), result.exit_status,
+                   result.first_error_line());
+  }
+  return result;
+}
 
 Result<Programmed> read_nftables(Family family) {
-  SVCB_TAKE(json,
-            output_of({"nft", "-j", "list", "table", std::string(nft_family_of(family)), "kube-proxy"}));
-  return kubernetes::programmed_by_nftables(json, family);
+  SVCB_TAKE(listed, nft_on_table({"-j", "list"}, family, true));
+  return kubernetes::programmed_by_nftables(listed.out, family);
 }
 
 Status clear_nftables(Family family) {
-  ChildOptions options;
-  options.interruptible = false;
-  SVCB_TAKE(result, run_child({"nft", "delete", "table", std::string(nft_family_of(family)), "kube-proxy"},
-                              options));
-  return result.exit_status == 0 ? Status() : failure("{}", result.first_error_line());
+  SVCB_TAKE(deleted, nft_on_table({"delete"}, family, false));
+  return {};
 }
 
 Result<std::unique_ptr<DataPlane>> make(const RealKubeProxy::Mode& mode,
@@ -171,7 +164,7 @@ Status RealKubeProxy::install(std::span<const Service> services) {
   cost_.generate_ns = generating.ns();
 
   const Family family = services.empty() ? Family::ipv4 : services.front().frontend.address.family;
-  const std::int64_t begun_ns = now_ns();
+  const std::int64_t begun_ns = monotonic_ns();
   SVCB_CHECK(start());
   for (;;) {
     SVCB_TAKE(sync, wait_for_sync(family, begun_ns, "start"));
@@ -232,7 +225,7 @@ Status RealKubeProxy::commit() {
   Staged staged = *std::exchange(staged_, std::nullopt);
   held_ = {};
   SVCB_TAKE(before, process_->times());
-  const std::int64_t begun_ns = now_ns();
+  const std::int64_t begun_ns = monotonic_ns();
   const std::size_t events = store_->put(staged.after.objects) + store_->remove(staged.gone);
   if (staged.after.frontends.empty()) {
     owners_.erase(staged.owner);

@@ -12,6 +12,8 @@
 #include <unordered_map>
 #include <utility>
 
+#include "plane/kube_proxy/iptables_readback.h"
+#include "plane/kube_proxy/names.h"
 #include "service/text.h"
 
 namespace svcbench::kubernetes {
@@ -31,10 +33,7 @@ Result<std::uint16_t> port_of(std::string_view text) {
 
 std::optional<Protocol> protocol_of(std::string_view text) {
   for (const Protocol protocol : {Protocol::tcp, Protocol::udp, Protocol::sctp}) {
-    std::string name(to_string(protocol));
-    std::transform(name.begin(), name.end(), name.begin(),
-                   [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-    if (name == text) {
+    if (kube_proxy::lower_case(protocol) == text) {
       return protocol;
     }
   }
@@ -55,6 +54,9 @@ Result<Endpoint> endpoint_of(std::string_view text) {
   SVCB_TAKE(port, port_of(text.substr(colon + 1)));
   return Endpoint{parsed, port};
 }
+
+// Frontends and the chains that their packets go to.
+using Entries = std::vector<std::pair<Frontend, std::string>>;
 
 // Chains of a table, each with where its rules lead: other chains and endpoints.
 class Chains {
@@ -87,6 +89,15 @@ class Chains {
     return std::vector<Endpoint>(ends.begin(), ends.end());
   }
 
+  // `refused`, and each of the entries with where its chain leads.
+  [[nodiscard]] Result<Programmed> followed(const Entries& entries, Programmed refused) const {
+    for (const auto& [frontend, chain] : entries) {
+      SVCB_TAKE(ends, ends_of(chain));
+      refused[frontend] = std::move(ends);
+    }
+    return refused;
+  }
+
  private:
   std::unordered_map<std::string, Chain> chains_{};
 };
@@ -94,30 +105,22 @@ class Chains {
 // ---- iptables-save ----
 
 // "-A CHAIN -d 10.96.0.1/32 -p tcp -m comment --comment "a b" -m tcp --dport 80 -j TARGET", as words.
-std::vector<std::string> words_of(std::string_view line) {
-  std::vector<std::string> words;
+std::vector<std::string_view> words_of(std::string_view line) {
+  std::vector<std::string_view> words;
   while (!line.empty()) {
-    line.remove_prefix(std::min(line.find_first_not_of(' '), line.size()));
-    if (line.empty()) {
-      break;
-    }
-    const bool quoted = line.front() == '"';
-    const std::size_t end = std::min(line.find(quoted ? '"' : ' ', 1), line.size());
-    words.emplace_back(line.substr(quoted ? 1 : 0, end - (quoted ? 1 : 0)));
-    line.remove_prefix(std::min(end + (quoted ? 1 : 0), line.size()));
+    words.push_back(kube_proxy::take_saved_word(line));
   }
   return words;
 }
 
 // What follows the option; "": it is not there.
-std::string_view after(const std::vector<std::string>& words, std::string_view option) {
+std::string_view after(const std::vector<std::string_view>& words, std::string_view option) {
   const auto found = std::find(words.begin(), words.end(), option);
-  return found == words.end() || found + 1 == words.end() ? std::string_view{}
-                                                          : std::string_view(*(found + 1));
+  return found == words.end() || found + 1 == words.end() ? std::string_view{} : *(found + 1);
 }
 
 // The frontend that a rule of KUBE-SERVICES, KUBE-NODEPORTS or KUBE-EXTERNAL-SERVICES is about.
-Result<std::optional<Frontend>> frontend_of(const std::vector<std::string>& words, Family family) {
+Result<std::optional<Frontend>> frontend_of(const std::vector<std::string_view>& words, Family family) {
   const auto protocol = protocol_of(after(words, "-p"));
   const std::string_view port = after(words, "--dport");
   if (!protocol || port.empty()) {
@@ -195,10 +198,9 @@ Result<std::optional<Frontend>> frontend_of_key(const json& key, Family family) 
 
 Result<Programmed> programmed_by_iptables(std::string_view nat, std::string_view filter, Family family) {
   Chains chains;
-  std::vector<std::pair<Frontend, std::string>> entries;
+  Entries entries;
   Programmed programmed;
-  for (std::string_view text : {nat, filter}) {
-    const bool is_filter = text.data() == filter.data();
+  for (auto [text, is_filter] : {std::pair{nat, false}, std::pair{filter, true}}) {
     while (!text.empty()) {
       const std::string_view line = take_line(text);
       if (line.starts_with(':')) {
@@ -209,7 +211,7 @@ Result<Programmed> programmed_by_iptables(std::string_view nat, std::string_view
         continue;
       }
       const auto words = words_of(line);
-      const std::string& name = words[1];
+      const std::string name(words[1]);
       const std::string target(after(words, "-j"));
       if (name == "KUBE-SERVICES" || name == "KUBE-NODEPORTS" || name == "KUBE-EXTERNAL-SERVICES") {
         SVCB_TAKE(frontend, frontend_of(words, family));
@@ -227,11 +229,7 @@ Result<Programmed> programmed_by_iptables(std::string_view nat, std::string_view
       }
     }
   }
-  for (const auto& [frontend, chain] : entries) {
-    SVCB_TAKE(ends, chains.ends_of(chain));
-    programmed[frontend] = std::move(ends);
-  }
-  return programmed;
+  return chains.followed(entries, std::move(programmed));
 }
 
 Result<Programmed> programmed_by_nftables(std::string_view text, Family family) {
@@ -240,7 +238,7 @@ Result<Programmed> programmed_by_nftables(std::string_view text, Family family) 
     return failure("nft did not list kube-proxy's table as JSON");
   }
   Chains chains;
-  std::vector<std::pair<Frontend, std::string>> entries;
+  Entries entries;
   Programmed programmed;
   for (const json& one : document["nftables"]) {
     if (one.contains("chain")) {
@@ -272,11 +270,7 @@ Result<Programmed> programmed_by_nftables(std::string_view text, Family family) 
       }
     }
   }
-  for (const auto& [frontend, chain] : entries) {
-    SVCB_TAKE(ends, chains.ends_of(chain));
-    programmed[frontend] = std::move(ends);
-  }
-  return programmed;
+  return chains.followed(entries, std::move(programmed));
 }
 
 }  // namespace svcbench::kubernetes
