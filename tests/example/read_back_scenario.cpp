@@ -27,7 +27,7 @@ class ReadBack final : public Scenario {
     return {};
   }
 
-  void tell(Findings& findings) override { tell_cells(cells_, findings); }
+  void tell(Findings& findings) override { tell_cells(cells_, findings.cells); }
 
  private:
   // ns. Each visit asks for another service.

@@ -85,7 +85,7 @@ TEST_CASE("example scenario: schedule, resume, table, chart, CSV, explain and di
     CHECK(has(explain_cell(run, *cell), "found as it was given"));
     const nlohmann::json page = must(html::page_data(std::span(&run, 1)));
     CHECK(has(page.dump(), "growth-read-back-0"));
-    const RunDiff changed = must(diff_runs(run, run, std::nullopt, true));
+    const RunDiff changed = must(diff_runs(run, run, {.force = true}));
     CHECK(std::any_of(changed.figures.begin(), changed.figures.end(),
                       [](const Changed& one) { return one.after->id == id; }));
   });

@@ -28,7 +28,7 @@ std::vector<double> around(double middle, double scatter, std::size_t count, Ran
 TEST_CASE("change: the ratio of medians, with what a resample makes of it") {
   const std::vector<double> before{10, 11, 12, 9, 8, 10};
   const std::vector<double> after{20, 22, 24, 18, 16, 20};
-  const auto ratio = stats::ratio_of_medians(before, after, 1);
+  const auto ratio = stats::ratio_of_medians({before}, {after}, 1);
   REQUIRE(ratio);
   CHECK(ratio->value == 2);
   CHECK(ratio->samples == 6);
@@ -38,24 +38,31 @@ TEST_CASE("change: the ratio of medians, with what a resample makes of it") {
   CHECK(ratio->interval->high > 2);
   CHECK(ratio->interval->high < 2.9);
   // The same seed gives the same interval, another one another.
-  CHECK(stats::ratio_of_medians(before, after, 1)->interval->low == ratio->interval->low);
+  CHECK(stats::ratio_of_medians({before}, {after}, 1)->interval->low == ratio->interval->low);
   // Of 17 different values, by the binomial: a resample's median is at most the fourth with less than 1 %,
   // the fifth with 3.6 %, the twelfth with 96.4 %; so 2.5 % and 97.5 % lie at the fifth and the thirteenth.
   std::vector<double> seventeen;
   for (int i = 1; i <= 17; ++i) {
     seventeen.push_back(10 * i);
   }
-  const auto spread = stats::ratio_of_medians(std::vector<double>(6, 10.0), seventeen, 1);
+  const auto spread = stats::ratio_of_medians({std::vector<double>(6, 10.0)}, {seventeen}, 1);
   CHECK(spread->value == 9);
   CHECK(spread->interval->low == 5);
   CHECK(spread->interval->high == 13);
   // One that scatters in nothing has an interval of nothing.
   const std::vector<double> still(6, 5.0);
-  CHECK(stats::ratio_of_medians(still, still, 1)->interval->low == 1);
-  CHECK(stats::ratio_of_medians(still, still, 1)->interval->high == 1);
-  CHECK_FALSE(stats::ratio_of_medians(std::vector<double>{1, 2}, after, 1)->interval);
-  CHECK_FALSE(stats::ratio_of_medians(std::vector<double>{1, 0, 1, 1, 1, 1}, after, 1));
-  CHECK_FALSE(stats::ratio_of_medians({}, after, 1));
+  CHECK(stats::ratio_of_medians({still}, {still}, 1)->interval->low == 1);
+  CHECK(stats::ratio_of_medians({still}, {still}, 1)->interval->high == 1);
+  CHECK_FALSE(stats::ratio_of_medians({std::vector<double>{1, 2}}, {after}, 1)->interval);
+  CHECK_FALSE(stats::ratio_of_medians({std::vector<double>{1, 0, 1, 1, 1, 1}}, {after}, 1));
+  CHECK_FALSE(stats::ratio_of_medians({}, {after}, 1));
+  // Each beside its control: 2 over a machine that got 2.5 times as slow.
+  const std::vector<double> slow(6, 5.0);
+  const std::vector<double> fast(6, 2.0);
+  const auto relative = stats::ratio_of_medians({before, fast}, {after, slow}, 1);
+  CHECK(relative->value == doctest::Approx(0.8));
+  CHECK(relative->interval->low == doctest::Approx(ratio->interval->low / 2.5).epsilon(0.1));
+  CHECK_FALSE(stats::ratio_of_medians({before, fast}, {after}, 1));
 }
 
 TEST_CASE("change: Welch's test of the logarithms") {
@@ -64,16 +71,21 @@ TEST_CASE("change: Welch's test of the logarithms") {
   const double e = std::exp(1);
   const std::vector<double> before{1, e, 1, e, 1, e};
   const std::vector<double> after{e, e * e, e, e * e, e, e * e};
-  CHECK(*stats::welch_p(before, after) == doctest::Approx(0.0101196).epsilon(1e-6));
-  CHECK(*stats::welch_p(after, before) == doctest::Approx(0.0101196).epsilon(1e-6));
-  CHECK(*stats::welch_p_beyond(before, after, 1) == doctest::Approx(0.0101196 / 2).epsilon(1e-6));
-  CHECK(*stats::welch_p_beyond(before, after, e) == doctest::Approx(0.5));
-  CHECK(*stats::welch_p(before, before) == doctest::Approx(1));
+  CHECK(*stats::welch_p({before}, {after}) == doctest::Approx(0.0101196).epsilon(1e-6));
+  CHECK(*stats::welch_p({after}, {before}) == doctest::Approx(0.0101196).epsilon(1e-6));
+  CHECK(*stats::welch_p_beyond({before}, {after}, 1) == doctest::Approx(0.0101196 / 2).epsilon(1e-6));
+  CHECK(*stats::welch_p_beyond({before}, {after}, e) == doctest::Approx(0.5));
+  CHECK(*stats::welch_p({before}, {before}) == doctest::Approx(1));
   const std::vector<double> still(6, 5.0);
   const std::vector<double> other(6, 6.0);
-  CHECK(*stats::welch_p(still, still) == 1);
-  CHECK(*stats::welch_p(still, other) == 0);
-  CHECK_FALSE(stats::welch_p(before, std::vector<double>{1, 2, 3}));
+  CHECK(*stats::welch_p({still}, {still}) == 1);
+  CHECK(*stats::welch_p({still}, {other}) == 0);
+  CHECK_FALSE(stats::welch_p({before}, {std::vector<double>{1, 2, 3}}));
+  // Beside controls that do not differ: four variances of 0.05, t = 1 / sqrt(0.2) at 20 degrees.
+  CHECK(*stats::welch_p({before, before}, {after, before}) == doctest::Approx(0.0369048).epsilon(1e-6));
+  // A control that differs as they do leaves nothing.
+  CHECK(*stats::welch_p({before, before}, {after, after}) == doctest::Approx(1));
+  CHECK_FALSE(stats::welch_p({before, before}, {after}));
 }
 
 TEST_CASE("change: many tests at once (Benjamini and Hochberg, worked by hand)") {
@@ -149,7 +161,7 @@ TEST_CASE("diff: slower, faster, nothing; of a rate the other way round") {
                              {"throughput/a", around(800, 0.02, 16, random)},
                              {"sync/few", {4, 5, 6}},
                              {"sync/new", {1, 2, 3}}});
-  const auto diff = diff_runs(before, after, 0.05, false);
+  const auto diff = diff_runs(before, after, {.limit = 0.05});
   REQUIRE(diff);
   const auto finding = [&](std::size_t i) { return diff->figures.at(i).finding; };
   REQUIRE(diff->figures.size() == 5);
@@ -164,9 +176,9 @@ TEST_CASE("diff: slower, faster, nothing; of a rate the other way round") {
   CHECK(diff->beyond_limit() == 2);
   CHECK(diff->only_before.size() == 1);
   CHECK(diff->only_after.size() == 1);
-  CHECK(diff_runs(before, after, 0.5, false)->beyond_limit() == 0);
+  CHECK(diff_runs(before, after, {.limit = 0.5})->beyond_limit() == 0);
   // 20 % slower is not slower by more than 20 % with its whole interval.
-  CHECK(diff_runs(before, after, 0.2, false)->beyond_limit() <= 1);
+  CHECK(diff_runs(before, after, {.limit = 0.2})->beyond_limit() <= 1);
 
   const std::string text = render_diff(*diff, false);
   CHECK(text.find("2 slower, 1 faster, 1 no difference resolved, 1 not repeated") != std::string::npos);
@@ -188,19 +200,19 @@ TEST_CASE("diff: of hundreds of figures that did not change, hardly one is told 
     first.emplace_back("path/" + std::to_string(i), around(1000, 0.05, repeats, random));
     second.emplace_back("path/" + std::to_string(i), around(1000, 0.05, repeats, random));
   }
-  const auto diff = diff_runs(run_of(first), run_of(second), 0.0, false);
+  const auto diff = diff_runs(run_of(first), run_of(second), {.limit = 0.0});
   REQUIRE(diff);
   CHECK(diff->count(Finding::slower) + diff->count(Finding::faster) <= 1);
   CHECK(diff->beyond_limit() <= 1);
   // Without the adjustment some twenty would be.
   std::size_t alone = 0;
   for (std::size_t i = 0; i < first.size(); ++i) {
-    alone += *stats::welch_p(first[i].second, second[i].second) < 0.05 ? 1 : 0;
+    alone += *stats::welch_p({first[i].second}, {second[i].second}) < 0.05 ? 1 : 0;
   }
   CHECK(alone >= 10);
   // And one figure of six repeats that takes twice as long is told among all of them.
   second[0].second = around(2000, 0.05, 6, random);
-  const auto one = diff_runs(run_of(first), run_of(second), 0.05, false);
+  const auto one = diff_runs(run_of(first), run_of(second), {.limit = 0.05});
   CHECK(one->figures[0].finding == Finding::slower);
   CHECK(one->figures[0].beyond_limit);
 }
@@ -226,19 +238,19 @@ TEST_CASE("diff: apples and pears are refused by name; forced, every table says 
                                       {"/run/ebpf/forward", "delivery (dnat and other)"},
                                       {"/run/command", "command (compare and other)"}}) {
     CAPTURE(pointer);
-    const auto refused = diff_runs(before, changed(pointer, "other"), std::nullopt, false);
+    const auto refused = diff_runs(before, changed(pointer, "other"), {});
     REQUIRE_FALSE(refused);
     CHECK(refused.error().kind == Error::Kind::usage);
     CHECK(refused.error().message.find(word) != std::string::npos);
     CHECK(refused.error().message.find("--force") != std::string::npos);
-    const auto forced = diff_runs(before, changed(pointer, "other"), std::nullopt, true);
+    const auto forced = diff_runs(before, changed(pointer, "other"), {.force = true});
     REQUIRE(forced);
     CHECK(render_diff(*forced, false).find("FORCED: the two runs differ in") != std::string::npos);
     CHECK(diff_markdown(*forced).find("FORCED") != std::string::npos);
     CHECK(diff_json(*forced)["forced_over"].size() == 1);
   }
   // A newer svcbench is what one compares; it is told.
-  const auto newer = diff_runs(before, changed("/run/git_revision", "abc"), std::nullopt, false);
+  const auto newer = diff_runs(before, changed("/run/git_revision", "abc"), {});
   REQUIRE(newer);
   CHECK(render_diff(*newer, false).find("Not the same either: svcbench (unknown and abc)") !=
         std::string::npos);
@@ -248,22 +260,113 @@ TEST_CASE("diff: apples and pears are refused by name; forced, every table says 
   auto other = cluster;
   cluster.run["workload"] = "40 services of a.json";
   other.run["workload"] = "50 services of b.json";
-  CHECK_FALSE(diff_runs(cluster, other, std::nullopt, false));
-  CHECK(diff_runs(cluster, cluster, std::nullopt, false));
+  CHECK_FALSE(diff_runs(cluster, other, {}));
+  CHECK(diff_runs(cluster, cluster, {}));
 }
 
-TEST_CASE("diff: where what no plane is part of changed, the machine did") {
+// Plain forwarding, a plane's path beside it, and a sync that nothing is measured beside.
+Run timed(double null_ns, double path_ns, double sync_ns, Random& random) {
+  auto run = run_of({{"path/null", around(null_ns, 0.02, 16, random)},
+                     {"path/a", around(path_ns, 0.02, 16, random)},
+                     {"sync/a", around(sync_ns, 0.02, 16, random)}});
+  run.cells[0].plane = "null";
+  return run;
+}
+
+Finding finding_of(const RunDiff& diff, std::string_view id) {
+  const auto found = std::find_if(diff.figures.begin(), diff.figures.end(),
+                                  [id](const Changed& one) { return one.after->id == id; });
+  REQUIRE(found != diff.figures.end());
+  return found->finding;
+}
+
+TEST_CASE("diff: a faster machine is no difference; what is held against nothing is not compared then") {
   Random random(1);
-  auto before =
-      run_of({{"path/null", around(1000, 0.02, 16, random)}, {"path/a", around(1000, 0.02, 16, random)}});
-  auto after =
-      run_of({{"path/null", around(700, 0.02, 16, random)}, {"path/a", around(700, 0.02, 16, random)}});
-  CHECK_FALSE(diff_runs(before, after, std::nullopt, false)->machine);
-  before.cells[0].plane = after.cells[0].plane = "null";
-  const auto diff = diff_runs(before, after, std::nullopt, false);
+  const Run before = timed(1000, 3000, 5000, random);
+  const Run after = timed(700, 2100, 3500, random);
+  const auto diff = diff_runs(before, after, {});
   REQUIRE(diff->machine);
   CHECK(*diff->machine == doctest::Approx(0.7).epsilon(0.05));
-  CHECK(render_diff(*diff, false).find("The machine changed") != std::string::npos);
+  CHECK_FALSE(diff->same_machine());
+  CHECK(diff->controls.size() == 1);
+  CHECK(diff->figures.size() == 2);
+  CHECK(finding_of(*diff, "path/a") == Finding::unresolved);
+  CHECK(diff->figures[0].ratio->value == doctest::Approx(1).epsilon(0.05));
+  CHECK(diff->figures[0].control_after->id == "path/null");
+  CHECK(finding_of(*diff, "sync/a") == Finding::machine);
+  const std::string text = render_diff(*diff, false);
+  CHECK(text.find("the machine changed") != std::string::npos);
+  CHECK(text.find("path: 1 no difference resolved") != std::string::npos);
+  CHECK(text.find("sync: 1 the machine's speed changed") != std::string::npos);
+
+  const auto absolute = diff_runs(before, after, {.absolute = true});
+  CHECK(finding_of(*absolute, "path/a") == Finding::faster);
+  CHECK(finding_of(*absolute, "sync/a") == Finding::faster);
+}
+
+TEST_CASE("diff: a plane that got slower is told, however the machine's speed changed") {
+  Random random(2);
+  const Run before = timed(1000, 3000, 5000, random);
+  for (const double speed : {0.7, 1.0, 1.4}) {
+    const auto diff =
+        diff_runs(before, timed(1000 * speed, 3300 * speed, 5000 * speed, random), {.limit = 0.05});
+    CHECK(finding_of(*diff, "path/a") == Finding::slower);
+    CHECK(diff->beyond_limit() == 1);
+    CHECK(diff->same_machine() == (speed == 1.0));
+    CHECK(finding_of(*diff, "sync/a") == (speed == 1.0 ? Finding::unresolved : Finding::machine));
+  }
+}
+
+TEST_CASE("diff: without repeats of its control a figure stands for itself") {
+  Random random(3);
+  Run before = timed(1000, 3000, 5000, random);
+  before.cells[0].values.clear();
+  const auto diff = diff_runs(before, timed(1000, 3000, 5000, random), {});
+  CHECK(diff->figures[0].control_after == nullptr);
+}
+
+TEST_CASE("confirmation: 95 of 100 figures that did not change are confirmed, and one that did is refuted") {
+  Random random(4);
+  std::vector<std::pair<std::string, std::vector<double>>> first{{"path/null", around(1000, 0.02, 16, random)}};
+  auto second = first;
+  second[0].second = around(1400, 0.02, 16, random);  // on a machine that got slower
+  constexpr int figures = 400;
+  for (int i = 0; i < figures; ++i) {
+    const std::string id = "path/" + std::to_string(i);
+    first.emplace_back(id, around(2000, 0.05, 16, random));
+    second.emplace_back(id, around(2800, 0.05, 16, random));
+  }
+  for (auto* cells : {&first, &second}) {
+    cells->emplace_back("path/once", std::vector<double>{5});
+  }
+  const auto of = [](const auto& cells) {
+    Run run = run_of(cells);
+    run.cells[0].plane = "null";
+    run.verdicts = {open_verdict("a", "A holds"), open_verdict("b", "B holds")};
+    return run;
+  };
+  Run after = of(second);
+  after.verdicts[1].outcome = Outcome::holds;
+  const auto diff = diff_runs(of(first), after, {});
+  const Confirmation found = confirmation_of(*diff);
+  CHECK(found.judged() == figures);
+  CHECK(found.not_judged.size() == 1);
+  // The control is the same for all of them, and so is its error: the spread is wider than a binomial's.
+  CHECK(found.confirmed.size() >= 0.90 * figures);
+  CHECK(found.refuted.size() >= 1);
+  const std::string text = render_confirmation(*diff, false);
+  CHECK(text.find(found.holds() ? "CONFIRMED: " : "NOT CONFIRMED: ") != std::string::npos);
+  CHECK(text.find("1 of 2 claims have the verdict that they had") != std::string::npos);
+  CHECK(text.find("B holds: inconclusive in the run, holds in the rerun") != std::string::npos);
+
+  // A plane that is a fifth slower is refuted, and stands first.
+  second[7].second = around(2800 * 1.2, 0.05, 16, random);
+  const auto slower = diff_runs(of(first), of(second), {});
+  const Confirmation refuted = confirmation_of(*slower);
+  REQUIRE_FALSE(refuted.refuted.empty());
+  CHECK(refuted.refuted.front()->after->id == second[7].first);
+
+  CHECK_FALSE(Confirmation().holds());  // nothing that could be judged confirms nothing
 }
 
 }  // namespace

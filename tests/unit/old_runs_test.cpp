@@ -94,9 +94,9 @@ TEST_CASE("old runs: every figure can be explained, exported, and compared with 
       }
     }
     CHECK_FALSE(export_markdown(run).empty());
-    const auto diff = diff_runs(run, run, 0.0, false);
+    const auto diff = diff_runs(run, run, {.limit = 0.0});
     REQUIRE(diff);
-    CHECK(diff->figures.size() + diff->derived == run.cells.size());
+    CHECK(diff->figures.size() + diff->controls.size() + diff->derived == run.cells.size());
     CHECK(diff->count(Finding::slower) + diff->count(Finding::faster) == 0);
     CHECK(diff->beyond_limit() == 0);
   }

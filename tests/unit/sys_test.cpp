@@ -211,6 +211,23 @@ TEST_CASE("child: SIGTERM to svcbench kills it, and the error says interrupted")
   CHECK(status_of(child) == 0);
 }
 
+TEST_CASE("child: one that has to put things back gets SIGTERM, and is waited for") {
+  const pid_t child = fork_child([] {
+    catch_interrupts();
+    const auto file = empty_memfd("stderr");
+    ChildOptions options;
+    options.ended_by = SIGTERM;
+    options.stderr_fd = file->get();
+    const auto result = run_child(
+        {"sh", "-c", "trap 'sleep 0.2; echo put back >&2; exit 0' TERM; sleep 60 & wait"}, options);
+    const bool told = !result && result.error().kind == Error::Kind::interrupted;
+    return told && *whole_text(*file) == "put back\n" ? 0 : 1;
+  });
+  pause_ms(200);
+  kill(child, SIGTERM);
+  CHECK(status_of(child) == 0);
+}
+
 TEST_CASE("child: does not outlive a svcbench that was killed") {
   // Its orphan becomes ours, so that its end can be seen.
   REQUIRE(prctl(PR_SET_CHILD_SUBREAPER, 1) == 0);

@@ -13,7 +13,7 @@
 namespace svcbench {
 
 std::span<const Command> commands() {
-  static constexpr std::array<Command, 19> table{{
+  static constexpr std::array<Command, 20> table{{
       {"ebpf", "Do eBPF's updates and packets cost the same at any number of Services?",
        "sudo ./svcbench ebpf --services 5000", configure_ebpf},
       {"compare", "What do all data planes cost, side by side, and which claims hold?",
@@ -38,6 +38,8 @@ std::span<const Command> commands() {
        "sudo ./svcbench maps --cluster cluster.json", configure_maps},
       {"render", "Which rules, sets or maps does a data plane make of Services?",
        "./svcbench render nftables --services 3", configure_render},
+      {"rerun", "Does this machine find a run's figures once more?", "sudo ./svcbench rerun run.json",
+       configure_rerun},
       {"diff", "What changed from one run to another?", "./svcbench diff old.json new.json",
        configure_diff},
       {"export", "How do I get a run's figures as CSV, Markdown or for Prometheus?",

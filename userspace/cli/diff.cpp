@@ -19,11 +19,10 @@ constexpr double most_percent = 10'000;
 struct DiffInput {
   std::string before{};
   std::string after{};
-  std::optional<double> limit{};  // a share
+  DiffOptions options{};
   std::string json{};
   bool markdown = false;
   bool all = false;
-  bool force = false;
 };
 
 // "5%", "2.5": rewritten to a share.
@@ -58,7 +57,7 @@ Result<int> run(const DiffInput& input) {
                          file->command);
     }
   }
-  SVCB_TAKE(diff, diff_runs(std::move(before), std::move(after), input.limit, input.force));
+  SVCB_TAKE(diff, diff_runs(std::move(before), std::move(after), input.options));
   if (json) {
     SVCB_CHECK(json->write(diff_json(diff).dump(1) + "\n"));
   }
@@ -76,20 +75,24 @@ Action configure_diff(CLI::App& app) {
       ->type_name(file_value)
       ->required();
   app.add_option("NEW", input->after, "The --json of the later run")->type_name(file_value)->required();
-  app.add_option("--fail-if-slower", input->limit,
+  app.add_option("--fail-if-slower", input->options.limit,
                  "Exit with 3 where a figure is slower by more than this, with its whole interval")
       ->transform(percentage());
   app.add_flag("--all", input->all, "Also print the figures without a difference");
-  app.add_flag("--force", input->force,
+  app.add_flag("--force", input->options.force,
                "Compare runs that differ in kernel, CPU, seed, shape or emulation");
+  app.add_flag("--absolute", input->options.absolute,
+               "Times as they are, whatever the machine did, not as multiples of known work");
   app.add_flag("--markdown", input->markdown, "For a pull request");
   app.add_option("--json", input->json, "Write every figure and ratio here (- is standard output)")
       ->type_name(file_value);
   app.footer(
       "Holds two runs of one machine side by side, figure by figure: the ratio of the medians, with its\n"
-      "interval. A difference is told only where it is more than scatter, also given that there are\n"
-      "hundreds of figures; the rest is \"no difference resolved\". Measures nothing, and needs no "
-      "rights.\n"
+      "interval, each a multiple of what known work took in its own run (plain forwarding, a bare map\n"
+      "lookup or call, a program or system call that does nothing), so that a machine that was faster\n"
+      "in one of them is no difference. What is held against nothing is compared only where known work\n"
+      "took the same within 3 %. A difference is told only where it is more than scatter, also given\n"
+      "that there are hundreds of figures. Measures nothing, and needs no rights.\n"
       "\n"
       "Runs that differ in command, kernel, CPU, seed, shape of the services or emulation are refused:\n"
       "their ratios would tell of these. With --force every table says so.\n"

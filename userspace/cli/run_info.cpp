@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #include "cli/run_info.h"
 
+#include <fmt/ranges.h>
 #include <langinfo.h>
 #include <unistd.h>
 
@@ -20,15 +21,14 @@ namespace svcbench {
 
 namespace {
 
-// The command line as it was typed, from the kernel.
-std::string command_line() {
+// The command line as it was typed, from the kernel: the program and its arguments.
+std::vector<std::string> typed_words() {
   std::ifstream file("/proc/self/cmdline");
-  std::string text((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
-  while (!text.empty() && text.back() == '\0') {
-    text.pop_back();
+  std::vector<std::string> words;
+  for (std::string word; std::getline(file, word, '\0');) {
+    words.push_back(word);
   }
-  std::replace(text.begin(), text.end(), '\0', ' ');
-  return text;
+  return words;
 }
 
 // Of the locale that the environment asks for, without making it the program's: what is a letter in an id
@@ -61,8 +61,12 @@ nlohmann::json describe_shape(const WorkloadInput& input) {
 nlohmann::json describe_command(std::string_view command, std::uint64_t seed) {
   const auto now =
       std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch());
+  std::vector<std::string> words = typed_words();
+  const std::string line = fmt::format("{}", fmt::join(words, " "));
+  words.erase(words.begin(), words.begin() + std::min<std::ptrdiff_t>(1, std::ssize(words)));
   return {{"command", command},
-          {"command_line", command_line()},
+          {"command_line", line},
+          {"arguments", words},
           {"svcbench_version", SVCBENCH_VERSION},
           {"git_revision", SVCBENCH_REVISION},
           {"started_unix_seconds", now.count()},

@@ -17,6 +17,7 @@ struct ConnectResults {
   // The first is plain: a backend dialled by its own address, on a node without a plane. After a plane at
   // the socket stands what it costs those who dial no service.
   std::vector<ConnectSamples> samples{};
+  std::vector<Cell> calibration{};  // known work that no plane is part of
   std::vector<MissingPlane> missing{};
   std::vector<std::string> notes{};
   double seconds = 0;

@@ -9,6 +9,7 @@
 #include "measure/analysis.h"
 #include "measure/installations.h"
 #include "measure/runner.h"
+#include "measure/scenario/calibration.h"
 #include "measure/scenario/chapter.h"
 #include "measure/scenario/connect.h"
 #include "measure/scenario/maps.h"
@@ -84,6 +85,7 @@ class OnPlanes {
     results.paths = std::move(findings.paths);
     results.agreements = std::move(findings.agreements);
     results.states = std::move(findings.states);
+    results.calibration = std::move(findings.calibration);
     results.cells = std::move(findings.cells);
     results.notes = std::move(findings.notes);
     if (const std::size_t overruns = planes_->overruns(); overruns > 0) {
@@ -195,6 +197,7 @@ Result<CompareResults> run_compare(const Workload& workload, const Selection& se
                                    Progress& progress) {
   OnPlanes planes(workload, selection, clock, progress);
   Scenarios scenarios;
+  scenarios.push_back(make_calibration());
   SVCB_CHECK(planes.prepare(scenarios));
   Findings findings;
   SVCB_TAKE(results, planes.run(scenarios, findings));
@@ -207,6 +210,7 @@ Result<MainJobResults> run_main_job(const Workload& workload, const Selection& s
   OnPlanes planes(workload, selection, clock, progress);
   SVCB_TAKE(maps, Maps::load(planes.setting(), iptables));
   Scenarios scenarios;
+  scenarios.push_back(make_calibration());
   scenarios.push_back(std::make_unique<UpdateScenario>(
       [&maps](Setting&) { return maps->changing(); },
       (map_changes + selection.rounds - 1) / selection.rounds, selection.rounds));
@@ -253,11 +257,13 @@ Result<ConnectResults> run_connect(const Workload& workload, const Selection& se
   const std::int64_t begin = clock.now_ns();
   Setting setting{workload, selection, clock, progress, nullptr, {}};
   Scenarios scenarios;
+  scenarios.push_back(make_calibration());
   scenarios.push_back(make_connect(connects));
   SVCB_TAKE(findings, run_scenarios(scenarios, setting, begin));
   ConnectResults results;
   results.services = selection.sweep.back();
   results.samples = std::move(findings.connects);
+  results.calibration = std::move(findings.calibration);
   results.missing = missing_of(selection);
   results.notes = std::move(findings.notes);
   results.seconds = findings.seconds;

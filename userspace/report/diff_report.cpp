@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <span>
 
 #include "report/escape.h"
 #include "report/quantity.h"
@@ -18,13 +19,20 @@ namespace {
 
 using nlohmann::json;
 
-constexpr std::string_view method =
-    "Ratio: the median after over the median before, with its 95 % bootstrap interval. A difference is "
-    "told where that interval leaves 1 out and Welch's test of the logarithms, adjusted for all figures "
-    "compared (Benjamini and Hochberg, 5 %), tells one. Both know the scatter inside the two runs alone; "
-    "what a machine does differently from one hour to the next comes on top: compare two runs of the same "
-    "program to see how much that is. Tails are not compared: a p90 or p99 is of all samples of a run "
-    "together, and has no interval over its repeats.";
+// How the ratios were made, and when a difference is told.
+std::string method(const RunDiff& diff) {
+  return fmt::format(
+      "Ratio: the median after over the median before{}, with its 95 % bootstrap interval. A difference is "
+      "told where that interval leaves 1 out and Welch's test of the logarithms, adjusted for all figures "
+      "compared (Benjamini and Hochberg, 5 %), tells one. Both know the scatter inside the two runs alone; "
+      "what differs from run to run comes on top: compare two runs of the same program to see how much "
+      "that is. Tails are not compared: a p90 or p99 is of all samples of a run together, and has no "
+      "interval over its repeats.",
+      diff.absolute
+          ? ""
+          : ", each as a multiple of what known work of its kind took in the same run (the control "
+            "of --all and --json)");
+}
 
 std::string join(const std::vector<std::string>& items) {
   return fmt::format("{}", fmt::join(items, ", "));
@@ -58,6 +66,7 @@ std::string counts_line(const RunDiff& diff) {
   add(changed(Finding::faster, false), "less");
   add(diff.count(Finding::unresolved), "no difference resolved");
   add(diff.count(Finding::unrepeated), "not repeated often enough to tell");
+  add(diff.count(Finding::machine), "held against nothing while the machine's speed changed");
   std::string line = fmt::format("{} figures are in both runs{}{}. ", grouped(diff.figures.size()),
                                  parts.empty() ? "" : ": ", join(parts));
   line += fmt::format("Only in the first: {}; only in the second: {}.", grouped(diff.only_before.size()),
@@ -69,13 +78,23 @@ std::string counts_line(const RunDiff& diff) {
   return line;
 }
 
+// What known work says of the machine; "": neither run had any.
 std::string machine_line(const RunDiff& diff) {
-  return diff.machine
-             ? fmt::format(
-                   "The machine changed: what no plane is part of (plain forwarding, the instrument's "
-                   "own programs) takes {:.2f} times what it took. Hold the other ratios beside that.",
-                   *diff.machine)
-             : "";
+  if (!diff.machine) {
+    return "";
+  }
+  std::string line = fmt::format(
+      "Known work (plain forwarding, the instrument's own programs, calibration) takes {:.2f} times what "
+      "it "
+      "took: ",
+      *diff.machine);
+  if (diff.same_machine()) {
+    return line + "the machine was as fast.";
+  }
+  return line + (diff.absolute
+                     ? "the machine changed, and the ratios below hold that, too."
+                     : "the machine changed. Ratios below are of figures as multiples of such work, in "
+                       "which that cancels out.");
 }
 
 std::string limit_line(const RunDiff& diff) {
@@ -144,7 +163,7 @@ std::string scenario_tables(const RunDiff& diff, const std::string& scenario, bo
     out += "\n" + mark + table.text();
   }
   if (all && !others.empty()) {
-    for (const Finding finding : {Finding::unresolved, Finding::unrepeated}) {
+    for (const Finding finding : {Finding::unresolved, Finding::unrepeated, Finding::machine}) {
       TextTable table =
           new_table(fmt::format("{}: {}", scenario, describe(finding, *others.front()->after)));
       bool any = false;
@@ -157,14 +176,15 @@ std::string scenario_tables(const RunDiff& diff, const std::string& scenario, bo
       out += any ? "\n" + mark + table.text() : "";
     }
   } else if (!others.empty()) {
-    const auto unresolved = std::count_if(others.begin(), others.end(), [](const Changed* one) {
-      return one->finding == Finding::unresolved;
-    });
-    const auto unrepeated = static_cast<std::ptrdiff_t>(others.size()) - unresolved;
-    out += fmt::format("{}{}:{}{}{}\n", told.empty() ? "\n" : "", scenario,
-                       unresolved > 0 ? fmt::format(" {} no difference resolved", unresolved) : "",
-                       unresolved > 0 && unrepeated > 0 ? "," : "",
-                       unrepeated > 0 ? fmt::format(" {} not repeated", unrepeated) : "");
+    std::vector<std::string> counts;
+    for (const Finding finding : {Finding::unresolved, Finding::unrepeated, Finding::machine}) {
+      const auto count = std::count_if(others.begin(), others.end(),
+                                       [finding](const Changed* one) { return one->finding == finding; });
+      if (count > 0) {
+        counts.push_back(fmt::format("{} {}", count, describe(finding, *others.front()->after)));
+      }
+    }
+    out += fmt::format("{}{}: {}\n", told.empty() ? "\n" : "", scenario, join(counts));
   }
   return out;
 }
@@ -199,6 +219,7 @@ json figure_json(const Changed& one) {
           {"before_interval", interval_json(one.before->interval)},
           {"after", one.after->value},
           {"after_interval", interval_json(one.after->interval)},
+          {"control", one.control_after == nullptr ? json() : json(one.control_after->id)},
           {"ratio", estimate_json(one.ratio)},
           {"p_adjusted", or_null(one.p)},
           {"change", describe(one.finding, *one.after)},
@@ -218,15 +239,69 @@ std::string render_diff(const RunDiff& diff, bool all) {
     out += wrapped(fmt::format("Not the same either: {}", join(diff.notes)), 0);
   }
   out += "\n" + wrapped(counts_line(diff), 0);
-  if (diff.machine) {
-    out += "\n" + wrapped(machine_line(diff), 0);
+  if (const std::string machine = machine_line(diff); !machine.empty()) {
+    out += "\n" + wrapped(machine, 0);
   }
   for (const std::string& scenario : scenarios_of(diff)) {
     out += scenario_tables(diff, scenario, all);
   }
-  out += "\n" + wrapped(std::string(method), 0);
+  out += "\n" + wrapped(method(diff), 0);
   const std::string limit = limit_line(diff);
   return limit.empty() ? out : out + "\n" + wrapped(limit, 0);
+}
+
+std::string render_confirmation(const RunDiff& diff, bool all) {
+  constexpr std::size_t most = 20;
+  const Confirmation found = confirmation_of(diff);
+  std::string out = wrapped("Run:   " + run_line(diff.before), 0);
+  out += wrapped("Rerun: " + run_line(diff.after), 0);
+  if (!diff.notes.empty()) {
+    out += wrapped(fmt::format("Not the same either: {}", join(diff.notes)), 0);
+  }
+  if (const std::string machine = machine_line(diff); !machine.empty()) {
+    out += "\n" + wrapped(machine, 0);
+  }
+  if (!found.refuted.empty()) {
+    TextTable table({{"not confirmed", TextTable::Align::left}, {"run"}, {"rerun"}, {"rerun / run"}});
+    const std::size_t shown = all ? found.refuted.size() : std::min(most, found.refuted.size());
+    for (const Changed* one : std::span(found.refuted).first(shown)) {
+      table.add({one->after->id, quantity(one->before->value, one->before->unit),
+                 quantity(one->after->value, one->after->unit), ratio_text(one->ratio)});
+    }
+    out += "\n" + table.text();
+    if (shown < found.refuted.size()) {
+      out += fmt::format("... and {} more: --all\n", grouped(found.refuted.size() - shown));
+    }
+  }
+  const auto same = std::count_if(found.claims.begin(), found.claims.end(),
+                                  [](const auto& claim) { return claim.before == claim.after; });
+  out +=
+      "\n" +
+      wrapped(fmt::format("{} of {} claims have the verdict that they had.", same, found.claims.size()), 0);
+  for (const auto& claim : found.claims) {
+    if (claim.before != claim.after) {
+      out += wrapped(fmt::format("  {}: {} in the run, {} in the rerun", claim.claim,
+                                 to_string(claim.before), to_string(claim.after)),
+                     2);
+    }
+  }
+  out += wrapped(
+      fmt::format(
+          "{}: {} of {} figures ({}) are confirmed: the 95 % interval of rerun / run{} holds 1.{}",
+          found.holds() ? "CONFIRMED" : "NOT CONFIRMED", grouped(found.confirmed.size()),
+          grouped(found.judged()),
+          found.judged() == 0
+              ? "none could be judged"
+              : fmt::format("{:.1f} %", 100.0 * static_cast<double>(found.confirmed.size()) /
+                                            static_cast<double>(found.judged())),
+          diff.absolute ? "" : ", each a multiple of known work in its own run,",
+          found.not_judged.empty()
+              ? ""
+              : fmt::format(" {} more could not be judged: they have no interval, or are held against "
+                            "nothing while the machine's speed changed.",
+                            grouped(found.not_judged.size()))),
+      0);
+  return out;
 }
 
 std::string diff_markdown(const RunDiff& diff) {
@@ -234,8 +309,8 @@ std::string diff_markdown(const RunDiff& diff) {
   if (const std::string limit = limit_line(diff); !limit.empty()) {
     out += fmt::format("**{}**\n\n", limit);
   }
-  if (diff.machine) {
-    out += fmt::format("**{}**\n\n", machine_line(diff));
+  if (const std::string machine = machine_line(diff); !machine.empty()) {
+    out += fmt::format("**{}**\n\n", machine);
   }
   out += fmt::format("- before: {}\n- after: {}\n", markdown_code(run_line(diff.before)),
                      markdown_code(run_line(diff.after)));
@@ -249,7 +324,7 @@ std::string diff_markdown(const RunDiff& diff) {
   if (any) {
     out += fmt::format("\n<details><summary>No difference resolved</summary>\n\n{}\n</details>\n", others);
   }
-  return out + fmt::format("\n{}\n", method);
+  return out + fmt::format("\n{}\n", method(diff));
 }
 
 json diff_json(const RunDiff& diff) {
@@ -261,6 +336,8 @@ json diff_json(const RunDiff& diff) {
           {"machine_ratio", or_null(diff.machine)},
           {"limit", or_null(diff.limit)},
           {"beyond_limit", diff.beyond_limit()},
+          {"absolute", diff.absolute},
+          {"controls", each(diff.controls, figure_json)},
           {"figures", each(diff.figures, figure_json)},
           {"only_before", ids_of(diff.only_before)},
           {"only_after", ids_of(diff.only_after)}};

@@ -5,15 +5,19 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
+#include "run/confirmation.h"
 #include "run/diff.h"
 
 namespace svcbench {
 
-inline constexpr int diff_schema_version = 1;
+inline constexpr int diff_schema_version = 2;
 
 // At most 100 columns. `all`: also the figures without a difference; else these are counted.
 [[nodiscard]] std::string render_diff(const RunDiff& diff, bool all);
 [[nodiscard]] std::string diff_markdown(const RunDiff& diff);
 [[nodiscard]] nlohmann::json diff_json(const RunDiff& diff);  // docs/diff.schema.json
+
+// What a second run of the same confirmed. At most 100 columns; `all`: every figure that was refuted.
+[[nodiscard]] std::string render_confirmation(const RunDiff& diff, bool all);
 
 }  // namespace svcbench

@@ -201,6 +201,12 @@ constexpr std::array stories{
           "transaction` the tool with a table without rules of ours.",
           "everything that services cost.", "its exit code.", "the median of a visit's samples",
           "it is in every figure of that tool, and is shown, not subtracted."},
+    Story{"calibration", "", "",
+          "a known amount of work, many times over: what one of it takes. CLOCK_MONOTONIC; `child` is "
+          "launch to exit of a program that does nothing.",
+          "everything that services cost.", "nothing: it has no result.",
+          "one visit, spread over each round",
+          "a visit may come on cold caches, as those of what is measured do."},
     Story{
         "connect", "", "first-packet",
         "a new unconnected UDP socket's request and its reply, both ends played by one thread on one CPU.",

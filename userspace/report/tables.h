@@ -56,6 +56,10 @@ enum class Growing { path, rest, all };
 // What a plane was seen to do wrong, a line a behaviour: "ebpf-tc fails hairpin (IPv4 TCP): ...".
 [[nodiscard]] std::vector<std::string> failed_cases(const RunView& run);
 
+// ---- every command that measures in rounds ----
+
+[[nodiscard]] Section calibration_table(const RunView& run);
+
 // ---- what they share ----
 
 // At most `most` of them, an even choice with the first and the last.

@@ -43,7 +43,7 @@ struct Cell {
   // [A-Za-z0-9._+:-] and '/' alone, whatever the file says.
   std::string id;
   // "sync", "update", "fill", "path", "throughput", "program", "state", "chapter", "ruleset", "floor",
-  // "connect", "churn", "instrument", "growth".
+  // "connect", "churn", "instrument", "growth", "calibration".
   std::string scenario;
   std::string plane;         // as the file names it: text that nobody has checked
   std::size_t services = 0;  // 0: it belongs to no size
@@ -75,6 +75,7 @@ struct Cell {
   //   state             kept ("conntrack", "flow-table", "kernel-memory", "user-memory"), method
   //   chapter, ruleset  backend ("legacy", "nft"), load ("first load", "reload")
   //   floor             name ("exec", "empty transaction"), backend
+  //   calibration       name ("multiplication", "cache-miss", "syscall", "child")
   //   connect           call ("udp-connect", "tcp-connect", "first-packet")
   //   churn             phase ("before", "during", ...), flow, which ("changing", "steady") of its
   //   latencies growth            of ("sync", "update", "path", "chapter") and the coordinates of what

@@ -170,6 +170,13 @@ Cell floor_cell(const std::string& name, const std::string& backend) {
   return cell;
 }
 
+Cell calibration_cell(const std::string& name, std::string what) {
+  Cell cell = cell_of("calibration", "", 0, std::move(what), "ns");
+  cell.at = at({{"name", name}});
+  set_id(cell, {name});
+  return cell;
+}
+
 Cell ruleset_cell(const std::string& backend, const std::string& load) {
   const bool is_iptables = backend == "legacy" || backend == "nft";
   Cell cell =
@@ -254,16 +261,16 @@ Cell plain_cell(std::string scenario, std::string plane, std::size_t services, s
 }
 
 bool is_plain(std::string_view scenario) {
-  constexpr std::array<std::string_view, 14> typed{"sync",    "update", "fill",       "path",  "throughput",
-                                                   "program", "state",  "chapter",    "floor", "ruleset",
-                                                   "connect", "churn",  "instrument", "growth"};
+  constexpr std::array<std::string_view, 15> typed{
+      "sync",  "update",  "fill",    "path",  "throughput", "program", "state",      "chapter",
+      "floor", "ruleset", "connect", "churn", "instrument", "growth",  "calibration"};
   return std::find(typed.begin(), typed.end(), scenario) == typed.end();
 }
 
 std::string path_unit(const DisplayUnit& unit) { return unit.name == "ns" ? "ns" : "instructions"; }
 
 bool is_control(const Cell& cell) {
-  return cell.scenario == "floor" ||
+  return cell.scenario == "floor" || cell.scenario == "calibration" ||
          ((cell.scenario == "path" || cell.scenario == "connect") &&
           (is_floor(cell.plane) || is_instrument(cell.plane))) ||
          (cell.scenario == "program" && cell.what.starts_with("empty"));
@@ -423,6 +430,12 @@ void leave_out(Cell& cell, std::string reason, const std::optional<double>& pred
 
 void add(Run& run, Cell cell) {
   (cell.origin == Origin::measured ? run.cells : run.unmeasured).push_back(std::move(cell));
+}
+
+void add(Run& run, const std::vector<Cell>& cells) {
+  for (const Cell& cell : cells) {
+    add(run, cell);
+  }
 }
 
 }  // namespace svcbench

@@ -44,6 +44,8 @@ inline constexpr std::string_view id_alphabet =
 // `load`: "first load", "reload". A size of 0 is one here: the table without services.
 [[nodiscard]] Cell chapter_cell(const std::string& backend, std::size_t services, const std::string& load);
 [[nodiscard]] Cell floor_cell(const std::string& name, const std::string& backend);
+// Known work that no plane is part of: "multiplication", "cache-miss", "syscall", "child".
+[[nodiscard]] Cell calibration_cell(const std::string& name, std::string what);
 [[nodiscard]] Cell ruleset_cell(const std::string& backend, const std::string& load);
 // `call`: "udp-connect", "tcp-connect", "first-packet".
 [[nodiscard]] Cell connect_cell(std::string plane, std::size_t services, const std::string& call);
@@ -110,5 +112,6 @@ bool take(Cell& cell, const std::optional<stats::Growth>& growth);
 void leave_out(Cell& cell, std::string reason, const std::optional<double>& predicted);
 // Into `cells`, or `unmeasured`, by its origin.
 void add(Run& run, Cell cell);
+void add(Run& run, const std::vector<Cell>& cells);
 
 }  // namespace svcbench

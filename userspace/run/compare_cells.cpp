@@ -383,6 +383,7 @@ void add_growths(const CompareResults& results, Run& run) {
 
 Run as_run(const CompareResults& results) {
   Run run = run_of(results.environment, results.run, results.seconds, results.verdicts);
+  add(run, results.calibration);
   for (const SyncCell& sync : results.syncs) {
     add_sync(results, sync, run);
   }

@@ -17,6 +17,7 @@ constexpr std::array calls{std::pair{"udp-connect", &ConnectSamples::udp_connect
 
 Run as_run(const ConnectResults& results) {
   Run run = run_of(results.environment, results.run, results.seconds, {});
+  add(run, results.calibration);
   for (const ConnectSamples& samples : results.samples) {
     for (const auto& [call, blocks] : calls) {
       Cell cell = connect_cell(samples.name, results.services, call);

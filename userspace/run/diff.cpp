@@ -6,10 +6,13 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
+#include <span>
 #include <unordered_map>
 #include <unordered_set>
 
 #include "run/cells.h"
+#include "run/control.h"
 #include "service/text.h"
 #include "stats/change.h"
 
@@ -97,15 +100,30 @@ std::optional<stats::Interval> widest_ratio(const Cell& before, const Cell& afte
                          .high = after.interval->high / before.interval->low};
 }
 
-Changed compare(const Cell& before, const Cell& after) {
-  Changed changed{.before = &before, .after = &after, .ratio = std::nullopt};
-  changed.ratio = stats::ratio_of_medians(before.values, after.values, resampling_seed);
+// What a figure and its control are made of. None of a figure that is one value.
+stats::Measured measured(const Cell& cell, const Cell* control) {
+  return {.values = cell.values,
+          .control = control == nullptr ? std::span<const double>() : std::span(control->values)};
+}
+
+Changed compare(const Cell& before, const Cell& after, const Cell* control_before,
+                const Cell* control_after) {
+  Changed changed{.before = &before, .after = &after};
+  // One of them alone is no use; nor is one without repeats.
+  if (control_before != nullptr && control_after != nullptr && !control_before->values.empty() &&
+      !control_after->values.empty() && !before.values.empty() && !after.values.empty()) {
+    changed.control_before = control_before;
+    changed.control_after = control_after;
+  }
+  const stats::Measured first = measured(before, changed.control_before);
+  const stats::Measured second = measured(after, changed.control_after);
+  changed.ratio = stats::ratio_of_medians(first, second, resampling_seed);
   if (!changed.ratio && before.value > 0 && after.value > 0) {
     changed.ratio = stats::Estimate{.value = after.value / before.value,
                                     .interval = widest_ratio(before, after),
                                     .samples = std::min(before.samples, after.samples)};
   }
-  changed.p = stats::welch_p(before.values, after.values);
+  changed.p = stats::welch_p(first, second);
   if (changed.ratio && changed.ratio->interval) {
     changed.finding = Finding::unresolved;
   }
@@ -150,12 +168,12 @@ void hold_to(double limit, std::vector<Changed>& figures) {
   std::vector<double> p;
   std::vector<Changed*> tested;
   for (Changed& changed : figures) {
-    const Cell& before = *changed.before;
-    const Cell& after = *changed.after;
-    const auto one = after.better == Better::more
-                         ? stats::welch_p_beyond(after.values, before.values, 1 + limit)
-                         : stats::welch_p_beyond(before.values, after.values, 1 + limit);
-    if (one && is_speed(after)) {
+    const stats::Measured before = measured(*changed.before, changed.control_before);
+    const stats::Measured after = measured(*changed.after, changed.control_after);
+    const auto one = changed.after->better == Better::more
+                         ? stats::welch_p_beyond(after, before, 1 + limit)
+                         : stats::welch_p_beyond(before, after, 1 + limit);
+    if (one && is_speed(*changed.after)) {
       p.push_back(*one);
       tested.push_back(&changed);
     }
@@ -167,16 +185,23 @@ void hold_to(double limit, std::vector<Changed>& figures) {
   }
 }
 
-std::optional<double> change_of_machine(const std::vector<Changed>& figures) {
+std::optional<double> change_of_machine(const std::vector<Changed>& controls) {
   std::vector<double> ratios;
-  std::size_t told = 0;
-  for (const Changed& one : figures) {
-    if (is_control(*one.after) && one.after->unit != "packets/s" && one.ratio && one.ratio->interval) {
+  for (const Changed& one : controls) {
+    if (one.after->unit != "packets/s" && one.ratio) {
       ratios.push_back(one.ratio->value);
-      told += one.finding == Finding::unresolved ? 0 : 1;
     }
   }
-  return 2 * told > ratios.size() ? std::optional(stats::block_median(ratios)) : std::nullopt;
+  return ratios.empty() ? std::nullopt : std::optional(stats::block_median(ratios));
+}
+
+// Times that stand for themselves tell of the machine where that was not the same.
+void leave_to_machine(std::vector<Changed>& figures) {
+  for (Changed& one : figures) {
+    if (one.control_after == nullptr && is_speed(*one.after) && one.finding != Finding::unrepeated) {
+      one.finding = Finding::machine;
+    }
+  }
 }
 
 }  // namespace
@@ -193,11 +218,15 @@ std::string_view describe(Finding finding, const Cell& cell) {
       return is_speed(cell) ? "faster" : "less";
     case Finding::unresolved:
       return "no difference resolved";
+    case Finding::machine:
+      return "the machine's speed changed";
     case Finding::unrepeated:
       break;
   }
   return "not repeated";
 }
+
+bool RunDiff::same_machine() const { return !machine || std::abs(std::log(*machine)) <= same_speed; }
 
 std::size_t RunDiff::count(Finding finding) const {
   return static_cast<std::size_t>(std::count_if(
@@ -221,12 +250,13 @@ std::vector<std::string> differences_between(const Run& before, const Run& after
   return found;
 }
 
-Result<RunDiff> diff_runs(Run before, Run after, std::optional<double> limit, bool force) {
+Result<RunDiff> diff_runs(Run before, Run after, const DiffOptions& options) {
   RunDiff diff{.before = std::move(before), .after = std::move(after)};
-  diff.limit = limit;
+  diff.limit = options.limit;
+  diff.absolute = options.absolute;
   diff.differences = differences_between(diff.before, diff.after);
   diff.notes = differing(diff.before, diff.after, notables);
-  if (!diff.differences.empty() && !force) {
+  if (!diff.differences.empty() && !options.force) {
     return usage_error(
         "the two runs cannot be compared, for they differ in {}: measure them alike, or have it done all "
         "the same with --force",
@@ -244,8 +274,14 @@ Result<RunDiff> diff_runs(Run before, Run after, std::optional<double> limit, bo
     }
     if (cell.unit == "exponent") {
       ++diff.derived;
+    } else if (is_control(cell)) {
+      diff.controls.push_back(compare(*found->second, cell, nullptr, nullptr));
     } else {
-      diff.figures.push_back(compare(*found->second, cell));
+      const auto control = [&](const Run& run, const Cell& one) {
+        return options.absolute ? nullptr : control_of(run, one);
+      };
+      diff.figures.push_back(
+          compare(*found->second, cell, control(diff.before, *found->second), control(diff.after, cell)));
     }
     earlier.erase(found);
   }
@@ -255,9 +291,13 @@ Result<RunDiff> diff_runs(Run before, Run after, std::optional<double> limit, bo
     }
   }
   decide(diff.figures);
-  diff.machine = change_of_machine(diff.figures);
-  if (limit) {
-    hold_to(*limit, diff.figures);
+  decide(diff.controls);
+  diff.machine = change_of_machine(diff.controls);
+  if (!options.absolute && !diff.same_machine()) {
+    leave_to_machine(diff.figures);
+  }
+  if (options.limit) {
+    hold_to(*options.limit, diff.figures);
   }
   return diff;
 }

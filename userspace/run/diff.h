@@ -18,6 +18,7 @@ enum class Finding : std::uint8_t {
   faster,      //
   unresolved,  // the interval of the ratio includes 1, or the difference is not told among so many
   unrepeated,  // too few repeats for an interval: the ratio is all there is
+  machine,     // a time that is held against nothing, and the machine was not as fast in both runs
 };
 // "slower", "faster", "no difference resolved", "not repeated"; of what has no speed "more" and "less".
 [[nodiscard]] std::string_view describe(Finding finding, const Cell& cell);
@@ -25,11 +26,25 @@ enum class Finding : std::uint8_t {
 struct Changed {
   const Cell* before;
   const Cell* after;
-  std::optional<stats::Estimate> ratio;  // after / before; absent where one of the two is not positive
+  // What each of them is held against in its own run; both null: nothing, the figures stand for themselves.
+  const Cell* control_before = nullptr;
+  const Cell* control_after = nullptr;
+  // after / before, each as a multiple of its control; absent where one of them is not positive.
+  std::optional<stats::Estimate> ratio{};
   // Adjusted for the number of figures compared (stats::adjusted_for_many()); absent without an interval.
   std::optional<double> p{};
   Finding finding = Finding::unrepeated;
   bool beyond_limit = false;  // slower, by more than was allowed
+};
+
+// A machine whose known work takes so much more or less is not the same any more: figures that are held
+// against nothing are then not compared.
+inline constexpr double same_speed = 0.03;
+
+struct DiffOptions {
+  std::optional<double> limit{};  // 0.05: 5 % slower is allowed
+  bool force = false;             // although they differ in what they may not
+  bool absolute = false;          // times as they are, whatever the machine did
 };
 
 struct RunDiff {
@@ -42,11 +57,15 @@ struct RunDiff {
   std::vector<Changed> figures{};    // in the later run's order
   std::vector<const Cell*> only_before{};
   std::vector<const Cell*> only_after{};
-  // The median ratio of what no plane is part of (plain forwarding, the instrument's own programs), where
-  // most of that changed: then the machine did. Of the others' ratios, this much is the machine's.
+  bool absolute = false;
+  // What no plane is part of (is_control()): that tells of the machine, and is no figure of the runs.
+  std::vector<Changed> controls{};
+  // The median ratio of these, where there are any.
   std::optional<double> machine{};
   std::size_t derived = 0;  // growths, which are made of the figures and are not compared
 
+  // Whether known work took the same in both, within `same_speed`; of runs without any it is not known.
+  [[nodiscard]] bool same_machine() const;
   [[nodiscard]] std::size_t count(Finding finding) const;
   [[nodiscard]] std::size_t beyond_limit() const;
 };
@@ -57,7 +76,7 @@ struct RunDiff {
 // What makes two runs apples and pears: command, kernel, CPU, seed, shape, packets of a volley, emulation.
 [[nodiscard]] std::vector<std::string> differences_between(const Run& before, const Run& after);
 
-// `before` and `after` move in; the figures point into them. Error: they differ, and `force` is false.
-[[nodiscard]] Result<RunDiff> diff_runs(Run before, Run after, std::optional<double> limit, bool force);
+// `before` and `after` move in; the figures point into them. Error: they differ, and it is not forced.
+[[nodiscard]] Result<RunDiff> diff_runs(Run before, Run after, const DiffOptions& options);
 
 }  // namespace svcbench

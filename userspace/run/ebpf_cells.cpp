@@ -101,6 +101,7 @@ json account_json(const AccountCheck& check) {
 
 Run as_run(const Results& results, const CompareResults& paths) {
   Run run = run_of(results.environment, results.run, results.seconds, results.verdicts);
+  add(run, paths.calibration);
   for (const UpdateCell& update : results.updates) {
     add_update(update, run);
   }

@@ -6,6 +6,7 @@
 #include <boost/math/distributions/students_t.hpp>
 #include <cmath>
 #include <numeric>
+#include <utility>
 
 #include "stats/random.h"
 
@@ -71,43 +72,62 @@ struct WelchT {
   }
 };
 
-std::optional<WelchT> welch(std::span<const double> before, std::span<const double> after) {
-  if (std::min(before.size(), after.size()) < fewest_repeats || !all_positive(before) ||
-      !all_positive(after)) {
-    return std::nullopt;
+// Those that there are, with the sign that each has in "after less before".
+std::vector<std::pair<std::span<const double>, double>> terms_of(const Measured& before,
+                                                                 const Measured& after) {
+  std::vector<std::pair<std::span<const double>, double>> terms{{after.values, 1}, {before.values, -1}};
+  if (!before.control.empty() || !after.control.empty()) {
+    terms.insert(terms.end(), {{after.control, -1}, {before.control, 1}});
   }
-  const Moments a = log_moments(before);
-  const Moments b = log_moments(after);
-  const double variance = a.variance + b.variance;
-  WelchT t{.difference = b.mean - a.mean, .error = std::sqrt(variance), .freedom = 1};
+  return terms;
+}
+
+std::optional<WelchT> welch(const Measured& before, const Measured& after) {
+  WelchT t;
+  double variance = 0;
+  double weight = 0;  // of Welch and Satterthwaite
+  for (const auto& [values, sign] : terms_of(before, after)) {
+    if (values.size() < fewest_repeats || !all_positive(values)) {
+      return std::nullopt;
+    }
+    const Moments moments = log_moments(values);
+    t.difference += sign * moments.mean;
+    variance += moments.variance;
+    weight += moments.variance * moments.variance / moments.freedom;
+  }
+  t.error = std::sqrt(variance);
   if (variance > 0) {
-    // Welch and Satterthwaite.
-    t.freedom =
-        variance * variance / (a.variance * a.variance / a.freedom + b.variance * b.variance / b.freedom);
+    t.freedom = variance * variance / weight;
   }
   return t;
 }
 
 }  // namespace
 
-std::optional<Estimate> ratio_of_medians(std::span<const double> before, std::span<const double> after,
-                                         std::uint64_t seed, std::size_t resamples, double level) {
-  if (before.empty() || after.empty() || !all_positive(before) || !all_positive(after)) {
-    return std::nullopt;
+std::optional<Estimate> ratio_of_medians(const Measured& before, const Measured& after, std::uint64_t seed,
+                                         std::size_t resamples, double level) {
+  const auto terms = terms_of(before, after);
+  Estimate estimate{.value = 1, .interval = std::nullopt, .samples = SIZE_MAX};
+  std::vector<double> scratch;
+  for (const auto& [values, sign] : terms) {
+    if (values.empty() || !all_positive(values)) {
+      return std::nullopt;
+    }
+    scratch.assign(values.begin(), values.end());
+    const double median = median_in_place(scratch);
+    estimate.value *= sign > 0 ? median : 1 / median;
+    estimate.samples = std::min(estimate.samples, values.size());
   }
-  std::vector<double> first(before.begin(), before.end());
-  std::vector<double> second(after.begin(), after.end());
-  Estimate estimate{.value = median_in_place(second) / median_in_place(first),
-                    .interval = std::nullopt,
-                    .samples = std::min(before.size(), after.size())};
   if (estimate.samples < fewest_repeats) {
     return estimate;
   }
   Random random(seed);
-  std::vector<double> ratios(resamples);
+  std::vector<double> ratios(resamples, 1.0);
   for (double& ratio : ratios) {
-    const double under = drawn_median(before, random, first);
-    ratio = drawn_median(after, random, second) / under;
+    for (const auto& [values, sign] : terms) {
+      const double median = drawn_median(values, random, scratch);
+      ratio *= sign > 0 ? median : 1 / median;
+    }
   }
   std::sort(ratios.begin(), ratios.end());
   const auto low = quantile(ratios, (1 - level) / 2);
@@ -118,7 +138,7 @@ std::optional<Estimate> ratio_of_medians(std::span<const double> before, std::sp
   return estimate;
 }
 
-std::optional<double> welch_p(std::span<const double> before, std::span<const double> after) {
+std::optional<double> welch_p(const Measured& before, const Measured& after) {
   const auto t = welch(before, after);
   if (!t) {
     return std::nullopt;
@@ -127,8 +147,7 @@ std::optional<double> welch_p(std::span<const double> before, std::span<const do
   return std::min(1.0, 2 * std::min(above, 1 - above));
 }
 
-std::optional<double> welch_p_beyond(std::span<const double> before, std::span<const double> after,
-                                     double factor) {
+std::optional<double> welch_p_beyond(const Measured& before, const Measured& after, double factor) {
   const auto t = welch(before, after);
   return t ? std::optional(t->above(std::log(factor))) : std::nullopt;
 }

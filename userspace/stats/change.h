@@ -15,27 +15,35 @@ namespace svcbench::stats {
 
 inline constexpr std::size_t change_resamples = 2000;
 
-// median(after) / median(before), with its percentile bootstrap interval (Efron & Tibshirani, An
-// Introduction to the Bootstrap, chapter 13): both are drawn anew by themselves, for repeats of different
-// runs are no pairs. Deterministic for a seed. The interval is absent where one of the two has fewer than
-// fewest_repeats values. `samples` is that of the shorter one. nullopt: one is empty, or a value is not
-// positive and finite.
-[[nodiscard]] std::optional<Estimate> ratio_of_medians(std::span<const double> before,
-                                                       std::span<const double> after, std::uint64_t seed,
+// What was measured, and beside it what its run's machine took for a known amount of work. No control: the
+// figure stands for itself.
+struct Measured {
+  std::span<const double> values;
+  std::span<const double> control{};
+};
+
+// median(after) / median(before), each of them divided by the median of its control, with its percentile
+// bootstrap interval (Efron & Tibshirani, An Introduction to the Bootstrap, chapter 13): all are drawn anew
+// by themselves, for repeats of different runs are no pairs. Deterministic for a seed. The interval is
+// absent where one of them has fewer than fewest_repeats values. `samples` is that of the shortest one.
+// nullopt: one is empty (a control: of one run alone), or a value is not positive and finite.
+[[nodiscard]] std::optional<Estimate> ratio_of_medians(const Measured& before, const Measured& after,
+                                                       std::uint64_t seed,
                                                        std::size_t resamples = change_resamples,
                                                        double level = confidence);
 
 // The probability of two runs at least as far apart, had both the same typical value: Welch's t test of the
-// logarithms. With `factor`, one-sided: that `after` is no more than factor times `before`. nullopt: fewer
-// than fewest_repeats values in one of the two, or one is not positive and finite.
+// logarithms, from which those of the controls are taken off. With `factor`, one-sided: that `after` is no
+// more than factor times `before`. nullopt: fewer than fewest_repeats values in one of them, or one is not
+// positive and finite.
 //
 // A rank test would assume less, but it has no more than the order to go by: of six and six repeats the
 // smallest p there is is 2 / 924, so that among some twenty cells and more none could ever be told to have
 // changed, were it by a factor of ten. What t assumes (one hump) holds for block medians well enough; heavy
 // tails make it say "nothing" more often, not less. And it decides nothing by itself: see Change.
-[[nodiscard]] std::optional<double> welch_p(std::span<const double> before, std::span<const double> after);
-[[nodiscard]] std::optional<double> welch_p_beyond(std::span<const double> before,
-                                                   std::span<const double> after, double factor);
+[[nodiscard]] std::optional<double> welch_p(const Measured& before, const Measured& after);
+[[nodiscard]] std::optional<double> welch_p_beyond(const Measured& before, const Measured& after,
+                                                   double factor);
 
 // Benjamini and Hochberg (1995): p[i] adjusted for there being p.size() of them. Of those at or below 0.05
 // no more than 5 % are false on average, where the cells are independent or rise and fall together.

@@ -74,14 +74,15 @@ class Tracer {
   std::size_t peak_bytes_ = 0;
 };
 
-// Until the child ended, or, if it may be interrupted, killed it. Signals are let in by ppoll() only: one
-// that comes between a look at the flag and a plain waitpid() would wait for the child's own end.
-void wait_for_end(const Child& child, const SignalsBlocked& blocked, bool interruptible, Tracer* tracer) {
+// Until the child ended; if it may be interrupted, a signal ends it. Signals are let in by ppoll() only:
+// one that comes between a look at the flag and a plain waitpid() would wait for the child's own end.
+void wait_for_end(const Child& child, const SignalsBlocked& blocked, const ChildOptions& options,
+                  Tracer* tracer) {
   if (!child.pidfd.valid()) {  // kernel before 5.2; reap() waits
     return;
   }
   pollfd ended{child.pidfd.get(), POLLIN, 0};
-  bool killed = false;
+  bool told = false;
   for (;;) {
     const timespec moment{0, 1'000'000};  // ptrace's stops wake nobody who polls
     const bool looking = tracer != nullptr && !tracer->done();
@@ -89,9 +90,9 @@ void wait_for_end(const Child& child, const SignalsBlocked& blocked, bool interr
     if (ready > 0 || (ready < 0 && errno != EINTR)) {
       return;
     }
-    if (ready < 0 && interruptible && interrupted() != 0 && !killed) {
-      kill(child.pid, SIGKILL);
-      killed = true;
+    if (ready < 0 && options.interruptible && interrupted() != 0 && !told) {
+      kill(child.pid, options.ended_by);
+      told = true;
     }
     if (looking) {
       tracer->look();
@@ -136,7 +137,8 @@ Result<ChildResult> run_child(const std::vector<std::string>& argv, const ChildO
   SVCB_TAKE(out, empty_memfd("stdout"));
   SVCB_TAKE(err, empty_memfd("stderr"));
   const Fd null(options.stdin_fd < 0 ? open("/dev/null", O_RDONLY | O_CLOEXEC) : -1);
-  launch.streams = {options.stdin_fd < 0 ? null.get() : options.stdin_fd, out.get(), err.get()};
+  launch.streams = {options.stdin_fd < 0 ? null.get() : options.stdin_fd, out.get(),
+                    options.stderr_fd < 0 ? err.get() : options.stderr_fd};
   launch.file_limit = options.capture_limit;
   launch.traced = child_memory != nullptr;
 
@@ -152,7 +154,7 @@ Result<ChildResult> run_child(const std::vector<std::string>& argv, const ChildO
   if (launch.traced) {
     tracer.emplace(child.pid);
   }
-  wait_for_end(child, blocked, options.interruptible, tracer ? &*tracer : nullptr);
+  wait_for_end(child, blocked, options, tracer ? &*tracer : nullptr);
   reap(child.pid, status, usage);
   const std::int64_t wall_ns = running.ns();
 

@@ -4,6 +4,7 @@
 
 #include <sys/types.h>
 
+#include <csignal>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -21,6 +22,9 @@ struct ChildOptions {
   std::size_t capture_limit = std::size_t{256} << 20;  // bytes of one stream; more is an error
   // Whether SIGINT and its like end the child. Not so for what cleans up: it runs because of the signal.
   bool interruptible = true;
+  // What ends it then: one that has to put things back gets SIGTERM, and is waited for.
+  int ended_by = SIGKILL;
+  int stderr_fd = -1;  // borrowed: where its standard error goes; -1: into ChildResult::err
 };
 
 struct ChildResult {

@@ -33,12 +33,12 @@ Step cell_step(Cell& cell, std::string label, double seconds, const Setting& set
   return step;
 }
 
-void tell_cells(std::deque<Cell>& cells, Findings& findings) {
+void tell_cells(std::deque<Cell>& cells, std::vector<Cell>& findings) {
   for (Cell& cell : cells) {
     if (!take(cell, stats::median_of(cell.values)) && cell.origin == Origin::measured) {
       leave_out(cell, "no time was left for it in the budget", std::nullopt);
     }
-    findings.cells.push_back(std::move(cell));
+    findings.push_back(std::move(cell));
   }
 }
 

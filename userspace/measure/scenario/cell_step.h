@@ -19,7 +19,8 @@ namespace svcbench {
 [[nodiscard]] Step cell_step(Cell& cell, std::string label, double seconds, const Setting& setting,
                              std::function<Result<double>(std::size_t repeat)> visit);
 
-// Each with the median of its values and the interval; one that was never visited is left out.
-void tell_cells(std::deque<Cell>& cells, Findings& findings);
+// Each with the median of its values and the interval; one that was never visited is left out. `findings`:
+// such as Findings::cells.
+void tell_cells(std::deque<Cell>& cells, std::vector<Cell>& findings);
 
 }  // namespace svcbench

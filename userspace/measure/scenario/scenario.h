@@ -40,6 +40,7 @@ struct Findings {
   std::vector<LoadCell> loads{};
   std::vector<FloorCell> floors{};
   std::vector<ConnectSamples> connects{};
+  std::vector<Cell> calibration{};
   std::vector<Cell> cells{};
   std::vector<std::string> notes{};
   double seconds = 0;

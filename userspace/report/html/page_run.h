@@ -49,6 +49,7 @@ void add_table42(const PageRun& run, nlohmann::json& blocks);
 void add_crossings(const PageRun& run, nlohmann::json& blocks);
 void add_behaviours(const PageRun& run, nlohmann::json& blocks);
 void add_churn(const PageRun& run, nlohmann::json& blocks);
+void add_calibration(const PageRun& run, nlohmann::json& blocks);
 void add_connects(const PageRun& run, nlohmann::json& blocks);
 void add_scaled(const PageRun& run, nlohmann::json& blocks);
 void add_ruleset(const PageRun& run, nlohmann::json& blocks);  // of iptables --ruleset
