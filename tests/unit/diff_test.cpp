@@ -325,9 +325,128 @@ TEST_CASE("diff: without repeats of its control a figure stands for itself") {
   CHECK(diff->figures[0].control_after == nullptr);
 }
 
-TEST_CASE("confirmation: 95 of 100 figures that did not change are confirmed, and one that did is refuted") {
+// Two runs of the same program, each figure of which lies elsewhere in each run by a normal deviation of
+// `between` beyond its scatter; the first `changed` of them are slower in the second, whose machine takes
+// `speed` times as long for everything.
+struct SimulatedPair {
+  Run before, after;
+};
+constexpr std::size_t simulated_figures = 24;
+SimulatedPair simulated(double between, double slowdown, std::size_t changed, double speed,
+                        Random& random) {
+  constexpr double scatter = 0.02;
+  constexpr std::size_t visits = 20;
+  boost::random::normal_distribution<double> normal(0, between);
+  std::vector<std::pair<std::string, std::vector<double>>> first{
+      {"path/null", around(1000, scatter, visits, random)}};
+  std::vector<std::pair<std::string, std::vector<double>>> second{
+      {"path/null", around(1000 * speed, scatter, visits, random)}};
+  for (std::size_t i = 0; i < simulated_figures; ++i) {
+    const std::string id = "path/" + std::to_string(i);
+    const double changes = i < changed ? slowdown : 1;
+    first.emplace_back(id, around(2000 * std::exp(normal(random)), scatter, visits, random));
+    second.emplace_back(id,
+                        around(2000 * speed * changes * std::exp(normal(random)), scatter, visits, random));
+  }
+  SimulatedPair pair{run_of(first), run_of(second)};
+  pair.before.cells[0].plane = pair.after.cells[0].plane = "null";
+  return pair;
+}
+
+// Figures that are told to have changed: of the first `changed`, and of the others.
+std::pair<std::size_t, std::size_t> told_of(const RunDiff& diff, std::size_t changed) {
+  std::pair<std::size_t, std::size_t> told;
+  for (const Changed& one : diff.figures) {
+    if (one.finding == Finding::slower || one.finding == Finding::faster) {
+      ++(std::stoul(one.after->id.substr(5)) < changed ? told.first : told.second);
+    }
+  }
+  return told;
+}
+
+TEST_CASE(
+    "diff: of two runs of the same program hardly a pair has any difference, whatever the machine did") {
+  Random random(5);
+  constexpr int pairs = 60;
+  int with_any = 0;
+  for (int i = 0; i < pairs; ++i) {
+    const double speed = i % 3 == 0 ? 1.0 : i % 3 == 1 ? 1.4 : 0.7;
+    const auto pair = simulated(i % 2 == 0 ? 0.005 : 0.025, 1, 0, speed, random);
+    const auto diff = diff_runs(pair.before, pair.after, {});
+    with_any += told_of(*diff, 0).second > 0 ? 1 : 0;
+    REQUIRE(diff->between.contains("path"));
+    CHECK(diff->between.at("path").deviation < 0.08);
+  }
+  CHECK(with_any <= pairs / 20);
+}
+
+TEST_CASE("diff: a plane that is a tenth slower is told, and nothing else is") {
+  Random random(6);
+  constexpr int pairs = 40;
+  constexpr std::size_t changed = 6;
+  int told = 0;
+  std::size_t others = 0;
+  for (int i = 0; i < pairs; ++i) {
+    const auto pair = simulated(0.008, 1.10, changed, i % 2 == 0 ? 1.0 : 1.4, random);
+    const auto [its, of_others] = told_of(*diff_runs(pair.before, pair.after, {}), changed);
+    told += its > 0 ? 1 : 0;
+    others += of_others;
+  }
+  CHECK(told >= 0.95 * pairs);
+  CHECK(others <= pairs / 20);
+}
+
+TEST_CASE("change: what runs differ by, from the figures themselves") {
+  Random random(7);
+  boost::random::normal_distribution<double> normal(0, 0.02);
+  std::vector<std::vector<double>> values;
+  for (int i = 0; i < 200; ++i) {
+    values.push_back(around(std::exp(normal(random)), 0.02, 16, random));
+  }
+  std::vector<stats::Pair> pairs;
+  for (std::size_t i = 0; i < values.size(); i += 2) {
+    pairs.push_back({{values[i]}, {values[i + 1]}});
+  }
+  // Both runs of a pair lie elsewhere: 0.02 times the root of two.
+  const auto found = stats::between_runs(pairs);
+  REQUIRE(found);
+  CHECK(found->deviation == doctest::Approx(0.028).epsilon(0.3));
+  CHECK(found->middle == doctest::Approx(1).epsilon(0.01));
+  CHECK(found->figures == 100);
+  CHECK_FALSE(stats::between_runs(std::span(pairs).first(stats::fewest_for_between - 1)));
+  const std::vector<stats::Pair> still(10, {{values[0]}, {values[0]}});
+  CHECK(stats::between_runs(still)->deviation == 0);
+  // A quarter of them that changed by a half moves it by a factor, not to what they changed by.
+  std::vector<std::vector<double>> slower;
+  for (std::size_t i = 0; i < 25; ++i) {
+    slower.push_back(values[2 * i + 1]);
+    for (double& value : slower.back()) {
+      value *= 1.5;
+    }
+    pairs[i].after.values = slower.back();
+  }
+  CHECK(stats::between_runs(pairs)->deviation < 0.06);
+  const auto wide = stats::beside_others({.low = 0.99, .high = 1.01}, 1,
+                                         {.middle = 1.1, .deviation = 0.05, .figures = 50});
+  CHECK(wide.low == doctest::Approx(std::exp(-std::hypot(std::log(1 / 0.99), 1.95996 * 0.05)) / 1.1));
+  CHECK(stats::beside_others({.low = 0.9, .high = 1.2}, 1, {}).high == doctest::Approx(1.2));
+}
+
+TEST_CASE("diff: where all figures of a kind changed alike that is told once, and of none of them") {
+  Random random(8);
+  const auto pair = simulated(0.005, 1.15, simulated_figures, 1.0, random);
+  const auto diff = diff_runs(pair.before, pair.after, {});
+  CHECK(diff->count(Finding::slower) == 0);
+  CHECK(diff->between.at("path").middle == doctest::Approx(1.15).epsilon(0.03));
+  CHECK(render_diff(*diff, false).find("Most figures of a kind changed alike: path 1.1") !=
+        std::string::npos);
+}
+
+TEST_CASE(
+    "confirmation: 95 of 100 figures that did not change are confirmed, and one that did is refuted") {
   Random random(4);
-  std::vector<std::pair<std::string, std::vector<double>>> first{{"path/null", around(1000, 0.02, 16, random)}};
+  std::vector<std::pair<std::string, std::vector<double>>> first{
+      {"path/null", around(1000, 0.02, 16, random)}};
   auto second = first;
   second[0].second = around(1400, 0.02, 16, random);  // on a machine that got slower
   constexpr int figures = 400;

@@ -130,9 +130,47 @@ Changed compare(const Cell& before, const Cell& after, const Cell* control_befor
   return changed;
 }
 
-// The interval of how much slower it is, 1 for not at all.
+// Figures that the same things of the machine move: the first packet of a flow writes memory, others read.
+std::string kind_of(const Cell& cell) {
+  const std::string_view flow = cell.coordinate("flow");
+  return flow.empty() ? cell.scenario : fmt::format("{}, {}", cell.scenario, flow);
+}
+
+// What figures of two runs differ by beyond their scatter, and the tests anew with that.
+void add_between_runs(RunDiff& diff) {
+  std::map<std::string, std::vector<Changed*>> kinds;
+  for (Changed& one : diff.figures) {
+    kinds[kind_of(*one.after)].push_back(&one);
+  }
+  const auto take = [&diff](const std::string& kind, const std::vector<Changed*>& figures) {
+    std::vector<stats::Pair> pairs;
+    for (const Changed* one : figures) {
+      pairs.push_back(
+          {measured(*one->before, one->control_before), measured(*one->after, one->control_after)});
+    }
+    const auto between = stats::between_runs(pairs);
+    if (between) {
+      diff.between[kind] = *between;
+      for (std::size_t i = 0; i < figures.size(); ++i) {
+        figures[i]->between = *between;
+        figures[i]->p = stats::welch_p(pairs[i].before, pairs[i].after, *between);
+      }
+    }
+    return between.has_value();
+  };
+  std::vector<Changed*> others;
+  for (const auto& [kind, figures] : kinds) {
+    if (!take(kind, figures)) {
+      others.insert(others.end(), figures.begin(), figures.end());
+    }
+  }
+  take("others", others);
+}
+
+// The interval of how much slower it is than others of its kind, 1 for not at all.
 stats::Interval slowness(const Changed& changed) {
-  const stats::Interval& ratio = *changed.ratio->interval;
+  const stats::Interval ratio =
+      stats::beside_others(*changed.ratio->interval, changed.ratio->value, changed.between);
   return changed.after->better == Better::more
              ? stats::Interval{.low = 1 / ratio.high, .high = 1 / ratio.low}
              : ratio;
@@ -171,8 +209,8 @@ void hold_to(double limit, std::vector<Changed>& figures) {
     const stats::Measured before = measured(*changed.before, changed.control_before);
     const stats::Measured after = measured(*changed.after, changed.control_after);
     const auto one = changed.after->better == Better::more
-                         ? stats::welch_p_beyond(after, before, 1 + limit)
-                         : stats::welch_p_beyond(before, after, 1 + limit);
+                         ? stats::welch_p_beyond(after, before, 1 + limit, changed.between)
+                         : stats::welch_p_beyond(before, after, 1 + limit, changed.between);
     if (one && is_speed(*changed.after)) {
       p.push_back(*one);
       tested.push_back(&changed);
@@ -290,6 +328,7 @@ Result<RunDiff> diff_runs(Run before, Run after, const DiffOptions& options) {
       diff.only_before.push_back(&cell);
     }
   }
+  add_between_runs(diff);
   decide(diff.figures);
   decide(diff.controls);
   diff.machine = change_of_machine(diff.controls);

@@ -3,11 +3,13 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "run/run.h"
+#include "stats/change.h"
 #include "sys/result.h"
 
 namespace svcbench {
@@ -29,8 +31,10 @@ struct Changed {
   // What each of them is held against in its own run; both null: nothing, the figures stand for themselves.
   const Cell* control_before = nullptr;
   const Cell* control_after = nullptr;
-  // after / before, each as a multiple of its control; absent where one of them is not positive.
+  // after / before, each as a multiple of its control; absent where one of them is not positive. Its
+  // interval is that of the two runs' scatter.
   std::optional<stats::Estimate> ratio{};
+  stats::Between between{};  // what two runs differ by besides (RunDiff::between)
   // Adjusted for the number of figures compared (stats::adjusted_for_many()); absent without an interval.
   std::optional<double> p{};
   Finding finding = Finding::unrepeated;
@@ -58,6 +62,10 @@ struct RunDiff {
   std::vector<const Cell*> only_before{};
   std::vector<const Cell*> only_after{};
   bool absolute = false;
+  // By kind ("update"; "path, new flow"), what figures of two runs differ by beyond their scatter:
+  // estimated from these very runs (stats::between_runs()). Kinds that have too few are estimated together,
+  // under "others"; none: too few in all.
+  std::map<std::string, stats::Between> between{};
   // What no plane is part of (is_control()): that tells of the machine, and is no figure of the runs.
   std::vector<Changed> controls{};
   // The median ratio of these, where there are any.

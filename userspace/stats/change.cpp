@@ -60,6 +60,20 @@ struct WelchT {
   double error = 0;
   double freedom = 1;
 
+  // By Welch and Satterthwaite. A median of distances knows a deviation as well as one of 0.37 times as
+  // many values does (its efficiency at the normal).
+  void add(const Between& between) {
+    difference -= std::log(between.middle);
+    if (between.deviation > 0) {
+      const double whole = std::hypot(error, between.deviation);
+      const double own = std::pow(error / whole, 4) / freedom;
+      const double others =
+          std::pow(between.deviation / whole, 4) / (0.37 * static_cast<double>(between.figures));
+      freedom = 1 / (own + others);
+      error = whole;
+    }
+  }
+
   // P(T >= t).
   [[nodiscard]] double above(double subtracted) const {
     const double distance = difference - subtracted;
@@ -138,18 +152,72 @@ std::optional<Estimate> ratio_of_medians(const Measured& before, const Measured&
   return estimate;
 }
 
-std::optional<double> welch_p(const Measured& before, const Measured& after) {
-  const auto t = welch(before, after);
+std::optional<double> welch_p(const Measured& before, const Measured& after, const Between& between) {
+  auto t = welch(before, after);
   if (!t) {
     return std::nullopt;
   }
+  t->add(between);
   const double above = t->above(0);
   return std::min(1.0, 2 * std::min(above, 1 - above));
 }
 
-std::optional<double> welch_p_beyond(const Measured& before, const Measured& after, double factor) {
-  const auto t = welch(before, after);
-  return t ? std::optional(t->above(std::log(factor))) : std::nullopt;
+std::optional<double> welch_p_beyond(const Measured& before, const Measured& after, double factor,
+                                     const Between& between) {
+  auto t = welch(before, after);
+  if (!t) {
+    return std::nullopt;
+  }
+  t->add(between);
+  return t->above(std::log(factor));
+}
+
+std::optional<Between> between_runs(std::span<const Pair> figures) {
+  std::vector<WelchT> all;
+  for (const auto& [before, after] : figures) {
+    if (const auto t = welch(before, after); t && t->error > 0) {
+      all.push_back(*t);
+    }
+  }
+  if (all.size() < fewest_for_between) {
+    return std::nullopt;
+  }
+  const auto median = [&all](const auto& of) {
+    std::vector<double> values(all.size());
+    std::transform(all.begin(), all.end(), values.begin(), of);
+    return median_in_place(values);
+  };
+  Between between{.figures = all.size()};
+  const double middle = median([](const WelchT& t) { return t.difference; });
+  between.middle = std::exp(middle);
+  const double normal_distance = boost::math::quantile(boost::math::normal(), 0.75);
+  const auto is_far = [&](double deviation) {
+    return median([=](const WelchT& t) {
+             return std::abs(t.difference) / std::hypot(t.error, deviation);
+           }) > normal_distance;
+  };
+  if (!is_far(0)) {
+    return between;
+  }
+  // The distances fall as the deviation rises. No more than all of them together are apart.
+  double low = 0;
+  double high = median([=](const WelchT& t) { return std::abs(t.difference - middle); }) / normal_distance;
+  constexpr int steps = 40;
+  for (int step = 0; step < steps; ++step) {
+    const double tried = std::midpoint(low, high);
+    (is_far(tried) ? low : high) = tried;
+  }
+  between.deviation = high;
+  return between;
+}
+
+Interval beside_others(const Interval& interval, double ratio, const Between& between) {
+  const double more =
+      boost::math::quantile(boost::math::normal(), (1 + confidence) / 2) * between.deviation;
+  const double below = std::hypot(std::max(0.0, std::log(ratio / interval.low)), more);
+  const double above = std::hypot(std::max(0.0, std::log(interval.high / ratio)), more);
+  const double own = ratio / between.middle;
+  return {.low = own * std::exp(-below), .high = own * std::exp(above)};
 }
 
 std::vector<double> adjusted_for_many(std::span<const double> p) {

@@ -22,6 +22,14 @@ struct Measured {
   std::span<const double> control{};
 };
 
+// What figures of two runs differ by beyond what their own scatter explains: memory lies elsewhere, hashes
+// and timers fall otherwise, a neighbour is busy.
+struct Between {
+  double middle = 1;        // the median of their ratios, what all of them have in common
+  double deviation = 0;     // around that: standard, of the logarithm
+  std::size_t figures = 0;  // that it was estimated from
+};
+
 // median(after) / median(before), each of them divided by the median of its control, with its percentile
 // bootstrap interval (Efron & Tibshirani, An Introduction to the Bootstrap, chapter 13): all are drawn anew
 // by themselves, for repeats of different runs are no pairs. Deterministic for a seed. The interval is
@@ -41,9 +49,24 @@ struct Measured {
 // smallest p there is is 2 / 924, so that among some twenty cells and more none could ever be told to have
 // changed, were it by a factor of ten. What t assumes (one hump) holds for block medians well enough; heavy
 // tails make it say "nothing" more often, not less. And it decides nothing by itself: see Change.
-[[nodiscard]] std::optional<double> welch_p(const Measured& before, const Measured& after);
+[[nodiscard]] std::optional<double> welch_p(const Measured& before, const Measured& after,
+                                            const Between& between = {});
 [[nodiscard]] std::optional<double> welch_p_beyond(const Measured& before, const Measured& after,
-                                                   double factor);
+                                                   double factor, const Between& between = {});
+
+// Of figures of one kind, most of which changed by the same factor, if any: an empirical null (Efron,
+// 2004). Its middle is their median ratio; its deviation makes the middle one of their distances from that,
+// in standard errors, what a normal's is. So a minority that changed otherwise does not count. nullopt:
+// fewer than fewest_for_between figures with an error each.
+inline constexpr std::size_t fewest_for_between = 8;
+struct Pair {
+  Measured before;
+  Measured after;
+};
+[[nodiscard]] std::optional<Between> between_runs(std::span<const Pair> figures);
+
+// The interval of a ratio of medians, over what its kind has in common, and as wide as `between` makes it.
+[[nodiscard]] Interval beside_others(const Interval& interval, double ratio, const Between& between);
 
 // Benjamini and Hochberg (1995): p[i] adjusted for there being p.size() of them. Of those at or below 0.05
 // no more than 5 % are false on average, where the cells are independent or rise and fall together.
