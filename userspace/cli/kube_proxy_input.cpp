@@ -7,6 +7,7 @@
 #include <optional>
 #include <utility>
 
+#include "plane/real_kube_proxy/kube_proxy_process.h"
 #include "plane/registry.h"
 #include "service/text.h"
 #include "sys/child_process.h"
@@ -30,15 +31,23 @@ std::optional<kube_proxy::Mode> mode_of(const PlaneRow& row) {
   return std::nullopt;
 }
 
-// The path of the binary, for a run of these planes; "": none was given, and none of them needs one.
-Result<std::string> binary_for(const std::vector<std::string>& planes, const std::string& given) {
+// How long a binary may take to say its version: a cold disk has it in a second.
+constexpr std::int64_t version_patience_ns = 10'000'000'000;
+
+struct Binary {
+  std::string path{};
+  std::string version{};
+};
+
+// The binary for a run of these planes; empty: none was given, and none of them needs one.
+Result<Binary> binary_for(const std::vector<std::string>& planes, const std::string& given) {
   const auto runs = std::find_if(planes.begin(), planes.end(), [](const std::string& name) {
     const PlaneRow* row = find_plane(name);
     return row != nullptr && row->runs_binary;
   });
   if (given.empty()) {
     return runs == planes.end()
-               ? Result<std::string>(std::string())
+               ? Result<Binary>(Binary{})
                : usage_error("the plane {} runs a kube-proxy of yours: give it with --kube-proxy PATH",
                              *runs);
   }
@@ -51,17 +60,14 @@ Result<std::string> binary_for(const std::vector<std::string>& planes, const std
   if (!path) {
     return usage_error("--kube-proxy {}: no such executable file", printable(given));
   }
-  const auto said = run_child({*path, "--version"});
-  if (!said) {
-    return usage_error("--kube-proxy {}: {}", printable(given), said.error().message);
+  auto version = kubernetes::version_of_binary(*path, version_patience_ns);
+  if (!version) {
+    if (version.error().kind == Error::Kind::interrupted) {
+      return tl::unexpected(std::move(version).error());
+    }
+    return usage_error("--kube-proxy {}: {}", printable(given), version.error().message);
   }
-  if (kube_proxy_version_of(said->out).empty()) {
-    return usage_error(
-        "--kube-proxy {}: it does not say a version of Kubernetes when it is called with --version, "
-        "so it is no kube-proxy",
-        printable(given));
-  }
-  return *path;
+  return Binary{*path, *version};
 }
 
 }  // namespace
@@ -92,8 +98,9 @@ Result<KubeProxyOptions> KubeProxyInput::chosen(const std::vector<std::string>& 
       SVCB_CHECK(parsed.check(*mode));
     }
   }
-  SVCB_TAKE(path, binary_for(named_planes, binary));
-  return KubeProxyOptions{.version = parsed, .binary = std::move(path)};
+  SVCB_TAKE(own, binary_for(named_planes, binary));
+  return KubeProxyOptions{
+      .version = parsed, .binary = std::move(own.path), .binary_version = std::move(own.version)};
 }
 
 nlohmann::json describe_kube_proxy(const KubeProxyOptions& options) {
@@ -111,16 +118,6 @@ void leave_out_unknown(std::vector<ProbedPlane>& planes, const kube_proxy::Versi
       plane.not_here = known.error().message;
     }
   }
-}
-
-std::string kube_proxy_version_of(std::string_view text) {
-  constexpr std::string_view word = "Kubernetes v";
-  const std::size_t found = text.find(word);
-  if (found == std::string_view::npos) {
-    return "";
-  }
-  text.remove_prefix(found + word.size() - 1);
-  return printable(trimmed(text.substr(0, text.find('\n'))));
 }
 
 }  // namespace svcbench

@@ -34,7 +34,4 @@ struct KubeProxyInput {
 // Of planes that nobody named, those whose mode this version's rules are not known in cannot run.
 void leave_out_unknown(std::vector<ProbedPlane>& planes, const kube_proxy::Version& version);
 
-// "v1.30.5" of what `kube-proxy --version` prints; "": it is none. Pure.
-[[nodiscard]] std::string kube_proxy_version_of(std::string_view text);
-
 }  // namespace svcbench

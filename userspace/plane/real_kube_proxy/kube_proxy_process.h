@@ -13,6 +13,13 @@
 
 namespace svcbench::kubernetes {
 
+// "v1.30.5" of the line that `kube-proxy --version` prints; "": it is none. Pure.
+[[nodiscard]] std::string version_said(std::string_view line);
+
+// What the binary at that path says of itself. Error, for a sentence that begins with its name: it cannot
+// be started, ends or goes on without a version of Kubernetes, or svcbench was interrupted.
+[[nodiscard]] Result<std::string> version_of_binary(const std::string& path, std::int64_t patience_ns);
+
 // A sync that kube-proxy said that it completed.
 struct CompletedSync {
   std::int64_t end_ns = 0;      // CLOCK_MONOTONIC: when its word came
