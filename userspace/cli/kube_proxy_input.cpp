@@ -40,7 +40,7 @@ struct Binary {
 };
 
 // The binary for a run of these planes; empty: none was given, and none of them needs one.
-Result<Binary> binary_for(const std::vector<std::string>& planes, const std::string& given) {
+Result<Binary> binary_for(const std::vector<std::string>& planes, const std::string& given, BinaryUse use) {
   const auto runs = std::find_if(planes.begin(), planes.end(), [](const std::string& name) {
     const PlaneRow* row = find_plane(name);
     return row != nullptr && row->runs_binary;
@@ -51,7 +51,7 @@ Result<Binary> binary_for(const std::vector<std::string>& planes, const std::str
                : usage_error("the plane {} runs a kube-proxy of yours: give it with --kube-proxy PATH",
                              *runs);
   }
-  if (runs == planes.end()) {
+  if (runs == planes.end() && (use == BinaryUse::by_planes || modes_of_rules(planes).empty())) {
     return usage_error(
         "no plane of this run is a kube-proxy of yours: name one with --planes, such as "
         "nftables,kube-proxy-nftables");
@@ -82,15 +82,17 @@ void KubeProxyInput::add_options(CLI::App& app) {
       ->capture_default_str();
 }
 
-void KubeProxyInput::add_binary_option(CLI::App& app) {
-  app.add_option(
-         "--kube-proxy", binary,
-         "A kube-proxy binary of yours: the planes kube-proxy-iptables and kube-proxy-nftables run it\n"
-         "against an API server of svcbench's on loopback, in a network namespace of their own")
+CLI::Option* KubeProxyInput::add_binary_option(CLI::App& app) {
+  return app
+      .add_option(
+          "--kube-proxy", binary,
+          "A kube-proxy binary of yours: the planes kube-proxy-iptables and kube-proxy-nftables run it\n"
+          "against an API server of svcbench's on loopback, in a network namespace of their own")
       ->type_name("PATH");
 }
 
-Result<KubeProxyOptions> KubeProxyInput::chosen(const std::vector<std::string>& named_planes) const {
+Result<KubeProxyOptions> KubeProxyInput::chosen(const std::vector<std::string>& named_planes,
+                                                BinaryUse use) const {
   SVCB_TAKE(parsed, kube_proxy::Version::parse(version));
   for (const std::string& name : named_planes) {
     const PlaneRow* row = find_plane(name);
@@ -98,7 +100,7 @@ Result<KubeProxyOptions> KubeProxyInput::chosen(const std::vector<std::string>& 
       SVCB_CHECK(parsed.check(*mode));
     }
   }
-  SVCB_TAKE(own, binary_for(named_planes, binary));
+  SVCB_TAKE(own, binary_for(named_planes, binary, use));
   return KubeProxyOptions{
       .version = parsed, .binary = std::move(own.path), .binary_version = std::move(own.version)};
 }
@@ -107,8 +109,22 @@ nlohmann::json describe_kube_proxy(const KubeProxyOptions& options) {
   nlohmann::json about{{"version", options.version.text()}};
   if (!options.binary.empty()) {
     about["binary"] = options.binary;
+    about["binary_version"] = options.binary_version;
   }
   return about;
+}
+
+std::vector<kube_proxy::Mode> modes_of_rules(const std::vector<std::string>& planes) {
+  std::vector<kube_proxy::Mode> modes;
+  for (const auto mode : {kube_proxy::Mode::iptables, kube_proxy::Mode::nftables}) {
+    if (planes.empty() || std::any_of(planes.begin(), planes.end(), [&](const std::string& name) {
+          const PlaneRow* row = find_plane(name);
+          return row != nullptr && mode_of(*row) == mode;
+        })) {
+      modes.push_back(mode);
+    }
+  }
+  return modes;
 }
 
 void leave_out_unknown(std::vector<ProbedPlane>& planes, const kube_proxy::Version& version) {

@@ -168,7 +168,8 @@ Result<KubeProxyProcess> KubeProxyProcess::start(std::string_view mode, std::str
   return KubeProxyProcess(std::move(process));
 }
 
-Result<std::optional<CompletedSync>> KubeProxyProcess::next_sync(Family family, std::int64_t since_ns,
+Result<std::optional<CompletedSync>> KubeProxyProcess::next_sync(std::optional<Family> family,
+                                                                 std::int64_t since_ns,
                                                                  std::int64_t timeout_ns) {
   const Stopwatch waited;
   for (;;) {
@@ -176,7 +177,7 @@ Result<std::optional<CompletedSync>> KubeProxyProcess::next_sync(Family family, 
     if (!line) {
       return std::optional<CompletedSync>{};
     }
-    if (auto sync = completed_sync(*line); sync && sync->family.value_or(family) == family) {
+    if (auto sync = completed_sync(*line); sync && (!family || sync->family.value_or(*family) == *family)) {
       sync->end_ns = monotonic_ns();
       if (sync->end_ns - sync->elapsed_ns >= since_ns) {
         return sync;

@@ -47,10 +47,11 @@ class KubeProxyProcess {
                                                       std::uint16_t server_port,
                                                       const PlaneConfiguration& configuration);
 
-  // The first sync of that family, as far as it says, that began at `since_ns` (CLOCK_MONOTONIC) or later
-  // and was completed within `timeout_ns`; none: there was none. Error: it ended, or svcbench was
-  // interrupted.
-  [[nodiscard]] Result<std::optional<CompletedSync>> next_sync(Family family, std::int64_t since_ns,
+  // The first sync of that family (none: of any), as far as it says, that began at `since_ns`
+  // (CLOCK_MONOTONIC) or later and was completed within `timeout_ns`; none: there was none. Error: it
+  // ended, or svcbench was interrupted.
+  [[nodiscard]] Result<std::optional<CompletedSync>> next_sync(std::optional<Family> family,
+                                                               std::int64_t since_ns,
                                                                std::int64_t timeout_ns);
 
   [[nodiscard]] std::string last_words() const { return process_.last_words(); }
