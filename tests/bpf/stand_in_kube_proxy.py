@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 """A stand-in for kube-proxy, for tests of what runs one: it lists and watches as kube-proxy does, writes an
 nftables table of that shape, and logs its syncs. How it misbehaves is the environment's STAND_IN: "hang",
-"exit", "deaf" (it never looks at events), "silent" (it says nothing of its syncs)."""
+"exit", "deaf" (it never looks at events), "silent" (it says nothing of its syncs). Where STAND_IN_RULES names a
+folder, it only loads the rules there, once: "nftables", or "iptables-jumps" and "iptables-rules"."""
 
 import json
 import os
@@ -13,6 +14,7 @@ import time
 import urllib.request
 
 MISBEHAVIOUR = os.environ.get("STAND_IN", "")
+RULES = os.environ.get("STAND_IN_RULES", "")
 PATHS = {"services": "/api/v1/services", "slices": "/apis/discovery.k8s.io/v1/endpointslices"}
 
 objects = {name: {} for name in PATHS}
@@ -84,12 +86,26 @@ def table():
     return "\n".join(out) + "\n"
 
 
+def load_rules(mode):
+    if mode == "nftables":
+        subprocess.run(["nft", "-f", f"{RULES}/nftables"], check=True)
+        return
+    for part in ("jumps", "rules"):
+        with open(f"{RULES}/iptables-{part}") as text:
+            subprocess.run(["iptables-restore", "--noflush"], stdin=text, check=True)
+
+
 def main():
     if "--version" in sys.argv:
         print("Kubernetes v1.30.0-stand-in")
         return 0
     config = open("/dev/stdin").read()
-    assert "mode: nftables" in config, config
+    mode = "nftables" if "mode: nftables" in config else "iptables"
+    if RULES:
+        load_rules(mode)
+        print('I1129 proxier.go:1] "SyncProxyRules complete" elapsed="1ms"', file=sys.stderr, flush=True)
+        time.sleep(3600)
+    assert mode == "nftables", config
     server = next(word.split("=", 1)[1] for word in sys.argv if word.startswith("--master="))
     if MISBEHAVIOUR == "exit":
         print("E1129 proxier.go:1] cannot go on", file=sys.stderr)

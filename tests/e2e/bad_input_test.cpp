@@ -62,6 +62,46 @@ TEST_CASE("a wrong word is told with the one that was meant") {
   check_refused(svcbench({"--versoin"}), 2, "did you mean --version?");
 }
 
+TEST_CASE("a kube-proxy that is none, that no plane runs, or that hangs") {
+  const TemporaryFolder folder;
+  const auto script = [&](const std::string& name, const std::string& body) {
+    const std::string path = folder.write(name, "#!/bin/sh\n" + body);
+    std::filesystem::permissions(path, std::filesystem::perms::owner_all);
+    return path;
+  };
+  const std::string proper = script("kube-proxy", "echo Kubernetes v1.30.5\n");
+  const auto refused = [](const std::string& command, const std::string& option, const std::string& plane,
+                          const std::string& binary, const std::string& word) {
+    std::vector<std::string> words{command, option, plane};
+    if (command != "verify") {
+      words.insert(words.end(), {"--services", "5"});
+    }
+    if (!binary.empty()) {
+      words.insert(words.end(), {"--kube-proxy", binary});
+    }
+    CAPTURE(word);
+    check_refused(svcbench(words), 2, word);
+  };
+  const std::string plane = "kube-proxy-nftables";
+  refused("compare", "--planes", plane, "", "give it with --kube-proxy PATH");
+  refused("path", "--plane", "kube-proxy-iptables", "", "give it with --kube-proxy PATH");
+  refused("verify", "--plane", plane, "", "give it with --kube-proxy PATH");
+  refused("compare", "--planes", plane, folder.path("none"), "no such executable file");
+  refused("compare", "--planes", plane, "/bin/true", "it is no kube-proxy");
+  refused("path", "--plane", plane, "/bin/ls", "it is no kube-proxy");
+  refused("verify", "--plane", plane, "/bin/ls", "it is no kube-proxy");
+  refused("compare", "--planes", "nftables", proper, "no plane of this run is a kube-proxy of yours");
+
+  const std::string noted = folder.path("pid");
+  refused("compare", "--planes", plane, script("hangs", "echo $$ >" + noted + "\nexec sleep 600\n"),
+          "said no version of Kubernetes within 10 s, and was stopped");
+  CHECK_FALSE(std::filesystem::exists("/proc/" + std::to_string(std::stoi(read_file(noted)))));
+
+  check_refused(svcbench({"compare", "--services", "5", "--kube-proxy-version", "1.99"}), 2, "1.99");
+  check_refused(svcbench({"compare", "--services", "5", "--endpoints-sweep", "x"}), 2, "--endpoints-sweep");
+  check_refused(svcbench({"compare", "--services", "5", "--flows-sweep", "0"}), 2, "--flows-sweep");
+}
+
 TEST_CASE("without a word: the question, an example, and every command by its question") {
   const Ran ran = svcbench({});
   CHECK(ran.status == 2);

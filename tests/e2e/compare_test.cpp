@@ -202,6 +202,33 @@ TEST_CASE("compare: only what was asked for") {
   }
 }
 
+TEST_CASE(
+    "compare: whole syncs are svcbench's planes' alone, where a kube-proxy of the user's stands beside") {
+  if (run_program({"python3", "--version"}).status != 0) {
+    return;
+  }
+  const HostState before = HostState::now();
+  const TemporaryFolder folder;
+  const Ran ran = svcbench(
+      {"compare", "--services", "20", "--sweep", "20", "--planes", "nftables,kube-proxy-nftables",
+       "--kube-proxy", SVCBENCH_SOURCE "/tests/bpf/stand_in_kube_proxy.py", "--scenarios",
+       "update,whole-sync", "--rounds", "1", "--budget", "10s", "--json", folder.path("run.json")});
+  INFO(ran.err);
+  REQUIRE(ran.status != 1);
+  const json run = read_json(folder.path("run.json"));
+  check_against_schema(folder.path("run.json"), "run");
+  std::set<std::string> measured;
+  for (const char* scenario : {"update", "whole-sync"}) {
+    for (const json& cell : cells_of(run, scenario)) {
+      measured.insert(std::string(scenario) + " " + cell["plane"].get<std::string>());
+    }
+  }
+  CHECK(measured ==
+        std::set<std::string>{"update nftables", "update kube-proxy-nftables", "whole-sync nftables"});
+  CHECK(run["run"]["kube_proxy"]["binary_version"] == "v1.30.0-stand-in");
+  CHECK(host_becomes(before));
+}
+
 TEST_CASE("path: one plane, every kind of packet, beside plain forwarding and the instrument") {
   const TemporaryFolder folder;
   for (const std::string family : {"ipv4", "ipv6"}) {

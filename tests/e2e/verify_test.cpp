@@ -3,6 +3,8 @@
 #include <doctest/doctest.h>
 #include <signal.h>
 
+#include <cstdlib>
+#include <filesystem>
 #include <map>
 #include <set>
 #include <sstream>
@@ -129,6 +131,78 @@ TEST_CASE("verify: one that ends by a signal leaves nothing") {
   CHECK(run.wait() == 130);
   CHECK(run.err().find("svcbench: ") != std::string::npos);
   CHECK(host_becomes(before));
+}
+
+// The rules that render prints for 1.30, in files that the stand-in loads as its own.
+void write_rules(const TemporaryFolder& folder, const std::string& cluster) {
+  const auto rendered = [&](const std::string& plane, const std::string& part) {
+    const Ran ran = svcbench({"render", plane, "--part", part, "--cluster", cluster, "--node", "test-node",
+                              "--node-address", "198.18.0.1", "--kube-proxy-version", "1.30"});
+    REQUIRE_MESSAGE(ran.status == 0, ran.err);
+    return ran.out;
+  };
+  static_cast<void>(folder.write("nftables", rendered("nftables", "rules")));
+  static_cast<void>(folder.write("iptables-jumps", rendered("iptables-nft", "jumps")));
+  static_cast<void>(folder.write("iptables-rules", rendered("iptables-nft", "rules")));
+}
+
+TEST_CASE("verify: a kube-proxy's rules beside svcbench's, equal and with one changed") {
+  if (run_program({"python3", "--version"}).status != 0) {
+    return;
+  }
+  const HostState before = HostState::now();
+  const std::string cluster = SVCBENCH_TEST_DATA "/kube-proxy/overall.json";
+  const TemporaryFolder folder;
+  write_rules(folder, cluster);
+  setenv("STAND_IN_RULES", folder.path().c_str(), 1);
+  const auto verified = [&] {
+    return svcbench({"verify", "--kube-proxy", SVCBENCH_SOURCE "/tests/bpf/stand_in_kube_proxy.py",
+                     "--plane", "iptables-nft,nftables", "--cases", "right-backend", "--cluster", cluster,
+                     "--node", "test-node", "--json", folder.path("run.json")});
+  };
+  const auto modes = [&] { return read_json(folder.path("run.json"))["details"]["rules"]["modes"]; };
+  const Ran same = verified();
+  INFO(same.out);
+  INFO(same.err);
+  CHECK(same.status == 0);
+  check_against_schema(folder.path("run.json"), "run");
+  REQUIRE(modes().size() == 2);
+  for (const json& mode : modes()) {
+    CHECK(mode["differences"].empty());
+    CHECK(mode["equal"] > 70);
+  }
+  CHECK(same.out.find("none differs") != std::string::npos);
+
+  std::string changed = read_file(folder.path("nftables"));
+  const std::string dnat = "dnat to 10.180.0.1:80";
+  REQUIRE(changed.find(dnat) != std::string::npos);
+  static_cast<void>(
+      folder.write("nftables", changed.replace(changed.find(dnat), dnat.size(), "dnat to 10.180.0.1:81")));
+  const Ran other = verified();
+  unsetenv("STAND_IN_RULES");
+  INFO(other.out);
+  CHECK(other.status == 3);
+  CHECK(modes()[0]["differences"].empty());
+  REQUIRE(modes()[1]["differences"].size() == 2);
+  CHECK(modes()[1]["differences"][0]["only"] == "svcbench");
+  CHECK(modes()[1]["differences"][1]["rule"] == "meta l4proto tcp dnat to 10.180.0.1:81");
+  CHECK(other.out.find("\n    + chain endpoint-") != std::string::npos);
+  CHECK(host_becomes(before));
+}
+
+TEST_CASE(
+    "verify: the rules of a kube-proxy that svcbench knows nothing of are not compared, and that is told") {
+  const TemporaryFolder folder;
+  const std::string old = folder.write("kube-proxy", "#!/bin/sh\necho Kubernetes v1.20.2\n");
+  std::filesystem::permissions(old, std::filesystem::perms::owner_all);
+  const Ran ran = svcbench({"verify", "--kube-proxy", old, "--plane", "nftables", "--cases",
+                            "right-backend", "--json", folder.path("run.json")});
+  INFO(ran.out);
+  CHECK(ran.status == 0);
+  check_against_schema(folder.path("run.json"), "run");
+  CHECK(ran.out.find("nftables: not compared: it is v1.20.2, and svcbench knows the rules of") !=
+        std::string::npos);
+  CHECK(read_json(folder.path("run.json"))["details"]["rules"]["modes"].size() == 1);
 }
 
 TEST_CASE("verify: wrong words") {

@@ -132,6 +132,15 @@ TEST_CASE("export: CSV is RFC 4180, a row a figure and a unit a column") {
   CHECK(at(1, "what").starts_with("'=cmd()a\"b"));
 }
 
+TEST_CASE("export: Markdown names the kube-proxy whose rules were made, and the binary that was run") {
+  Run run = hostile_run();
+  CHECK(export_markdown(run).find("Rules and syncs") == std::string::npos);
+  run.run["kube_proxy"] = {{"version", "1.30"}};
+  CHECK(export_markdown(run).find("\nRules and syncs of `kube-proxy 1.30`\n") != std::string::npos);
+  run.run["kube_proxy"]["binary_version"] = "v1.30.5";
+  CHECK(export_markdown(run).find("`kube-proxy 1.30; the binary is v1.30.5`") != std::string::npos);
+}
+
 TEST_CASE("export: Markdown shows hostile names as code, in one cell") {
   const std::string text = export_markdown(hostile_run());
   std::istringstream lines(text);

@@ -130,3 +130,31 @@ TEST_CASE("kube-proxy: nftables maps lead frontends to endpoints, through numgen
   check_leads(*read);
   CHECK_FALSE(programmed_by_nftables("no JSON", Family::ipv4));
 }
+
+TEST_CASE("kube-proxy: a rule that translates to one of a map leads to each of them, as from 1.36 on") {
+  const std::string listed = R"({"nftables":[
+    {"map":{"name":"service-ips","elem":[[{"concat":["10.96.0.1","tcp",80]},{"goto":{"target":"service-A"}}],
+                                         [{"concat":["10.96.0.2","tcp",80]},{"goto":{"target":"service-B"}}]]}},
+    {"chain":{"name":"service-A"}},{"chain":{"name":"service-B"}},
+    {"rule":{"chain":"service-A","expr":[{"match":{"op":"==","left":{"meta":{"key":"l4proto"}},"right":"tcp"}},
+      {"dnat":{"family":"ip","addr":{"map":{"key":{"numgen":{"mode":"random","mod":2,"offset":0}},
+        "data":{"set":[[0,{"concat":["10.0.0.2",8080]}],[1,{"concat":["10.0.0.1",8081]}]]}}}}}]}},
+    {"rule":{"chain":"service-B","expr":[{"dnat":{"family":"ip","addr":"10.0.0.3","port":8080}}]}}]})";
+  const auto read = programmed_by_nftables(listed, Family::ipv4);
+  REQUIRE(read);
+  CHECK(read->at(frontend("10.96.0.1", 80)) ==
+        std::vector<Endpoint>{endpoint("10.0.0.1", 8081), endpoint("10.0.0.2", 8080)});
+  CHECK(read->at(frontend("10.96.0.2", 80)) == std::vector<Endpoint>{endpoint("10.0.0.3", 8080)});
+
+  std::string half = listed;
+  half.replace(half.find(R"(["10.0.0.2",8080])"), 17, R"(["10.0.0.2"]      )");
+  const auto refused = programmed_by_nftables(half, Family::ipv4);
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().message.find("no address and port") != std::string::npos);
+}
+
+TEST_CASE("kube-proxy: its version is told from what other programs say") {
+  CHECK(version_said("Kubernetes v1.30.5") == "v1.30.5");
+  CHECK(version_said("Kubernetes v1.36.0-rc.1\r") == "v1.36.0-rc.1");
+  CHECK(version_said("ls (GNU coreutils) 9.1").empty());
+}

@@ -7,6 +7,7 @@
 #include <optional>
 #include <utility>
 
+#include "plane/real_kube_proxy/kube_proxy_process.h"
 #include "plane/registry.h"
 #include "service/text.h"
 #include "sys/child_process.h"
@@ -30,19 +31,27 @@ std::optional<kube_proxy::Mode> mode_of(const PlaneRow& row) {
   return std::nullopt;
 }
 
-// The path of the binary, for a run of these planes; "": none was given, and none of them needs one.
-Result<std::string> binary_for(const std::vector<std::string>& planes, const std::string& given) {
+// How long a binary may take to say its version: a cold disk has it in a second.
+constexpr std::int64_t version_patience_ns = 10'000'000'000;
+
+struct Binary {
+  std::string path{};
+  std::string version{};
+};
+
+// The binary for a run of these planes; empty: none was given, and none of them needs one.
+Result<Binary> binary_for(const std::vector<std::string>& planes, const std::string& given, BinaryUse use) {
   const auto runs = std::find_if(planes.begin(), planes.end(), [](const std::string& name) {
     const PlaneRow* row = find_plane(name);
     return row != nullptr && row->runs_binary;
   });
   if (given.empty()) {
     return runs == planes.end()
-               ? Result<std::string>(std::string())
+               ? Result<Binary>(Binary{})
                : usage_error("the plane {} runs a kube-proxy of yours: give it with --kube-proxy PATH",
                              *runs);
   }
-  if (runs == planes.end()) {
+  if (runs == planes.end() && (use == BinaryUse::by_planes || modes_of_rules(planes).empty())) {
     return usage_error(
         "no plane of this run is a kube-proxy of yours: name one with --planes, such as "
         "nftables,kube-proxy-nftables");
@@ -51,17 +60,14 @@ Result<std::string> binary_for(const std::vector<std::string>& planes, const std
   if (!path) {
     return usage_error("--kube-proxy {}: no such executable file", printable(given));
   }
-  const auto said = run_child({*path, "--version"});
-  if (!said) {
-    return usage_error("--kube-proxy {}: {}", printable(given), said.error().message);
+  auto version = kubernetes::version_of_binary(*path, version_patience_ns);
+  if (!version) {
+    if (version.error().kind == Error::Kind::interrupted) {
+      return tl::unexpected(std::move(version).error());
+    }
+    return usage_error("--kube-proxy {}: {}", printable(given), version.error().message);
   }
-  if (kube_proxy_version_of(said->out).empty()) {
-    return usage_error(
-        "--kube-proxy {}: it does not say a version of Kubernetes when it is called with --version, "
-        "so it is no kube-proxy",
-        printable(given));
-  }
-  return *path;
+  return Binary{*path, *version};
 }
 
 }  // namespace
@@ -76,15 +82,17 @@ void KubeProxyInput::add_options(CLI::App& app) {
       ->capture_default_str();
 }
 
-void KubeProxyInput::add_binary_option(CLI::App& app) {
-  app.add_option(
-         "--kube-proxy", binary,
-         "A kube-proxy binary of yours: the planes kube-proxy-iptables and kube-proxy-nftables run it\n"
-         "against an API server of svcbench's on loopback, in a network namespace of their own")
+CLI::Option* KubeProxyInput::add_binary_option(CLI::App& app) {
+  return app
+      .add_option(
+          "--kube-proxy", binary,
+          "A kube-proxy binary of yours: the planes kube-proxy-iptables and kube-proxy-nftables run it\n"
+          "against an API server of svcbench's on loopback, in a network namespace of their own")
       ->type_name("PATH");
 }
 
-Result<KubeProxyOptions> KubeProxyInput::chosen(const std::vector<std::string>& named_planes) const {
+Result<KubeProxyOptions> KubeProxyInput::chosen(const std::vector<std::string>& named_planes,
+                                                BinaryUse use) const {
   SVCB_TAKE(parsed, kube_proxy::Version::parse(version));
   for (const std::string& name : named_planes) {
     const PlaneRow* row = find_plane(name);
@@ -92,16 +100,31 @@ Result<KubeProxyOptions> KubeProxyInput::chosen(const std::vector<std::string>& 
       SVCB_CHECK(parsed.check(*mode));
     }
   }
-  SVCB_TAKE(path, binary_for(named_planes, binary));
-  return KubeProxyOptions{.version = parsed, .binary = std::move(path)};
+  SVCB_TAKE(own, binary_for(named_planes, binary, use));
+  return KubeProxyOptions{
+      .version = parsed, .binary = std::move(own.path), .binary_version = std::move(own.version)};
 }
 
 nlohmann::json describe_kube_proxy(const KubeProxyOptions& options) {
   nlohmann::json about{{"version", options.version.text()}};
   if (!options.binary.empty()) {
     about["binary"] = options.binary;
+    about["binary_version"] = options.binary_version;
   }
   return about;
+}
+
+std::vector<kube_proxy::Mode> modes_of_rules(const std::vector<std::string>& planes) {
+  std::vector<kube_proxy::Mode> modes;
+  for (const auto mode : {kube_proxy::Mode::iptables, kube_proxy::Mode::nftables}) {
+    if (planes.empty() || std::any_of(planes.begin(), planes.end(), [&](const std::string& name) {
+          const PlaneRow* row = find_plane(name);
+          return row != nullptr && mode_of(*row) == mode;
+        })) {
+      modes.push_back(mode);
+    }
+  }
+  return modes;
 }
 
 void leave_out_unknown(std::vector<ProbedPlane>& planes, const kube_proxy::Version& version) {
@@ -111,16 +134,6 @@ void leave_out_unknown(std::vector<ProbedPlane>& planes, const kube_proxy::Versi
       plane.not_here = known.error().message;
     }
   }
-}
-
-std::string kube_proxy_version_of(std::string_view text) {
-  constexpr std::string_view word = "Kubernetes v";
-  const std::size_t found = text.find(word);
-  if (found == std::string_view::npos) {
-    return "";
-  }
-  text.remove_prefix(found + word.size() - 1);
-  return printable(trimmed(text.substr(0, text.find('\n'))));
 }
 
 }  // namespace svcbench

@@ -10,12 +10,17 @@
 #include "cli/kube_proxy_input.h"
 #include "cli/plane_choice.h"
 #include "cli/run_info.h"
+#include "plane/real_kube_proxy/served_cluster.h"
 #include "report/progress_line.h"
+#include "report/rules_text.h"
 #include "report/text_table.h"
 #include "report/verify_table.h"
 #include "run/as_run.h"
 #include "run/run_json.h"
 #include "service/cluster.h"
+#include "service/text.h"
+#include "service/workload.h"
+#include "svcbench/abi.h"
 #include "sys/capabilities.h"
 #include "sys/environment.h"
 #include "sys/inet_socket.h"
@@ -32,6 +37,7 @@ struct VerifyInput {
   std::vector<std::string> cluster{};  // paths or "-"; empty: none
   std::string node{};
   KubeProxyInput kube_proxy{};
+  std::uint64_t services = 100;
   std::uint64_t seed = 1;
   std::string json{};
   TableInput tables{};
@@ -58,11 +64,19 @@ std::vector<const verify::Case*> chosen_cases(const std::vector<std::string>& na
   return chosen;
 }
 
+// Endpoints of generated services whose rules are compared.
+constexpr std::uint32_t rules_endpoints = 3;
+
 struct Subject {
+  std::vector<ClusterText> texts{};
   std::vector<Service> services{};
   std::vector<std::string> notes{};
   std::vector<Skipped> skipped{};
 };
+
+std::string node_of_rules(const VerifyInput& input) {
+  return input.node.empty() ? std::string(verify::rules_node) : input.node;
+}
 
 Result<Subject> read_subject(const VerifyInput& input) {
   Subject subject;
@@ -73,7 +87,9 @@ Result<Subject> read_subject(const VerifyInput& input) {
   if (!input.node.empty()) {
     options.node = input.node;
   }
-  SVCB_TAKE(read, read_cluster(input.cluster, options));
+  SVCB_TAKE(texts, cluster_texts(input.cluster));
+  SVCB_TAKE(read, parse_cluster(texts, options));
+  subject.texts = std::move(texts);
   SVCB_CHECK(verify::check_cluster(read.services));
   subject.notes = notes_on(read);
   subject.skipped = read.skipped;
@@ -83,9 +99,30 @@ Result<Subject> read_subject(const VerifyInput& input) {
   return subject;
 }
 
+// What both write the rules of: the whole cluster, also what no plane is tried with, or generated services.
+Result<verify::RulesSubject> rules_subject_of(const VerifyInput& input, const Subject& read) {
+  if (input.cluster.empty()) {
+    SVCB_TAKE(made, Workload::generate(input.services, rules_endpoints, {Family::ipv4, Family::ipv6},
+                                       input.seed, {Protocol::tcp, Protocol::udp}));
+    return verify::rules_subject(made.services(),
+                                 fmt::format("{} generated services", grouped(input.services)));
+  }
+  const std::string node = node_of_rules(input);
+  SVCB_TAKE(cluster,
+            parse_cluster(
+                read.texts,
+                {.max_endpoints = SVCB_MAX_ENDPOINTS, .node = node, .sctp = true, .may_be_empty = true}));
+  SVCB_TAKE(objects, cluster_objects(read.texts));
+  const auto addresses = verify::rules_node_addresses(cluster.services);
+  return verify::RulesSubject{.what = names_of_files(input.cluster),
+                              .services = std::move(cluster.services),
+                              .objects = kubernetes::served_cluster(objects, node, addresses),
+                              .service_cidrs = std::move(cluster.service_cidrs)};
+}
+
 Result<int> run(const VerifyInput& input) {
   SVCB_TAKE(json, open_output(input.json));
-  SVCB_TAKE(kube_proxy, input.kube_proxy.chosen(input.planes));
+  SVCB_TAKE(kube_proxy, input.kube_proxy.chosen(input.planes, BinaryUse::rules_too));
   SVCB_TAKE(subject, read_subject(input));
   SVCB_CHECK(require_privileges());
 
@@ -108,6 +145,12 @@ Result<int> run(const VerifyInput& input) {
   leave_out_unknown(probed, kube_proxy.version);
   SVCB_TAKE(planes, verify::verify_planes(probed, options, *progress));
   results.planes = std::move(planes);
+  if (!kube_proxy.binary.empty()) {
+    SVCB_TAKE(of_both, rules_subject_of(input, subject));
+    SVCB_TAKE(rules, verify::compare_with_kube_proxy(of_both, modes_of_rules(input.planes),
+                                                     node_of_rules(input), kube_proxy));
+    results.rules = std::move(rules);
+  }
   results.seconds = static_cast<double>(monotonic_ns() - begin) / 1e9;
   const Run run = as_run(results);
   if (json) {
@@ -115,8 +158,11 @@ Result<int> run(const VerifyInput& input) {
   }
   if (!json || !json->is_standard_output()) {
     fmt::print("{}", printed(run, input.tables, render_behaviours(results.planes)));
+    if (results.rules) {
+      fmt::print("{}", render_rules(*results.rules));
+    }
   }
-  return verify::exit_code(results.planes);
+  return std::max(verify::exit_code(results.planes), results.rules ? verify::exit_code(*results.rules) : 0);
 }
 
 std::string footer() {
@@ -130,9 +176,13 @@ std::string footer() {
          "\nWhere a plane does otherwise without being wrong (conntrack, a flow table and none have "
          "different\n"
          "answers to what happens when an entry is gone) the table says \"differs\", and how.\n\n"
-         "Exit codes: 0 no behaviour fails, 3 one does.\n\n"
+         "With --kube-proxy the rules that the binary writes, in the modes of the planes that are named or "
+         "in\n"
+         "both, are compared with svcbench's for its version, rule by rule, as the kernel lists them.\n\n"
+         "Exit codes: 0 no behaviour fails and no rule differs, 3 one does.\n\n"
          "More examples:\n"
          "  sudo ./svcbench verify --plane nftables,ebpf-tc --cases hairpin,masquerade\n"
+         "  sudo ./svcbench verify --kube-proxy ./kube-proxy --plane nftables --cluster services.json\n"
          "  kubectl get services,endpointslices -A -o json | sudo ./svcbench verify --cluster -";
 }
 
@@ -150,7 +200,12 @@ Action configure_verify(CLI::App& app) {
   add_cluster_option(app, input->cluster);
   app.add_option("--node", input->node, "The node of that cluster whose Local policies count");
   input->kube_proxy.add_options(app);
-  input->kube_proxy.add_binary_option(app);
+  auto* const binary = input->kube_proxy.add_binary_option(app);
+  app.add_option("--rules-services", input->services,
+                 "Of how many generated services rules are compared, where no --cluster is given")
+      ->needs(binary)
+      ->check(whole_number(1, Generator::max_services))
+      ->capture_default_str();
   app.add_option("--seed", input->seed, "The same seed makes the same choices")
       ->check(whole_number(0, UINT64_MAX))
       ->capture_default_str();

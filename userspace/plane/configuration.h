@@ -39,6 +39,7 @@ struct KubeProxyOptions {
   bool nfacct = false;               // the kernel has xt_nfacct, and kube-proxy's counters are in rules
   // A kube-proxy of the user's own, for the planes that run one; empty: there is none.
   std::string binary{};
+  std::string binary_version{};  // as it says: "v1.30.5"
 };
 
 // How long a flow of the eBPF planes may be idle before it counts as absent, in seconds, by its state.

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "report/escape.h"
+#include "report/heading.h"
 #include "report/quantity.h"
 #include "service/text.h"
 
@@ -275,6 +276,9 @@ std::string export_csv(const Run& run) {
 
 std::string export_markdown(const Run& run) {
   std::string out = fmt::format("**svcbench {}**: {}\n", run.command, markdown_code(run_line(run)));
+  if (const std::string words = kube_proxy_words(value_at(run, "/run/kube_proxy")); !words.empty()) {
+    out += fmt::format("\nRules and syncs of {}\n", markdown_code(words));
+  }
   out += markdown_verdicts(run);
   std::vector<std::string> scenarios;
   for (const Cell& cell : run.cells) {

@@ -61,6 +61,18 @@ std::string text_or_unknown(const Field& field) {
 
 }  // namespace
 
+std::string kube_proxy_words(const nlohmann::json& kube_proxy) {
+  const auto text = [&](const char* name) {
+    const auto found = kube_proxy.is_object() ? kube_proxy.find(name) : kube_proxy.end();
+    return found != kube_proxy.end() && found->is_string() ? printable(found->get<std::string>()) : "";
+  };
+  const std::string version = text("version");
+  const std::string binary = text("binary_version");
+  return version.empty()
+             ? ""
+             : fmt::format("kube-proxy {}{}", version, binary.empty() ? "" : "; the binary is " + binary);
+}
+
 std::string ruleset_words(const Field& ruleset) {
   const bool is_ipvs = ruleset.at("kind").text_if_any() == "ipvs";
   return fmt::format("{} {} of {}, {} {}", grouped(ruleset.at("rules").count()),
@@ -89,8 +101,8 @@ std::vector<std::string> heading_lines(const RunView& run) {
   if (std::string subject = subject_of(run); !subject.empty()) {
     out.push_back(std::move(subject));
   }
-  if (const std::string version = about.at("kube_proxy").at("version").text_if_any(); !version.empty()) {
-    out.push_back("Rules and syncs of kube-proxy " + version);
+  if (const std::string words = kube_proxy_words(about.at("kube_proxy").json()); !words.empty()) {
+    out.push_back("Rules and syncs of " + words);
   }
   return out;
 }

@@ -2,6 +2,7 @@
 // What a reader must know before the figures: which program, machine and work.
 #pragma once
 
+#include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
@@ -11,6 +12,10 @@ namespace svcbench {
 
 // Sentences, the first of them what emulated the machine, if anything did.
 [[nodiscard]] std::vector<std::string> heading_lines(const RunView& run);
+
+// Of a run's "kube_proxy": "kube-proxy 1.30; the binary is v1.30.5"; "": it has none. Text that nobody has
+// checked.
+[[nodiscard]] std::string kube_proxy_words(const nlohmann::json& kube_proxy);
 
 // Of the "ruleset" of a run's details: "27 rules of IPv4, 9 chains", in the words of its kind.
 [[nodiscard]] std::string ruleset_words(const Field& ruleset);

@@ -4,6 +4,37 @@
 
 namespace svcbench {
 
+namespace {
+
+nlohmann::json rules_json(const verify::KubeProxyRules& rules) {
+  using nlohmann::json;
+  json modes = json::array();
+  for (const verify::RulesOfMode& one : rules.modes) {
+    json& mode = modes.emplace_back(json{{"mode", kube_proxy::to_string(one.mode)}});
+    if (!one.why_not.empty()) {
+      mode["why_not"] = one.why_not;
+      continue;
+    }
+    json differences = json::array();
+    for (const kube_proxy::RuleDifference& each : one.compared.differences) {
+      differences.push_back({{"only", each.only == kube_proxy::RuleSide::ours ? "svcbench" : "kube-proxy"},
+                             {"place", each.place},
+                             {"rule", each.rule},
+                             {"order", each.order}});
+    }
+    mode["family"] = to_string(one.family);
+    mode["equal"] = one.compared.equal;
+    mode["differences"] = std::move(differences);
+  }
+  return {{"binary", rules.binary},
+          {"version", rules.binary_version},
+          {"services", rules.subject},
+          {"frontends", rules.frontends},
+          {"modes", std::move(modes)}};
+}
+
+}  // namespace
+
 Run as_run(const verify::VerifyResults& results) {
   using nlohmann::json;
   Run run = run_of(results.environment, results.run, results.seconds, {});
@@ -33,6 +64,9 @@ Run as_run(const verify::VerifyResults& results) {
                  {"missing", std::move(missing)},
                  {"behaviours", std::move(behaviours)},
                  {"cases", std::move(cases)}};
+  if (results.rules) {
+    run.details["rules"] = rules_json(*results.rules);
+  }
   return run;
 }
 

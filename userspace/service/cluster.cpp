@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #include "service/cluster.h"
 
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
 #include <algorithm>
+#include <iterator>
 #include <nlohmann/json.hpp>
 #include <utility>
 
@@ -14,9 +18,23 @@
 namespace svcbench {
 namespace {
 
+Status take_objects(std::string_view text, std::string_view source, cluster::Objects& objects) {
+  return cluster::each_object(text, source, [&](const nlohmann::json& object) { objects.take(object); });
+}
+
 Status take_text(std::string bytes, std::string_view source, cluster::Objects& objects) {
   SVCB_TAKE(text, utf8_text(std::move(bytes), source, cluster::remedy));
-  return cluster::each_object(text, source, [&](const nlohmann::json& object) { objects.take(object); });
+  return take_objects(text, source, objects);
+}
+
+Status check_standard_input(const std::vector<std::string>& paths) {
+  return std::count(paths.begin(), paths.end(), "-") > 1
+             ? usage_error("--cluster -: standard input can be read once")
+             : Status();
+}
+
+std::string joined(const std::vector<std::string>& sources) {
+  return fmt::format("{}", fmt::join(sources, ", "));
 }
 
 std::string name_of(const std::string& path) { return path == "-" ? "standard input" : path; }
@@ -24,11 +42,9 @@ std::string name_of(const std::string& path) { return path == "-" ? "standard in
 }  // namespace
 
 std::string names_of_files(const std::vector<std::string>& paths) {
-  std::string names;
-  for (const std::string& path : paths) {
-    names += (names.empty() ? "" : ", ") + name_of(path);
-  }
-  return names;
+  std::vector<std::string> names;
+  std::transform(paths.begin(), paths.end(), std::back_inserter(names), name_of);
+  return joined(names);
 }
 
 Result<ClusterServices> parse_cluster(std::string_view text, std::string_view source_name,
@@ -39,15 +55,43 @@ Result<ClusterServices> parse_cluster(std::string_view text, std::string_view so
 }
 
 Result<ClusterServices> read_cluster(const std::vector<std::string>& paths, const ClusterOptions& options) {
-  if (std::count(paths.begin(), paths.end(), "-") > 1) {
-    return usage_error("--cluster -: standard input can be read once");
-  }
+  SVCB_CHECK(check_standard_input(paths));
   cluster::Objects objects(options);
   for (const std::string& path : paths) {
     SVCB_TAKE(bytes, read_whole(path, "cannot read " + name_of(path)));
     SVCB_CHECK(take_text(std::move(bytes), name_of(path), objects));
   }
   return cluster::frontends_of(std::move(objects), names_of_files(paths), options);
+}
+
+Result<std::vector<ClusterText>> cluster_texts(const std::vector<std::string>& paths) {
+  SVCB_CHECK(check_standard_input(paths));
+  std::vector<ClusterText> texts;
+  for (const std::string& path : paths) {
+    SVCB_TAKE(bytes, read_whole(path, "cannot read " + name_of(path)));
+    SVCB_TAKE(text, utf8_text(std::move(bytes), name_of(path), cluster::remedy));
+    texts.push_back({name_of(path), std::move(text)});
+  }
+  return texts;
+}
+
+Result<ClusterServices> parse_cluster(std::span<const ClusterText> texts, const ClusterOptions& options) {
+  cluster::Objects objects(options);
+  std::vector<std::string> sources;
+  for (const ClusterText& one : texts) {
+    SVCB_CHECK(take_objects(one.text, one.source, objects));
+    sources.push_back(one.source);
+  }
+  return cluster::frontends_of(std::move(objects), joined(sources), options);
+}
+
+Result<std::vector<nlohmann::json>> cluster_objects(std::span<const ClusterText> texts) {
+  std::vector<nlohmann::json> all;
+  for (const ClusterText& one : texts) {
+    SVCB_CHECK(cluster::each_object(one.text, one.source,
+                                    [&](const nlohmann::json& object) { all.push_back(object); }));
+  }
+  return all;
 }
 
 Result<ClusterServices> read_cluster(const std::string& path, const ClusterOptions& options) {

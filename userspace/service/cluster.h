@@ -5,6 +5,8 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <nlohmann/json_fwd.hpp>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -74,6 +76,19 @@ struct ClusterOptions {
                                                    const ClusterOptions& options = {});
 [[nodiscard]] Result<ClusterServices> read_cluster(const std::string& path,
                                                    const ClusterOptions& options = {});
+
+// A file's text, in UTF-8, and what errors call it.
+struct ClusterText {
+  std::string source{};
+  std::string text{};
+};
+// For who reads files more than once: "-" can be read but once. Error: usage, as read_cluster().
+[[nodiscard]] Result<std::vector<ClusterText>> cluster_texts(const std::vector<std::string>& paths);
+[[nodiscard]] Result<ClusterServices> parse_cluster(std::span<const ClusterText> texts,
+                                                    const ClusterOptions& options);
+// The objects themselves, in their order, of all kinds, unchecked; of their members only those that are
+// read of any (cluster/object_builder.h).
+[[nodiscard]] Result<std::vector<nlohmann::json>> cluster_objects(std::span<const ClusterText> texts);
 
 // "services.json, slices.json"; "-" is "standard input".
 [[nodiscard]] std::string names_of_files(const std::vector<std::string>& paths);

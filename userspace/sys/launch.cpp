@@ -172,7 +172,9 @@ Result<Child> Launch::start() {
   what.argv = argv.data();
   what.environment = environment.data();
   what.streams = streams;
-  what.file_limit = file_limit;
+  rlimit own{RLIM_INFINITY, RLIM_INFINITY};
+  getrlimit(RLIMIT_FSIZE, &own);
+  what.file_limit = std::min(file_limit, own.rlim_max);  // more than we have ourselves may be forbidden
   what.parent = getpid();
   what.traced = traced;
   what.leads_group = leads_group;

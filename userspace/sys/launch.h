@@ -30,7 +30,7 @@ class Launch {
                                          const std::vector<std::string>& environment);
 
   std::array<int, 3> streams{};       // standard input, output, error: borrowed
-  rlim_t file_limit = RLIM_INFINITY;  // bytes of each file that it writes
+  rlim_t file_limit = RLIM_INFINITY;  // bytes of each file that it writes, if we may write as many
   bool traced = false;                // it asks to be traced, where that is allowed
   bool leads_group = false;           // of processes: what it starts can be killed with it
 

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -14,6 +15,7 @@
 #include "service/service.h"
 #include "sys/result.h"
 #include "verify/cases.h"
+#include "verify/kube_proxy_rules.h"
 
 namespace svcbench::verify {
 
@@ -62,6 +64,7 @@ struct VerifyResults {
   nlohmann::json run{};
   double seconds = 0;
   std::vector<PlaneResult> planes{};
+  std::optional<KubeProxyRules> rules{};  // none: no binary was given
 };
 
 // Those of `planes` that have frontends, in their order. A plane that cannot run here is a result too.

@@ -180,7 +180,10 @@ class WholeSyncScenario final : public Scenario {
   Status prepare(Setting& setting, std::vector<Step>& steps) override {
     setting_ = &setting;
     for (PlaneAtSize* one : setting.planes->there()) {
-      if (one->row->kind != PlaneKind::iptables && one->row->kind != PlaneKind::nftables) {
+      // A kube-proxy of the user's makes its syncs itself: its updates are whole ones.
+      const bool makes_them =
+          one->row->kind == PlaneKind::iptables || one->row->kind == PlaneKind::nftables;
+      if (!makes_them || one->row->runs_binary) {
         continue;
       }
       add_sync(*one, steps);

@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "service/text.h"
 #include "sys/memfd.h"
 #include "sys/stopwatch.h"
 
@@ -55,6 +56,35 @@ std::optional<std::int64_t> go_duration_ns(std::string_view text) {
     any = true;
   }
   return any ? std::optional(static_cast<std::int64_t>(sum)) : std::nullopt;
+}
+
+std::string version_said(std::string_view line) {
+  constexpr std::string_view word = "Kubernetes v";
+  const std::size_t found = line.find(word);
+  return found == std::string_view::npos ? "" : printable(trimmed(line.substr(found + word.size() - 1)));
+}
+
+Result<std::string> version_of_binary(const std::string& path, std::int64_t patience_ns) {
+  SVCB_TAKE(process, LastingProcess::start({path, "--version"}));
+  const Stopwatch waited;
+  for (;;) {
+    auto line = process.next_line(std::max<std::int64_t>(patience_ns - waited.ns(), 0));
+    if (!line && line.error().kind != Error::Kind::interrupted) {
+      return failure(
+          "it does not say a version of Kubernetes when it is called with --version, so it is no "
+          "kube-proxy");
+    }
+    SVCB_CHECK(line);
+    if (!*line) {
+      return failure(
+          "called with --version, it said no version of Kubernetes within {} s, and was stopped; a "
+          "kube-proxy says it at once",
+          patience_ns / 1'000'000'000);
+    }
+    if (std::string version = version_said(**line); !version.empty()) {
+      return version;
+    }
+  }
 }
 
 std::optional<CompletedSync> completed_sync(std::string_view line) {
@@ -138,7 +168,8 @@ Result<KubeProxyProcess> KubeProxyProcess::start(std::string_view mode, std::str
   return KubeProxyProcess(std::move(process));
 }
 
-Result<std::optional<CompletedSync>> KubeProxyProcess::next_sync(Family family, std::int64_t since_ns,
+Result<std::optional<CompletedSync>> KubeProxyProcess::next_sync(std::optional<Family> family,
+                                                                 std::int64_t since_ns,
                                                                  std::int64_t timeout_ns) {
   const Stopwatch waited;
   for (;;) {
@@ -146,7 +177,7 @@ Result<std::optional<CompletedSync>> KubeProxyProcess::next_sync(Family family, 
     if (!line) {
       return std::optional<CompletedSync>{};
     }
-    if (auto sync = completed_sync(*line); sync && sync->family.value_or(family) == family) {
+    if (auto sync = completed_sync(*line); sync && (!family || sync->family.value_or(*family) == *family)) {
       sync->end_ns = monotonic_ns();
       if (sync->end_ns - sync->elapsed_ns >= since_ns) {
         return sync;

@@ -13,6 +13,13 @@
 
 namespace svcbench::kubernetes {
 
+// "v1.30.5" of the line that `kube-proxy --version` prints; "": it is none. Pure.
+[[nodiscard]] std::string version_said(std::string_view line);
+
+// What the binary at that path says of itself. Error, for a sentence that begins with its name: it cannot
+// be started, ends or goes on without a version of Kubernetes, or svcbench was interrupted.
+[[nodiscard]] Result<std::string> version_of_binary(const std::string& path, std::int64_t patience_ns);
+
 // A sync that kube-proxy said that it completed.
 struct CompletedSync {
   std::int64_t end_ns = 0;      // CLOCK_MONOTONIC: when its word came
@@ -40,10 +47,11 @@ class KubeProxyProcess {
                                                       std::uint16_t server_port,
                                                       const PlaneConfiguration& configuration);
 
-  // The first sync of that family, as far as it says, that began at `since_ns` (CLOCK_MONOTONIC) or later
-  // and was completed within `timeout_ns`; none: there was none. Error: it ended, or svcbench was
-  // interrupted.
-  [[nodiscard]] Result<std::optional<CompletedSync>> next_sync(Family family, std::int64_t since_ns,
+  // The first sync of that family (none: of any), as far as it says, that began at `since_ns`
+  // (CLOCK_MONOTONIC) or later and was completed within `timeout_ns`; none: there was none. Error: it
+  // ended, or svcbench was interrupted.
+  [[nodiscard]] Result<std::optional<CompletedSync>> next_sync(std::optional<Family> family,
+                                                               std::int64_t since_ns,
                                                                std::int64_t timeout_ns);
 
   [[nodiscard]] std::string last_words() const { return process_.last_words(); }

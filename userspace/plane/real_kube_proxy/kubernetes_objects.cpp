@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
 #include <set>
 #include <utility>
 #include <vector>
@@ -212,6 +213,19 @@ Result<Objects> objects_of(std::span<const Service> frontends, std::string_view 
     add_endpoints(one, owner, node, objects);
   }
   return objects;
+}
+
+Result<Objects> objects_of_all(std::span<const Service> services, std::string_view node) {
+  std::map<std::string_view, std::vector<Service>> by_owner;
+  for (const Service& service : services) {
+    by_owner[owner_of(service)].push_back(service);
+  }
+  Objects all;
+  for (const auto& [owner, frontends] : by_owner) {
+    SVCB_TAKE(objects, objects_of(frontends, node));
+    all.merge(objects);
+  }
+  return all;
 }
 
 json node_object(std::string_view name, std::span<const Address> addresses) {

@@ -37,6 +37,9 @@ using Objects = std::map<ObjectKey, nlohmann::json>;
 // Service can have.
 [[nodiscard]] Result<Objects> objects_of(std::span<const Service> frontends, std::string_view node);
 
+// objects_of() of each owner among `services`.
+[[nodiscard]] Result<Objects> objects_of_all(std::span<const Service> services, std::string_view node);
+
 // `addresses`: the node's own; none: it has a loopback one.
 [[nodiscard]] nlohmann::json node_object(std::string_view name, std::span<const Address> addresses);
 // `range`: "10.96.0.0/12".

@@ -21,6 +21,7 @@ namespace svcbench::kubernetes {
 namespace {
 
 using nlohmann::json;
+using namespace nlohmann::literals;
 
 Result<std::uint16_t> port_of(std::string_view text) {
   std::uint16_t port = 0;
@@ -145,6 +146,32 @@ Result<std::uint16_t> port_in(const json& value) {
   return port_of(value.is_string() ? value.get<std::string>() : value.dump());
 }
 
+// "dnat to 10.0.0.1:8080"; or, as from 1.36 on, "dnat to numgen random mod 2 map { 0 : 10.0.0.1 . 8080, ...
+// }".
+Status collect_dnat(const json& dnat, Chains::Chain& chain) {
+  const auto add = [&](const json& address, const json& port) -> Status {
+    SVCB_TAKE(parsed, Address::parse(address.is_string() ? address.get<std::string>() : address.dump()));
+    SVCB_TAKE(number, port_in(port));
+    chain.endpoints.push_back({parsed, number});
+    return {};
+  };
+  const json& to = dnat["addr"];
+  if (to.is_string()) {
+    return dnat.contains("port") ? add(to, dnat["port"]) : Status();
+  }
+  const json choices = to.value("/map/data/set"_json_pointer, json::array());
+  for (const json& choice : choices) {
+    const bool is_pair = choice.is_array() && choice.size() == 2 && choice[1].is_object();
+    const json parts = is_pair ? choice[1].value("concat", json()) : json();
+    if (!parts.is_array() || parts.size() != 2) {
+      return failure("kube-proxy's rules translate to {}, which is no address and port",
+                     printable(choice.dump()));
+    }
+    SVCB_CHECK(add(parts[0], parts[1]));
+  }
+  return {};
+}
+
 // Everything that an expression of a rule leads to, however deep it stands.
 Status collect(const json& value, Chains::Chain& chain) {
   if (value.is_object()) {
@@ -154,12 +181,7 @@ Status collect(const json& value, Chains::Chain& chain) {
       }
     }
     if (value.contains("dnat") && value["dnat"].is_object() && value["dnat"].contains("addr")) {
-      const json& dnat = value["dnat"];
-      if (dnat["addr"].is_string() && dnat.contains("port")) {
-        SVCB_TAKE(address, Address::parse(dnat["addr"].get<std::string>()));
-        SVCB_TAKE(port, port_in(dnat["port"]));
-        chain.endpoints.push_back({address, port});
-      }
+      SVCB_CHECK(collect_dnat(value["dnat"], chain));
     }
   }
   if (value.is_structured()) {

@@ -106,6 +106,7 @@ json facts_of(const PageRun& page_run) {
       joined({started_text(run), seconds > 0 ? fmt::format("{} s", std::lround(seconds)) : ""}));
   add("Services", at(run, "/workload"));
   add("kube-proxy", at(run, "/kube_proxy/version"));
+  add("kube-proxy's binary", at(run, "/kube_proxy/binary_version"));
   const std::string rules = at(details, "/ruleset/rules");
   add("Ruleset", rules.empty() ? "" : fmt::format("{} rules of {}", rules, at(details, "/ruleset/family")));
   add("Processor", processor(environment));
