@@ -80,7 +80,15 @@ TEST_CASE("a kube-proxy of the user's: installed, changed, added to, removed fro
       changed.endpoints[1].address = Address::from_ipv4(0x0AB4FFFE);
       must(plane->stage({Operation::change_endpoints, changed}));
       check_holds(*plane, services[3]);  // nothing yet
+      CHECK(plane->controllers_account().has_value());
       must(plane->commit());
+      const auto account = plane->controllers_account();
+      REQUIRE(account.has_value());
+      CHECK(account->sync_ns > 0);
+      CHECK(account->sync_ns <
+            plane->sync_cost().commit_ns);  // by another clock, and without the way there
+      CHECK(account->peak_bytes > 1'000'000);
+      CHECK(plane->controllers_account()->sync_ns == 0);  // nothing since
       check_holds(*plane, changed);
       check_holds(*plane, services[4]);
       CHECK(plane->sync_cost().commit_ns > 0);

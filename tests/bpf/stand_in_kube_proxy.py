@@ -12,10 +12,27 @@ import sys
 import threading
 import time
 import urllib.request
+from http.server import BaseHTTPRequestHandler, HTTPServer
 
 MISBEHAVIOUR = os.environ.get("STAND_IN", "")
 RULES = os.environ.get("STAND_IN_RULES", "")
 PATHS = {"services": "/api/v1/services", "slices": "/apis/discovery.k8s.io/v1/endpointslices"}
+
+METRIC = "kubeproxy_sync_proxy_rules_duration_seconds"
+account = {"sum": 0.0, "count": 0}
+
+
+class Metrics(BaseHTTPRequestHandler):
+    def do_GET(self):
+        body = "".join(f"{METRIC}_{name} {value}\n" for name, value in account.items()).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *words):
+        pass
+
 
 objects = {name: {} for name in PATHS}
 changed = threading.Condition()
@@ -113,6 +130,8 @@ def main():
     if MISBEHAVIOUR == "hang":
         print("I1129 server.go:1] hanging", file=sys.stderr, flush=True)
         time.sleep(3600)
+    port = int(config.split("metricsBindAddress: 127.0.0.1:")[1].split()[0])
+    threading.Thread(target=HTTPServer(("127.0.0.1", port), Metrics).serve_forever, daemon=True).start()
     for name in PATHS:
         threading.Thread(target=watch, args=(server, name), daemon=True).start()
     done = 0
@@ -125,6 +144,8 @@ def main():
         if MISBEHAVIOUR == "deaf" and done > 2:
             continue
         subprocess.run(["nft", "-f", "-"], input=text, text=True, check=True)
+        account["sum"] += time.monotonic() - begun
+        account["count"] += 1
         if MISBEHAVIOUR != "silent":
             print(f'I1129 proxier.go:1] "SyncProxyRules complete" elapsed="{(time.monotonic() - begun) * 1e3:.3f}ms"',
                   file=sys.stderr, flush=True)

@@ -209,10 +209,10 @@ TEST_CASE(
   }
   const HostState before = HostState::now();
   const TemporaryFolder folder;
-  const Ran ran = svcbench(
-      {"compare", "--services", "20", "--sweep", "20", "--planes", "nftables,kube-proxy-nftables",
-       "--kube-proxy", SVCBENCH_SOURCE "/tests/bpf/stand_in_kube_proxy.py", "--scenarios",
-       "update,whole-sync", "--rounds", "1", "--budget", "10s", "--json", folder.path("run.json")});
+  const Ran ran =
+      svcbench({"compare", "--services", "20", "--sweep", "20", "--planes", "nftables,kube-proxy-nftables",
+                "--kube-proxy", SVCBENCH_SOURCE "/tests/bpf/stand_in_kube_proxy.py", "--scenarios",
+                "update,whole-sync", "--rounds", "1", "--budget", "2m", "--json", folder.path("run.json")});
   INFO(ran.err);
   REQUIRE(ran.status != 1);
   const json run = read_json(folder.path("run.json"));
@@ -220,7 +220,16 @@ TEST_CASE(
   std::set<std::string> measured;
   for (const char* scenario : {"update", "whole-sync"}) {
     for (const json& cell : cells_of(run, scenario)) {
-      measured.insert(std::string(scenario) + " " + cell["plane"].get<std::string>());
+      const auto plane = cell["plane"].get<std::string>();
+      measured.insert(std::string(scenario) + " " + plane);
+      // The second instrument stands beside, where there is a controller that has one.
+      const bool accounts = plane == "kube-proxy-nftables";
+      CHECK(cell["beside"].contains("controller_sync_ns") == accounts);
+      CHECK(cell["parts"].contains("controller_peak_bytes") == accounts);
+      if (accounts) {
+        CHECK(cell["beside"]["controller_sync_ns"] > 0);
+        CHECK(cell["beside"]["controller_sync_ns"] < cell["value"]);
+      }
     }
   }
   CHECK(measured ==

@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include "plane/real_kube_proxy/kube_proxy_process.h"
+#include "plane/real_kube_proxy/metrics.h"
 #include "plane/real_kube_proxy/rules_reader.h"
 
 using namespace svcbench;
@@ -151,6 +152,30 @@ TEST_CASE("kube-proxy: a rule that translates to one of a map leads to each of t
   const auto refused = programmed_by_nftables(half, Family::ipv4);
   REQUIRE_FALSE(refused);
   CHECK(refused.error().message.find("no address and port") != std::string::npos);
+}
+
+TEST_CASE("kube-proxy: its own account of syncs, of one family or both") {
+  const auto one = sync_account(
+      "# TYPE kubeproxy_sync_proxy_rules_duration_seconds histogram\n"
+      "kubeproxy_sync_proxy_rules_duration_seconds_bucket{le=\"0.001\"} 7\n"
+      "kubeproxy_sync_proxy_rules_duration_seconds_sum 1.5\n"
+      "kubeproxy_sync_proxy_rules_duration_seconds_count 3\n");
+  REQUIRE(one);
+  CHECK(one->seconds == 1.5);
+  CHECK(one->syncs == 3);
+  const auto both = sync_account(
+      "kubeproxy_sync_proxy_rules_duration_seconds_sum{ip_family=\"IPv4\"} 1.5\n"
+      "kubeproxy_sync_proxy_rules_duration_seconds_sum{ip_family=\"IPv6\"} 2e-1\n"
+      "kubeproxy_sync_proxy_rules_duration_seconds_count{ip_family=\"IPv4\"} 3\n"
+      "kubeproxy_sync_proxy_rules_duration_seconds_count{ip_family=\"IPv6\"} 1\n");
+  REQUIRE(both);
+  CHECK(both->seconds == 1.7);
+  CHECK(both->syncs == 4);
+  CHECK_FALSE(sync_account("kubeproxy_sync_proxy_rules_duration_seconds_sum 1.5\n"));
+  CHECK_FALSE(
+      sync_account("kubeproxy_sync_proxy_rules_duration_seconds_sum NaN\n"
+                   "kubeproxy_sync_proxy_rules_duration_seconds_count 1\n"));
+  CHECK_FALSE(sync_account(""));
 }
 
 TEST_CASE("kube-proxy: its version is told from what other programs say") {

@@ -31,6 +31,10 @@ struct UpdateCell {
   std::string skipped{};                 // why there are no samples; empty where there are
   std::optional<double> predicted_ns{};  // for a skipped cell, from the fit over the smaller sizes
   std::string way{};                     // of the plane's ways of being changed; empty where it has one
+  // By the controller's own clock, and resident in it so far (DataPlane::controllers_account()), a sample a
+  // change; empty where it says nothing.
+  Blocks controller_sync_ns{};
+  Blocks controller_peak_bytes{};
 };
 
 // All services of one size into empty maps.

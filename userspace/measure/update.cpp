@@ -16,6 +16,13 @@ std::string describe(const std::optional<Service>& service) {
   return text.empty() ? "no endpoints" : text;
 }
 
+void begin_blocks(UpdateCell& cell, std::size_t count) {
+  for (Blocks* blocks :
+       {&cell.stage_ns, &cell.commit_ns, &cell.controller_sync_ns, &cell.controller_peak_bytes}) {
+    blocks->emplace_back().reserve(count);
+  }
+}
+
 }  // namespace
 
 UpdateSubject::UpdateSubject(std::string name, DataPlane& plane, std::span<const Service> services,
@@ -26,13 +33,21 @@ UpdateSubject::UpdateSubject(std::string name, DataPlane& plane, std::span<const
       fresh_(&fresh),
       random_(seed) {}
 
-Result<UpdateSubject::Timed> UpdateSubject::timed(const Change& change, Clock& clock) {
+Status UpdateSubject::timed(const Change& change, Clock& clock, UpdateCell& cell) {
+  const bool accounts = plane_->controllers_account().has_value();
   const std::int64_t start = clock.now_ns();
   SVCB_CHECK(plane_->stage(change));
   const std::int64_t staged = clock.now_ns();
   SVCB_CHECK(plane_->commit());
   const std::int64_t committed = clock.now_ns();
-  return Timed{static_cast<double>(staged - start), static_cast<double>(committed - staged)};
+  cell.stage_ns.back().push_back(static_cast<double>(staged - start));
+  cell.commit_ns.back().push_back(static_cast<double>(committed - staged));
+  const auto account = accounts ? plane_->controllers_account() : std::nullopt;
+  if (account) {
+    cell.controller_sync_ns.back().push_back(static_cast<double>(account->sync_ns));
+    cell.controller_peak_bytes.back().push_back(static_cast<double>(account->peak_bytes));
+  }
+  return {};
 }
 
 Status UpdateSubject::change_block(std::size_t count, bool verify_all, Clock& clock, UpdateCell& cell) {
@@ -43,14 +58,9 @@ Status UpdateSubject::change_block(std::size_t count, bool verify_all, Clock& cl
     places.push_back(draw_below(random_, services_.size()));
     changes.push_back({Operation::change_endpoints, fresh_->changed(services_[places.back()], serial_++)});
   }
-  auto& commits = cell.commit_ns.emplace_back();
-  auto& stages = cell.stage_ns.emplace_back();
-  commits.reserve(count);
-  stages.reserve(count);
+  begin_blocks(cell, count);
   for (const Change& change : changes) {
-    SVCB_TAKE(times, timed(change, clock));
-    commits.push_back(times.commit_ns);
-    stages.push_back(times.stage_ns);
+    SVCB_CHECK(timed(change, clock, cell));
   }
   for (std::size_t i = 0; i < count; ++i) {
     services_[places[i]] = std::move(changes[i].service);
@@ -65,22 +75,16 @@ Status UpdateSubject::change_block(std::size_t count, bool verify_all, Clock& cl
 
 Status UpdateSubject::add_remove_block(std::size_t count, bool verify_last, Clock& clock, UpdateCell& add,
                                        UpdateCell& remove) {
-  auto& add_commits = add.commit_ns.emplace_back();
-  auto& add_stages = add.stage_ns.emplace_back();
-  auto& remove_commits = remove.commit_ns.emplace_back();
-  auto& remove_stages = remove.stage_ns.emplace_back();
+  begin_blocks(add, count);
+  begin_blocks(remove, count);
   for (std::size_t i = 0; i < count; ++i) {
     Change change{Operation::add_service, fresh_->added(serial_++)};
-    SVCB_TAKE(added, timed(change, clock));
-    add_commits.push_back(added.commit_ns);
-    add_stages.push_back(added.stage_ns);
+    SVCB_CHECK(timed(change, clock, add));
     if (verify_last && i + 1 == count) {
       SVCB_CHECK(verify(change.service));
     }
     change.operation = Operation::remove_service;
-    SVCB_TAKE(removed, timed(change, clock));
-    remove_commits.push_back(removed.commit_ns);
-    remove_stages.push_back(removed.stage_ns);
+    SVCB_CHECK(timed(change, clock, remove));
     if (verify_last && i + 1 == count) {
       SVCB_CHECK(verify_absent(change.service));
     }

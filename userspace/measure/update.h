@@ -37,12 +37,8 @@ class UpdateSubject {
   [[nodiscard]] std::size_t services() const { return services_.size(); }
 
  private:
-  struct Timed {
-    double stage_ns;
-    double commit_ns;
-  };
-
-  Result<Timed> timed(const Change& change, Clock& clock);
+  // Appends what the change took to the cell's last blocks.
+  Status timed(const Change& change, Clock& clock, UpdateCell& cell);
   Status verify(const Service& expected);
   Status verify_absent(const Service& removed);
 

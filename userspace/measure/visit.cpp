@@ -38,6 +38,9 @@ constexpr std::array sync_members{
 constexpr std::array sync_counts{std::pair{"tools", &SyncCost::tools},
                                  std::pair{"input_bytes", &SyncCost::input_bytes}};
 
+constexpr std::array accounts{std::pair{"controller_sync_ns", &UpdateCell::controller_sync_ns},
+                              std::pair{"controller_peak_bytes", &UpdateCell::controller_peak_bytes}};
+
 }  // namespace
 
 void PathVisit::add_to(PathCell& cell) const {
@@ -127,7 +130,13 @@ json last_blocks(std::initializer_list<const UpdateCell*> cells) {
   };
   json out = json::array();
   for (const UpdateCell* cell : cells) {
-    out.push_back({{"commit_ns", last(cell->commit_ns)}, {"stage_ns", last(cell->stage_ns)}});
+    json& one =
+        out.emplace_back(json{{"commit_ns", last(cell->commit_ns)}, {"stage_ns", last(cell->stage_ns)}});
+    for (const auto& [name, member] : accounts) {
+      if (const auto block = last(cell->*member); !block.empty()) {
+        one[name] = block;
+      }
+    }
   }
   return out;
 }
@@ -147,6 +156,13 @@ Status add_blocks(std::initializer_list<UpdateCell*> cells, const json& samples)
     cell->commit_ns.push_back(*commit);
     if (!stage->empty()) {
       cell->stage_ns.push_back(*stage);
+    }
+    for (const auto& [name, member] : accounts) {
+      const auto account = block_of(blocks.value(name, json::array()));
+      if (!account) {
+        return damaged();
+      }
+      (cell->*member).push_back(*account);
     }
   }
   return {};

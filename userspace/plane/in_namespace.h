@@ -43,6 +43,10 @@ class InNamespace final : public DataPlane {
   [[nodiscard]] std::span<const std::string_view> ways() const override { return plane_->ways(); }
   Status choose_way(std::size_t way) override { return plane_->choose_way(way); }
   [[nodiscard]] SyncCost sync_cost() const override { return plane_->sync_cost(); }
+  [[nodiscard]] std::optional<ControllersAccount> controllers_account() override {
+    const auto inside = place_.enter();
+    return inside ? plane_->controllers_account() : std::nullopt;
+  }
   [[nodiscard]] Result<std::size_t> entries() const override {
     SVCB_TAKE(inside, place_.enter());
     return plane_->entries();

@@ -49,6 +49,12 @@ struct FlowTable {
   }
 };
 
+// What a controller that is another program says, or the kernel says of it.
+struct ControllersAccount {
+  std::int64_t sync_ns = 0;      // that its syncs took, by its own clock, since this was last asked for
+  std::uint64_t peak_bytes = 0;  // resident in it at its peak, without the tools that it runs
+};
+
 class WholeSync;
 
 // Owns what it programs: the destructor undoes install(). Not thread-safe.
@@ -81,6 +87,10 @@ class DataPlane {
 
   // Of the last install(), or of the last stage() and commit().
   [[nodiscard]] virtual SyncCost sync_cost() const { return {}; }
+
+  // The second instrument of what a change took; none: it has no such controller, or that says nothing. To
+  // be asked before and after what is measured, and never within: it takes a millisecond and more.
+  [[nodiscard]] virtual std::optional<ControllersAccount> controllers_account() { return std::nullopt; }
 
   // Its controller's whole syncs (plane/whole_sync.h); null: they are not made here.
   [[nodiscard]] virtual WholeSync* whole_sync() { return nullptr; }

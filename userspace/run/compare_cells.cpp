@@ -56,6 +56,14 @@ void add_sync(const CompareResults& results, const SyncCell& sync, Run& run) {
   add(run, std::move(cell));
 }
 
+// What the plane's controller says itself, where it says anything.
+void take_account(Cell& cell, const char* name, SampleBlocks blocks) {
+  std::erase_if(blocks, [](const std::vector<double>& block) { return block.empty(); });
+  if (!blocks.empty()) {
+    take_part(cell, name, std::move(blocks));
+  }
+}
+
 void add_update(const UpdateCell& update, Run& run) {
   Cell cell =
       update_cell(update.plane, update.services, std::string(to_string(update.operation)), update.way);
@@ -69,6 +77,8 @@ void add_update(const UpdateCell& update, Run& run) {
   }
   take_blocks(cell, whole_cost(update));
   take_part(cell, "stage_ns", update.stage_ns);
+  take_account(cell, "controller_sync_ns", update.controller_sync_ns);
+  take_account(cell, "controller_peak_bytes", update.controller_peak_bytes);
   // Its samples are those of the whole less those of the stage.
   if (const auto commit = stats::median_of_blocks(update.commit_ns)) {
     cell.also["commit_ns"] = commit->value;

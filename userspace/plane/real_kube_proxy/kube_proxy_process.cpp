@@ -134,7 +134,7 @@ std::string configuration_text(std::string_view mode, std::string_view node,
       "hostnameOverride: {}\n"
       "bindAddress: 0.0.0.0\n"
       "healthzBindAddress: \"\"\n"
-      "metricsBindAddress: \"\"\n"
+      "metricsBindAddress: 127.0.0.1:{}\n"
       "clientConnection:\n"
       "  contentType: application/json\n"
       "  acceptContentTypes: application/json\n"
@@ -145,7 +145,8 @@ std::string configuration_text(std::string_view mode, std::string_view node,
       "  min: 0\n"
       "  tcpEstablishedTimeout: 0s\n"
       "  tcpCloseWaitTimeout: 0s\n",
-      mode, configuration.cluster_cidr.ipv4, both ? "," + configuration.cluster_cidr.ipv6 : "", node);
+      mode, configuration.cluster_cidr.ipv4, both ? "," + configuration.cluster_cidr.ipv6 : "", node,
+      metrics_port);
   text += fmt::format("{}:\n  syncPeriod: 1h0m0s\n  minSyncPeriod: 10ms\n", mode);
   if (mode == "nftables") {
     text += "featureGates:\n  NFTablesProxyMode: true\n";

@@ -35,8 +35,12 @@ struct CompletedSync {
 // `"SyncProxyRules complete" ipFamily="IPv4" elapsed="44.5ms"`, "syncProxyRules took 44.5ms". Pure.
 [[nodiscard]] std::optional<CompletedSync> completed_sync(std::string_view line);
 
+// Where it serves its metrics: kube-proxy's own port, in a network namespace that is its own.
+inline constexpr std::uint16_t metrics_port = 10249;
+
 // The configuration file (kubeproxy.config.k8s.io/v1alpha1) for a mode: "iptables", "nftables", "ipvs". No
-// resync by itself, no listener, and the host's conntrack settings are left alone. Pure.
+// resync by itself, no listener but for metrics on loopback, and the host's conntrack settings are left
+// alone. Pure.
 [[nodiscard]] std::string configuration_text(std::string_view mode, std::string_view node,
                                              const PlaneConfiguration& configuration);
 
@@ -55,6 +59,7 @@ class KubeProxyProcess {
                                                                std::int64_t timeout_ns);
 
   [[nodiscard]] std::string last_words() const { return process_.last_words(); }
+  [[nodiscard]] pid_t pid() const { return process_.pid(); }
   [[nodiscard]] Result<ProcessTimes> times() const { return process_.times(); }
 
  private:

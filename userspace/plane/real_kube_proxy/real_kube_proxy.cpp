@@ -5,14 +5,17 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <cmath>
 #include <utility>
 
 #include "plane/iptables_restore.h"
 #include "plane/kube_proxy/iptables.h"
 #include "plane/kube_proxy/nftables.h"
 #include "plane/kube_proxy/nftables_rules.h"
+#include "plane/real_kube_proxy/metrics.h"
 #include "sys/child_process.h"
 #include "sys/memfd.h"
+#include "sys/peak_rss.h"
 #include "sys/route_socket.h"
 #include "sys/stopwatch.h"
 
@@ -138,6 +141,8 @@ Result<kubernetes::CompletedSync> RealKubeProxy::wait_for_sync(Family family, st
 Status RealKubeProxy::install(std::span<const Service> services) {
   const Stopwatch generating;
   staged_.reset();
+  accounted_seconds_ = 0;
+  serves_metrics_ = true;
   process_.reset();
   server_.reset();
   owners_.clear();
@@ -243,6 +248,22 @@ Status RealKubeProxy::commit() {
   }
   note_cost(end_ns - begun_ns, before);
   return {};
+}
+
+std::optional<ControllersAccount> RealKubeProxy::controllers_account() {
+  constexpr std::int64_t patience_ns = 2'000'000'000;
+  if (!process_ || !serves_metrics_) {
+    return std::nullopt;
+  }
+  const auto metrics = kubernetes::fetch_metrics(kubernetes::metrics_port, patience_ns);
+  const auto account = metrics ? kubernetes::sync_account(*metrics) : std::nullopt;
+  const auto peak = peak_rss_bytes(process_->pid());
+  serves_metrics_ = account.has_value();
+  if (!account || !peak) {
+    return std::nullopt;
+  }
+  const double seconds = account->seconds - std::exchange(accounted_seconds_, account->seconds);
+  return ControllersAccount{.sync_ns = std::llround(seconds * 1e9), .peak_bytes = *peak};
 }
 
 void RealKubeProxy::note_cost(std::int64_t ns, const ProcessTimes& before) {

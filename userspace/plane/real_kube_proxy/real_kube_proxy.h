@@ -63,6 +63,8 @@ class RealKubeProxy final : public DataPlane {
   Status stage(const Change& change) override;
   Status commit() override;
   [[nodiscard]] SyncCost sync_cost() const override { return cost_; }
+  // kube-proxy's own metric of its syncs, and VmHWM. None: it serves no metrics.
+  [[nodiscard]] std::optional<ControllersAccount> controllers_account() override;
 
   [[nodiscard]] Result<std::size_t> entries() const override;
   [[nodiscard]] Result<std::optional<Service>> find(const Frontend& frontend) const override;
@@ -98,6 +100,8 @@ class RealKubeProxy final : public DataPlane {
   std::unordered_map<std::string, Owned> owners_{};
   std::optional<Staged> staged_{};
   SyncCost cost_{};
+  double accounted_seconds_ = 0;
+  bool serves_metrics_ = true;  // until it does not answer
   // What was read back since the last change.
   mutable std::array<std::optional<kubernetes::Programmed>, 2> held_{};
 };
