@@ -105,7 +105,7 @@ struct CompareResults {
   std::vector<StateCell> states{};
   std::vector<AgreementFigure> agreements{};
   std::vector<SyncCheck> sync_checks{};   // of planes that run tools, each at one size
-  std::vector<Cell> calibration{};  // known work that no plane is part of
+  std::vector<Cell> calibration{};        // known work that no plane is part of
   std::vector<Cell> cells{};              // of scenarios that have no type of their own
   std::optional<ScaledColumns> scaled{};  // of planes in `missing`, from another run
   std::optional<BehaviourCheck> behaviours{};
