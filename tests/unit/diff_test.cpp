@@ -7,6 +7,7 @@
 #include <boost/random/normal_distribution.hpp>
 #include <cmath>
 
+#include "report/confirmation_text.h"
 #include "report/diff_report.h"
 #include "stats/change.h"
 #include "stats/random.h"
@@ -440,6 +441,13 @@ TEST_CASE("diff: where all figures of a kind changed alike that is told once, an
   CHECK(diff->between.at("path").middle == doctest::Approx(1.15).epsilon(0.03));
   CHECK(render_diff(*diff, false).find("Most figures of a kind changed alike: path 1.1") !=
         std::string::npos);
+  // A limit is of the change itself; so are times as they are.
+  const auto limited = diff_runs(pair.before, pair.after, {.limit = 0.05});
+  CHECK(limited->beyond_limit() > simulated_figures / 2);
+  CHECK(limited->count(Finding::slower) == limited->beyond_limit());
+  CHECK(diff_runs(pair.before, pair.after, {.limit = 0.3})->beyond_limit() == 0);
+  CHECK(diff_runs(pair.before, pair.after, {.absolute = true})->count(Finding::slower) >
+        simulated_figures / 2);
 }
 
 TEST_CASE(

@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "cli/command.h"
+#include "cli/diff_input.h"
 #include "cli/input.h"
 #include "report/diff_report.h"
 #include "run/run_file.h"
@@ -79,10 +80,8 @@ Action configure_diff(CLI::App& app) {
                  "Exit with 3 where a figure is slower by more than this, with its whole interval")
       ->transform(percentage());
   app.add_flag("--all", input->all, "Also print the figures without a difference");
-  app.add_flag("--force", input->options.force,
-               "Compare runs that differ in kernel, CPU, seed, shape or emulation");
-  app.add_flag("--absolute", input->options.absolute,
-               "Times as they are, whatever the machine did, not as multiples of known work");
+  add_diff_options(app, input->options,
+                   "Compare runs that differ in kernel, CPU, seed, shape or emulation");
   app.add_flag("--markdown", input->markdown, "For a pull request");
   app.add_option("--json", input->json, "Write every figure and ratio here (- is standard output)")
       ->type_name(file_value);

@@ -9,8 +9,9 @@
 #include <memory>
 
 #include "cli/command.h"
+#include "cli/diff_input.h"
 #include "cli/input.h"
-#include "report/diff_report.h"
+#include "report/confirmation_text.h"
 #include "run/run_file.h"
 #include "service/text.h"
 #include "sys/child_process.h"
@@ -131,11 +132,8 @@ Action configure_rerun(CLI::App& app) {
   app.add_option("RUN", input->run, "The --json of the run that is to be confirmed")
       ->type_name(file_value)
       ->required();
-  app.add_flag("--absolute", input->options.absolute,
-               "Times as they are, whatever the machine did, not as multiples of known work");
+  add_diff_options(app, input->options, "Rerun on a machine that differs in kernel, CPU or emulation");
   app.add_flag("--all", input->all, "Print every figure that is not confirmed, not the first twenty");
-  app.add_flag("--force", input->options.force,
-               "Rerun on a machine that differs in kernel, CPU or emulation");
   app.add_flag("--quiet", input->quiet, "No progress on standard error");
   app.add_option("--json", input->json, "Write the rerun's own result here (- is standard output)")
       ->type_name(file_value);

@@ -16,13 +16,6 @@ std::string describe(const std::optional<Service>& service) {
   return text.empty() ? "no endpoints" : text;
 }
 
-void begin_blocks(UpdateCell& cell, std::size_t count) {
-  for (Blocks* blocks :
-       {&cell.stage_ns, &cell.commit_ns, &cell.controller_sync_ns, &cell.controller_peak_bytes}) {
-    blocks->emplace_back().reserve(count);
-  }
-}
-
 }  // namespace
 
 UpdateSubject::UpdateSubject(std::string name, DataPlane& plane, std::span<const Service> services,
@@ -33,8 +26,17 @@ UpdateSubject::UpdateSubject(std::string name, DataPlane& plane, std::span<const
       fresh_(&fresh),
       random_(seed) {}
 
+void UpdateSubject::begin_blocks(std::initializer_list<UpdateCell*> cells, std::size_t count) {
+  for (UpdateCell* cell : cells) {
+    for (Blocks* blocks :
+         {&cell->stage_ns, &cell->commit_ns, &cell->controller_sync_ns, &cell->controller_peak_bytes}) {
+      blocks->emplace_back().reserve(count);
+    }
+  }
+  has_account_ = plane_->controllers_account().has_value();
+}
+
 Status UpdateSubject::timed(const Change& change, Clock& clock, UpdateCell& cell) {
-  const bool accounts = plane_->controllers_account().has_value();
   const std::int64_t start = clock.now_ns();
   SVCB_CHECK(plane_->stage(change));
   const std::int64_t staged = clock.now_ns();
@@ -42,7 +44,7 @@ Status UpdateSubject::timed(const Change& change, Clock& clock, UpdateCell& cell
   const std::int64_t committed = clock.now_ns();
   cell.stage_ns.back().push_back(static_cast<double>(staged - start));
   cell.commit_ns.back().push_back(static_cast<double>(committed - staged));
-  const auto account = accounts ? plane_->controllers_account() : std::nullopt;
+  const auto account = has_account_ ? plane_->controllers_account() : std::nullopt;
   if (account) {
     cell.controller_sync_ns.back().push_back(static_cast<double>(account->sync_ns));
     cell.controller_peak_bytes.back().push_back(static_cast<double>(account->peak_bytes));
@@ -58,7 +60,7 @@ Status UpdateSubject::change_block(std::size_t count, bool verify_all, Clock& cl
     places.push_back(draw_below(random_, services_.size()));
     changes.push_back({Operation::change_endpoints, fresh_->changed(services_[places.back()], serial_++)});
   }
-  begin_blocks(cell, count);
+  begin_blocks({&cell}, count);
   for (const Change& change : changes) {
     SVCB_CHECK(timed(change, clock, cell));
   }
@@ -75,8 +77,7 @@ Status UpdateSubject::change_block(std::size_t count, bool verify_all, Clock& cl
 
 Status UpdateSubject::add_remove_block(std::size_t count, bool verify_last, Clock& clock, UpdateCell& add,
                                        UpdateCell& remove) {
-  begin_blocks(add, count);
-  begin_blocks(remove, count);
+  begin_blocks({&add, &remove}, count);
   for (std::size_t i = 0; i < count; ++i) {
     Change change{Operation::add_service, fresh_->added(serial_++)};
     SVCB_CHECK(timed(change, clock, add));

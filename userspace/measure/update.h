@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <initializer_list>
 #include <span>
 #include <string>
 #include <vector>
@@ -37,6 +38,8 @@ class UpdateSubject {
   [[nodiscard]] std::size_t services() const { return services_.size(); }
 
  private:
+  // A block more in each, and the controller's account from now on.
+  void begin_blocks(std::initializer_list<UpdateCell*> cells, std::size_t count);
   // Appends what the change took to the cell's last blocks.
   Status timed(const Change& change, Clock& clock, UpdateCell& cell);
   Status verify(const Service& expected);
@@ -48,6 +51,7 @@ class UpdateSubject {
   const Workload* fresh_;
   Random random_;
   std::uint64_t serial_ = 0;
+  bool has_account_ = false;  // whether the plane's controller gives one: asked once a block
 };
 
 }  // namespace svcbench

@@ -64,9 +64,10 @@ std::string method(const RunDiff& diff) {
       "adjusted for all figures compared (Benjamini and Hochberg, 5 %), tells one. Tails are not compared: "
       "a "
       "p90 or p99 is of all samples of a run together, and has no interval over its repeats.",
-      diff.absolute ? ""
-                    : ", each as a multiple of what known work of its kind took in the same run (the "
-                      "control of --json)",
+      diff.options.absolute
+          ? ""
+          : ", each as a multiple of what known work of its kind took in the same run (the "
+            "control of --json)",
       between_text(diff));
 }
 
@@ -110,27 +111,8 @@ std::string counts_line(const RunDiff& diff) {
   return line;
 }
 
-// What known work says of the machine; "": neither run had any.
-std::string machine_line(const RunDiff& diff) {
-  if (!diff.machine) {
-    return "";
-  }
-  std::string line = fmt::format(
-      "Known work (plain forwarding, the instrument's own programs, calibration) takes {:.2f} times what "
-      "it "
-      "took: ",
-      *diff.machine);
-  if (diff.same_machine()) {
-    return line + "the machine was as fast.";
-  }
-  return line + (diff.absolute
-                     ? "the machine changed, and the ratios below hold that, too."
-                     : "the machine changed. Ratios below are of figures as multiples of such work, in "
-                       "which that cancels out.");
-}
-
 std::string limit_line(const RunDiff& diff) {
-  if (!diff.limit) {
+  if (!diff.options.limit) {
     return "";
   }
   std::vector<std::string> ids;
@@ -140,9 +122,9 @@ std::string limit_line(const RunDiff& diff) {
     }
   }
   return ids.empty() ? fmt::format("Nothing is slower by more than {} with its whole interval.",
-                                   percent(*diff.limit))
+                                   percent(*diff.options.limit))
                      : fmt::format("SLOWER by more than {} with the whole interval: {}.",
-                                   percent(*diff.limit), join(ids));
+                                   percent(*diff.options.limit), join(ids));
 }
 
 std::string result_text(const Changed& one) {
@@ -273,6 +255,24 @@ json ids_of(const std::vector<const Cell*>& cells) {
 
 }  // namespace
 
+std::string machine_line(const RunDiff& diff) {
+  if (!diff.machine) {
+    return "";
+  }
+  std::string line = fmt::format(
+      "Known work (plain forwarding, the instrument's own programs, calibration) takes {:.2f} times what "
+      "it "
+      "took: ",
+      *diff.machine);
+  if (diff.same_machine()) {
+    return line + "the machine was as fast.";
+  }
+  return line + (diff.options.absolute
+                     ? "the machine changed, and the ratios below hold that, too."
+                     : "the machine changed. Ratios below are of figures as multiples of such work, in "
+                       "which that cancels out.");
+}
+
 std::string render_diff(const RunDiff& diff, bool all) {
   std::string out = wrapped("Before: " + run_line(diff.before), 0);
   out += wrapped("After:  " + run_line(diff.after), 0);
@@ -292,60 +292,6 @@ std::string render_diff(const RunDiff& diff, bool all) {
   out += "\n" + wrapped(method(diff), 0);
   const std::string limit = limit_line(diff);
   return limit.empty() ? out : out + "\n" + wrapped(limit, 0);
-}
-
-std::string render_confirmation(const RunDiff& diff, bool all) {
-  constexpr std::size_t most = 20;
-  const Confirmation found = confirmation_of(diff);
-  std::string out = wrapped("Run:   " + run_line(diff.before), 0);
-  out += wrapped("Rerun: " + run_line(diff.after), 0);
-  if (!diff.notes.empty()) {
-    out += wrapped(fmt::format("Not the same either: {}", join(diff.notes)), 0);
-  }
-  if (const std::string machine = machine_line(diff); !machine.empty()) {
-    out += "\n" + wrapped(machine, 0);
-  }
-  if (!found.refuted.empty()) {
-    TextTable table({{"not confirmed", TextTable::Align::left}, {"run"}, {"rerun"}, {"rerun / run"}});
-    const std::size_t shown = all ? found.refuted.size() : std::min(most, found.refuted.size());
-    for (const Changed* one : std::span(found.refuted).first(shown)) {
-      table.add({one->after->id, quantity(one->before->value, one->before->unit),
-                 quantity(one->after->value, one->after->unit), ratio_text(one->ratio)});
-    }
-    out += "\n" + table.text();
-    if (shown < found.refuted.size()) {
-      out += fmt::format("... and {} more: --all\n", grouped(found.refuted.size() - shown));
-    }
-  }
-  const auto same = std::count_if(found.claims.begin(), found.claims.end(),
-                                  [](const auto& claim) { return claim.before == claim.after; });
-  out +=
-      "\n" +
-      wrapped(fmt::format("{} of {} claims have the verdict that they had.", same, found.claims.size()), 0);
-  for (const auto& claim : found.claims) {
-    if (claim.before != claim.after) {
-      out += wrapped(fmt::format("  {}: {} in the run, {} in the rerun", claim.claim,
-                                 to_string(claim.before), to_string(claim.after)),
-                     2);
-    }
-  }
-  out += wrapped(
-      fmt::format(
-          "{}: {} of {} figures ({}) are confirmed: the 95 % interval of rerun / run{} holds 1.{}",
-          found.holds() ? "CONFIRMED" : "NOT CONFIRMED", grouped(found.confirmed.size()),
-          grouped(found.judged()),
-          found.judged() == 0
-              ? "none could be judged"
-              : fmt::format("{:.1f} %", 100.0 * static_cast<double>(found.confirmed.size()) /
-                                            static_cast<double>(found.judged())),
-          diff.absolute ? "" : ", each a multiple of known work in its own run,",
-          found.not_judged.empty()
-              ? ""
-              : fmt::format(" {} more could not be judged: they have no interval, or are held against "
-                            "nothing while the machine's speed changed.",
-                            grouped(found.not_judged.size()))),
-      0);
-  return out;
 }
 
 std::string diff_markdown(const RunDiff& diff) {
@@ -381,9 +327,9 @@ json diff_json(const RunDiff& diff) {
           {"forced_over", diff.differences},
           {"also_different", diff.notes},
           {"machine_ratio", or_null(diff.machine)},
-          {"limit", or_null(diff.limit)},
+          {"limit", or_null(diff.options.limit)},
           {"beyond_limit", diff.beyond_limit()},
-          {"absolute", diff.absolute},
+          {"absolute", diff.options.absolute},
           {"between_runs", between_json(diff)},
           {"controls", each(diff.controls, figure_json)},
           {"figures", each(diff.figures, figure_json)},

@@ -5,7 +5,6 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
-#include "run/confirmation.h"
 #include "run/diff.h"
 
 namespace svcbench {
@@ -17,7 +16,7 @@ inline constexpr int diff_schema_version = 2;
 [[nodiscard]] std::string diff_markdown(const RunDiff& diff);
 [[nodiscard]] nlohmann::json diff_json(const RunDiff& diff);  // docs/diff.schema.json
 
-// What a second run of the same confirmed. At most 100 columns; `all`: every figure that was refuted.
-[[nodiscard]] std::string render_confirmation(const RunDiff& diff, bool all);
+// What known work says of the machine, a sentence; "": the runs have none.
+[[nodiscard]] std::string machine_line(const RunDiff& diff);
 
 }  // namespace svcbench

@@ -131,46 +131,51 @@ Changed compare(const Cell& before, const Cell& after, const Cell* control_befor
 }
 
 // Figures that the same things of the machine move: the first packet of a flow writes memory, others read.
-std::string kind_of(const Cell& cell) {
+std::string name_of_kind(const Cell& cell) {
   const std::string_view flow = cell.coordinate("flow");
   return flow.empty() ? cell.scenario : fmt::format("{}, {}", cell.scenario, flow);
 }
 
-// What figures of two runs differ by beyond their scatter, and the tests anew with that.
-void add_between_runs(RunDiff& diff) {
+// The tests of these figures anew, with what two runs of them differ by beyond their scatter; false: they
+// are too few to know that, and it is left at the tests of their scatter alone.
+bool test(const std::vector<Changed*>& figures, const std::string& kind, RunDiff& diff) {
+  std::vector<stats::Pair> pairs;
+  for (const Changed* one : figures) {
+    pairs.push_back(
+        {measured(*one->before, one->control_before), measured(*one->after, one->control_after)});
+  }
+  auto between = stats::between_runs(pairs);
+  if (!between) {
+    return false;
+  }
+  // What all have in common is asked for, too, where times are compared as they are.
+  between->middle = diff.options.absolute ? 1 : between->middle;
+  diff.between[kind] = *between;
+  for (std::size_t i = 0; i < figures.size(); ++i) {
+    figures[i]->between = *between;
+    figures[i]->p = stats::welch_p(pairs[i].before, pairs[i].after, *between);
+  }
+  return true;
+}
+
+void test_by_kind(RunDiff& diff) {
   std::map<std::string, std::vector<Changed*>> kinds;
   for (Changed& one : diff.figures) {
-    kinds[kind_of(*one.after)].push_back(&one);
+    kinds[name_of_kind(*one.after)].push_back(&one);
   }
-  const auto take = [&diff](const std::string& kind, const std::vector<Changed*>& figures) {
-    std::vector<stats::Pair> pairs;
-    for (const Changed* one : figures) {
-      pairs.push_back(
-          {measured(*one->before, one->control_before), measured(*one->after, one->control_after)});
-    }
-    const auto between = stats::between_runs(pairs);
-    if (between) {
-      diff.between[kind] = *between;
-      for (std::size_t i = 0; i < figures.size(); ++i) {
-        figures[i]->between = *between;
-        figures[i]->p = stats::welch_p(pairs[i].before, pairs[i].after, *between);
-      }
-    }
-    return between.has_value();
-  };
   std::vector<Changed*> others;
   for (const auto& [kind, figures] : kinds) {
-    if (!take(kind, figures)) {
+    if (!test(figures, kind, diff)) {
       others.insert(others.end(), figures.begin(), figures.end());
     }
   }
-  take("others", others);
+  test(others, "others", diff);
 }
 
-// The interval of how much slower it is than others of its kind, 1 for not at all.
-stats::Interval slowness(const Changed& changed) {
+// The interval of how much slower it is, over what `between` says that others did; 1 for not at all.
+stats::Interval slowness(const Changed& changed, const stats::Between& between) {
   const stats::Interval ratio =
-      stats::beside_others(*changed.ratio->interval, changed.ratio->value, changed.between);
+      stats::beside_others(*changed.ratio->interval, changed.ratio->value, between);
   return changed.after->better == Better::more
              ? stats::Interval{.low = 1 / ratio.high, .high = 1 / ratio.low}
              : ratio;
@@ -193,7 +198,7 @@ void decide(std::vector<Changed>& figures) {
     if (changed.finding != Finding::unresolved || (changed.p && *changed.p > false_share)) {
       continue;
     }
-    const stats::Interval slow = slowness(changed);
+    const stats::Interval slow = slowness(changed, changed.between);
     if (slow.low > 1) {
       changed.finding = Finding::slower;
     } else if (slow.high < 1) {
@@ -202,24 +207,28 @@ void decide(std::vector<Changed>& figures) {
   }
 }
 
+// A limit is of the change itself, also where all others changed alike.
 void hold_to(double limit, std::vector<Changed>& figures) {
   std::vector<double> p;
-  std::vector<Changed*> tested;
+  std::vector<std::pair<Changed*, stats::Between>> tested;
   for (Changed& changed : figures) {
     const stats::Measured before = measured(*changed.before, changed.control_before);
     const stats::Measured after = measured(*changed.after, changed.control_after);
+    stats::Between between = changed.between;
+    between.middle = 1;
     const auto one = changed.after->better == Better::more
-                         ? stats::welch_p_beyond(after, before, 1 + limit, changed.between)
-                         : stats::welch_p_beyond(before, after, 1 + limit, changed.between);
-    if (one && is_speed(*changed.after)) {
+                         ? stats::welch_p_beyond(after, before, 1 + limit, between)
+                         : stats::welch_p_beyond(before, after, 1 + limit, between);
+    if (one && is_speed(*changed.after) && changed.finding != Finding::machine) {
       p.push_back(*one);
-      tested.push_back(&changed);
+      tested.emplace_back(&changed, between);
     }
   }
   const std::vector<double> adjusted = stats::adjusted_for_many(p);
   for (std::size_t i = 0; i < tested.size(); ++i) {
-    tested[i]->beyond_limit = adjusted[i] <= false_share && tested[i]->finding == Finding::slower &&
-                              slowness(*tested[i]).low > 1 + limit;
+    const auto& [changed, between] = tested[i];
+    changed->beyond_limit = adjusted[i] <= false_share && slowness(*changed, between).low > 1 + limit;
+    changed->finding = changed->beyond_limit ? Finding::slower : changed->finding;
   }
 }
 
@@ -290,8 +299,7 @@ std::vector<std::string> differences_between(const Run& before, const Run& after
 
 Result<RunDiff> diff_runs(Run before, Run after, const DiffOptions& options) {
   RunDiff diff{.before = std::move(before), .after = std::move(after)};
-  diff.limit = options.limit;
-  diff.absolute = options.absolute;
+  diff.options = options;
   diff.differences = differences_between(diff.before, diff.after);
   diff.notes = differing(diff.before, diff.after, notables);
   if (!diff.differences.empty() && !options.force) {
@@ -328,7 +336,7 @@ Result<RunDiff> diff_runs(Run before, Run after, const DiffOptions& options) {
       diff.only_before.push_back(&cell);
     }
   }
-  add_between_runs(diff);
+  test_by_kind(diff);
   decide(diff.figures);
   decide(diff.controls);
   diff.machine = change_of_machine(diff.controls);

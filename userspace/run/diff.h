@@ -57,11 +57,10 @@ struct RunDiff {
   // In what they may not differ, yet do: "kernel: 6.1.0 and 6.18.44". Empty but for --force.
   std::vector<std::string> differences{};
   std::vector<std::string> notes{};  // other things about them that differ
-  std::optional<double> limit{};     // 0.05: 5 % slower is allowed
+  DiffOptions options{};             // by which they were compared
   std::vector<Changed> figures{};    // in the later run's order
   std::vector<const Cell*> only_before{};
   std::vector<const Cell*> only_after{};
-  bool absolute = false;
   // By kind ("update"; "path, new flow"), what figures of two runs differ by beyond their scatter:
   // estimated from these very runs (stats::between_runs()). Kinds that have too few are estimated together,
   // under "others"; none: too few in all.

@@ -22,11 +22,6 @@ Status take_objects(std::string_view text, std::string_view source, cluster::Obj
   return cluster::each_object(text, source, [&](const nlohmann::json& object) { objects.take(object); });
 }
 
-Status take_text(std::string bytes, std::string_view source, cluster::Objects& objects) {
-  SVCB_TAKE(text, utf8_text(std::move(bytes), source, cluster::remedy));
-  return take_objects(text, source, objects);
-}
-
 Status check_standard_input(const std::vector<std::string>& paths) {
   return std::count(paths.begin(), paths.end(), "-") > 1
              ? usage_error("--cluster -: standard input can be read once")
@@ -39,6 +34,12 @@ std::string joined(const std::vector<std::string>& sources) {
 
 std::string name_of(const std::string& path) { return path == "-" ? "standard input" : path; }
 
+Result<ClusterText> text_of(const std::string& path) {
+  SVCB_TAKE(bytes, read_whole(path, "cannot read " + name_of(path)));
+  SVCB_TAKE(text, utf8_text(std::move(bytes), name_of(path), cluster::remedy));
+  return ClusterText{name_of(path), std::move(text)};
+}
+
 }  // namespace
 
 std::string names_of_files(const std::vector<std::string>& paths) {
@@ -50,7 +51,8 @@ std::string names_of_files(const std::vector<std::string>& paths) {
 Result<ClusterServices> parse_cluster(std::string_view text, std::string_view source_name,
                                       const ClusterOptions& options) {
   cluster::Objects objects(options);
-  SVCB_CHECK(take_text(std::string(text), source_name, objects));
+  SVCB_TAKE(utf8, utf8_text(std::string(text), source_name, cluster::remedy));
+  SVCB_CHECK(take_objects(utf8, source_name, objects));
   return cluster::frontends_of(std::move(objects), source_name, options);
 }
 
@@ -58,8 +60,8 @@ Result<ClusterServices> read_cluster(const std::vector<std::string>& paths, cons
   SVCB_CHECK(check_standard_input(paths));
   cluster::Objects objects(options);
   for (const std::string& path : paths) {
-    SVCB_TAKE(bytes, read_whole(path, "cannot read " + name_of(path)));
-    SVCB_CHECK(take_text(std::move(bytes), name_of(path), objects));
+    SVCB_TAKE(one, text_of(path));  // one file's text at a time
+    SVCB_CHECK(take_objects(one.text, one.source, objects));
   }
   return cluster::frontends_of(std::move(objects), names_of_files(paths), options);
 }
@@ -68,9 +70,8 @@ Result<std::vector<ClusterText>> cluster_texts(const std::vector<std::string>& p
   SVCB_CHECK(check_standard_input(paths));
   std::vector<ClusterText> texts;
   for (const std::string& path : paths) {
-    SVCB_TAKE(bytes, read_whole(path, "cannot read " + name_of(path)));
-    SVCB_TAKE(text, utf8_text(std::move(bytes), name_of(path), cluster::remedy));
-    texts.push_back({name_of(path), std::move(text)});
+    SVCB_TAKE(one, text_of(path));
+    texts.push_back(std::move(one));
   }
   return texts;
 }

@@ -8,6 +8,7 @@
 
 #include "plane/kube_proxy/names.h"
 #include "plane/kube_proxy/nftables_rules.h"
+#include "service/json_member.h"
 
 namespace svcbench::kube_proxy {
 namespace {
@@ -18,12 +19,6 @@ constexpr std::array<std::string_view, 4> service_maps{"service-ips", "service-n
                                                        "no-endpoint-services", "no-endpoint-nodeports"};
 
 // ---- JSON: what is not there, or of another kind, is null or empty ----
-
-const Json& member(const Json& object, const char* name) {
-  static const Json null;
-  const auto found = object.find(name);
-  return found == object.end() ? null : *found;
-}
 
 // A string, or a number as nft prints those it has no name for.
 std::string text_of(const Json& value) {
@@ -43,22 +38,22 @@ std::string protocol_of(const Json& value) {
 }
 
 std::string target_of(const Json& verdict, const char* kind) {
-  return text_of(member(member(verdict, kind), "target"));
+  return text_of(json_member(json_member(verdict, kind), "target"));
 }
 
 // "10.0.0.1", or {"prefix": {"addr": "10.0.0.0", "len": 8}} as 10.0.0.0/8.
 std::string address_or_prefix(const Json& value) {
-  const Json& prefix = member(value, "prefix");
-  return prefix.is_null()
-             ? text_of(value)
-             : fmt::format("{}/{}", text_of(member(prefix, "addr")), text_of(member(prefix, "len")));
+  const Json& prefix = json_member(value, "prefix");
+  return prefix.is_null() ? text_of(value)
+                          : fmt::format("{}/{}", text_of(json_member(prefix, "addr")),
+                                        text_of(json_member(prefix, "len")));
 }
 
 void read_match(NftRule& rule, const Json& match) {
-  const Json& left = member(match, "left");
-  const Json& right = member(match, "right");
-  const std::string field = text_of(member(member(left, "payload"), "field"));
-  const bool equal = text_of(member(match, "op")) == "==";
+  const Json& left = json_member(match, "left");
+  const Json& right = json_member(match, "right");
+  const std::string field = text_of(json_member(json_member(left, "payload"), "field"));
+  const bool equal = text_of(json_member(match, "op")) == "==";
   if (equal && field == "daddr") {
     rule.daddr = address_or_prefix(right);
   } else if (equal && field == "saddr") {
@@ -67,10 +62,11 @@ void read_match(NftRule& rule, const Json& match) {
     rule.dport = number_of(right);
   } else if (field == "saddr") {
     rule.other_saddr = address_or_prefix(right);
-  } else if (equal && text_of(member(member(left, "meta"), "key")) == "l4proto") {
+  } else if (equal && text_of(json_member(json_member(left, "meta"), "key")) == "l4proto") {
     rule.protocol = protocol_of(right);
-  } else if (equal && text_of(member(member(left, "fib"), "result")) == "type" &&
-             member(member(left, "fib"), "flags") == Json::array({"saddr"}) && text_of(right) == "local") {
+  } else if (equal && text_of(json_member(json_member(left, "fib"), "result")) == "type" &&
+             json_member(json_member(left, "fib"), "flags") == Json::array({"saddr"}) &&
+             text_of(right) == "local") {
     rule.local_saddr = true;
   } else {
     rule.other = true;
@@ -78,11 +74,11 @@ void read_match(NftRule& rule, const Json& match) {
 }
 
 void read_vmap(NftRule& rule, const Json& vmap) {
-  const Json& numgen = member(member(vmap, "key"), "numgen");
-  rule.modulo = number_of(member(numgen, "mod"));
-  rule.other =
-      rule.other || text_of(member(numgen, "mode")) != "random" || number_of(member(numgen, "offset")) != 0;
-  for (const Json& pair : member(member(vmap, "data"), "set")) {
+  const Json& numgen = json_member(json_member(vmap, "key"), "numgen");
+  rule.modulo = number_of(json_member(numgen, "mod"));
+  rule.other = rule.other || text_of(json_member(numgen, "mode")) != "random" ||
+               number_of(json_member(numgen, "offset")) != 0;
+  for (const Json& pair : json_member(json_member(vmap, "data"), "set")) {
     if (!pair.is_array() || pair.size() != 2) {
       rule.other = true;
       continue;
@@ -93,12 +89,12 @@ void read_vmap(NftRule& rule, const Json& vmap) {
 }
 
 void read_choices(NftRule& rule, const Json& map) {
-  const Json& numgen = member(member(map, "key"), "numgen");
-  rule.modulo = number_of(member(numgen, "mod"));
-  rule.other =
-      rule.other || text_of(member(numgen, "mode")) != "random" || number_of(member(numgen, "offset")) != 0;
-  for (const Json& pair : member(member(map, "data"), "set")) {
-    const Json& parts = pair.is_array() && pair.size() == 2 ? member(pair[1], "concat") : Json();
+  const Json& numgen = json_member(json_member(map, "key"), "numgen");
+  rule.modulo = number_of(json_member(numgen, "mod"));
+  rule.other = rule.other || text_of(json_member(numgen, "mode")) != "random" ||
+               number_of(json_member(numgen, "offset")) != 0;
+  for (const Json& pair : json_member(json_member(map, "data"), "set")) {
+    const Json& parts = pair.is_array() && pair.size() == 2 ? json_member(pair[1], "concat") : Json();
     const auto address = parts.is_array() && parts.size() == 2 ? Address::parse(text_of(parts[0]))
                                                                : Result<Address>(failure("no address"));
     if (!address || number_of(parts[1]) > UINT16_MAX) {
@@ -113,11 +109,11 @@ void read_choices(NftRule& rule, const Json& map) {
 }
 
 void read_dnat(NftRule& rule, const Json& dnat) {
-  if (const Json& map = member(member(dnat, "addr"), "map"); !map.is_null()) {
+  if (const Json& map = json_member(json_member(dnat, "addr"), "map"); !map.is_null()) {
     return read_choices(rule, map);
   }
-  const auto address = Address::parse(text_of(member(dnat, "addr")));
-  const std::uint64_t port = number_of(member(dnat, "port"));
+  const auto address = Address::parse(text_of(json_member(dnat, "addr")));
+  const std::uint64_t port = number_of(json_member(dnat, "port"));
   if (!address || port > UINT16_MAX) {
     rule.other = true;
     return;
@@ -126,27 +122,28 @@ void read_dnat(NftRule& rule, const Json& dnat) {
 }
 
 void read_update(NftRule& rule, const Json& set) {
-  const std::string field = text_of(member(member(member(set, "elem"), "payload"), "field"));
-  rule.update = text_of(member(set, "set"));
-  rule.other = rule.other || text_of(member(set, "op")) != "update" || field != "saddr";
+  const std::string field = text_of(json_member(json_member(json_member(set, "elem"), "payload"), "field"));
+  rule.update = text_of(json_member(set, "set"));
+  rule.other = rule.other || text_of(json_member(set, "op")) != "update" || field != "saddr";
 }
 
 NftRule read_rule(const Json& expressions) {
   NftRule rule;
   for (const Json& expression : expressions) {
-    if (const Json& match = member(expression, "match"); !match.is_null()) {
+    if (const Json& match = json_member(expression, "match"); !match.is_null()) {
       read_match(rule, match);
-    } else if (const Json& vmap = member(expression, "vmap"); !vmap.is_null()) {
+    } else if (const Json& vmap = json_member(expression, "vmap"); !vmap.is_null()) {
       read_vmap(rule, vmap);
-    } else if (const Json& dnat = member(expression, "dnat"); !dnat.is_null()) {
+    } else if (const Json& dnat = json_member(expression, "dnat"); !dnat.is_null()) {
       read_dnat(rule, dnat);
-    } else if (const Json& mangle = member(expression, "mangle"); !mangle.is_null()) {
-      const Json& value = member(member(mangle, "value"), "|");
-      const bool marks = text_of(member(member(member(mangle, "key"), "meta"), "key")) == "mark" &&
-                         value.is_array() && value.size() == 2 && number_of(value[1]) == 0x4000;
+    } else if (const Json& mangle = json_member(expression, "mangle"); !mangle.is_null()) {
+      const Json& value = json_member(json_member(mangle, "value"), "|");
+      const bool marks =
+          text_of(json_member(json_member(json_member(mangle, "key"), "meta"), "key")) == "mark" &&
+          value.is_array() && value.size() == 2 && number_of(value[1]) == 0x4000;
       (marks ? rule.jump : rule.protocol) = marks ? "mark-for-masquerade" : rule.protocol;
       rule.other = rule.other || !marks;
-    } else if (const Json& set = member(expression, "set"); !set.is_null()) {
+    } else if (const Json& set = json_member(expression, "set"); !set.is_null()) {
       read_update(rule, set);
     } else if (std::string jump = target_of(expression, "jump"); !jump.empty()) {
       rule.jump = std::move(jump);
@@ -161,7 +158,7 @@ NftRule read_rule(const Json& expressions) {
 
 // {"concat": ["10.96.0.1", "tcp", 80]} as "10.96.0.1 . tcp . 80".
 std::string read_key(const Json& value) {
-  const Json& parts = member(value, "concat");
+  const Json& parts = json_member(value, "concat");
   std::string key;
   for (std::size_t i = 0; i < parts.size(); ++i) {
     const bool is_protocol = i + 2 == parts.size();
@@ -175,10 +172,10 @@ std::optional<std::pair<std::string, NftElement>> read_element(const Json& pair)
   if (!pair.is_array() || pair.size() != 2) {
     return std::nullopt;
   }
-  const Json& commented = member(pair[0], "elem");
-  const Json& key = commented.is_null() ? pair[0] : member(commented, "val");
+  const Json& commented = json_member(pair[0], "elem");
+  const Json& key = commented.is_null() ? pair[0] : json_member(commented, "val");
   return std::pair{read_key(key),
-                   NftElement{target_of(pair[1], "goto"), text_of(member(commented, "comment")),
+                   NftElement{target_of(pair[1], "goto"), text_of(json_member(commented, "comment")),
                               pair[1].is_object() && pair[1].contains("drop")}};
 }
 
@@ -215,7 +212,7 @@ bool is_balanced(const NftRule& rule) {
 // Of what `nft --json list` printed.
 Result<Json> listed_objects(std::string_view json) {
   Json document = Json::parse(json, nullptr, false);
-  if (!member(document, "nftables").is_array()) {
+  if (!json_member(document, "nftables").is_array()) {
     return failure("nft --json list printed something else than its JSON");
   }
   return std::move(document["nftables"]);
@@ -226,12 +223,12 @@ Result<Json> listed_objects(std::string_view json) {
 Status add_nft_names(std::string_view json, NftNames& names) {
   SVCB_TAKE(objects, listed_objects(json));
   for (const Json& object : objects) {
-    const Json& chain = member(object, "chain");
-    const Json& named = chain.is_null() ? member(object, "set") : chain;
-    if (named.is_null() || text_of(member(named, "table")) != nft_table) {
+    const Json& chain = json_member(object, "chain");
+    const Json& named = chain.is_null() ? json_member(object, "set") : chain;
+    if (named.is_null() || text_of(json_member(named, "table")) != nft_table) {
       continue;
     }
-    std::string name = text_of(member(named, "name"));
+    std::string name = text_of(json_member(named, "name"));
     if (!chain.is_null() && name.find('/') != std::string::npos) {
       names.chains.push_back(std::move(name));
     } else if (chain.is_null() && name.starts_with("affinity-")) {
@@ -244,12 +241,12 @@ Status add_nft_names(std::string_view json, NftNames& names) {
 Status add_nft_elements(std::string_view json, std::unordered_map<std::string, std::string>& elements) {
   SVCB_TAKE(objects, listed_objects(json));
   for (const Json& object : objects) {
-    const Json& set = member(object, "set");
-    const Json& container = set.is_null() ? member(object, "map") : set;
-    const std::string name = text_of(member(container, "name"));
-    for (const Json& one : member(container, "elem")) {
+    const Json& set = json_member(object, "set");
+    const Json& container = set.is_null() ? json_member(object, "map") : set;
+    const std::string name = text_of(json_member(container, "name"));
+    for (const Json& one : json_member(container, "elem")) {
       if (!set.is_null()) {
-        const std::string key = member(one, "concat").is_null() ? text_of(one) : read_key(one);
+        const std::string key = json_member(one, "concat").is_null() ? text_of(one) : read_key(one);
         elements.emplace(fmt::format("{} {}", name, key), "");
         continue;
       }
@@ -266,33 +263,33 @@ Status add_nft_elements(std::string_view json, std::unordered_map<std::string, s
 
 Result<NftTable> NftTable::parse(std::string_view json, Family family) {
   const Json document = Json::parse(json, nullptr, false);
-  const Json& objects = member(document, "nftables");
+  const Json& objects = json_member(document, "nftables");
   if (!objects.is_array()) {
     return failure("nft -j list table printed something else than its JSON (is it nftables 1.0 or later?)");
   }
   NftTable table;
   table.family_ = family;
   for (const Json& object : objects) {
-    if (const Json& chain = member(object, "chain"); !chain.is_null()) {
-      table.chains_[text_of(member(chain, "name"))];
-    } else if (const Json& rule = member(object, "rule"); !rule.is_null()) {
-      table.chains_[text_of(member(rule, "chain"))].push_back(read_rule(member(rule, "expr")));
-    } else if (const Json& set = member(object, "set"); !set.is_null()) {
-      const std::string name = text_of(member(set, "name"));
+    if (const Json& chain = json_member(object, "chain"); !chain.is_null()) {
+      table.chains_[text_of(json_member(chain, "name"))];
+    } else if (const Json& rule = json_member(object, "rule"); !rule.is_null()) {
+      table.chains_[text_of(json_member(rule, "chain"))].push_back(read_rule(json_member(rule, "expr")));
+    } else if (const Json& set = json_member(object, "set"); !set.is_null()) {
+      const std::string name = text_of(json_member(set, "name"));
       if (name.starts_with("affinity-")) {
-        table.affinity_sets_[name] = static_cast<std::uint32_t>(number_of(member(set, "timeout")));
+        table.affinity_sets_[name] = static_cast<std::uint32_t>(number_of(json_member(set, "timeout")));
       } else if (name == "cluster-ips") {
-        for (const Json& element : member(set, "elem")) {
+        for (const Json& element : json_member(set, "elem")) {
           table.cluster_ips_.insert(text_of(element));
         }
       }
-    } else if (const Json& map = member(object, "map"); !map.is_null()) {
-      auto& elements = table.maps_[text_of(member(map, "name"))];
-      for (const Json& pair : member(map, "elem")) {
+    } else if (const Json& map = json_member(object, "map"); !map.is_null()) {
+      auto& elements = table.maps_[text_of(json_member(map, "name"))];
+      for (const Json& pair : json_member(map, "elem")) {
         auto element = read_element(pair);
         if (!element) {
           return failure("nft -j list table printed an element of {} that svcbench cannot read",
-                         text_of(member(map, "name")));
+                         text_of(json_member(map, "name")));
         }
         elements.insert(std::move(*element));
       }

@@ -9,6 +9,8 @@
 #include <string>
 #include <utility>
 
+#include "service/json_member.h"
+
 namespace svcbench::kubernetes {
 
 namespace {
@@ -18,19 +20,13 @@ using nlohmann::json;
 constexpr const char* service_label = "kubernetes.io/service-name";
 constexpr const char* zone_label = "topology.kubernetes.io/zone";
 
-std::string text_of(const json& object, const char* member) {
-  const auto found = object.is_object() ? object.find(member) : object.end();
-  return found != object.end() && found->is_string() ? found->get<std::string>() : "";
-}
-
-const json& member(const json& object, const char* name) {
-  static const json none;
-  const auto found = object.is_object() ? object.find(name) : object.end();
-  return found == object.end() ? none : *found;
+std::string text_of(const json& object, const char* name) {
+  const json& found = json_member(object, name);
+  return found.is_string() ? found.get<std::string>() : "";
 }
 
 void set_default(json& object, const char* name, json value) {
-  if (member(object, name).is_null()) {
+  if (json_member(object, name).is_null()) {
     object[name] = std::move(value);
   }
 }
@@ -66,18 +62,18 @@ void complete_spec(json& spec) {
   if (text_of(spec, "type") == "ExternalName") {
     return;
   }
-  if (member(spec, "clusterIPs").empty() && !text_of(spec, "clusterIP").empty()) {
+  if (json_member(spec, "clusterIPs").empty() && !text_of(spec, "clusterIP").empty()) {
     spec["clusterIPs"] = {spec["clusterIP"]};
-  } else if (text_of(spec, "clusterIP").empty() && !member(spec, "clusterIPs").empty()) {
+  } else if (text_of(spec, "clusterIP").empty() && !json_member(spec, "clusterIPs").empty()) {
     spec["clusterIP"] = spec["clusterIPs"][0];
   }
   json families = json::array();
-  for (const json& address : member(spec, "clusterIPs")) {
+  for (const json& address : json_member(spec, "clusterIPs")) {
     families.push_back(is_ipv6(address) ? "IPv6" : "IPv4");
   }
   set_default(spec, "ipFamilies", std::move(families));
   set_default(spec, "internalTrafficPolicy", "Cluster");
-  if (text_of(spec, "type") != "ClusterIP" || !member(spec, "externalIPs").empty()) {
+  if (text_of(spec, "type") != "ClusterIP" || !json_member(spec, "externalIPs").empty()) {
     set_default(spec, "externalTrafficPolicy", "Cluster");
   }
   if (spec.contains("ports") && spec["ports"].is_array()) {
@@ -91,20 +87,20 @@ void complete_slice(json& slice) {
   if (slice.contains("ports") && slice["ports"].is_array()) {
     complete_ports(slice["ports"]);
   }
-  if (!member(slice, "endpoints").is_array()) {
+  if (!json_member(slice, "endpoints").is_array()) {
     slice["endpoints"] = json::array();
   }
   bool any_ipv6 = false;
   for (json& endpoint : slice["endpoints"]) {
     // v1beta1 told the node among the topology.
-    if (const json& node = member(member(endpoint, "topology"), "kubernetes.io/hostname");
+    if (const json& node = json_member(json_member(endpoint, "topology"), "kubernetes.io/hostname");
         node.is_string()) {
       set_default(endpoint, "nodeName", node);
     }
     if (endpoint.is_object()) {
       endpoint.erase("topology");
     }
-    const json& addresses = member(endpoint, "addresses");
+    const json& addresses = json_member(endpoint, "addresses");
     any_ipv6 = any_ipv6 || (addresses.is_array() && !addresses.empty() && is_ipv6(addresses[0]));
   }
   set_default(slice, "addressType", any_ipv6 ? "IPv6" : "IPv4");
@@ -114,16 +110,16 @@ void complete_slice(json& slice) {
 void add_mirrored(const json& endpoints, Objects& objects) {
   const std::string space = text_of(endpoints["metadata"], "namespace");
   const std::string name = text_of(endpoints["metadata"], "name");
-  for (const json& subset : member(endpoints, "subsets")) {
+  for (const json& subset : json_member(endpoints, "subsets")) {
     for (const bool ipv6 : {false, true}) {
       json slice{{"kind", "EndpointSlice"},
                  {"metadata", {{"namespace", space}, {"labels", {{service_label, name}}}}},
                  {"addressType", ipv6 ? "IPv6" : "IPv4"},
-                 {"ports", member(subset, "ports")},
+                 {"ports", json_member(subset, "ports")},
                  {"endpoints", json::array()}};
       for (const bool ready : {true, false}) {
-        for (const json& address : member(subset, ready ? "addresses" : "notReadyAddresses")) {
-          if (is_ipv6(member(address, "ip")) == ipv6) {
+        for (const json& address : json_member(subset, ready ? "addresses" : "notReadyAddresses")) {
+          if (is_ipv6(json_member(address, "ip")) == ipv6) {
             slice["endpoints"].push_back({{"addresses", {address["ip"]}},
                                           {"conditions", {{"ready", ready}}},
                                           {"nodeName", text_of(address, "nodeName")}});
@@ -149,7 +145,7 @@ std::optional<Resource> resource_of(const std::string& kind) {
 }
 
 std::uint64_t version_of(const json& object) {
-  const std::string text = text_of(member(object, "metadata"), "resourceVersion");
+  const std::string text = text_of(json_member(object, "metadata"), "resourceVersion");
   std::uint64_t version = 0;
   std::from_chars(text.data(), text.data() + text.size(), version);
   return version;
@@ -163,16 +159,16 @@ bool is_kubernetes_own(const json& object) {
 
 // kube-proxy asks for what has neither label.
 bool is_unselected(const json& metadata) {
-  const json& labels = member(metadata, "labels");
-  return !member(labels, "service.kubernetes.io/service-proxy-name").is_null() ||
-         !member(labels, "service.kubernetes.io/headless").is_null();
+  const json& labels = json_member(metadata, "labels");
+  return !json_member(labels, "service.kubernetes.io/service-proxy-name").is_null() ||
+         !json_member(labels, "service.kubernetes.io/headless").is_null();
 }
 
 bool has_slice(const Objects& objects, const json& endpoints) {
   for (const auto& [key, object] : objects) {
     if (key.resource == Resource::endpoint_slices &&
         text_of(object["metadata"], "namespace") == text_of(endpoints["metadata"], "namespace") &&
-        text_of(member(object["metadata"], "labels"), service_label) ==
+        text_of(json_member(object["metadata"], "labels"), service_label) ==
             text_of(endpoints["metadata"], "name")) {
       return true;
     }
@@ -189,16 +185,16 @@ Objects served_cluster(std::span<const json> file, std::string_view node,
   json own_node = node_object(node, addresses);
   for (const json& read : file) {
     const std::string kind = text_of(read, "kind");
-    const std::string name = text_of(member(read, "metadata"), "name");
+    const std::string name = text_of(json_member(read, "metadata"), "name");
     const auto resource = resource_of(kind);
-    if (name.empty() || !is_kubernetes_own(read) || is_unselected(member(read, "metadata")) ||
+    if (name.empty() || !is_kubernetes_own(read) || is_unselected(json_member(read, "metadata")) ||
         (!resource && kind != "Endpoints" && kind != "Node")) {
       continue;
     }
     json object = read;
     json& metadata = object["metadata"];
     if (kind == "Node") {
-      if (const json& zone = member(member(metadata, "labels"), zone_label);
+      if (const json& zone = json_member(json_member(metadata, "labels"), zone_label);
           name == node && !zone.is_null()) {
         own_node["metadata"]["labels"][zone_label] = zone;
       }
