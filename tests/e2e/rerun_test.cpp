@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <csignal>
+#include <filesystem>
 
 #include "program.h"
 
@@ -60,6 +61,21 @@ TEST_CASE("rerun: the same command, its figures beside the run's, and the machin
   interrupted.signal(SIGTERM);
   CHECK(interrupted.wait() == 128 + SIGTERM);
   CHECK(host_becomes(before));
+}
+
+TEST_CASE("rerun: without root one sentence") {
+  const TemporaryFolder folder;
+  json run = read_json(SVCBENCH_TEST_DATA "/runs/compare-3.json");
+  run["run"]["arguments"] = {"compare", "--services", "20"};
+  const std::string path = folder.write("run.json", run.dump());
+  const std::string copy = folder.path("svcbench");
+  std::filesystem::copy_file(SVCBENCH_BINARY, copy);
+  const Ran ran = run_program(
+      {"setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", copy, "rerun", path, "--force"});
+  INFO(ran.err);
+  CHECK(ran.status == 1);
+  CHECK(ran.err.find("sudo") != std::string::npos);
+  CHECK(std::count(ran.err.begin(), ran.err.end(), '\n') == 1);
 }
 
 TEST_CASE("rerun: what cannot be repeated is told before anything is measured") {

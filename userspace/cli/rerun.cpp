@@ -14,6 +14,7 @@
 #include "report/confirmation_text.h"
 #include "run/run_file.h"
 #include "service/text.h"
+#include "sys/capabilities.h"
 #include "sys/child_process.h"
 #include "sys/environment.h"
 
@@ -113,6 +114,7 @@ Result<int> run(const RerunInput& input) {
   if (!input.options.force) {
     SVCB_CHECK(check_machine(before));
   }
+  SVCB_CHECK(require_privileges());
   SVCB_TAKE(text, result_of(std::move(words), input.quiet));
   if (json) {
     SVCB_CHECK(json->write(text));
@@ -147,7 +149,7 @@ Action configure_rerun(CLI::App& app) {
       "3 fewer are.\n"
       "\n"
       "More examples:\n"
-      "  sudo ./svcbench compare --services 1000 --json run.json && sudo ./svcbench rerun run.json");
+      "  sudo ./svcbench compare --services 1000 --json run.json; sudo ./svcbench rerun run.json");
   return [input] { return run(*input); };
 }
 
