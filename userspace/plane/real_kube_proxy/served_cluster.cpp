@@ -131,7 +131,7 @@ void add_mirrored(const json& endpoints, Objects& objects) {
       slice["metadata"]["uid"] = slice_name;
       complete_slice(slice);
       if (!slice["endpoints"].empty()) {
-        objects[{Resource::endpoint_slices, space + "/" + slice_name}] = std::move(slice);
+        objects[{Resource::endpoint_slices, fmt::format("{}/{}", space, slice_name)}] = std::move(slice);
       }
     }
   }
@@ -209,7 +209,7 @@ Objects served_cluster(std::span<const json> file, std::string_view node,
       continue;
     }
     const std::string space = text_of(metadata, "namespace");
-    json& held = objects[{*resource, space.empty() ? name : space + "/" + name}];
+    json& held = objects[{*resource, space.empty() ? name : fmt::format("{}/{}", space, name)}];
     if (!held.is_null() && version_of(held) >= version_of(object)) {
       continue;
     }
