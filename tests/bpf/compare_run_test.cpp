@@ -34,12 +34,11 @@ CompareResults without_live_frames(const std::vector<std::string>& scenarios) {
   const auto progress = make_progress(true);
   CompareResults results = must(run_compare(workload, options, clock, *progress));
   results.environment = nlohmann::json::object();
-  results.verdicts = judge(results);
   return results;
 }
 
 bool inconclusive(const CompareResults& results, const std::string& id) {
-  for (const Verdict& verdict : results.verdicts) {
+  for (const Verdict& verdict : as_run(results).verdicts) {
     if (verdict.id == id) {
       return verdict.outcome == Outcome::inconclusive &&
              verdict.summary.find("no live frames here") != std::string::npos &&

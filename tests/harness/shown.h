@@ -11,6 +11,9 @@ namespace svcbench::test {
 // Of this command, whatever it was.
 Run run_of_command(Run run, const std::string& command);
 
+// Written to a file and read again it must have the verdicts that it has, made of its cells alone.
+void check_judged_again(const Run& run);
+
 // All of it (--full), without colour, with curves of digits.
 std::string full_text(Run run, const std::string& command = "compare");
 

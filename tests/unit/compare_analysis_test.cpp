@@ -106,7 +106,7 @@ const Verdict* find_verdict(const std::vector<Verdict>& verdicts, const std::str
 
 // The verdict of that id, which must be there and well-formed.
 Verdict verdict_of(const CompareResults& results, const std::string& id) {
-  const std::vector<Verdict> verdicts = judge(results);
+  const std::vector<Verdict> verdicts = as_run(results).verdicts;
   const Verdict* verdict = find_verdict(verdicts, id);
   REQUIRE_MESSAGE(verdict != nullptr, id);
   CHECK(verdict->summary.starts_with(to_string(verdict->outcome)));
@@ -224,7 +224,7 @@ TEST_CASE("verdict iptables-scan: holds where every further service costs, in al
   CompareResults results = with_planes({"iptables-legacy", "iptables-nft", "ebpf-tc"});
   add_path(results, "iptables-legacy", line(3000, 5));
   CHECK(verdict_of(results, "iptables-scan").outcome == Outcome::holds);
-  CHECK(find_verdict(judge(results), "ebpf-constant") == nullptr);
+  CHECK(find_verdict(as_run(results).verdicts, "ebpf-constant") == nullptr);
   const auto evidence = verdict_of(results, "iptables-scan").evidence;
   REQUIRE(evidence.size() == 2);
   CHECK(evidence[1].starts_with("iptables-legacy, new flow, last UDP: 5.0 ns a further service ["));
@@ -256,7 +256,7 @@ TEST_CASE("verdict iptables-scan: holds where every further service costs, in al
     for (PathCell& cell : results.paths) {
       cell.kind.flow = FlowKind::established;
     }
-    CHECK(judge(results).empty());
+    CHECK(as_run(results).verdicts.empty());
   }
 }
 
@@ -323,7 +323,8 @@ TEST_CASE("verdicts of updates: eBPF flat, the full reload rising") {
   }
   CHECK(verdict_of(results, "iptables-reload").outcome == Outcome::does_not_hold);
   std::erase_if(results.updates, [](const UpdateCell& cell) { return cell.way == "full"; });
-  CHECK(find_verdict(judge(results), "iptables-reload") == nullptr);  // a partial sync is no reload
+  CHECK(find_verdict(as_run(results).verdicts, "iptables-reload") ==
+        nullptr);  // a partial sync is no reload
 }
 
 TEST_CASE("verdict conntrack: counted at the largest size, on both sides or not at all") {
@@ -332,7 +333,7 @@ TEST_CASE("verdict conntrack: counted at the largest size, on both sides or not 
     results.states.push_back({.plane = plane, .services = services, .conntrack_per_1000_flows = entries});
   };
   state("iptables-nft", 100, 1000);
-  CHECK(find_verdict(judge(results), "conntrack") == nullptr);
+  CHECK(find_verdict(as_run(results).verdicts, "conntrack") == nullptr);
   state("ebpf-tc", 100, 0);
   CHECK(verdict_of(results, "conntrack").outcome == Outcome::holds);
   CHECK(verdict_of(results, "conntrack").evidence.size() == 2);
@@ -356,13 +357,13 @@ TEST_CASE("verdicts of the path where no packets could be sent: of the planes th
     CHECK(verdict.summary == "inconclusive: the path was not measured: this kernel sends none");
     CHECK(verdict.evidence.empty());
   }
-  CHECK(find_verdict(judge(results), "ipvs-constant") == nullptr);
-  CHECK(exit_code(judge(results)) == 4);
+  CHECK(find_verdict(as_run(results).verdicts, "ipvs-constant") == nullptr);
+  CHECK(exit_code(as_run(results).verdicts) == 4);
   results.planes = {"null", "nftables"};
-  CHECK(judge(results).empty());
+  CHECK(as_run(results).verdicts.empty());
 }
 
-TEST_CASE("no cells, no verdicts") { CHECK(judge(with_planes({"null"})).empty()); }
+TEST_CASE("no cells, no verdicts") { CHECK(as_run(with_planes({"null"})).verdicts.empty()); }
 
 // Seven planes, every scenario, figures as long as they come on a busy machine.
 CompareResults full_results() {
@@ -401,7 +402,6 @@ CompareResults full_results() {
   }
   results.clock_ns = 23.4;
   results.seconds = 61;
-  results.verdicts = judge(results);
   return results;
 }
 
@@ -476,7 +476,6 @@ TEST_CASE("comparison table: wide intervals do not make it wider than 100 column
     cell.repeats.front().commit_ns = 1;
     cell.repeats.back().commit_ns = 45'678'901'234;
   }
-  results.verdicts = judge(results);
   check_width(test::full_text(as_run(results)));
 }
 
@@ -583,7 +582,8 @@ TEST_CASE("a comparison as a run: raw samples, whole histograms, figures, and wh
   CHECK_FALSE(user.coordinate("method").empty());
   results.states[0].user_peak.reset();
   CHECK(as_run(results).find(stem + "/user-memory") == nullptr);
-  CHECK(run.verdicts.size() == results.verdicts.size());
+  CHECK_FALSE(run.verdicts.empty());
+  test::check_judged_again(test::run_of_command(run, "compare"));
 }
 
 }  // namespace

@@ -44,7 +44,7 @@ class Variable {
 std::string header_of(const char* emulated) {
   nlohmann::json environment{{"kernel", {{"release", "6.12.1"}}}, {"cpu", {{"model", "Test"}}}};
   environment["emulated"] = emulated == nullptr ? nlohmann::json() : nlohmann::json(emulated);
-  return full_heading(test::run_of_command(run_of(environment, {{"seed", 1}}, 2, {}), "compare"));
+  return full_heading(test::run_of_command(run_of(environment, {{"seed", 1}}, 2), "compare"));
 }
 
 // One size and eBPF alone, at 8 us.
@@ -58,12 +58,11 @@ CompareResults ebpf_at_8_us(const char* emulated) {
     cell.p50_ns = {8000, 8000, 8000, 8000, 8000, 8000};
     results.paths.push_back(cell);
   }
-  results.verdicts = judge(results);
   return results;
 }
 
 Outcome path_verdict(const CompareResults& results) {
-  for (const Verdict& verdict : results.verdicts) {
+  for (const Verdict& verdict : as_run(results).verdicts) {
     if (verdict.id == "lookup-2-5us") {
       return verdict.outcome;
     }
@@ -129,7 +128,6 @@ TEST_CASE("where the clock counts instructions nothing of the path is told in ti
       {"iptables-nft", 1000, 100, compare_instruments({more, less}, {more, less})});
   const auto rendered = [&](const char* emulated) {
     results.environment["emulated"] = emulated;
-    results.verdicts = judge(results);
     const std::string text = test::full_text(as_run(results));
     return text.substr(text.find("Path, wire to wire"));  // without the heading, which tells of both
   };

@@ -57,11 +57,13 @@ Results small_results() {
       results.fills.push_back({writes, services, 3 * services, true, 4096, {4e6, 4e6, 4e6, 4e6, 4e6, 4e6}});
     }
   }
-  results.verdicts = {
-      {"a", "water is wet", Outcome::holds, "holds: it is", {"looked"}, ""},
-      {"b", "the moon is cheese", Outcome::inconclusive, "inconclusive: far away", {}, "a visit"}};
   results.environment = {{"kernel", {{"release", "6.18"}}}};
   return results;
+}
+
+std::vector<Verdict> two_verdicts() {
+  return {{"a", "water is wet", Outcome::holds, "holds: it is", {"looked"}, ""},
+          {"b", "the moon is cheese", Outcome::inconclusive, "inconclusive: far away", {}, "a visit"}};
 }
 
 TEST_CASE("columns align, and nothing trails") {
@@ -96,7 +98,9 @@ TEST_CASE("durations") {
 }
 
 TEST_CASE("the tables say what was measured, what was skipped, and both verdicts") {
-  const std::string text = test::full_text(as_run(small_results(), {}), "ebpf");
+  Run run = as_run(small_results(), {});
+  run.verdicts = two_verdicts();
+  const std::string text = test::full_text(run, "ebpf");
   // p50 2,100 ns in blocks of 2,000 / 2,100 / 2,200; p99 is absent below 100 samples; 20 ms / 2.1 us.
   CHECK(text.find("2.10 us [2.10, 2.10]    -  2.20 us  1 us    307  20 ms [20, 20]  9,524 x") !=
         std::string::npos);
@@ -109,8 +113,7 @@ TEST_CASE("the tables say what was measured, what was skipped, and both verdicts
     CHECK_MESSAGE(line.size() <= 100, line);
   }
   CHECK(text.find('\x1b') == std::string::npos);
-  CHECK(verdict_text(small_results().verdicts, true).find("\x1b[1;32mholds\x1b[0m: it is") !=
-        std::string::npos);
+  CHECK(verdict_text(two_verdicts(), true).find("\x1b[1;32mholds\x1b[0m: it is") != std::string::npos);
 }
 
 TEST_CASE("an endpoint change has a curve a plane, from three sizes on") {
@@ -130,7 +133,8 @@ TEST_CASE("an endpoint change has a curve a plane, from three sizes on") {
 }
 
 TEST_CASE("a run has every raw sample, the figures, and what was left out") {
-  const Run run = as_run(small_results(), {});
+  Run run = as_run(small_results(), {});
+  run.verdicts = two_verdicts();
   const Cell& first = run.cells.front();
   CHECK(first.plane == "ebpf");
   CHECK(first.blocks.size() == 6);

@@ -269,7 +269,6 @@ TEST_CASE("scale: Table 4.2 has the column, marked, in 100 columns; the other ru
   CompareResults ours = host();
   ours.scaled = scale(guest(), "guest.json", ours);
   ours.notes.push_back(describe_scaled(*ours.scaled));
-  ours.verdicts = judge(ours);
   const std::string text = test::full_text(as_run(ours));
   CHECK(text.find("6.50 us [4.50, 8]") != std::string::npos);
   CHECK(text.find("400 us [400, 400]") != std::string::npos);
@@ -291,9 +290,9 @@ TEST_CASE("scale: Table 4.2 has the column, marked, in 100 columns; the other ru
 
 TEST_CASE("scale: verdicts take exponents and nothing else") {
   CompareResults ours = host();
-  const auto without = judge(ours);
+  const auto without = as_run(ours).verdicts;
   ours.scaled = scale(guest(), "guest.json", ours);
-  const auto with = judge(ours);
+  const auto with = as_run(ours).verdicts;
   REQUIRE(with.size() == without.size() + 1);
   for (const Verdict& verdict : with) {
     if (verdict.id == "ipvs-constant") {
@@ -315,6 +314,7 @@ TEST_CASE("scale: a run has scaled figures as such, apart, with all that they ar
   ours.scaled = scale(guest(), "guest.json", ours);
   const Run run = as_run(ours);
   CHECK(run.details["scaled_from"] == json{{"file", "guest.json"},
+                                           {"mark", "*6.12 tcg"},
                                            {"kernel", "6.12.41+deb13-amd64"},
                                            {"kernel_source", "linux-image 6.12.41-1"},
                                            {"emulated", "tcg"},

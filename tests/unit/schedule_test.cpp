@@ -125,6 +125,9 @@ TEST_CASE("what wide cells will take is told by their intervals") {
   steps[0].repeats = steps[1].repeats = 20;
   steps[0].spread = []() -> std::optional<double> { return std::nullopt; };
   CHECK(expected_repeats(steps, {5, 10}, 0.05, 50) == 50);  // there is no interval yet
+  steps[1].spread = [] { return 0.1; };
+  CHECK(expected_repeats(steps, {5, 10}, 0.05, 50) == doctest::Approx(40));  // it is as the other one
+  steps[1].spread = {};
   steps[0].spread = [] { return 0.1; };
   CHECK(expected_repeats(steps, {10, 10}, 0.05, 50) == doctest::Approx(20));  // 40 visits, 20 are planned
   CHECK(expected_repeats(steps, {10, 10}, 0.05, 5) == 5);

@@ -9,6 +9,8 @@
 #include "fake_plane.h"
 #include "measure/analysis.h"
 #include "measure/update.h"
+#include "run/as_run.h"
+#include "shown.h"
 
 namespace svcbench::test {
 namespace {
@@ -37,11 +39,15 @@ Results measure(const FakePlane::Cost& cost, std::vector<std::size_t> sizes = {1
       results.updates.push_back(std::move(*cell));
     }
   }
-  results.verdicts = judge(results);
+  results.run = {{"command", "ebpf"}};
   return results;
 }
 
-const Verdict& flat_verdict(const Results& results) { return results.verdicts.front(); }
+Verdict flat_verdict(const Results& results) {
+  const Run run = as_run(results, {});
+  test::check_judged_again(test::run_of_command(run, "ebpf"));
+  return run.verdicts.front();
+}
 
 TEST_CASE("a plane of constant cost is measured as it is, and the claim holds") {
   const Results results = measure([](std::size_t) { return 5000.0; });

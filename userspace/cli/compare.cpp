@@ -11,6 +11,7 @@
 #include "cli/plane_choice.h"
 #include "cli/resumable_output.h"
 #include "cli/run_info.h"
+#include "cli/several_runs.h"
 #include "measure/compare_analysis.h"
 #include "measure/emulation.h"
 #include "measure/selection.h"
@@ -44,6 +45,7 @@ struct CompareInput {
   std::string resume{};  // the same
   ExportInput exports{};
   TableInput tables{};
+  SeveralRunsInput several{};
 };
 
 constexpr std::uint64_t most_of_a_sweep = 10'000'000;  // endpoints, flows
@@ -98,6 +100,9 @@ std::vector<const ScenarioRow*> scenarios_of(const CompareInput& input) {
 }
 
 Result<int> run(const CompareInput& input) {
+  if (input.several.wanted()) {
+    return run_several(input.several, input.run, input.exports, input.tables);
+  }
   SVCB_TAKE(output, ResumableOutput::open(input.run.json, input.resume));
   SVCB_TAKE(exports, input.exports.open());
   SVCB_CHECK(check_on_wire(input));
@@ -177,14 +182,13 @@ Result<int> run(const CompareInput& input) {
     results.scaled = scale(*other, input.with, results);
     results.notes.push_back(describe_scaled(*results.scaled));
   }
-  results.verdicts = judge(results);
   const Run run = as_run(results);
   SVCB_CHECK(output.write(run));
   SVCB_CHECK(exports.write(run));
   if (!output.is_standard_output() && !exports.use_standard_output()) {
     fmt::print("{}", printed(run, input.tables));
   }
-  return exit_code(results.verdicts);
+  return exit_code(run.verdicts);
 }
 
 std::shared_ptr<CompareInput> common_options(CLI::App& app, std::string command) {
@@ -209,6 +213,7 @@ std::shared_ptr<CompareInput> common_options(CLI::App& app, std::string command)
         ->check(whole_number(1, most_of_a_sweep));
   }
   input->run.add_options(app);
+  input->several.add_options(app);
   input->tables.add_options(app);
   add_resume_option(app, input->resume);
   input->exports.add_options(app);

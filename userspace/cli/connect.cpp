@@ -8,6 +8,7 @@
 #include "cli/kube_proxy_input.h"
 #include "cli/plane_choice.h"
 #include "cli/run_info.h"
+#include "cli/several_runs.h"
 #include "measure/selection.h"
 #include "report/output_file.h"
 #include "report/progress_line.h"
@@ -27,12 +28,16 @@ struct ConnectInput {
   std::vector<std::string> planes{};
   RunInput run{.rounds = 20, .budget_seconds = 120};
   TableInput tables{};
+  SeveralRunsInput several{};
 };
 
 // A reply by another way is no answer to the socket that asked.
 bool answers(const PlaneRow& row) { return row.delivery == Delivery::translated && !row.runs_binary; }
 
 Result<int> run(const ConnectInput& input) {
+  if (input.several.wanted()) {
+    return run_several(input.several, input.run, ExportInput{}, input.tables);
+  }
   SVCB_TAKE(json, open_output(input.run.json));
   SVCB_TAKE(kube_proxy, input.kube_proxy.chosen(input.planes));
   SVCB_TAKE(made, input.workload.make());
@@ -83,6 +88,7 @@ Action configure_connect(CLI::App& app) {
       ->delimiter(',')
       ->check(one_of(plane_names(answers)));
   input->run.add_options(app);
+  input->several.add_options(app);
   add_budget_option(app, input->run.budget_seconds);
   input->tables.add_full_option(app);
   app.footer(

@@ -10,6 +10,7 @@
 #include "cli/input.h"
 #include "cli/resumable_output.h"
 #include "cli/run_info.h"
+#include "cli/several_runs.h"
 #include "measure/compare_analysis.h"
 #include "measure/emulation.h"
 #include "measure/selection.h"
@@ -34,6 +35,7 @@ struct EbpfInput {
   std::string resume{};  // path, or empty
   ExportInput exports{};
   TableInput tables{};
+  SeveralRunsInput several{};
   std::string iptables{};
 };
 
@@ -50,6 +52,9 @@ std::vector<PathKind> kinds_of(const EbpfInput& input) {
 }
 
 Result<int> run(const EbpfInput& input) {
+  if (input.several.wanted()) {
+    return run_several(input.several, input.run, input.exports, input.tables);
+  }
   SVCB_TAKE(output, ResumableOutput::open(input.run.json, input.resume));
   SVCB_TAKE(exports, input.exports.open());
   SVCB_TAKE(made, input.workload.make());
@@ -92,17 +97,13 @@ Result<int> run(const EbpfInput& input) {
   results.environment = surroundings.finished();
   output.note_restored(about["notes"]);
   results.run = std::move(about);
-  for (Verdict& verdict : judge(paths)) {
-    results.verdicts.push_back(std::move(verdict));
-  }
-  withhold_absolute(results.verdicts, emulation_of(surroundings.environment()));
   const Run run = as_run(results, paths);
   SVCB_CHECK(output.write(run));
   SVCB_CHECK(exports.write(run));
   if (!output.is_standard_output() && !exports.use_standard_output()) {
     fmt::print("{}", printed(run, input.tables));
   }
-  return exit_code(results.verdicts);
+  return exit_code(run.verdicts);
 }
 
 }  // namespace
@@ -112,6 +113,7 @@ Action configure_ebpf(CLI::App& app) {
   input->workload.add_options(app);
   input->capacity.add_options(app);
   input->run.add_options(app);
+  input->several.add_options(app);
   input->tables.add_options(app);
   add_resume_option(app, input->resume);
   input->exports.add_options(app);

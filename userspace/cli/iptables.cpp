@@ -10,6 +10,7 @@
 #include "cli/resumable_output.h"
 #include "cli/ruleset.h"
 #include "cli/run_info.h"
+#include "cli/several_runs.h"
 #include "measure/selection.h"
 #include "report/progress_line.h"
 #include "report/text_table.h"
@@ -34,6 +35,7 @@ struct IptablesInput {
   std::string resume{};  // path, or empty
   ExportInput exports{};
   TableInput tables{};
+  SeveralRunsInput several{};
 };
 
 // The programs of one back end: by their own name, or plain iptables-restore where that is this back end
@@ -109,6 +111,9 @@ Status check_shape(const std::string& shape) {
 }
 
 Result<int> run(IptablesInput input) {
+  if (input.several.wanted()) {
+    return run_several(input.several, input.run, input.exports, input.tables);
+  }
   SVCB_TAKE(exports, input.exports.open());
   if (!input.ruleset.file.empty()) {
     return time_ruleset(input.ruleset, input.run, input.resume, exports, input.tables);
@@ -157,7 +162,7 @@ Result<int> run(IptablesInput input) {
   if (!output.is_standard_output() && !exports.use_standard_output()) {
     fmt::print("{}", printed(run, input.tables));
   }
-  return exit_code(results.verdicts);
+  return exit_code(run.verdicts);
 }
 
 }  // namespace
@@ -178,6 +183,7 @@ Action configure_iptables(CLI::App& app) {
       ->check(whole_number(0, UINT64_MAX))
       ->capture_default_str();
   input->run.add_options(app);
+  input->several.add_options(app);
   input->tables.add_options(app);
   add_resume_option(app, input->resume);
   input->exports.add_options(app);

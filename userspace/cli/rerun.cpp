@@ -1,13 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 // svcbench rerun: a run's command again, and whether it finds the same.
 #include <fmt/ranges.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <array>
-#include <filesystem>
 #include <memory>
 
+#include "cli/again.h"
 #include "cli/command.h"
 #include "cli/diff_input.h"
 #include "cli/input.h"
@@ -15,7 +13,6 @@
 #include "run/run_file.h"
 #include "service/text.h"
 #include "sys/capabilities.h"
-#include "sys/child_process.h"
 #include "sys/environment.h"
 
 namespace svcbench {
@@ -32,16 +29,6 @@ struct RerunInput {
   bool quiet = false;
 };
 
-// Where a run's results went, which is not where the rerun's go.
-constexpr std::array<std::string_view, 5> outputs{"--json", "--csv", "--markdown", "--prometheus",
-                                                  "--resume"};
-constexpr std::array<std::string_view, 3> appearance{"--quiet", "--full", "--ascii"};
-
-template <std::size_t count>
-bool is_one_of(std::string_view word, const std::array<std::string_view, count>& names) {
-  return std::find(names.begin(), names.end(), word) != names.end();
-}
-
 // The words that make the run what it is.
 Result<std::vector<std::string>> arguments_of(const Run& run) {
   const nlohmann::json recorded = value_at(run, "/run/arguments");
@@ -53,19 +40,11 @@ Result<std::vector<std::string>> arguments_of(const Run& run) {
         "command by hand, and use svcbench diff",
         printable(run.path));
   }
-  std::vector<std::string> words;
-  for (auto word = recorded.begin(); word != recorded.end(); ++word) {
-    const std::string text = word->get<std::string>();
-    if (text == "-" && (words.empty() || !is_one_of(words.back(), outputs))) {
-      return usage_error("{}: its services came from standard input, which is gone: repeat it with a file",
-                         printable(run.path));
-    }
-    if (is_one_of(text.substr(0, text.find('=')), outputs)) {
-      word += text.find('=') == std::string::npos && std::next(word) != recorded.end() ? 1 : 0;
-    } else if (!is_one_of(text, appearance)) {
-      words.push_back(text);
-    }
+  auto repeated = words_to_repeat(recorded.get<std::vector<std::string>>());
+  if (!repeated) {
+    return usage_error("{}: {}", printable(run.path), repeated.error().message);
   }
+  std::vector<std::string> words = std::move(*repeated);
   if (words.empty() || words.front() != run.command) {
     return usage_error("{}: its arguments do not begin with its command, {}", printable(run.path),
                        printable(run.command));
@@ -86,23 +65,6 @@ Status check_machine(const Run& run) {
                            printable(run.path), fmt::join(differences, ", "));
 }
 
-Result<std::string> result_of(std::vector<std::string> words, bool quiet) {
-  words.insert(words.begin(), std::filesystem::read_symlink("/proc/self/exe").string());
-  words.insert(words.end(), {"--json", "-"});
-  if (quiet) {
-    words.emplace_back("--quiet");
-  }
-  ChildOptions options;
-  options.stderr_fd = STDERR_FILENO;  // its progress
-  options.ended_by = SIGTERM;         // it takes its planes down
-  SVCB_TAKE(child, run_child(words, options));
-  constexpr std::array verdicts{0, 3, 4};
-  if (std::find(verdicts.begin(), verdicts.end(), child.exit_status) == verdicts.end()) {
-    return failure("the rerun gave no result: it ended with exit code {}", child.exit_status);
-  }
-  return std::move(child.out);
-}
-
 Result<int> run(const RerunInput& input) {
   SVCB_TAKE(json, open_output(input.json));
   SVCB_TAKE(before, read_run(input.run));
@@ -115,11 +77,14 @@ Result<int> run(const RerunInput& input) {
     SVCB_CHECK(check_machine(before));
   }
   SVCB_CHECK(require_privileges());
-  SVCB_TAKE(text, result_of(std::move(words), input.quiet));
-  if (json) {
-    SVCB_CHECK(json->write(text));
+  SVCB_TAKE(again, run_again(std::move(words), input.quiet));
+  if (!again.ended_with_verdict()) {
+    return failure("the rerun gave no result: it ended with exit code {}", again.exit_status);
   }
-  SVCB_TAKE(after, parse_run(text, json ? json->path() : "the rerun"));
+  if (json) {
+    SVCB_CHECK(json->write(again.json));
+  }
+  SVCB_TAKE(after, parse_run(again.json, json ? json->path() : "the rerun"));
   SVCB_TAKE(diff, diff_runs(std::move(before), std::move(after), input.options));
   if (!json || !json->is_standard_output()) {
     fmt::print("{}", render_confirmation(diff, input.all));

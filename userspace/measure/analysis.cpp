@@ -124,36 +124,4 @@ std::vector<GrowthFigure> all_growths(const Results& results) {
   return figures;
 }
 
-std::vector<Verdict> judge(const Results& results) {
-  std::vector<NamedGrowth> operations;
-  std::optional<NamedGrowth> beside;
-  for (const std::string& plane : planes_of(results)) {
-    if (kind_of(plane) == PlaneKind::ebpf) {
-      for (const Operation operation : all_operations) {
-        operations.push_back({fmt::format("eBPF map, {}", to_string(operation)),
-                              growth_of(results, plane, operation).growth});
-      }
-    } else if (kind_of(plane) == PlaneKind::iptables) {
-      constexpr Operation operation = Operation::change_endpoints;
-      beside = {fmt::format("{}-restore, {}", plane, to_string(operation)),
-                growth_of(results, plane, operation).growth};
-    }
-  }
-
-  const auto sizes = sizes_of(results);
-  std::vector<ProgramFigure> figures;
-  for (const ProgramCell& cell : results.programs) {
-    const bool looks_up = cell.depth == "lookup" || cell.depth == "dnat";
-    if (looks_up && !sizes.empty() && cell.services == sizes.back()) {
-      if (const auto ns = stats::median_of_blocks(cell.ns_per_packet)) {
-        figures.push_back({fmt::format("{} {}, {}, {}, {} services", cell.hook,
-                                       cell.depth == "dnat" ? "lookup + DNAT" : "lookup",
-                                       to_string(cell.family), cell.destination, grouped(cell.services)),
-                           *ns});
-      }
-    }
-  }
-  return {judge_flat(operations, beside), judge_lookup(figures)};
-}
-
 }  // namespace svcbench

@@ -46,7 +46,4 @@ struct GrowthFigure {
 [[nodiscard]] GrowthFigure growth_of(const Results& results, std::string_view plane, Operation operation);
 [[nodiscard]] std::vector<GrowthFigure> all_growths(const Results& results);
 
-// The two verdicts of the main job, from the cells alone.
-[[nodiscard]] std::vector<Verdict> judge(const Results& results);
-
 }  // namespace svcbench

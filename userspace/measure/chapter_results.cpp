@@ -80,6 +80,8 @@ double cpu_median(const ProcessSamples& samples) {
   return median(cpu);
 }
 
+}  // namespace
+
 std::string line_text(const stats::LinearFit& line) {
   const std::string interval =
       line.slope_interval
@@ -87,8 +89,6 @@ std::string line_text(const stats::LinearFit& line) {
           : "";
   return fmt::format("{:.1f} ms + {:.0f}{} ns a rule", line.intercept / ms, line.slope, interval);
 }
-
-}  // namespace
 
 std::string_view to_string(Load load) { return load == Load::first ? "first load" : "reload"; }
 
@@ -232,26 +232,6 @@ std::vector<ChapterCrossing> crossings_of(const ChapterResults& results) {
     crossings.push_back(one);
   }
   return crossings;
-}
-
-std::vector<Verdict> judge(const ChapterResults& results) {
-  std::vector<NamedGrowth> loads;
-  std::vector<std::string> lines;
-  for (const ChapterGrowth& growth : all_growths(results)) {
-    const std::string name = fmt::format("{}, {}", growth.backend, to_string(growth.load));
-    const bool whole = growth.sizes == results.sweep || growth.sizes.empty();
-    loads.push_back(
-        {name + (whole ? "" : fmt::format(" (from {} services)", grouped(growth.sizes.front()))),
-         growth.above_base});
-    if (growth.line) {
-      lines.push_back(fmt::format("{}: {}, no median further off that line than {:.1f} % of the largest",
-                                  name, line_text(*growth.line), growth.worst_residual * 100));
-    }
-  }
-  Verdict verdict = judge_linear(loads);
-  verdict.evidence.insert(verdict.evidence.end(), lines.begin(), lines.end());
-  verdict.evidence.push_back("beside it, the chapter's own five figures: " + line_text(chapter_line()));
-  return {verdict};
 }
 
 }  // namespace svcbench

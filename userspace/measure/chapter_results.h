@@ -88,7 +88,6 @@ struct ChapterResults {
   std::vector<ChapterBackend> backends{};
   std::vector<LoadCell> loads{};
   std::vector<FloorCell> floors{};
-  std::vector<Verdict> verdicts{};
   std::vector<std::string> notes{};  // what was left out, a sentence each
   double seconds = 0;
 };
@@ -139,6 +138,8 @@ struct ChapterGrowth {
 [[nodiscard]] std::vector<ChapterGrowth> all_growths(const ChapterResults& results);
 // The same line through the chapter's own five figures.
 [[nodiscard]] stats::LinearFit chapter_line();
+// "4.9 ms + 61 [59, 62] ns a rule".
+[[nodiscard]] std::string line_text(const stats::LinearFit& line);
 
 // From which N on nft is costlier than legacy, or cheaper; absent unless both were measured.
 struct ChapterCrossing {
@@ -147,8 +148,5 @@ struct ChapterCrossing {
   std::optional<stats::PredictedCrossing> predicted;  // only where none was measured
 };
 [[nodiscard]] std::vector<ChapterCrossing> crossings_of(const ChapterResults& results);
-
-// The verdict on "sync grows linearly with the number of rules", from the cells alone.
-[[nodiscard]] std::vector<Verdict> judge(const ChapterResults& results);
 
 }  // namespace svcbench

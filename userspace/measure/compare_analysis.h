@@ -68,7 +68,4 @@ struct Series {
 // Plain forwarding is no plane to choose.
 [[nodiscard]] std::vector<CrossingFigure> all_crossings(const CompareResults& results);
 
-// The chapter's claims, by the cells alone.
-[[nodiscard]] std::vector<Verdict> judge(const CompareResults& results);
-
 }  // namespace svcbench

@@ -112,7 +112,6 @@ struct CompareResults {
   std::optional<double> clock_ns{};  // that one reading of the clock takes in a program
   std::string path_missing{};        // why the path was left out; empty where it was measured, or not asked
   std::vector<std::string> notes{};  // where two instruments disagree, what was left out
-  std::vector<Verdict> verdicts{};
   double seconds = 0;
 };
 

@@ -66,7 +66,6 @@ struct Results {
   std::vector<FillCell> fills{};
   std::vector<ProgramCell> programs{};
   std::vector<AccountCheck> account_checks{};  // one a hook
-  std::vector<Verdict> verdicts{};
   double seconds = 0;
 };
 

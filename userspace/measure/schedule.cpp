@@ -230,19 +230,25 @@ Status run_rounds(std::vector<Step>& steps, std::size_t rounds, std::uint64_t se
 double expected_repeats(const std::vector<Step>& steps, const std::vector<std::size_t>& visits, double wide,
                         double seconds) {
   double cost = 0;
+  double known = 0;    // seconds of a visit to each of those whose spread is known
+  double unknown = 0;  // and of the others
   for (std::size_t i = 0; i < steps.size(); ++i) {
     if (steps[i].repeats == 0 || !steps[i].spread) {
       continue;
     }
     const auto spread = steps[i].spread();
-    if (!spread && steps[i].repeats >= stats::fewest_repeats) {
-      return seconds;
+    if (!spread) {
+      unknown += steps[i].repeats >= stats::fewest_repeats ? steps[i].seconds : 0;
+      continue;
     }
-    const double wider = spread.value_or(0) / wide;
+    known += steps[i].seconds;
+    const double wider = *spread / wide;
     const double needed = static_cast<double>(visits[i]) * wider * wider;
-    cost += steps[i].seconds * std::max(0.0, needed - static_cast<double>(steps[i].repeats));
+    cost += steps[i].seconds *
+            std::max(0.0, needed - static_cast<double>(std::max(visits[i], steps[i].repeats)));
   }
-  return std::min(cost, seconds);
+  const double expected = known > 0 ? cost * (1 + unknown / known) : unknown > 0 ? seconds : 0;
+  return std::min(expected, seconds);
 }
 
 Result<std::vector<std::string>> repeat_wide(std::vector<Step>& steps, double wide, double seconds,
@@ -254,6 +260,10 @@ Result<std::vector<std::string>> repeat_wide(std::vector<Step>& steps, double wi
   Random random(seed);
   const std::int64_t begin = clock.now_ns();
   std::size_t done = 0;
+  std::vector<std::size_t> visits;
+  for (const Step& step : steps) {
+    visits.push_back(step.repeats);
+  }
   for (std::size_t again = 0;; ++again) {
     std::vector<Step*> round;
     double cost = 0;
@@ -272,9 +282,11 @@ Result<std::vector<std::string>> repeat_wide(std::vector<Step>& steps, double wi
     for (std::size_t i = 0; i < round.size(); ++i) {
       SVCB_CHECK(check_interrupted());
       Step& step = *round[i];
+      const double room = std::max(0.0, seconds - seconds_between(begin, clock.now_ns()));
       progress.step(step.label + " (once more: its interval is wide)", done, done + round.size() - i,
-                    std::max(0.0, seconds - seconds_between(begin, clock.now_ns())) + afterwards_seconds);
+                    expected_repeats(steps, visits, wide, room) + afterwards_seconds);
       ++done;
+      ++visits[static_cast<std::size_t>(&step - steps.data())];
       SVCB_CHECK(step.run(step.repeats + again));
       if (journal != nullptr) {
         SVCB_CHECK(journal->add(step));

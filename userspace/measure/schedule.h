@@ -103,8 +103,8 @@ Result<std::vector<std::string>> repeat_wide(std::vector<Step>& steps, double wi
                                              Journal* journal = nullptr, double afterwards_seconds = 0);
 
 // How long repeat_wide() will take of `seconds`, when all steps have had their repeats: by the root of the
-// visits that an interval narrows with. All of it where a step has no interval yet. `visits[i]`: what
-// steps[i] has had.
+// visits that an interval narrows with. A step that has no interval yet is as the others are; all of it
+// where none has one. `visits[i]`: what steps[i] has had.
 [[nodiscard]] double expected_repeats(const std::vector<Step>& steps,
                                       const std::vector<std::size_t>& visits, double wide, double seconds);
 

@@ -71,7 +71,7 @@ struct Selection {
 [[nodiscard]] std::vector<PathKind> all_kinds();
 
 // All of these run in namespaces of their own: call enter_private_namespaces() before. They fill every part
-// of the results but environment, run and verdicts (of a comparison). Error: no plane can run, or a check
+// of the results but environment and run (of a comparison). Error: no plane can run, or a check
 // fails.
 Result<CompareResults> run_compare(const Workload& workload, const Selection& selection, Clock& clock,
                                    Progress& progress);

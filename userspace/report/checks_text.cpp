@@ -11,6 +11,7 @@
 #include "plane/registry.h"
 #include "report/quantity.h"
 #include "report/tables.h"
+#include "run/relative.h"
 #include "service/text.h"
 
 namespace svcbench {
@@ -112,7 +113,7 @@ class InstrumentLines {
     const auto find = [&](std::string_view name, std::string_view packets) {
       return run_.find(cell_id("path", name, services_, fmt::format("{}/{}", packets, run_.protocol())));
     };
-    if (const auto ratio = ratio_of(find(plane, kind), find(other, other_kind))) {
+    if (const auto ratio = times_of(run_.file(), find(plane, kind), find(other, other_kind))) {
       lines_.push_back(fmt::format("{} {} {}.", what, times_text(*ratio), than));
     }
   }
@@ -216,7 +217,7 @@ std::vector<std::string> load_comparisons(const RunView& run) {
   for (const std::string& plane : run.planes({"chapter"})) {
     const auto sizes = run.sizes({"chapter"});
     for (auto services = sizes.rbegin(); services != sizes.rend(); ++services) {
-      const auto ratio = ratio_of(run.find(cell_id("chapter", plane, *services, "reload")),
+      const auto ratio = times_of(run.file(), run.find(cell_id("chapter", plane, *services, "reload")),
                                   run.find(cell_id("chapter", plane, *services, "first")));
       if (ratio) {
         lines.push_back(fmt::format("{}: a reload takes {} the first load ({} services).", plane,

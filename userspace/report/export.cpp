@@ -13,6 +13,7 @@
 #include "report/escape.h"
 #include "report/heading.h"
 #include "report/quantity.h"
+#include "run/relative.h"
 #include "service/text.h"
 
 namespace svcbench {
@@ -66,7 +67,7 @@ std::string column_of(const Cell& cell, const std::string& name) {
 
 using CsvRow = std::map<std::string, double>;
 
-CsvRow figures_of(const Cell& cell) {
+CsvRow figures_of(const Run& run, const Cell& cell) {
   const std::string unit = unit_name(cell.unit);
   CsvRow row{{"median_" + unit, cell.value}};
   if (cell.interval) {
@@ -75,6 +76,13 @@ CsvRow figures_of(const Cell& cell) {
   }
   for (const auto& [name, value] : cell.also) {
     row[column_of(cell, name)] = value;
+  }
+  if (const auto relative = relative_of(run, cell)) {
+    row["times_known_work"] = relative->times.value;
+    if (relative->times.interval) {
+      row["times_known_work_low"] = relative->times.interval->low;
+      row["times_known_work_high"] = relative->times.interval->high;
+    }
   }
   return row;
 }
@@ -247,7 +255,7 @@ void add_cell(Exposition& exposition, const Cell& cell) {
 std::string export_csv(const Run& run) {
   std::vector<CsvRow> rows;
   for (const Cell& cell : run.cells) {
-    rows.push_back(figures_of(cell));
+    rows.push_back(figures_of(run, cell));
   }
   const std::vector<std::string> columns = columns_of(rows);
   std::string out = "id,scenario,plane,services,what,samples";

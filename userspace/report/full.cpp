@@ -127,6 +127,7 @@ std::string render_full(const Run& file, bool colour, Bars bars) {
   } else {
     add_comparison(run, bars, text);
   }
+  text.add(relative_table(run));
   text.add(calibration_table(run));
   std::vector<std::string> others = left_out_lines(run);
   for (std::string& note : note_lines(run)) {

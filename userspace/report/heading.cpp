@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "measure/emulation.h"
+#include "run/merged_run.h"
 #include "service/text.h"
 
 namespace svcbench {
@@ -59,6 +60,16 @@ std::string text_or_unknown(const Field& field) {
   return field.json().is_string() ? field.json().get<std::string>() : "unknown";
 }
 
+// What its intervals are good for.
+std::string runs_words(const Run& run) {
+  if (run.verdicts.empty() && run.cells.empty()) {
+    return "";
+  }
+  const std::size_t runs = runs_of(run);
+  return runs > 1 ? fmt::format("{} runs, taken together: intervals hold what runs differ by", runs)
+                  : "Intervals are of this run alone: what runs differ by besides, --runs 5 tells";
+}
+
 }  // namespace
 
 std::string kube_proxy_words(const nlohmann::json& kube_proxy) {
@@ -98,6 +109,9 @@ std::vector<std::string> heading_lines(const RunView& run) {
                             text_or_unknown(run.environment().at("cpu").at("model")),
                             about.at("seed").is_null() ? "" : ", seed " + about.at("seed").json().dump(),
                             seconds > 0 ? fmt::format(", {} s", std::lround(seconds)) : ""));
+  if (const std::string words = runs_words(run.file()); !words.empty()) {
+    out.push_back(words);
+  }
   if (std::string subject = subject_of(run); !subject.empty()) {
     out.push_back(std::move(subject));
   }

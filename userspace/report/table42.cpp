@@ -9,6 +9,7 @@
 
 #include "plane/registry.h"
 #include "report/tables.h"
+#include "run/relative.h"
 #include "service/text.h"
 
 namespace svcbench {
@@ -269,9 +270,20 @@ class Table42 {
         },
         [this](const std::string& plane) { return scaled_figures_.path_trend(plane); });
     group("Lookup latency", "iptables grows with Services; IPVS constant; eBPF about 2-5 us");
+    const auto times_plain = [this](std::string_view flow, std::string_view position) -> Make {
+      return [this, flow, position](const std::string& plane) {
+        return times_known_work(
+            cell_id("path", plane, services_, fmt::format("{}/{}/{}", flow, position, run_.protocol())));
+      };
+    };
+    row("first packet, last Service, times plain forwarding", "first packet,|x plain",
+        times_plain("new", "last"), none);
     row("first packet, last Service", "first packet,|last service", path("new", "last"),
         scaled_path("new flow", "last"));
+    row("first packet, random Service, times plain", "", times_plain("new", "random"), none);
     row("first packet, random Service", "", path("new", "random"), scaled_path("new flow", "random"));
+    row("later packets, random Service, times plain", "later packets,|x plain",
+        times_plain("established", "random"), none);
     row("later packets, random Service", "later|packets", path("established", "random"),
         scaled_path("established flow", "random"));
     group("Sync on change", "iptables full-table reload; IPVS incremental; eBPF map update, flat");
@@ -279,6 +291,13 @@ class Table42 {
         "endpoints of one Service", "endpoint|change",
         [this](const std::string& plane) { return change(plane, 0); },
         [this](const std::string& plane) { return scaled_figures_.change(plane, services_); });
+    row(
+        "times known work of its kind", "",
+        [this](const std::string& plane) {
+          const Entry time = change(plane, 0);
+          return time.is_empty() ? Entry{} : times_known_work(time.id);
+        },
+        none);
     row(
         "grows with N", "grows|with N", [this](const std::string& plane) { return change_trend(plane); },
         [this](const std::string& plane) { return scaled_figures_.change_trend(plane); });
@@ -334,6 +353,16 @@ class Table42 {
     if (!out.is_empty()) {
       out.note = *chosen;
     }
+    return out;
+  }
+  [[nodiscard]] Entry times_known_work(const std::string& id) const {
+    const Cell* cell = run_.find(id);
+    const auto relative = cell == nullptr ? std::nullopt : relative_of(run_.file(), *cell);
+    if (!relative) {
+      return {};
+    }
+    Entry out = ratio_entry(relative->times);
+    out.note = "of " + control_name(*relative->control);
     return out;
   }
   [[nodiscard]] Entry change_trend(const std::string& plane) const {

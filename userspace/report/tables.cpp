@@ -5,7 +5,6 @@
 #include <fmt/format.h>
 
 #include "report/quantity.h"
-#include "stats/rounds.h"
 
 namespace svcbench {
 
@@ -18,11 +17,6 @@ std::vector<std::size_t> some_of(const std::vector<std::size_t>& sizes, std::siz
     some.push_back(sizes[i * (sizes.size() - 1) / (most - 1)]);
   }
   return some;
-}
-
-std::optional<stats::Estimate> ratio_of(const Cell* over, const Cell* under) {
-  return over == nullptr || under == nullptr ? std::nullopt
-                                             : stats::ratio_by_round(over->values, under->values);
 }
 
 Entry figure_entry(const std::optional<stats::Estimate>& estimate, std::string unit) {

@@ -59,13 +59,14 @@ enum class Growing { path, rest, all };
 // ---- every command that measures in rounds ----
 
 [[nodiscard]] Section calibration_table(const RunView& run);
+// Every figure that known work was measured beside, as a multiple of that, at the largest size.
+[[nodiscard]] Section relative_table(const RunView& run);
 
 // ---- what they share ----
 
 // At most `most` of them, an even choice with the first and the last.
 [[nodiscard]] std::vector<std::size_t> some_of(const std::vector<std::size_t>& sizes, std::size_t most);
-// "3.42 x [3.31, 3.50]": what one costs in multiples of the other, by repeats of the same rounds.
-[[nodiscard]] std::optional<stats::Estimate> ratio_of(const Cell* over, const Cell* under);
+// "3.42 x [3.31, 3.50]", of times_of().
 [[nodiscard]] Entry ratio_entry(const std::optional<stats::Estimate>& ratio);
 // A figure that is no cell.
 [[nodiscard]] Entry figure_entry(const std::optional<stats::Estimate>& estimate, std::string unit);

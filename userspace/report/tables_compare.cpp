@@ -9,6 +9,7 @@
 #include "plane/registry.h"
 #include "plane/whole_sync.h"
 #include "report/tables.h"
+#include "run/relative.h"
 #include "service/text.h"
 
 namespace svcbench {
@@ -351,16 +352,15 @@ Section path_answer(const RunView& run) {
   }
   out.title = fmt::format("Packets at {} services, {}, wire to wire: medians, +- the 95 % interval",
                           grouped(sizes.back()), run.protocol());
-  out.columns = {{"plane", true}, {"packets", true}, {"p50"}, {"p99"}, {"x plain forwarding"}};
+  out.columns = {{"plane", true}, {"packets", true}, {"x plain forwarding"}, {"p50"}, {"p99"}};
   const std::string protocol = fmt::format("/{}", run.protocol());
   for (const std::string& plane : run.planes({"path"})) {
     for (const Cell* cell : cells_of(run, "path", plane, sizes.back())) {
-      const std::string stem = cell_id("path", plane, sizes.back(), "");
       if (!is_floor(plane) && cell->id.ends_with(protocol)) {
-        const Cell* plain =
-            run.find(cell_id("path", "null", sizes.back(), cell->id.substr(stem.size() + 1)));
-        out.add({Entry::words(plane), Entry::words(cell->what), Entry::of(cell), Entry::of(cell, "p99"),
-                 ratio_entry(ratio_of(cell, plain))});
+        const auto relative = relative_of(run.file(), *cell);
+        out.add({Entry::words(plane), Entry::words(cell->what),
+                 relative ? ratio_entry(relative->times) : Entry{}, Entry::of(cell),
+                 Entry::of(cell, "p99")});
       }
     }
   }

@@ -7,6 +7,7 @@
 
 #include "plane/registry.h"
 #include "report/tables.h"
+#include "run/relative.h"
 #include "service/text.h"
 
 namespace svcbench {
@@ -79,7 +80,7 @@ Section main_job_table(const RunView& run) {
       return Entry::of(
           run.find(cell_id("path", plane, services, fmt::format("new/last/{}", run.protocol()))));
     };
-    const auto times = ratio_of(update_of(run, iptables, services, "change"), maps);
+    const auto times = times_of(run.file(), update_of(run, iptables, services, "change"), maps);
     out.add({Entry::words(grouped(services)), Entry::of(maps),
              iptables_entry(run, iptables, services, "change"),
              times ? number_entry(times->value, "x") : Entry{},
@@ -101,7 +102,7 @@ Section map_update_table(const RunView& run) {
       const Cell* maps = update_of(run, "ebpf", services, operation);
       const Cell* bare = update_of(run, "bare", services, operation);
       const Cell* table = iptables.empty() ? nullptr : update_of(run, iptables, services, operation);
-      const auto times = ratio_of(table, maps);
+      const auto times = times_of(run.file(), table, maps);
       out.add({Entry::words(grouped(services)), Entry::words(operation), Entry::of(maps),
                Entry::of(maps, "p99"), Entry::of(maps, "max"),
                bare == nullptr ? Entry{} : number_entry(bare->value, bare->unit), Entry::of(table, "rules"),
@@ -123,7 +124,7 @@ Section fill_table(const RunView& run) {
       return run.find(cell_id("fill", "ebpf", services, writes));
     };
     const auto gain = [&](const char* writes) {
-      const auto times = ratio_of(fill("single"), fill(writes));
+      const auto times = times_of(run.file(), fill("single"), fill(writes));
       return times ? number_entry(times->value, "x") : Entry{};
     };
     out.add({Entry::words(grouped(services)), Entry::of(fill("single")), Entry::of(fill("batch")),
@@ -165,8 +166,9 @@ std::vector<Section> program_tables(const RunView& run) {
           out.add(std::move(row));
         }
       }
-      const auto times = ratio_of(program_of(run, hook, sizes.back(), "dnat", "uniform", family),
-                                  program_of(run, hook, sizes.back(), "bare", "uniform", family));
+      const auto times =
+          times_of(run.file(), program_of(run, hook, sizes.back(), "dnat", "uniform", family),
+                   program_of(run, hook, sizes.back(), "bare", "uniform", family));
       if (times) {
         out.after.push_back(
             fmt::format("Lookup and DNAT cost {} the bare hash lookup (uniform, {} services).",

@@ -28,12 +28,13 @@ namespace svcbench {
 
 // ---- what they share ----
 
-// A run without cells.
-[[nodiscard]] Run run_of(nlohmann::json environment, nlohmann::json run, double seconds,
-                         std::vector<Verdict> verdicts);
+// A run without cells and verdicts.
+[[nodiscard]] Run run_of(nlohmann::json environment, nlohmann::json run, double seconds);
 [[nodiscard]] nlohmann::json missing_json(const std::vector<MissingPlane>& missing);
 // Paths, throughput, the clock; and how all costs of it grow.
 void add_paths(const CompareResults& results, Run& run);
+// Why there are none, for which planes, where that is so.
+void add_path_missing(const CompareResults& results, Run& run);
 void add_growths(const CompareResults& results, Run& run);
 
 }  // namespace svcbench

@@ -357,11 +357,16 @@ void take_histogram(Cell& cell, const std::vector<std::pair<double, double>>& lo
     const double width = low < 2 * steps ? 1 : std::exp2(std::floor(std::log2(low / steps)));
     cell.histogram.push_back({.low = low / one, .high = (low + width) / one, .count = count});
   }
+  take_quantiles(cell);
+}
+
+void take_quantiles(Cell& cell) {
+  if (cell.histogram.empty()) {
+    return;
+  }
   for (const auto& [name, p] :
        {std::pair{"p90", 0.9}, {"p99", 0.99}, {"p99.9", 0.999}, {"p99.99", 0.9999}, {"max", 1.0}}) {
-    take_beside(
-        cell, name,
-        p == 1 && !cell.histogram.empty() ? cell.histogram.back().high : quantile_of(cell.histogram, p));
+    take_beside(cell, name, p == 1 ? cell.histogram.back().high : quantile_of(cell.histogram, p));
   }
 }
 

@@ -102,6 +102,8 @@ void take_method(Cell& cell, std::string method);
 // no packet took longer. `lows_and_counts`: the lowest ns of a bucket, and how many there are in it;
 // ascending. `one`: of the cell's unit, in ns.
 void take_histogram(Cell& cell, const std::vector<std::pair<double, double>>& lows_and_counts, double one);
+// The same figures of a histogram that is there already; none where it has none.
+void take_quantiles(Cell& cell);
 [[nodiscard]] std::optional<double> quantile_of(const std::vector<Bucket>& histogram, double p);
 // All of it in another unit: one of it is `one` of the old ones.
 void rescale(Cell& cell, double one);

@@ -2,6 +2,7 @@
 #include "run/as_run.h"
 #include "run/cells.h"
 #include "run/json_parts.h"
+#include "run/judge.h"
 
 namespace svcbench {
 
@@ -122,7 +123,7 @@ json chapter_json() {
 }  // namespace
 
 Run as_run(const ChapterResults& results) {
-  Run run = run_of(results.environment, results.run, results.seconds, results.verdicts);
+  Run run = run_of(results.environment, results.run, results.seconds);
   for (const LoadCell& load : results.loads) {
     add_load(load, run);
   }
@@ -135,6 +136,7 @@ Run as_run(const ChapterResults& results) {
   run.details = {{"chapter", chapter_json()},
                  {"backends", each(results.backends, backend_json)},
                  {"crossings", each(crossings_of(results), crossing_json)}};
+  run.verdicts = judge(run);
   return run;
 }
 

@@ -130,7 +130,8 @@ json flow_table_json(const std::optional<FlowTable>& table) {
 }  // namespace
 
 Run as_run(const ChurnResults& results, const Verdict& verdict) {
-  Run run = run_of(results.environment, results.run, results.seconds, {verdict});
+  Run run = run_of(results.environment, results.run, results.seconds);
+  run.verdicts = {verdict};
   Churn(results, run).add_all();
   run.details["churn"] = {{"changing_services", results.changing},
                           {"steady_services", results.steady},

@@ -9,6 +9,7 @@
 #include "run/as_run.h"
 #include "run/cells.h"
 #include "run/json_parts.h"
+#include "run/judge.h"
 #include "stats/rounds.h"
 
 namespace svcbench {
@@ -226,6 +227,7 @@ class Scaled {
     const ReferenceRun& reference = scaled.reference;
     const auto text = [](const std::string& given) { return given.empty() ? json() : json(given); };
     run_.details["scaled_from"] = {{"file", reference.file},
+                                   {"mark", reference.mark},
                                    {"kernel", text(reference.kernel)},
                                    {"kernel_source", text(reference.kernel_source)},
                                    {"emulated", text(reference.emulation)},
@@ -333,7 +335,7 @@ json behaviours_json(const BehaviourCheck& check) {
 
 }  // namespace
 
-Run run_of(json environment, json run, double seconds, std::vector<Verdict> verdicts) {
+Run run_of(json environment, json run, double seconds) {
   Run out;
   out.path = "this run";
   // Of a part of a run, or in a test, there is neither.
@@ -345,7 +347,6 @@ Run run_of(json environment, json run, double seconds, std::vector<Verdict> verd
     out.run = std::move(run);
   }
   out.seconds = seconds;
-  out.verdicts = std::move(verdicts);
   return out;
 }
 
@@ -364,6 +365,12 @@ void add_paths(const CompareResults& results, Run& run) {
     Cell cell = clock_cell(path_unit(unit));
     cell.value = *results.clock_ns / unit.ns;
     add(run, std::move(cell));
+  }
+}
+
+void add_path_missing(const CompareResults& results, Run& run) {
+  if (!results.path_missing.empty()) {
+    run.details["path_missing"] = {{"why", results.path_missing}, {"planes", results.planes}};
   }
 }
 
@@ -392,7 +399,7 @@ void add_growths(const CompareResults& results, Run& run) {
 }
 
 Run as_run(const CompareResults& results) {
-  Run run = run_of(results.environment, results.run, results.seconds, results.verdicts);
+  Run run = run_of(results.environment, results.run, results.seconds);
   add(run, results.calibration);
   for (const SyncCell& sync : results.syncs) {
     add_sync(results, sync, run);
@@ -413,9 +420,11 @@ Run as_run(const CompareResults& results) {
                  {"sync_checks", each(results.sync_checks, sync_check_json)},
                  {"behaviours", results.behaviours ? behaviours_json(*results.behaviours) : json()},
                  {"notes", results.notes}};
+  add_path_missing(results, run);
   if (results.scaled) {
     Scaled(results, run).add_all();
   }
+  run.verdicts = judge(run);
   return run;
 }
 

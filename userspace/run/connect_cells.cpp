@@ -16,7 +16,7 @@ constexpr std::array calls{std::pair{"udp-connect", &ConnectSamples::udp_connect
 }  // namespace
 
 Run as_run(const ConnectResults& results) {
-  Run run = run_of(results.environment, results.run, results.seconds, {});
+  Run run = run_of(results.environment, results.run, results.seconds);
   add(run, results.calibration);
   for (const ConnectSamples& samples : results.samples) {
     for (const auto& [call, blocks] : calls) {

@@ -13,8 +13,10 @@
 
 #include "run/cells.h"
 #include "run/control.h"
+#include "run/merged_run.h"
 #include "service/text.h"
 #include "stats/change.h"
+#include "stats/over_runs.h"
 
 namespace svcbench {
 
@@ -106,8 +108,29 @@ stats::Measured measured(const Cell& cell, const Cell* control) {
           .control = control == nullptr ? std::span<const double>() : std::span(control->values)};
 }
 
+stats::Pair measured(const Changed& one) {
+  if (!one.runs_before.empty()) {
+    return {{.values = one.runs_before, .fewest = stats::fewest_runs},
+            {.values = one.runs_after, .fewest = stats::fewest_runs}};
+  }
+  return {measured(*one.before, one.control_before), measured(*one.after, one.control_after)};
+}
+
+// What each run had, as a multiple of its own control; empty where the runs of both cannot be told apart.
+std::vector<double> in_each_run(const Cell& cell, const Cell* control) {
+  std::vector<double> values = cell.values;
+  if (control != nullptr && control->values.size() != values.size()) {
+    return {};
+  }
+  for (std::size_t run = 0; control != nullptr && run < values.size(); ++run) {
+    values[run] /= control->values[run];
+  }
+  return values;
+}
+
+// `several`: both are several runs.
 Changed compare(const Cell& before, const Cell& after, const Cell* control_before,
-                const Cell* control_after) {
+                const Cell* control_after, bool several) {
   Changed changed{.before = &before, .after = &after};
   // One of them alone is no use; nor is one without repeats.
   if (control_before != nullptr && control_after != nullptr && !control_before->values.empty() &&
@@ -115,9 +138,19 @@ Changed compare(const Cell& before, const Cell& after, const Cell* control_befor
     changed.control_before = control_before;
     changed.control_after = control_after;
   }
-  const stats::Measured first = measured(before, changed.control_before);
-  const stats::Measured second = measured(after, changed.control_after);
-  changed.ratio = stats::ratio_of_medians(first, second, resampling_seed);
+  if (several) {
+    changed.runs_before = in_each_run(before, changed.control_before);
+    changed.runs_after = in_each_run(after, changed.control_after);
+    if (changed.runs_before.empty() || changed.runs_after.empty()) {
+      changed.runs_before.clear();
+      changed.runs_after.clear();
+    }
+    changed.ratio = stats::ratio_over_runs(changed.runs_before, changed.runs_after);
+  }
+  const auto [first, second] = measured(changed);
+  if (!several) {
+    changed.ratio = stats::ratio_of_medians(first, second, resampling_seed);
+  }
   if (!changed.ratio && before.value > 0 && after.value > 0) {
     changed.ratio = stats::Estimate{.value = after.value / before.value,
                                     .interval = widest_ratio(before, after),
@@ -141,8 +174,7 @@ std::string name_of_kind(const Cell& cell) {
 bool test(const std::vector<Changed*>& figures, const std::string& kind, RunDiff& diff) {
   std::vector<stats::Pair> pairs;
   for (const Changed* one : figures) {
-    pairs.push_back(
-        {measured(*one->before, one->control_before), measured(*one->after, one->control_after)});
+    pairs.push_back(measured(*one));
   }
   auto between = stats::between_runs(pairs);
   if (!between) {
@@ -212,8 +244,7 @@ void hold_to(double limit, std::vector<Changed>& figures) {
   std::vector<double> p;
   std::vector<std::pair<Changed*, stats::Between>> tested;
   for (Changed& changed : figures) {
-    const stats::Measured before = measured(*changed.before, changed.control_before);
-    const stats::Measured after = measured(*changed.after, changed.control_after);
+    const auto [before, after] = measured(changed);
     stats::Between between = changed.between;
     between.middle = 1;
     const auto one = changed.after->better == Better::more
@@ -288,6 +319,9 @@ std::size_t RunDiff::beyond_limit() const {
 std::vector<std::string> differences_between(const Run& before, const Run& after) {
   std::vector<std::string> found = differing(before, after, musts);
   // A cluster's services have no shape; their description tells them.
+  if (runs_of(before) != runs_of(after)) {
+    found.push_back(fmt::format("number of runs ({} and {})", runs_of(before), runs_of(after)));
+  }
   const char* const workload = "/run/workload";
   if (value_at(before, "/run/shape").is_null() && value_at(after, "/run/shape").is_null() &&
       value_at(before, workload) != value_at(after, workload)) {
@@ -308,6 +342,7 @@ Result<RunDiff> diff_runs(Run before, Run after, const DiffOptions& options) {
         "the same with --force",
         fmt::format("{}", fmt::join(diff.differences, ", ")));
   }
+  const bool several = runs_of(diff.before) > 1 && runs_of(diff.after) > 1;
   std::unordered_map<std::string_view, const Cell*> earlier;
   for (const Cell& cell : diff.before.cells) {
     earlier.emplace(cell.id, &cell);
@@ -321,13 +356,13 @@ Result<RunDiff> diff_runs(Run before, Run after, const DiffOptions& options) {
     if (cell.unit == "exponent") {
       ++diff.derived;
     } else if (is_control(cell)) {
-      diff.controls.push_back(compare(*found->second, cell, nullptr, nullptr));
+      diff.controls.push_back(compare(*found->second, cell, nullptr, nullptr, several));
     } else {
       const auto control = [&](const Run& run, const Cell& one) {
         return options.absolute ? nullptr : control_of(run, one);
       };
-      diff.figures.push_back(
-          compare(*found->second, cell, control(diff.before, *found->second), control(diff.after, cell)));
+      diff.figures.push_back(compare(*found->second, cell, control(diff.before, *found->second),
+                                     control(diff.after, cell), several));
     }
     earlier.erase(found);
   }

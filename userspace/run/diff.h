@@ -31,6 +31,9 @@ struct Changed {
   // What each of them is held against in its own run; both null: nothing, the figures stand for themselves.
   const Cell* control_before = nullptr;
   const Cell* control_after = nullptr;
+  // Of several runs each (merged()): what each run had as a multiple of its control.
+  std::vector<double> runs_before{};
+  std::vector<double> runs_after{};
   // after / before, each as a multiple of its control; absent where one of them is not positive. Its
   // interval is that of the two runs' scatter.
   std::optional<stats::Estimate> ratio{};

@@ -3,6 +3,7 @@
 #include "run/as_run.h"
 #include "run/cells.h"
 #include "run/json_parts.h"
+#include "run/judge.h"
 
 namespace svcbench {
 
@@ -100,7 +101,7 @@ json account_json(const AccountCheck& check) {
 }  // namespace
 
 Run as_run(const Results& results, const CompareResults& paths) {
-  Run run = run_of(results.environment, results.run, results.seconds, results.verdicts);
+  Run run = run_of(results.environment, results.run, results.seconds);
   add(run, paths.calibration);
   for (const UpdateCell& update : results.updates) {
     add_update(update, run);
@@ -119,6 +120,8 @@ Run as_run(const Results& results, const CompareResults& paths) {
   run.details = {{"missing", missing_json(paths.missing)},
                  {"account_checks", each(results.account_checks, account_json)},
                  {"notes", paths.notes}};
+  add_path_missing(paths, run);
+  run.verdicts = judge(run);
   return run;
 }
 

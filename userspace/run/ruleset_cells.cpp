@@ -33,7 +33,7 @@ json ruleset_json(const Ruleset& ruleset) {
 }  // namespace
 
 Run as_run(const Ruleset& ruleset, const std::vector<RulesetLoads>& loads, json environment, json run) {
-  Run out = run_of(std::move(environment), std::move(run), 0, {});
+  Run out = run_of(std::move(environment), std::move(run), 0);
   json backends = json::array();
   for (const RulesetLoads& load : loads) {
     Cell cell = ruleset_cell(load.tool.backend, load.first ? "first load" : "reload");

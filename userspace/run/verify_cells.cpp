@@ -37,7 +37,7 @@ nlohmann::json rules_json(const verify::KubeProxyRules& rules) {
 
 Run as_run(const verify::VerifyResults& results) {
   using nlohmann::json;
-  Run run = run_of(results.environment, results.run, results.seconds, {});
+  Run run = run_of(results.environment, results.run, results.seconds);
   json planes = json::array();
   json missing = json::array();
   json behaviours = json::object();

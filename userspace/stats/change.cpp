@@ -101,7 +101,8 @@ std::optional<WelchT> welch(const Measured& before, const Measured& after) {
   double variance = 0;
   double weight = 0;  // of Welch and Satterthwaite
   for (const auto& [values, sign] : terms_of(before, after)) {
-    if (values.size() < fewest_repeats || !all_positive(values)) {
+    if (values.size() < std::max<std::size_t>(2, std::min(before.fewest, after.fewest)) ||
+        !all_positive(values)) {
       return std::nullopt;
     }
     const Moments moments = log_moments(values);

@@ -20,6 +20,7 @@ inline constexpr std::size_t change_resamples = 2000;
 struct Measured {
   std::span<const double> values;
   std::span<const double> control{};
+  std::size_t fewest = fewest_repeats;  // values that a test needs
 };
 
 // What figures of two runs differ by beyond what their own scatter explains: memory lies elsewhere, hashes
@@ -42,7 +43,7 @@ struct Between {
 
 // The probability of two runs at least as far apart, had both the same typical value: Welch's t test of the
 // logarithms, from which those of the controls are taken off. With `factor`, one-sided: that `after` is no
-// more than factor times `before`. nullopt: fewer than fewest_repeats values in one of them, or one is not
+// more than factor times `before`. nullopt: fewer values in one of them than both ask for, or one is not
 // positive and finite.
 //
 // A rank test would assume less, but it has no more than the order to go by: of six and six repeats the

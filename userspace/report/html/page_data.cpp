@@ -103,7 +103,9 @@ json sections_of(const std::vector<PageRun>& runs) {
   sections.add({"churn", "Changes under traffic", "Churn", ""}, of_each(add_churn));
   sections.add({"connect", "connect() and the first datagram", "Connect", ""}, of_each(add_connects));
   sections.add({"more", "More scenarios", "More", ""}, of_each(add_plain));
-  sections.add({"calibration", "What the machine was worth", "Machine", ""}, of_each(add_calibration));
+  sections.add(
+      {"calibration", "What the machine was worth, and what figures are beside that", "Machine", ""},
+      of_each(add_calibration));
   return sections.take();
 }
 

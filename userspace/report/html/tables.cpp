@@ -84,7 +84,10 @@ void add_scaled(const PageRun& run, json& blocks) {
   }
 }
 
-void add_calibration(const PageRun& run, json& blocks) { add(run, calibration_table(run), blocks); }
+void add_calibration(const PageRun& run, json& blocks) {
+  add(run, relative_table(run), blocks);
+  add(run, calibration_table(run), blocks);
+}
 
 void add_behaviours(const PageRun& run, json& blocks) {
   if (run.file().command != "verify") {
