@@ -14,6 +14,7 @@ SVCB_ASSET(licence)
 SVCB_ASSET(format)
 SVCB_ASSET(figure)
 SVCB_ASSET(build)
+SVCB_ASSET(counted)
 #undef SVCB_ASSET
 
 namespace svcbench::html {
@@ -35,6 +36,7 @@ const Assets& assets() {
       between(svcbench_asset_format, svcbench_asset_format_end),
       between(svcbench_asset_figure, svcbench_asset_figure_end),
       between(svcbench_asset_build, svcbench_asset_build_end),
+      between(svcbench_asset_counted, svcbench_asset_counted_end),
   };
   return all;
 }

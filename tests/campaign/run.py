@@ -15,15 +15,18 @@ import time
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 
-# The main cells: a packet's path and a change by three planes, and the main job's maps and programs.
+# The main cells: every kind of packet's path through three planes, a change of them, and the main job's maps
+# and programs. Budgets with room for all of it: a figure that one of a result's runs lacks is no figure.
 COMMANDS = {
-    "compare": ["compare", "--planes", "nftables,ebpf-xdp,ebpf-tc", "--scenarios", "path,update",
-                "--services", "1000", "--sweep", "100,1000", "--rounds", "8", "--budget", "15"],
-    "ebpf": ["ebpf", "--services", "1000", "--sweep", "100,1000", "--rounds", "12", "--budget", "12"],
+    "path": ["path", "--plane", "nftables,ebpf-xdp,ebpf-tc", "--services", "1000", "--sweep", "1000",
+             "--rounds", "6", "--budget", "30"],
+    "update": ["compare", "--planes", "nftables,ebpf-xdp", "--scenarios", "update",
+               "--services", "1000", "--sweep", "100,1000", "--rounds", "8", "--budget", "25"],
+    "ebpf": ["ebpf", "--services", "1000", "--sweep", "100,1000", "--rounds", "12", "--budget", "20"],
 }
 SHORT = {
     "compare": ["compare", "--planes", "nftables,ebpf-xdp", "--scenarios", "path,update",
-                "--services", "20", "--sweep", "10,20", "--rounds", "6", "--budget", "5"],
+                "--services", "20", "--sweep", "10,20", "--rounds", "6", "--budget", "20"],
 }
 VERDICTS = (0, 3, 4)
 
@@ -48,6 +51,7 @@ def main():
     parser.add_argument("--times", type=int, default=20)
     parser.add_argument("--across", type=seconds, default=7200.0)
     parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--only", choices=sorted(COMMANDS), action="append", help="one command, or several")
     parser.add_argument("--short", action="store_true", help="few small cells: for the gate")
     parser.add_argument("--program", default=str(ROOT / "svcbench"))
     given = parser.parse_args()
@@ -56,6 +60,8 @@ def main():
     for turn in range(given.times):
         due = begin + turn * given.across / max(1, given.times - 1)
         for name, command in (SHORT if given.short else COMMANDS).items():
+            if given.only and name not in given.only:
+                continue
             stem = given.out / f"{name}-{turn + 1:02d}"
             if stem.with_suffix(".csv").exists():
                 continue

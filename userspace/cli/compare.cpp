@@ -11,6 +11,7 @@
 #include "cli/plane_choice.h"
 #include "cli/resumable_output.h"
 #include "cli/run_info.h"
+#include "cli/second_opinion.h"
 #include "cli/several_runs.h"
 #include "measure/compare_analysis.h"
 #include "measure/emulation.h"
@@ -182,7 +183,8 @@ Result<int> run(const CompareInput& input) {
     results.scaled = scale(*other, input.with, results);
     results.notes.push_back(describe_scaled(*results.scaled));
   }
-  const Run run = as_run(results);
+  Run run = as_run(results);
+  add_second_opinion(run, other ? &*other : nullptr);
   SVCB_CHECK(output.write(run));
   SVCB_CHECK(exports.write(run));
   if (!output.is_standard_output() && !exports.use_standard_output()) {

@@ -10,6 +10,7 @@
 #include "cli/input.h"
 #include "cli/resumable_output.h"
 #include "cli/run_info.h"
+#include "cli/second_opinion.h"
 #include "cli/several_runs.h"
 #include "measure/compare_analysis.h"
 #include "measure/emulation.h"
@@ -97,7 +98,8 @@ Result<int> run(const EbpfInput& input) {
   results.environment = surroundings.finished();
   output.note_restored(about["notes"]);
   results.run = std::move(about);
-  const Run run = as_run(results, paths);
+  Run run = as_run(results, paths);
+  add_second_opinion(run);
   SVCB_CHECK(output.write(run));
   SVCB_CHECK(exports.write(run));
   if (!output.is_standard_output() && !exports.use_standard_output()) {

@@ -9,6 +9,7 @@
 #include <ctime>
 
 #include "cli/again.h"
+#include "cli/command.h"
 #include "cli/run_info.h"
 #include "measure/clock.h"
 #include "report/progress_line.h"

@@ -3,6 +3,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
+#include "report/quantity.h"
 #include "service/text.h"
 
 namespace svcbench {
@@ -19,6 +22,30 @@ void add_texts(const Field& list, std::vector<std::string>& out) {
 std::string name_of(const Cell& cell) {
   const std::string way(cell.coordinate("way"));
   return cell.plane + (way.empty() ? "" : ", " + way);
+}
+
+// Of the known work whose speeds were furthest apart.
+std::string speeds_line(const RunView& run) {
+  std::string line;
+  double widest = 1;
+  for (const Field& one : run.details().at("speeds").elements()) {
+    const Cell* work = run.find(one.at("id").text());
+    const double fast = one.at("fast").number();
+    const double slow = one.at("slow").number();
+    if (work == nullptr || !(fast > 0) || slow / fast <= widest) {
+      continue;
+    }
+    widest = slow / fast;
+    const auto visits = static_cast<double>(one.at("visits").count());
+    const auto slowly = static_cast<double>(one.at("slow_visits").elements().size());
+    line = fmt::format(
+        "The machine had two speeds, {:.2f} apart ({}: {} in {:.0f} % of {} visits, else {}): times are of "
+        "both, multiples of known work hardly depend on them",
+        widest, work->scenario == "path" ? "plain forwarding" : work->what, quantity(slow, work->unit),
+        100 * slowly / std::max(1.0, visits), grouped(one.at("visits").count()),
+        quantity(fast, work->unit));
+  }
+  return line;
 }
 
 }  // namespace
@@ -62,6 +89,9 @@ std::vector<std::string> noise_lines(const RunView& run) {
   std::vector<std::string> out;
   add_texts(noise.at("warnings"), out);
   add_texts(noise.at("meanwhile"), out);
+  if (const std::string speeds = speeds_line(run); !speeds.empty()) {
+    out.push_back(speeds);
+  }
   return out;
 }
 

@@ -67,25 +67,33 @@ Section main_job_table(const RunView& run) {
                   "rounds for it"};
   out.columns = {
       {.title = "services"},
+      {.title = "change by map update, times a bare call", .brief = "map update,|x bare call"},
       {.title = "change of endpoints by map update", .brief = "change of endpoints|by map update"},
       {.title = "by iptables-restore", .brief = "by|" + (iptables.empty() ? "iptables" : iptables)},
       {.title = "times"},
+      {.title = "XDP program, times a bare lookup", .brief = "the program,|x bare lookup"},
       {.title = "XDP program, lookup and DNAT", .brief = "the program|alone (XDP)"},
+      {.title = "first packet, XDP, times plain forwarding", .brief = "ebpf-xdp,|x plain"},
       {.title = "first packet, XDP", .brief = "first packet|by ebpf-xdp"},
+      {.title = "first packet, tc, times plain forwarding", .brief = "ebpf-tc,|x plain"},
       {.title = "first packet, tc", .brief = "first packet|by ebpf-tc"}};
   constexpr std::size_t most = 10;
   for (const std::size_t services : some_of(run.sizes({"update"}), most)) {
     const Cell* maps = update_of(run, "ebpf", services, "change");
+    const Cell* program = program_of(run, "xdp", services, "dnat", "uniform", family);
     const auto packet = [&](const char* plane) {
-      return Entry::of(
-          run.find(cell_id("path", plane, services, fmt::format("new/last/{}", run.protocol()))));
+      return run.find(cell_id("path", plane, services, fmt::format("new/last/{}", run.protocol())));
+    };
+    const auto times_known_work = [&](const Cell* cell) {
+      const auto relative = cell == nullptr ? std::nullopt : relative_of(run.file(), *cell);
+      return relative ? ratio_entry(relative->times) : Entry{};
     };
     const auto times = times_of(run.file(), update_of(run, iptables, services, "change"), maps);
-    out.add({Entry::words(grouped(services)), Entry::of(maps),
+    out.add({Entry::words(grouped(services)), times_known_work(maps), Entry::of(maps),
              iptables_entry(run, iptables, services, "change"),
-             times ? number_entry(times->value, "x") : Entry{},
-             Entry::of(program_of(run, "xdp", services, "dnat", "uniform", family)), packet("ebpf-xdp"),
-             packet("ebpf-tc")});
+             times ? number_entry(times->value, "x") : Entry{}, times_known_work(program),
+             Entry::of(program), times_known_work(packet("ebpf-xdp")), Entry::of(packet("ebpf-xdp")),
+             times_known_work(packet("ebpf-tc")), Entry::of(packet("ebpf-tc"))});
   }
   return out;
 }

@@ -3,6 +3,7 @@
 #include "run/cells.h"
 #include "run/json_parts.h"
 #include "run/judge.h"
+#include "run/speeds.h"
 
 namespace svcbench {
 
@@ -136,6 +137,7 @@ Run as_run(const ChapterResults& results) {
   run.details = {{"chapter", chapter_json()},
                  {"backends", each(results.backends, backend_json)},
                  {"crossings", each(crossings_of(results), crossing_json)}};
+  add_speeds(run);
   run.verdicts = judge(run);
   return run;
 }

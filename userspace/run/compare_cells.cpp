@@ -10,6 +10,7 @@
 #include "run/cells.h"
 #include "run/json_parts.h"
 #include "run/judge.h"
+#include "run/speeds.h"
 #include "stats/rounds.h"
 
 namespace svcbench {
@@ -424,6 +425,7 @@ Run as_run(const CompareResults& results) {
   if (results.scaled) {
     Scaled(results, run).add_all();
   }
+  add_speeds(run);
   run.verdicts = judge(run);
   return run;
 }

@@ -4,6 +4,7 @@
 #include "run/cells.h"
 #include "run/json_parts.h"
 #include "run/judge.h"
+#include "run/speeds.h"
 
 namespace svcbench {
 
@@ -121,6 +122,7 @@ Run as_run(const Results& results, const CompareResults& paths) {
                  {"account_checks", each(results.account_checks, account_json)},
                  {"notes", paths.notes}};
   add_path_missing(paths, run);
+  add_speeds(run);
   run.verdicts = judge(run);
   return run;
 }

@@ -399,9 +399,7 @@ Verdict judge_loads(const Run& run) {
   return verdict;
 }
 
-}  // namespace
-
-std::vector<Verdict> judge(const Run& run) {
+std::vector<Verdict> by_time(const Run& run) {
   std::vector<Verdict> verdicts;
   if (!value_at(run, "/details/chapter").is_null()) {
     return {judge_loads(run)};
@@ -423,6 +421,21 @@ std::vector<Verdict> judge(const Run& run) {
   verdicts.insert(verdicts.end(), std::make_move_iterator(of_planes.begin()),
                   std::make_move_iterator(of_planes.end()));
   withhold_absolute(verdicts, emulation_of(run.environment));
+  return verdicts;
+}
+
+}  // namespace
+
+std::vector<Verdict> judge(const Run& run) {
+  std::vector<Verdict> verdicts = by_time(run);
+  const nlohmann::json of = value_at(run, "/details/counted/of");
+  for (Verdict& verdict : verdicts) {
+    const nlohmann::json said = value_at(run, "/details/counted/verdicts/" + verdict.id);
+    if (of.is_string() && said.is_string()) {
+      verdict.evidence.push_back(
+          fmt::format("in instructions ({}): {}", of.get<std::string>(), said.get<std::string>()));
+    }
+  }
   return verdicts;
 }
 

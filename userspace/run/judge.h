@@ -12,7 +12,7 @@ namespace svcbench {
 
 // Of compare, path, nftables, ipvs, ebpf and iptables, in the order in which they are told; none of other
 // commands, which ask none of them. Which planes a claim is about is in the planes' rows. In an emulator
-// claims in microseconds stay open.
+// claims in microseconds stay open. What "/details/counted" says of a claim is added to its evidence.
 [[nodiscard]] std::vector<Verdict> judge(const Run& run);
 
 }  // namespace svcbench

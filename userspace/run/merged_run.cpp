@@ -12,6 +12,7 @@
 #include "run/diff.h"
 #include "run/json_parts.h"
 #include "run/judge.h"
+#include "run/speeds.h"
 #include "service/text.h"
 #include "stats/over_runs.h"
 
@@ -50,7 +51,8 @@ bool is_end(const std::string& name) {
 }
 
 void merge_beside(const Figures& figures, Cell& out) {
-  for (const auto& [name, unused] : figures.front()->also) {
+  for (const auto& first : figures.front()->also) {
+    const std::string& name = first.first;
     const bool everywhere = std::all_of(figures.begin(), figures.end(),
                                         [&](const Cell* one) { return one->also.contains(name); });
     if (!everywhere || is_end(name)) {
@@ -309,6 +311,7 @@ Result<Run> merged(std::vector<Run> runs) {
   merge_cells(runs, out);
   merge_details(runs, out);
   merge_noise(runs, out);
+  add_speeds(out);
   out.verdicts = judge(out);
   return out;
 }

@@ -39,6 +39,9 @@ struct Run {
   //                   iptables: also predicted
   //   agreements, sync_checks, account_checks
   //                   what second instruments said of the same
+  //   counted         what counted instructions say of the claims: {of, sweep, verdicts: {ID: summary}}
+  //   speeds          known work that was done at two speeds (run/speeds.h)
+  //   path_missing    {why, planes}: why no path was measured
   //   scaled_from     the run that lent: {file, kernel, kernel_source, emulated, planes}
   //   backends, chapter
   //                   iptables: the tools; the chapter's own Table 4.1

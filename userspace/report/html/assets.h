@@ -14,6 +14,7 @@ struct Assets {
   std::string_view format;   // scripts, in the order in which they run
   std::string_view figure;
   std::string_view build;
+  std::string_view counted;  // docs/results/counted.json
 };
 
 [[nodiscard]] const Assets& assets();
