@@ -25,8 +25,8 @@ COMMANDS = {
     "ebpf": ["ebpf", "--services", "1000", "--sweep", "100,1000", "--rounds", "12", "--budget", "20"],
 }
 SHORT = {
-    "compare": ["compare", "--planes", "nftables,ebpf-xdp", "--scenarios", "path,update",
-                "--services", "20", "--sweep", "10,20", "--rounds", "6", "--budget", "20"],
+    "compare": ["compare", "--planes", "ebpf-xdp", "--scenarios", "path,update", "--services", "20",
+                "--sweep", "20", "--rounds", "6", "--packets", "100", "--budget", "6"],
 }
 VERDICTS = (0, 3, 4)
 
