@@ -74,6 +74,24 @@ TEST_CASE("merged run: what one of them lacks is left out, by its reason") {
   CHECK(whole->cells.size() == 1);
 }
 
+TEST_CASE("merged run: the machine's noise is that of all of them") {
+  const auto with = [](double steal, double switches, const char* told) {
+    Run run = run_of(1, 1);
+    run.environment["noise"] = {{"warnings", {"a"}},
+                                {"meanwhile", {told}},
+                                {"steal_share", steal},
+                                {"involuntary_switches", switches}};
+    return run;
+  };
+  const auto whole = merged({with(0.01, 3, "b"), with(0.04, 5, "c"), with(0.02, 1, "b")});
+  REQUIRE(whole);
+  const json& noise = whole->environment["noise"];
+  CHECK(noise["warnings"] == json{"a"});
+  CHECK(noise["meanwhile"] == json{"b", "c"});
+  CHECK(noise["steal_share"] == 0.04);
+  CHECK(noise["involuntary_switches"] == 9);
+}
+
 TEST_CASE("merged run: runs that differ are refused, and so are those that are several already") {
   Run other = run_of(1, 1);
   other.run["seed"] = 2;

@@ -112,6 +112,7 @@ nlohmann::json Surroundings::finished() const {
   out["noise"]["meanwhile"] = noise_meanwhile(meanwhile);
   out["noise"]["steal_share"] = or_null(meanwhile.steal_share);
   out["noise"]["mhz_ratio"] = or_null(meanwhile.mhz_ratio);
+  out["noise"]["involuntary_switches"] = meanwhile.switches;
   return out;
 }
 

@@ -22,7 +22,8 @@ class Surroundings {
   [[nodiscard]] const nlohmann::json& environment() const { return environment_; }
   // What of it makes timings noisy, a sentence each: for make_progress(), which tells it before the run.
   [[nodiscard]] const std::vector<std::string>& warnings() const { return warnings_; }
-  // The environment with "noise": {"warnings": [...], "meanwhile": [...], "steal_share", "mhz_ratio"}.
+  // The environment with "noise": {"warnings": [...], "meanwhile": [...], "steal_share", "mhz_ratio",
+  // "involuntary_switches"}.
   [[nodiscard]] nlohmann::json finished() const;
 
  private:

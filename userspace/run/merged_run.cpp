@@ -269,12 +269,16 @@ void merge_noise(const std::vector<Run>& runs, Run& out) {
   for (const char* name : {"warnings", "meanwhile"}) {
     noise[name] = without_repeats(all_of(runs, std::string("/environment/noise/") + name));
   }
+  double switches = 0;
   for (const Run& run : runs) {
     const json share = value_at(run, "/environment/noise/steal_share");
-    if (share.is_number() && !(noise["steal_share"] >= share)) {
+    if (share.is_number() && !(noise["steal_share"].is_number() && noise["steal_share"] >= share)) {
       noise["steal_share"] = share;
     }
+    const json some = value_at(run, "/environment/noise/involuntary_switches");
+    switches += some.is_number() ? some.get<double>() : 0;
   }
+  noise["involuntary_switches"] = switches;
 }
 
 }  // namespace

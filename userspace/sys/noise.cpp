@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #include "sys/noise.h"
 
+#include <sys/resource.h>
+
 #include <fmt/format.h>
 
 #include <cmath>
@@ -112,6 +114,11 @@ CpuLook CpuLook::now(const Path& root) {
   CpuLook look;
   read_ticks(root, look);
   read_speed(root, look);
+  for (const int whose : {RUSAGE_SELF, RUSAGE_CHILDREN}) {
+    rusage used{};
+    getrusage(whose, &used);
+    look.switches += static_cast<double>(used.ru_nivcsw);
+  }
   return look;
 }
 
@@ -123,6 +130,7 @@ Meanwhile between(const CpuLook& before, const CpuLook& after) {
   if (before.mhz && after.mhz) {
     meanwhile.mhz_ratio = *after.mhz / *before.mhz;
   }
+  meanwhile.switches = after.switches - before.switches;
   return meanwhile;
 }
 

@@ -20,6 +20,7 @@ struct CpuLook {
   std::optional<double> ticks{};  // of all kinds, idle included
   std::optional<double> steal{};  // of these, taken by the host
   std::optional<double> mhz{};    // mean over the CPUs
+  double switches = 0;            // that svcbench and the tools it waited for were put off a CPU
 
   static CpuLook now(const std::filesystem::path& root = "/");
 };
@@ -27,6 +28,7 @@ struct CpuLook {
 struct Meanwhile {
   std::optional<double> steal_share{};  // of the CPUs' time, 0 to 1
   std::optional<double> mhz_ratio{};    // speed at the end over that at the beginning
+  double switches = 0;                  // involuntary ones, of svcbench and its tools (getrusage(2))
 };
 [[nodiscard]] Meanwhile between(const CpuLook& before, const CpuLook& after);
 // A sentence each for what is beyond 1 % of steal and 5 % of drift.
