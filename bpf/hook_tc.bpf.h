@@ -49,9 +49,10 @@ static __always_inline void svcb_tc_resum(struct __sk_buff *skb, __u64 changed) 
   bpf_csum_update(skb, svcb_difference(changed));
 }
 
-/* These bytes were made room for as zeroes. */
+/* These bytes were made room for as zeroes. Most packets bear no sum, and are not summed for it. */
 static __always_inline void svcb_tc_sum_more(struct __sk_buff *skb, void *bytes, __u32 size) {
-  bpf_csum_update(skb, bpf_csum_diff(0, 0, bytes, size, 0));
+  if (bpf_csum_update(skb, 0) >= 0)
+    bpf_csum_update(skb, bpf_csum_diff(0, 0, bytes, size, 0));
 }
 
 /* The transport header at this offset. False: the kernel refuses. A size of zero: the value is a difference
