@@ -412,9 +412,11 @@ PlaneModel::Leaves PlaneModel::begin_towards(const Tuple& tuple, const Segment& 
     }
   }
   if (hint.dropped) {
-    return taken_share(out.from.address, backend, tuple.protocol, tuple) >= full_share
-               ? Leaves{Fate::dropped, tuple, "no port is free"}
-               : Leaves{Fate::translated, out, "there are free ports"};
+    if (taken_share(out.from.address, backend, tuple.protocol, tuple) < full_share) {
+      return {Fate::translated, out, "there are free ports"};
+    }
+    return renews ? Leaves{Fate::lost, tuple, "whether the old flow was met does not show"}
+                  : Leaves{Fate::dropped, tuple, "no port is free"};
   }
   if (!hint.as) {
     return {Fate::lost, tuple, "its port does not show"};
