@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * The backends' end of direct server return, as an agent on their node does it: takes the IP packet off
- * that the balancer (dsr.bpf.h) has wrapped a client's packet in, hands it to the endpoint that it was
- * addressed to, at the endpoint's own port, and lets replies, and ICMP errors, leave from what the client
- * had dialled. For behaviour tests, where one namespace has every endpoint: no part of the data plane that
- * is measured.
+ * that the balancer (dsr.bpf.h) has wrapped a client's packet in, or an ICMP error about a reply, hands it
+ * to the endpoint that it was addressed to, at the endpoint's own port, and lets replies, and ICMP errors,
+ * leave from what the client had dialled. For behaviour tests, where one namespace has every endpoint: no
+ * part of the data plane that is measured.
  */
 #include "vmlinux.h"
 
@@ -39,20 +39,34 @@ struct {
   __type(value, __be16);
 } ends6 SEC(".maps");
 
-/* By what a reply arrives with: what its client had dialled. */
+/* By how a flow's packets come, in either direction: how they are handed on. */
 struct {
   __uint(type, BPF_MAP_TYPE_LRU_HASH);
-  __uint(max_entries, 1 << 16);
+  __uint(max_entries, 1 << 17);
   __type(key, struct svcb_flow4);
-  __type(value, struct svcb_frontend4);
-} replies4 SEC(".maps");
+  __type(value, struct svcb_flow4);
+} ways4 SEC(".maps");
 
 struct {
   __uint(type, BPF_MAP_TYPE_LRU_HASH);
-  __uint(max_entries, 1 << 16);
+  __uint(max_entries, 1 << 17);
   __type(key, struct svcb_flow6);
-  __type(value, struct svcb_frontend6);
-} replies6 SEC(".maps");
+  __type(value, struct svcb_flow6);
+} ways6 SEC(".maps");
+
+static __always_inline bool svcb_is_for4(const void *data, const void *data_end,
+                                         const struct svcb_end4 *end) {
+  const struct iphdr *ip = data + SVCB_L3;
+
+  return (const void *)(ip + 1) <= data_end && ip->daddr == end->endpoint;
+}
+
+static __always_inline bool svcb_is_for6(const void *data, const void *data_end,
+                                         const struct svcb_end6 *end) {
+  const struct ipv6hdr *ip = data + SVCB_L3;
+
+  return (const void *)(ip + 1) <= data_end && !svcb_words_differ(&ip->daddr, end->endpoint, 4);
+}
 
 /* icmp.bpf.h needs the way back, and counts; nothing is counted here. */
 static __always_inline void svcb_event(enum svcb_event event) {}

@@ -573,14 +573,16 @@ static __always_inline enum svcb_outcome OF(svcb_track)(const struct OF(svcb_flo
 }
 
 /* How replies to a packet leave, by what they arrive with; false: not known. Reversed it is what the packet
- * itself had arrived with. */
+ * itself had arrived with. A flow that has ended is as if it had never been, also among those that were
+ * answered. */
 static __always_inline bool OF(svcb_way_back)(const struct OF(svcb_flow) * reply,
                                               struct OF(svcb_flow) * back) {
   struct OF(svcb_way) *way = bpf_map_lookup_elem(&OF(flows), reply);
-  bool answered = way;
 
-  if (!way)
+  if (!way || !OF(svcb_read_way)(way, reply, back) || !OF(svcb_is_live)(way, reply, true)) {
     way = bpf_map_lookup_elem(&OF(unanswered), reply);
-  return way && OF(svcb_read_way)(way, reply, back) && !(way->state & SVCB_FLOW_UNTOUCHED) &&
-         OF(svcb_is_live)(way, reply, answered);
+    if (!way || !OF(svcb_read_way)(way, reply, back) || !OF(svcb_is_live)(way, reply, false))
+      return false;
+  }
+  return !(way->state & SVCB_FLOW_UNTOUCHED);
 }

@@ -130,23 +130,15 @@ static __always_inline bool svcb_is_dropped(enum svcb_outcome outcome) {
 }
 
 /* Whether an error that the plane has made may be sent, by the addresses that it has: not to more than one,
- * and not about a frame that was sent to more than one (RFC 1812 4.3.2.7, RFC 4443 2.4). */
+ * and not about a frame that was sent to more than one. */
 static __always_inline bool svcb_may_receive(void *data, void *data_end, bool ipv6) {
   struct ethhdr *eth = data;
   struct iphdr *ip = data + SVCB_L3;
   struct ipv6hdr *ip6 = data + SVCB_L3;
-  __be32 first;
 
   if ((void *)(ip6 + 1) > data_end || eth->h_source[0] & 1)
     return false;
-  if (!ipv6) {
-    first = bpf_ntohl(ip->daddr) >> 24; /* this network, loopback; multicast, reserved and broadcast */
-    return first != 0 && first != 127 && first < 224;
-  }
-  first = ip6->daddr.in6_u.u6_addr32[0];
-  return (first & bpf_htonl(0xFF000000)) != bpf_htonl(0xFF000000) &&
-         (first | ip6->daddr.in6_u.u6_addr32[1] | ip6->daddr.in6_u.u6_addr32[2] |
-          (ip6->daddr.in6_u.u6_addr32[3] & bpf_htonl(~1U)));
+  return ipv6 ? svcb_is_host6(ip6->daddr.in6_u.u6_addr32) : svcb_is_host4(ip->daddr);
 }
 
 /* Takes one from what this CPU may send: a bucket that is filled by so many a second, and holds so many. */

@@ -11,14 +11,13 @@ static __always_inline int ON(answer)(struct ON(context) * ctx, bool ipv6, enum 
   return ON(back)(ctx);
 }
 
-/* Turns a packet that is too large for its route into an error to its sender. False: it is unusable. */
+/* Turns a packet that is too large for its route into an error to its sender. False: it is unusable, or the
+ * error names no flow, so that its sender would not know it. */
 static __always_inline bool ON(too_big)(struct ON(context) * ctx, bool ipv6, __u32 mtu) {
   if ((settings.dsr && !ON(unwrap)(ctx, ipv6)) ||
       !ON(complain)(ctx, ipv6, SVCB_COMPLAIN_SIZE, svcb_room(mtu, ipv6)))
     return false;
-  if (settings.tracking)
-    ON(icmp)(ctx, ipv6);
-  return true;
+  return !settings.tracking || ON(icmp)(ctx, ipv6) == SVCB_TRANSLATED;
 }
 
 /* What becomes of a translated packet. */

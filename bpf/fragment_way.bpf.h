@@ -8,6 +8,16 @@ __noinline int ON_OF(part)(struct ON(context) * ctx, struct OF(svcb_flow) * flow
   return flow && segment ? OF(svcb_part)(data, data_end, ON(length)(ctx), flow, segment) : SVCB_WHOLE;
 }
 
+/* The ports of a first fragment's datagram, for those that come after it. */
+__noinline int ON_OF(note_part)(struct ON(context) * ctx, const struct OF(svcb_flow) * from) {
+  struct svcb_view view = SVCB_VIEW(ctx);
+
+  if (!from || view.data + OF(SVCB_L4_PART) > view.end)
+    return false;
+  OF(svcb_note)(from, OF(svcb_part_id)(view.data));
+  return true;
+}
+
 /* A fragment of the flow `from` becomes one of `to`. The first one's checksum is its datagram's. */
 __noinline int ON_OF(rewrite_part)(struct ON(context) * ctx, const struct OF(svcb_flow) * from,
                                    const struct OF(svcb_flow) * to, int part) {

@@ -49,6 +49,12 @@ static __always_inline void svcb_tc_resum(struct __sk_buff *skb, __u64 changed) 
   bpf_csum_update(skb, svcb_difference(changed));
 }
 
+/* These bytes were made room for as zeroes. Most packets bear no sum, and are not summed for it. */
+static __always_inline void svcb_tc_sum_more(struct __sk_buff *skb, void *bytes, __u32 size) {
+  if (bpf_csum_update(skb, 0) >= 0)
+    bpf_csum_update(skb, bpf_csum_diff(0, 0, bytes, size, 0));
+}
+
 /* The transport header at this offset. False: the kernel refuses. A size of zero: the value is a difference
  * already. UDP keeps zero as "none" and never comes out as zero. */
 static __always_inline bool svcb_tc_retransport(struct __sk_buff *skb, struct svcb_view *view, __u32 at,
@@ -81,9 +87,23 @@ static __always_inline bool svcb_tc_take_room(struct __sk_buff *skb, int size) {
   return !bpf_skb_adjust_room(skb, -size, BPF_ADJ_ROOM_MAC, 0);
 }
 
-/* No more than `length` in all: the room in front is made by writing over what stands there. */
+/* Beyond where the checksum of a packet begins that the programs read, from its IP header on. */
+#define SVCB_TC_BEYOND 64
+
+/*
+ * No more than `length` in all, without regard for what stands there: it is to be written over. Nor is
+ * there any sum over it then, nor a checksum that is left to a device (CHECKSUM_PARTIAL), which would write
+ * it into the middle of something else. The kernel gives up the one where a packet's length changes, the
+ * other where bytes are written after those that its checksum begins at were cut off (when they are, it may
+ * be looked at too early: kernels before 6.2).
+ */
 static __always_inline bool svcb_tc_resize(struct __sk_buff *skb, __u32 head, __u32 length) {
-  if (bpf_skb_change_tail(skb, length, 0))
+  __u32 nothing = 0;
+
+  if (bpf_skb_change_tail(skb, length + SVCB_TC_BEYOND + 1, 0) ||
+      bpf_skb_change_tail(skb, length + SVCB_TC_BEYOND, 0) ||
+      bpf_skb_adjust_room(skb, -SVCB_TC_BEYOND, BPF_ADJ_ROOM_MAC, 0) ||
+      bpf_skb_store_bytes(skb, SVCB_L3, &nothing, sizeof(nothing), BPF_F_RECOMPUTE_CSUM))
     return false;
   svcb_tc_linear(skb, length);
   return true;

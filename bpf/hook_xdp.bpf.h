@@ -21,6 +21,8 @@ static __always_inline void svcb_xdp_linear(struct xdp_md *ctx, __u32 most) {}
 
 static __always_inline void svcb_xdp_resum(struct xdp_md *ctx, __u64 changed) {}
 
+static __always_inline void svcb_xdp_sum_more(struct xdp_md *ctx, void *bytes, __u32 size) {}
+
 /* The transport header at this offset. False, and nothing written, where the verifier cannot see that it is
  * there (the parser did). */
 static __always_inline bool svcb_xdp_retransport(struct xdp_md *ctx, struct svcb_view *view, __u32 at,

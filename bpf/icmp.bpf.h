@@ -64,28 +64,73 @@ static __always_inline bool svcb_is_transport(__u8 protocol) {
   return protocol == IPPROTO_TCP || protocol == IPPROTO_UDP;
 }
 
-/* `length`: of the whole frame. An error that quotes a later fragment names no ports, and so no flow. */
+/* SVCB_TRANSLATED: an ICMP error of `size` bytes from its IP header on, or more. `length`: of the whole
+ * frame. */
+static __always_inline enum svcb_outcome svcb_check_error4(const struct iphdr *ip,
+                                                           const struct svcb_icmp *icmp, __u32 size,
+                                                           __u32 length) {
+  if (ip->ihl != 5 || ip->protocol != IPPROTO_ICMP || ip->frag_off & bpf_htons(0x3FFF) ||
+      (icmp->type != SVCB_ICMP_UNREACHABLE && icmp->type != SVCB_ICMP_TIME_EXCEEDED &&
+       icmp->type != SVCB_ICMP_PARAMETER))
+    return SVCB_NOT_TCP_UDP;
+  if (bpf_ntohs(ip->tot_len) < size || bpf_ntohs(ip->tot_len) + SVCB_L3 > length)
+    return SVCB_TRUNCATED;
+  return SVCB_TRANSLATED;
+}
+
+static __always_inline enum svcb_outcome svcb_check_error6(const struct ipv6hdr *ip,
+                                                           const struct svcb_icmp6 *icmp, __u32 size,
+                                                           __u32 length) {
+  if (ip->nexthdr != SVCB_ICMPV6 || !icmp->type || icmp->type > SVCB_ICMP6_LAST_ERROR)
+    return SVCB_NOT_TCP_UDP;
+  if (bpf_ntohs(ip->payload_len) + sizeof(*ip) < size || bpf_ntohs(ip->payload_len) + SVCB_L4_V6 > length)
+    return SVCB_TRUNCATED;
+  return SVCB_TRANSLATED;
+}
+
+/* How replies to a packet of which the IP header and the ports are quoted arrive; false: it has none. A
+ * later fragment names no ports, and so no flow. */
+static __always_inline bool svcb_quoted4(const struct iphdr *quoted, const struct svcb_ports *ports,
+                                         struct svcb_flow4 *reply) {
+  if (quoted->version != 4 || quoted->ihl != 5 || quoted->frag_off & bpf_htons(0x1FFF) ||
+      !svcb_is_transport(quoted->protocol))
+    return false;
+  __builtin_memset(reply, 0, sizeof(*reply));
+  reply->to.address = quoted->saddr;
+  reply->to.port = ports->source;
+  reply->to.protocol = quoted->protocol;
+  reply->source = quoted->daddr;
+  reply->source_port = ports->dest;
+  return true;
+}
+
+static __always_inline bool svcb_quoted6(const struct ipv6hdr *quoted, const struct svcb_ports *ports,
+                                         struct svcb_flow6 *reply) {
+  if (quoted->version != 6 || !svcb_is_transport(quoted->nexthdr))
+    return false;
+  __builtin_memset(reply, 0, sizeof(*reply));
+  svcb_copy6(reply->to.address, quoted->saddr.in6_u.u6_addr32);
+  reply->to.port = ports->source;
+  reply->to.protocol = quoted->nexthdr;
+  svcb_copy6(reply->source, quoted->daddr.in6_u.u6_addr32);
+  reply->source_port = ports->dest;
+  return true;
+}
+
+/* `length`: of the whole frame. */
 static __always_inline enum svcb_outcome svcb_icmp4(void *data, void *data_end, __u32 length) {
   struct svcb_error4 *error = data + SVCB_L3;
-  struct svcb_flow4 reply = {}, back; /* to what is quoted; see svcb_way_back4() */
+  struct svcb_flow4 reply, back; /* to what is quoted; see svcb_way_back4() */
+  enum svcb_outcome outcome;
   __u64 changed;
   __u16 checksum;
 
-  if ((void *)(error + 1) > data_end || error->ip.ihl != 5 || error->ip.protocol != IPPROTO_ICMP ||
-      error->ip.frag_off & bpf_htons(0x3FFF) || error->quoted.version != 4 || error->quoted.ihl != 5 ||
-      error->quoted.frag_off & bpf_htons(0x1FFF) || !svcb_is_transport(error->quoted.protocol))
+  if ((void *)(error + 1) > data_end)
     return SVCB_NOT_TCP_UDP;
-  if (error->icmp.type != SVCB_ICMP_UNREACHABLE && error->icmp.type != SVCB_ICMP_TIME_EXCEEDED &&
-      error->icmp.type != SVCB_ICMP_PARAMETER)
-    return SVCB_NOT_TCP_UDP;
-  if (bpf_ntohs(error->ip.tot_len) < sizeof(*error) || bpf_ntohs(error->ip.tot_len) + SVCB_L3 > length)
-    return SVCB_TRUNCATED;
-  reply.to.address = error->quoted.saddr;
-  reply.to.port = error->ports.source;
-  reply.to.protocol = error->quoted.protocol;
-  reply.source = error->quoted.daddr;
-  reply.source_port = error->ports.dest;
-  if (!svcb_way_back4(&reply, &back))
+  outcome = svcb_check_error4(&error->ip, &error->icmp, sizeof(*error), length);
+  if (outcome != SVCB_TRANSLATED)
+    return outcome;
+  if (!svcb_quoted4(&error->quoted, &error->ports, &reply) || !svcb_way_back4(&reply, &back))
     return SVCB_NOT_TCP_UDP;
 
   changed = svcb_changed32(reply.to.address, back.to.address) + svcb_changed32(reply.source, back.source);
@@ -112,23 +157,17 @@ static __always_inline enum svcb_outcome svcb_icmp4(void *data, void *data_end, 
 
 static __always_inline enum svcb_outcome svcb_icmp6(void *data, void *data_end, __u32 length) {
   struct svcb_error6 *error = data + SVCB_L3;
-  struct svcb_flow6 reply = {}, back;
+  struct svcb_flow6 reply, back;
+  enum svcb_outcome outcome;
   __be32 outer[4];
   __u64 changed;
 
-  if ((void *)(error + 1) > data_end || error->ip.nexthdr != SVCB_ICMPV6 || !error->icmp.type ||
-      error->icmp.type > SVCB_ICMP6_LAST_ERROR || error->quoted.version != 6 ||
-      !svcb_is_transport(error->quoted.nexthdr))
+  if ((void *)(error + 1) > data_end)
     return SVCB_NOT_TCP_UDP;
-  if (bpf_ntohs(error->ip.payload_len) < sizeof(*error) - sizeof(error->ip) ||
-      bpf_ntohs(error->ip.payload_len) + SVCB_L4_V6 > length)
-    return SVCB_TRUNCATED;
-  svcb_copy6(reply.to.address, error->quoted.saddr.in6_u.u6_addr32);
-  reply.to.port = error->ports.source;
-  reply.to.protocol = error->quoted.nexthdr;
-  svcb_copy6(reply.source, error->quoted.daddr.in6_u.u6_addr32);
-  reply.source_port = error->ports.dest;
-  if (!svcb_way_back6(&reply, &back))
+  outcome = svcb_check_error6(&error->ip, &error->icmp, sizeof(*error), length);
+  if (outcome != SVCB_TRANSLATED)
+    return outcome;
+  if (!svcb_quoted6(&error->quoted, &error->ports, &reply) || !svcb_way_back6(&reply, &back))
     return SVCB_NOT_TCP_UDP;
 
   changed = svcb_changed128(reply.to.address, back.to.address) +
@@ -150,6 +189,19 @@ static __always_inline enum svcb_outcome svcb_icmp6(void *data, void *data_end, 
   error->icmp.checksum = svcb_checksum_after(error->icmp.checksum, changed);
   svcb_event(SVCB_ICMP_TRANSLATED);
   return SVCB_TRANSLATED;
+}
+
+/* Whether an address is one host's (RFC 1812 4.3.2.7, RFC 4443 2.4): none of this network, of loopback, of
+ * multicast, reserved or broadcast. */
+static __always_inline bool svcb_is_host4(__be32 address) {
+  __u32 first = bpf_ntohl(address) >> 24;
+
+  return first != 0 && first != 127 && first < 224;
+}
+
+static __always_inline bool svcb_is_host6(const __be32 address[4]) {
+  return (address[0] & bpf_htonl(0xFF000000)) != bpf_htonl(0xFF000000) &&
+         (address[0] | address[1] | address[2] | (address[3] & bpf_htonl(~1U)));
 }
 
 /* ---- errors of the node's own ---- */
@@ -198,6 +250,14 @@ static __always_inline void svcb_quote_behind_jumbo(void *data, void *data_end, 
     return;
   quote->v6.ip.nexthdr = jumbo->next_header;
   quote->v6.ports = *ports;
+}
+
+/* Whether an error may be about this packet: about no other error, nor a later fragment (RFC 1812 4.3.2.7,
+ * RFC 4443 2.4). */
+static __always_inline bool svcb_may_be_quoted(const struct svcb_quote *quote, bool ipv6) {
+  if (ipv6)
+    return svcb_is_transport(quote->v6.ip.nexthdr) || quote->v6.ip.nexthdr == SVCB_NEXT_FRAGMENT;
+  return svcb_is_transport(quote->v4.ip.protocol) && !(quote->v4.ip.frag_off & bpf_htons(0x1FFF));
 }
 
 static __always_inline __u64 svcb_sum_words(const void *from, __u32 words, __u64 sum) {

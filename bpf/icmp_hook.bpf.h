@@ -16,7 +16,7 @@ __noinline int ON(complain)(struct ON(context) * ctx, int ipv6, int what, __u32 
     return false;
   if (ipv6)
     svcb_quote_behind_jumbo((void *)(long)ctx->data, (void *)(long)ctx->data_end, &quote);
-  if (!ON(resize)(ctx, length - quoted, length))
+  if (!svcb_may_be_quoted(&quote, ipv6) || !ON(resize)(ctx, length - quoted, length))
     return false;
   return svcb_write_error((void *)(long)ctx->data, (void *)(long)ctx->data_end, ipv6, &quote, what, mtu);
 }

@@ -344,6 +344,12 @@ struct svcb_settings {
   __be32 node6[4];
   __be32 cluster6[4];
   __be32 cluster_mask6[4];
+  /* Direct server return: the source of what packets are wrapped in, and which of its bits (in IPv6 of its
+   * last word) are the flow's; those are zero in the source. */
+  __be32 wrap4;
+  __be32 wrap_by_flow4;
+  __be32 wrap6[4];
+  __be32 wrap_by_flow6;
 };
 
 /* ---- the benchmark's own maps (bpf/bench.bpf.h) ---- */

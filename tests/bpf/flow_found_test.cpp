@@ -3,6 +3,7 @@
 // families. docs/dataplane.md is what is asked.
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <functional>
 #include <memory>
 #include <set>
@@ -30,7 +31,7 @@ using test::must;
 
 // A pod, a service of two frontends, and backends; the programs' times are those of timeouts().
 struct Place {
-  Place(Hook on, bool six) : hook(on), ipv6(six) {
+  Place(Hook on, bool six, const std::string& mode = "plain") : hook(on), ipv6(six) {
     pod = ipv6 ? "fd00:1::2" : "10.1.2.3";
     outsider = ipv6 ? "2001:db8:9::9" : "203.0.113.9";
     vip = ipv6 ? "fd00:96::1" : "10.96.0.1";
@@ -47,7 +48,9 @@ struct Place {
     sticky.frontend.port = 30'080;
     sticky.affinity_seconds = 95;
     services.push_back(sticky);
-    rig = must(Rig::create(modes().front(), services));
+    const auto wanted =
+        std::find_if(modes().begin(), modes().end(), [&](const Mode& one) { return one.name == mode; });
+    rig = must(Rig::create(*wanted, services));
   }
 
   static Service service(const std::string& at, Protocol protocol,
@@ -61,11 +64,11 @@ struct Place {
   }
 
   [[nodiscard]] Bytes frame(const std::string& from, std::uint16_t from_port, const std::string& to,
-                            std::uint16_t port, std::uint8_t flags) const {
+                            std::uint16_t port, std::uint8_t flags, std::size_t size = 20) const {
     const Packet transport =
         flags == 0 ? Packet(testing::udp(from_port, port))
                    : Packet(testing::tcp(from_port, port).flags(flags).sequence(1000).acknowledge(900));
-    return testing::ip(from, to) / transport / Packet(payload(20));
+    return testing::ip(from, to) / transport / Packet(payload(size));
   }
   // A client's packet to a frontend, and what the backend sends back to it.
   [[nodiscard]] Bytes asked(std::uint8_t flags) const { return frame(pod, 40'000, vip, 80, flags); }
@@ -109,12 +112,12 @@ struct Place {
   std::unique_ptr<Rig> rig{};
 };
 
-void on_each(const std::function<void(Place&)>& test) {
+void on_each(const std::function<void(Place&)>& test, const std::string& mode = "plain") {
   for (const Hook hook : {Hook::xdp, Hook::tc}) {
     for (const bool ipv6 : {false, true}) {
       CAPTURE(static_cast<int>(hook));
       CAPTURE(ipv6);
-      Place place(hook, ipv6);
+      Place place(hook, ipv6, mode);
       test(place);
     }
   }
@@ -339,6 +342,64 @@ TEST_CASE("flow found: an ICMP error that quotes no IP header of its family pass
     Bytes wrong = error;
     wrong.at(testing::ethernet_size + (place.ipv6 ? testing::ipv6_size : testing::ipv4_size) + 8) ^= 0x30;
     place.becomes(wrong, wrong);
+  });
+}
+
+// The flow that has ended has its client's place among the answered ones still.
+TEST_CASE(
+    "flow found: an ICMP error is of the flow that lives, though another of its client's had been "
+    "answered") {
+  on_each([](Place& place) {
+    const bool ipv6 = place.ipv6;
+    const std::string node = ipv6 ? "2001:db8::7" : "192.0.2.7";
+    const auto left_by = [&](const Bytes& in) {
+      return model::read(must(place.rig->run(place.hook, in))->bytes).tuple.from.port;
+    };
+    // Masqueraded, with a port that the node's own connection to the same backend has, too.
+    const std::uint16_t port = left_by(place.frame(place.outsider, 40'000, place.vip, 80, syn));
+    const std::uint16_t other = left_by(place.frame(node, port, place.backend, 8080, fin));
+    REQUIRE(other != port);
+    place.age(190);  // the first one's time is over; the node dials again, and is reset
+    CHECK(left_by(place.frame(node, port, place.backend, 8080, syn)) == port);
+    place.send(place.frame(place.backend, 8080, node, port, ack));
+    place.send(place.frame(place.backend, 8080, node, port, rst));
+    place.age(20);
+    const auto error_about = [&](std::uint16_t to_port) {
+      const Bytes about = place.frame(place.backend, 8080, node, to_port, ack);
+      testing::Raw icmp;
+      icmp.content = {static_cast<std::uint8_t>(ipv6 ? 1 : 3), 0, 0, 0, 0, 0, 0, 0};
+      icmp.content.insert(icmp.content.end(), about.begin() + testing::ethernet_size, about.end());
+      icmp.protocol = ipv6 ? 58 : 1;
+      icmp.checksum = ipv6 ? testing::Raw::Checksum::with_pseudo_header : testing::Raw::Checksum::plain;
+      return Bytes(testing::ip(node, place.backend) / Packet(icmp));
+    };
+    // Inside, the transport's checksum is nobody's: it stays that of the packet with its old port.
+    const Bytes came = error_about(port);
+    const auto seen = must(place.rig->run(place.hook, came));
+    CHECK(model::read(seen->bytes).tuple.to.port == other);
+    CHECK(model::read(came).tuple.to.port == port);
+  });
+}
+
+// By the narrow way it would be an error from the backend, about a packet that the client never sent.
+TEST_CASE("flow found: a RST of no flow that is too large for its way is dropped") {
+  if (!test::may_program_the_kernel()) {
+    return;
+  }
+  test::in_private_namespaces([] {
+    on_each(
+        [](Place& place) {
+          const auto large = [&](std::uint8_t flags) {
+            const Packet tcp = testing::tcp(40'000, 80).flags(flags).sequence(1000).acknowledge(900);
+            const Packet ip = place.ipv6
+                                  ? Packet(testing::ip(place.pod, place.vip))
+                                  : Packet(testing::ipv4().from(place.pod).to(place.vip).dont_fragment());
+            return must(place.rig->run(place.hook, ip / tcp / Packet(payload(1400))))->verdict;
+          };
+          CHECK(large(rst) == model::Verdict::drop);
+          CHECK(large(ack) == model::Verdict::sent);  // of a flow: its error is the client's
+        },
+        "routed");
   });
 }
 

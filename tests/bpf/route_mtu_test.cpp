@@ -126,6 +126,47 @@ TEST_CASE("route MTU: what is too large for a way is an error to its sender, on 
   });
 }
 
+TEST_CASE("route MTU: there is no error about an error, nor about a later fragment") {
+  on_each([](Hook hook, bool ipv6, std::uint8_t protocol) {
+    if (protocol != protocol_udp) {
+      return;
+    }
+    Node node(ipv6);
+    const Bytes first = node.packet(protocol, 600);
+    REQUIRE(node.plane.run(hook, first, {.device = node.device}).verdict == Verdict::other);
+    // From a router between the client and the node, about a reply that went there.
+    const Bytes quoted =
+        Packet(ip(node.service, node.client) / transport(protocol, 80, client_port) / payload(mtu));
+    Raw icmp;
+    icmp.content = {
+        static_cast<std::uint8_t>(ipv6 ? 2 : 3), static_cast<std::uint8_t>(ipv6 ? 0 : 4), 0, 0, 0, 0, 5, 0};
+    icmp.content.insert(icmp.content.end(), quoted.begin() + ethernet_size, quoted.end());
+    icmp.protocol = ipv6 ? 58 : 1;
+    icmp.checksum = ipv6 ? Raw::Checksum::with_pseudo_header : Raw::Checksum::plain;
+    const std::string router = ipv6 ? "fd00:5::1" : "172.16.5.1";
+    const Bytes error =
+        ipv6 ? Bytes(ip(router, node.service) / Packet(icmp))
+             : Bytes(Packet(ipv4().from(router).to(node.service).dont_fragment()) / Packet(icmp));
+    const std::uint64_t before = node.plane.events(SVCB_ICMP_TRANSLATED);
+    CHECK(node.plane.run(hook, error, {.device = node.device}).verdict == Verdict::drop);
+    CHECK(node.plane.events(SVCB_ICMP_TRANSLATED) == before + 1);
+    CHECK(node.plane.events(SVCB_TOO_BIG) == 0);
+    if (!ipv6) {
+      const auto part = [&](std::uint16_t offset, std::size_t size) {
+        Raw data = payload(size);
+        data.protocol = protocol;
+        Ipv4 header = ipv4().from(node.client).to(node.service).dont_fragment().offset(offset);
+        return offset == 0 ? Bytes(Packet(header.more_fragments()) / transport(protocol, client_port, 80) /
+                                   payload(600))
+                           : Bytes(Packet(header) / Packet(data));
+      };
+      static_cast<void>(node.plane.run(hook, part(0, 0), {.device = node.device}));
+      CHECK(node.plane.run(hook, part(90, mtu), {.device = node.device}).verdict == Verdict::drop);
+      CHECK(node.plane.events(SVCB_TOO_BIG) == 0);
+    }
+  });
+}
+
 TEST_CASE("route MTU: a packet that stands for many is held against it by one of these") {
   on_each([](Hook hook, bool ipv6, std::uint8_t protocol) {
     if (hook != Hook::tc) {

@@ -17,7 +17,9 @@ constexpr std::size_t steps_between_table_checks = 50;
 constexpr std::chrono::milliseconds longest{1500};
 
 std::string shown(model::Verdict verdict, const Bytes& bytes) {
-  return verdict == model::Verdict::drop ? "dropped" : "passed  " + testing::hex(bytes);
+  return verdict == model::Verdict::drop
+             ? "dropped"
+             : (verdict == model::Verdict::sent ? "sent    " : "passed  ") + testing::hex(bytes);
 }
 
 }  // namespace
@@ -68,7 +70,7 @@ Result<std::optional<Mismatch>> Differential::send(const SendPacket& packet, std
                                      before, shown(expected.verdict, expected.bytes), expected.why,
                                      shown(seen->verdict, seen->bytes), testing::hex(packet.frame))});
   }
-  if (grammar != nullptr && seen->verdict == model::Verdict::pass && headers.shape == model::Shape::whole) {
+  if (grammar != nullptr && seen->verdict != model::Verdict::drop && headers.shape == model::Shape::whole) {
     if (const model::Headers out = model::read(seen->bytes); out.shape == model::Shape::whole) {
       grammar->translated(headers.tuple, out.tuple);
     }
@@ -127,7 +129,7 @@ Result<SequenceResult> Differential::run_steps(std::size_t length,
 }
 
 Result<SequenceResult> Differential::run(std::uint64_t seed, std::size_t length) {
-  Grammar grammar(seed, mode_.dsr);
+  Grammar grammar(seed, mode_);
   return run_steps(
       length, [&](std::size_t) { return grammar.next(); }, &grammar);
 }

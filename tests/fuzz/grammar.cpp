@@ -88,8 +88,9 @@ void put16(Bytes& bytes, std::size_t value) {
 std::string to_string(const Step& step) {
   if (const auto* send = std::get_if<SendPacket>(&step)) {
     const model::Headers headers = model::read(send->frame);
-    static constexpr std::array<std::string_view, 5> shapes{"another packet", "packet", "first fragment",
-                                                            "later fragment", "error about"};
+    static constexpr std::array<std::string_view, 6> shapes{"another packet", "packet",
+                                                            "first fragment", "later fragment",
+                                                            "error about",    "error about wrapped"};
     std::string said = fmt::format("{} {}", send->hook == Hook::xdp ? "XDP" : "tc",
                                    shapes.at(static_cast<std::size_t>(headers.shape)));
     if (headers.shape != model::Shape::other) {
@@ -130,12 +131,17 @@ std::vector<Service> services() {
   return all;
 }
 
-Grammar::Grammar(std::uint64_t seed, bool dsr)
+Grammar::Grammar(std::uint64_t seed, const Mode& mode)
     : random_(seed),
-      dsr_(dsr),
+      dsr_(mode.dsr),
+      forwarding_(mode.forwarding),
       family_(once_in(2) ? Family::ipv4 : Family::ipv6),
       hooks_(static_cast<int>(below(3))),
-      services_(services()) {}
+      services_(services()) {
+  const bool four = family_ == Family::ipv4;
+  wrapping_ = mode.wrap_sources.empty() ? nodes().at(four ? 0 : 2)
+                                        : address(four ? "198.18.7.77" : "2001:db8:77::7777");
+}
 
 std::size_t Grammar::below(std::size_t bound) { return static_cast<std::size_t>(random_() % bound); }
 
@@ -239,7 +245,7 @@ Bytes Grammar::segment(const Tuple& tuple, std::uint8_t flags, bool from_client)
     }
     transport = layer;
   }
-  Bytes data(below(64));
+  Bytes data(payload_size(tuple));
   std::generate(data.begin(), data.end(), [this] { return static_cast<std::uint8_t>(random_()); });
   const Packet inner = Packet(transport) / Packet(testing::payload(std::move(data)));
   Bytes frame;
@@ -267,6 +273,20 @@ Bytes Grammar::segment(const Tuple& tuple, std::uint8_t flags, bool from_client)
     frame = Packet(header) / inner;
   }
   return once_in(12) ? testing::padded(std::move(frame), 1 + below(20)) : frame;
+}
+
+// Where there are narrow ways, at times about what these take, wrapped or not. What a flow's first packet
+// became shows only if it was no error: so mostly of flows that are known.
+std::size_t Grammar::payload_size(const Tuple& tuple) {
+  const bool known = dsr_ || std::any_of(translated_.begin(), translated_.end(), [&](const auto& pair) {
+                       return pair.first == tuple || pair.second.reversed() == tuple;
+                     });
+  if (!forwarding_ || !once_in(known ? 3 : 20)) {
+    return below(64);
+  }
+  const std::size_t headers = (family_ == Family::ipv4 ? testing::ipv4_size : testing::ipv6_size) +
+                              (tuple.protocol == 6 ? testing::tcp_size : testing::udp_size);
+  return narrow_mtu - headers - 50 + below(60);
 }
 
 Bytes Grammar::fragment(const Tuple& tuple) {
@@ -299,13 +319,23 @@ Bytes Grammar::fragment(const Tuple& tuple) {
 // About a packet as it left the node, mostly; from where that went, or a router.
 Bytes Grammar::icmp_error() {
   Tuple quoted = client_tuple();
-  if (!translated_.empty()) {
+  const bool wrapped = dsr_ && once_in(2);
+  if (dsr_) {
+    quoted = wrapped || once_in(8) ? quoted : quoted.reversed();
+  } else if (!translated_.empty()) {
     const auto& [in, out] = translated_.at(below(translated_.size()));
     quoted = once_in(4) ? in.reversed() : once_in(20) ? in : out;
   }
   Bytes about = once_in(6) ? fragment(quoted) : segment(quoted, some_flags(), true);
+  std::size_t header = family_ == Family::ipv4 ? testing::ipv4_size : testing::ipv6_size;
+  if (wrapped) {
+    quoted = {{once_in(9) ? any(clients(family_)) : wrapping_, 0}, {any(backends(family_)).address, 0}, 4};
+    testing::Raw inside = testing::payload({about.begin() + testing::ethernet_size, about.end()});
+    inside.protocol = family_ == Family::ipv4 ? 4 : 41;
+    about = testing::ip(quoted.from.address.text(), quoted.to.address.text()) / Packet(inside);
+    header *= 2;
+  }
   about.erase(about.begin(), about.begin() + testing::ethernet_size);
-  const std::size_t header = family_ == Family::ipv4 ? testing::ipv4_size : testing::ipv6_size;
   about.resize(std::min(about.size(), header + (once_in(4) ? below(9) : 8 + below(40))));
   static const std::vector<std::uint8_t> types4{3, 3, 3, 11, 12, 5, 0, 8};
   static const std::vector<std::uint8_t> types6{1, 1, 2, 3, 4, 128, 0, 127};
@@ -313,7 +343,7 @@ Bytes Grammar::icmp_error() {
   icmp.content = {any(family_ == Family::ipv4 ? types4 : types6), static_cast<std::uint8_t>(below(6)), 0,
                   0};
   put16(icmp.content, below(3) * 7);
-  put16(icmp.content, 1280 + below(200));
+  put16(icmp.content, once_in(10) ? below(40) : 1280 + below(200));
   icmp.content.insert(icmp.content.end(), about.begin(), about.end());
   icmp.protocol = family_ == Family::ipv4 ? 1 : 58;
   icmp.checksum =

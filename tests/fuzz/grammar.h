@@ -34,7 +34,7 @@ using Step = std::variant<SendPacket, PassTime, Evict, Change>;
 
 class Grammar {
  public:
-  Grammar(std::uint64_t seed, bool dsr);
+  Grammar(std::uint64_t seed, const Mode& mode);
 
   [[nodiscard]] Step next();
   // What became of a packet of the last step, so that it can be answered.
@@ -61,6 +61,7 @@ class Grammar {
   [[nodiscard]] Bytes segment(const Tuple& tuple, std::uint8_t flags, bool from_client);
   [[nodiscard]] Bytes fragment(const Tuple& tuple);
   [[nodiscard]] Bytes icmp_error();
+  [[nodiscard]] std::size_t payload_size(const Tuple& tuple);
   [[nodiscard]] Bytes stranger();
   [[nodiscard]] Bytes mutated(Bytes frame);
   [[nodiscard]] Bytes plain_frame();
@@ -68,9 +69,10 @@ class Grammar {
   [[nodiscard]] Hook hook();
 
   Random random_;
-  bool dsr_;
+  bool dsr_, forwarding_;
   Family family_;
-  int hooks_;  // 0: XDP, 1: tc, else both
+  Address wrapping_;  // of direct server return: an address that packets are wrapped by
+  int hooks_;         // 0: XDP, 1: tc, else both
   int ages_left_ = 15, ticks_left_ = 8;
   std::vector<Service> services_;
   std::deque<std::pair<Tuple, Tuple>> translated_{};

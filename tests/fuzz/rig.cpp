@@ -14,6 +14,9 @@
 
 #include "plane.skel.h"
 #include "svcbench/abi.h"
+#include "sys/net_namespace.h"
+#include "sys/route_socket.h"
+#include "sys/sysctl.h"
 
 namespace svcbench::fuzz {
 namespace {
@@ -84,6 +87,33 @@ Tuple tuple_of(const Bytes& key, Family family) {
 
 Address address(std::string_view text) { return Address::parse(text).value(); }
 
+constexpr MacAddress device_mac{2, 0, 0, 0, 0, 1};
+constexpr MacAddress router_mac{2, 0, 0, 0, 0, 2};
+
+Prefix backends(bool four) { return {address(four ? "10.244.0.0" : "fd00:244::"), four ? 16U : 32U}; }
+// One of the clients' networks.
+Prefix unreached(bool four) { return {address(four ? "198.51.100.0" : "2001:db8:a::"), four ? 24U : 48U}; }
+
+bool lies_in(const Address& at, const Prefix& prefix) {
+  for (unsigned byte = 0; byte < prefix.length / 8; ++byte) {
+    if (at.bytes.at(byte) != prefix.address.bytes.at(byte)) {
+      return false;
+    }
+  }
+  return true;
+}
+
+// Of wrapping: "198.18.7.0/24", or a node's address.
+model::WrapSource wrap_source(std::string_view range) {
+  const std::size_t slash = range.find('/');
+  model::WrapSource source{address(range.substr(0, slash)), 0};
+  const unsigned all = source.address.family == Family::ipv4 ? 32 : 128;
+  source.bits = slash == std::string_view::npos
+                    ? 0
+                    : all - static_cast<unsigned>(std::stoul(std::string(range.substr(slash + 1))));
+  return source;
+}
+
 }  // namespace
 
 const std::vector<Mode>& modes() {
@@ -94,7 +124,12 @@ const std::vector<Mode>& modes() {
       {.name = "maglev", .maglev = 31},
       {.name = "no-masquerade", .masquerade = false},
       {.name = "dsr", .dsr = true},
-      {.name = "dsr-maglev", .maglev = 31, .dsr = true},
+      {.name = "dsr-maglev",
+       .maglev = 31,
+       .dsr = true,
+       .wrap_sources = {"198.18.7.0/24", "2001:db8:77::/112"}},
+      {.name = "routed", .forwarding = true},
+      {.name = "routed-dsr", .dsr = true, .forwarding = true},
   };
   return all;
 }
@@ -123,12 +158,85 @@ bool is_pod(const Address& address) {
 }
 
 model::Settings model_settings(const Mode& mode) {
-  return {.timeouts = timeouts(),
-          .ports = mode.ports,
-          .move_gone = mode.move_gone,
-          .dsr = mode.dsr,
-          .nodes = mode.masquerade ? nodes() : std::vector<Address>{},
-          .is_pod = is_pod};
+  model::Settings settings{.timeouts = timeouts(),
+                           .ports = mode.ports,
+                           .move_gone = mode.move_gone,
+                           .dsr = mode.dsr,
+                           .nodes = mode.masquerade ? nodes() : std::vector<Address>{},
+                           .is_pod = is_pod};
+  if (mode.forwarding) {
+    settings.ways = model::Ways{.device = device_mac, .router = router_mac, .route = route_to};
+  }
+  for (const std::string& range : mode.wrap_sources) {
+    settings.wrap_sources.push_back(wrap_source(range));
+  }
+  if (mode.wrap_sources.empty() && mode.dsr) {
+    settings.wrap_sources = {{nodes().at(0)}, {nodes().at(2)}};
+  }
+  return settings;
+}
+
+// A node's network namespace: a device behind which a router is, and the routes that route_to() tells.
+class Ways {
+ public:
+  static Result<std::shared_ptr<const Ways>> shared() {
+    static std::weak_ptr<const Ways> one;
+    std::shared_ptr<const Ways> ways = one.lock();
+    if (!ways) {
+      SVCB_TAKE(place, NetNamespace::create());
+      SVCB_TAKE(beyond, NetNamespace::create());
+      std::shared_ptr<Ways> made(new Ways(std::move(place), std::move(beyond)));
+      SVCB_CHECK(made->build());
+      one = ways = made;
+    }
+    return ways;
+  }
+
+  [[nodiscard]] const NetNamespace& place() const { return place_; }
+  [[nodiscard]] unsigned device() const { return device_; }
+
+ private:
+  Ways(NetNamespace place, NetNamespace beyond) : place_(std::move(place)), beyond_(std::move(beyond)) {}
+
+  Status build() {
+    SVCB_TAKE(inside, place_.enter());
+    SVCB_CHECK(write_sysctl("net/ipv4/conf/all/forwarding", "1"));
+    SVCB_CHECK(write_sysctl("net/ipv6/conf/all/forwarding", "1"));
+    SVCB_TAKE(route, RouteSocket::open());
+    SVCB_CHECK(route.add_veth({.name = "d0", .mac = device_mac, .place = &place_},
+                              {.name = "d1", .mac = router_mac, .place = &beyond_}));
+    SVCB_CHECK(route.bring_up("d0"));
+    SVCB_TAKE(device, route.index_of("d0"));
+    device_ = device;
+    for (const bool four : {true, false}) {
+      const Address router = address(four ? "10.9.0.2" : "fd00:9::2");
+      const Address silent = address(four ? "10.9.0.3" : "fd00:9::3");  // no neighbour is known there
+      const Address any{.bytes = {}, .family = router.family};
+      SVCB_CHECK(route.add_address(device, {address(four ? "10.9.0.1" : "fd00:9::1"), four ? 24U : 64U}));
+      SVCB_CHECK(route.add_neighbour(device, router, router_mac));
+      SVCB_CHECK(route.add_route(device, {any, 0}, router));
+      SVCB_CHECK(route.add_route(device, backends(four), router, narrow_mtu));
+      SVCB_CHECK(route.add_route(device, unreached(four), silent));
+    }
+    return {};
+  }
+
+  NetNamespace place_, beyond_;
+  unsigned device_ = 0;
+};
+
+model::Route route_to(const Address& to) {
+  const bool four = to.family == Family::ipv4;
+  using Kind = model::Route::Kind;
+  if (lies_in(to, backends(four))) {
+    return {Kind::plain, narrow_mtu};
+  }
+  if (lies_in(to, unreached(four))) {
+    return {Kind::none};
+  }
+  const bool own = lies_in(to, {address(four ? "10.9.0.0" : "fd00:9::"), four ? 24U : 64U});
+  const bool local = !four && to.bytes[0] == 0xFE;
+  return {own || local || !model::is_host(to) ? Kind::unknown : Kind::plain};
 }
 
 Result<std::unique_ptr<Rig>> Rig::create(const Mode& mode, std::span<const Service> services) {
@@ -146,8 +254,16 @@ Result<std::unique_ptr<Rig>> Rig::create(const Mode& mode, std::span<const Servi
   options.flows.masquerade_ports = mode.ports;
   options.flows.move_gone = mode.move_gone;
   options.node_addresses = mode.masquerade ? nodes() : std::vector<Address>{};
+  options.forwarding = mode.forwarding;
+  options.flows.errors_per_second = 0;
+  options.flows.wrap_sources = mode.wrap_sources;
+  std::shared_ptr<const Ways> ways;
+  if (mode.forwarding) {
+    SVCB_TAKE(made, Ways::shared());
+    ways = made;
+  }
   SVCB_TAKE(plane, EbpfPlane::load(options));
-  std::unique_ptr<Rig> rig(new Rig(std::move(plane)));
+  std::unique_ptr<Rig> rig(new Rig(std::move(plane), std::move(ways)));
   SVCB_CHECK(rig->plane_->install(services));
   return rig;
 }
@@ -163,6 +279,17 @@ Result<std::optional<model::Seen>> Rig::run(Hook hook, const Bytes& frame) {
   LIBBPF_OPTS(bpf_test_run_opts, options, .data_in = frame.data(), .data_out = seen.bytes.data(),
               .data_size_in = static_cast<std::uint32_t>(frame.size()),
               .data_size_out = static_cast<std::uint32_t>(seen.bytes.size()));
+  __sk_buff skb{};
+  xdp_md xdp{};
+  std::optional<NetNamespace::Inside> inside;
+  if (ways_) {
+    SVCB_TAKE(entered, ways_->place().enter());
+    inside.emplace(std::move(entered));
+    skb.ifindex = skb.ingress_ifindex = xdp.ingress_ifindex = ways_->device();
+    xdp.data_end = static_cast<std::uint32_t>(frame.size());
+    options.ctx_in = hook == Hook::tc ? static_cast<void*>(&skb) : &xdp;
+    options.ctx_size_in = hook == Hook::tc ? sizeof(skb) : sizeof(xdp);
+  }
   if (const int error = bpf_prog_test_run_opts(program(hook), &options); error != 0) {
     if (error == -EINVAL && frame.size() < shortest_on_tc) {
       return std::optional<model::Seen>{};
@@ -172,10 +299,14 @@ Result<std::optional<model::Seen>> Rig::run(Hook hook, const Bytes& frame) {
   seen.bytes.resize(options.data_size_out);
   const std::uint32_t pass = hook == Hook::xdp ? std::uint32_t{XDP_PASS} : std::uint32_t{TC_ACT_OK};
   const std::uint32_t drop = hook == Hook::xdp ? std::uint32_t{XDP_DROP} : std::uint32_t{TC_ACT_SHOT};
-  if (options.retval != pass && options.retval != drop) {
+  const bool sent = hook == Hook::xdp ? options.retval == XDP_TX || options.retval == XDP_REDIRECT
+                                      : options.retval == TC_ACT_REDIRECT;
+  if (options.retval != pass && options.retval != drop && !(sent && ways_)) {
     return failure("a verdict of {}", options.retval);
   }
-  seen.verdict = options.retval == pass ? model::Verdict::pass : model::Verdict::drop;
+  seen.verdict = sent                     ? model::Verdict::sent
+                 : options.retval == pass ? model::Verdict::pass
+                                          : model::Verdict::drop;
   return std::optional(std::move(seen));
 }
 

@@ -22,6 +22,9 @@ using model::Tuple;
 
 enum class Hook : std::uint8_t { xdp, tc };
 
+// Of the ways to backends; as narrow as IPv6 allows them, nearly.
+inline constexpr std::uint32_t narrow_mtu = 1300;
+
 // A variant of the planes.
 struct Mode {
   std::string name;
@@ -29,7 +32,9 @@ struct Mode {
   std::uint32_t maglev = 0;
   PortRange ports{20'000, 20'999};
   bool dsr = false;
-  bool masquerade = true;  // the node has addresses
+  bool masquerade = true;                   // the node has addresses
+  std::vector<std::string> wrap_sources{};  // as EbpfChoice's
+  bool forwarding = false;                  // by the kernel's routes, of which some are narrow
 };
 
 [[nodiscard]] const std::vector<Mode>& modes();
@@ -39,7 +44,11 @@ struct Mode {
 [[nodiscard]] FlowTimeouts timeouts();
 [[nodiscard]] const std::vector<Address>& nodes();
 [[nodiscard]] bool is_pod(const Address& address);
+// Where the rig's routes lead.
+[[nodiscard]] model::Route route_to(const Address& address);
 [[nodiscard]] model::Settings model_settings(const Mode& mode);
+
+class Ways;
 
 class Rig {
  public:
@@ -59,9 +68,11 @@ class Rig {
   [[nodiscard]] int program(Hook hook) const;
 
  private:
-  explicit Rig(std::unique_ptr<EbpfPlane> plane) : plane_(std::move(plane)) {}
+  Rig(std::unique_ptr<EbpfPlane> plane, std::shared_ptr<const Ways> ways)
+      : plane_(std::move(plane)), ways_(std::move(ways)) {}
 
   std::unique_ptr<EbpfPlane> plane_;
+  std::shared_ptr<const Ways> ways_;  // null: nothing is forwarded
 };
 
 }  // namespace svcbench::fuzz

@@ -277,6 +277,14 @@ PlaneFixture::PlaneFixture(const FixtureOptions& options) : skeleton_(plane_bpf:
     settings.cluster4 = from_bytes<__be32>(address_bytes("10.0.0.0"));
     settings.cluster_mask4 = from_bytes<__be32>(address_bytes("255.0.0.0"));
     std::memcpy(settings.node6, address_bytes("2001:db8::7").data(), sizeof(settings.node6));
+    settings.wrap4 = settings.node4;
+    std::copy(std::begin(settings.node6), std::end(settings.node6), std::begin(settings.wrap6));
+    if (options.wrap_by_flow) {
+      settings.wrap4 = from_bytes<__be32>(address_bytes("198.51.100.0"));
+      settings.wrap_by_flow4 = htonl(0xFF);
+      std::memcpy(settings.wrap6, address_bytes("2001:db8:77::").data(), sizeof(settings.wrap6));
+      settings.wrap_by_flow6 = ~__be32{0};
+    }
     std::memcpy(settings.cluster6, address_bytes("fd00::").data(), sizeof(settings.cluster6));
     std::memcpy(settings.cluster_mask6, address_bytes("ff00::").data(), sizeof(settings.cluster_mask6));
     std::memcpy(&skeleton_->rodata->settings, &settings, sizeof(settings));

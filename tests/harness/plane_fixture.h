@@ -64,6 +64,7 @@ struct FixtureOptions {
   bool forwarding = false;  // packets that are not passed are answered
   bool move_gone = false;
   bool dsr = false;                   // packets are wrapped in the node's; nothing is remembered
+  bool wrap_by_flow = false;          // from 198.51.100.0/24 and 2001:db8:77::/64, by the flow
   std::uint16_t first_port = 20'000;  // of masqueraded flows
   std::uint16_t last_port = 20'999;
   std::uint32_t flows = 1024;           // entries, of those that were answered and of the others

@@ -12,6 +12,7 @@ constexpr std::uint8_t tcp = 6;
 constexpr std::uint16_t node_ports_first = 30'000;
 constexpr std::uint16_t node_ports_last = 32'767;
 constexpr std::uint32_t believed_window = 65'535;
+constexpr std::uint32_t least_mtu = 1280;
 
 // Of the ports that sixteen draws meet, at least this share must be taken before a full range is believed:
 // a tenth has all of them meet taken ones once in 10^16.
@@ -411,9 +412,11 @@ PlaneModel::Leaves PlaneModel::begin_towards(const Tuple& tuple, const Segment& 
     }
   }
   if (hint.dropped) {
-    return taken_share(out.from.address, backend, tuple.protocol, tuple) >= full_share
-               ? Leaves{Fate::dropped, tuple, "no port is free"}
-               : Leaves{Fate::translated, out, "there are free ports"};
+    if (taken_share(out.from.address, backend, tuple.protocol, tuple) < full_share) {
+      return {Fate::translated, out, "there are free ports"};
+    }
+    return renews ? Leaves{Fate::lost, tuple, "whether the old flow was met does not show"}
+                  : Leaves{Fate::dropped, tuple, "no port is free"};
   }
   if (!hint.as) {
     return {Fate::lost, tuple, "its port does not show"};
@@ -445,7 +448,7 @@ PlaneModel::Leaves PlaneModel::begin(const Tuple& tuple, const Segment& segment,
                                 : Leaves{Fate::untouched, tuple, "no service"};
   }
   if (service->endpoints.empty()) {
-    return {Fate::dropped, tuple, "no endpoint"};  // answered, where packets are forwarded
+    return {Fate::refused, tuple, "no endpoint"};
   }
   const std::vector<Endpoint> possible = choices(*service, tuple);
   std::optional<Endpoint> backend;
@@ -489,7 +492,7 @@ PlaneModel::Leaves PlaneModel::track(const Tuple& tuple, const Segment& segment,
 
 // ---- packets ----
 
-Expected PlaneModel::of_error(const Bytes& frame, const Headers& headers) {
+std::optional<Bytes> PlaneModel::translated_error(const Bytes& frame, const Headers& headers) const {
   const Tuple reply = headers.tuple.reversed();
   for (const Table* table : {&answered_, &unanswered_}) {
     const auto found = table->find(reply);
@@ -500,10 +503,78 @@ Expected PlaneModel::of_error(const Bytes& frame, const Headers& headers) {
     if (flow.untouched) {
       break;
     }
-    const Tuple sent = found->second.sender == End::backend ? flow.in : flow.out.reversed();
-    return {Verdict::pass, error_about(frame, headers, sent), "an error about " + sent.text()};
+    return error_about(frame, headers,
+                       found->second.sender == End::backend ? flow.in : flow.out.reversed());
   }
-  return {Verdict::pass, frame, "an error about no flow"};
+  return std::nullopt;
+}
+
+Expected PlaneModel::of_error(const Bytes& frame, const Headers& headers, const Seen& seen) {
+  const auto made = translated_error(frame, headers);
+  return made ? forwarded(frame, *made, true, seen, "an error about a flow")
+              : Expected{Verdict::pass, frame, "an error about no flow"};
+}
+
+// An error is made, and sent, if it may be.
+Expected PlaneModel::answered(std::optional<Bytes> error, const std::string& why) const {
+  return error && may_be_sent(*error) ? Expected{Verdict::sent, *error, why}
+                                      : Expected{Verdict::drop, {}, why + ", which may not be answered"};
+}
+
+Expected PlaneModel::refused(const Bytes& frame, const Service& service) const {
+  const bool elsewhere = service.local_only && !service.cluster_endpoints.empty();
+  return elsewhere || !settings_.ways ? Expected{Verdict::drop, {}, "no endpoint"}
+                                      : answered(complaint_about(frame, {}), "no endpoint");
+}
+
+Expected PlaneModel::forwarded(const Bytes& came, Bytes made, bool is_error, const Seen& seen,
+                               const std::string& why) const {
+  if (!settings_.ways) {
+    return {Verdict::pass, std::move(made), why};
+  }
+  const Leaving leaves = leaving(made);
+  const Route route = settings_.ways->route(leaves.to);
+  if (leaves.hops <= 1 || route.kind == Route::Kind::none ||
+      (route.kind == Route::Kind::unknown && seen.verdict == Verdict::pass)) {
+    return {Verdict::pass, std::move(made), why + ": to the kernel"};
+  }
+  if (leaves.size <= route.mtu) {
+    return {Verdict::sent, hopped(std::move(made), settings_.ways->device, settings_.ways->router), why};
+  }
+  if (leaves.may_be_fragmented) {
+    return {Verdict::pass, std::move(made), why + ": too large, the kernel fragments it"};
+  }
+  if (is_error) {
+    return {Verdict::drop, {}, why + ": too large, and an error"};
+  }
+  if (settings_.dsr) {
+    const std::uint32_t wrapping = leaves.to.family == Family::ipv4 ? 20 : 40;
+    return answered(complaint_about(came, {true, route.mtu - wrapping}), why + ": too large");
+  }
+  // About the packet as it leaves; it becomes one about that which came, like any error.
+  std::optional<Bytes> error = complaint_about(made, {true, route.mtu});
+  if (error) {
+    const Headers headers = read(*error);
+    error = headers.shape == Shape::error ? translated_error(*error, headers) : std::nullopt;
+  }
+  return answered(error, why + ": too large");
+}
+
+// Whether a frame that is too large for some way would be dropped for that.
+bool PlaneModel::unanswerable(const Bytes& frame, const Headers& headers) const {
+  const std::optional<Bytes> error = complaint_about(frame, {true, 0});
+  return settings_.ways && leaving(frame).size > least_mtu &&
+         (headers.shape != Shape::whole || !error || !may_be_sent(*error));
+}
+
+// The ports of a later fragment's datagram.
+std::optional<Tuple> PlaneModel::of_datagram(const Headers& headers) const {
+  const Tuple name{{headers.tuple.from.address, 0}, {headers.tuple.to.address, 0}, headers.tuple.protocol};
+  const auto known = datagrams_.find({name, headers.datagram});
+  if (known == datagrams_.end() || now_ - known->second.seen > settings_.timeouts.fragments) {
+    return std::nullopt;
+  }
+  return Tuple{{name.from.address, known->second.from}, {name.to.address, known->second.to}, name.protocol};
 }
 
 Expected PlaneModel::packet(const Bytes& frame, const Seen& seen) {
@@ -514,20 +585,24 @@ Expected PlaneModel::packet(const Bytes& frame, const Seen& seen) {
   if (settings_.dsr) {
     return direct_return(frame, headers, seen);
   }
+  if (headers.shape == Shape::wrapped_error) {
+    return {Verdict::pass, frame, "not for the plane"};
+  }
   if (headers.shape == Shape::error) {
-    return of_error(frame, headers);
+    return of_error(frame, headers, seen);
   }
   Headers arrival = headers;
-  const Tuple name{{headers.tuple.from.address, 0}, {headers.tuple.to.address, 0}, headers.tuple.protocol};
   if (headers.shape == Shape::later_fragment) {
-    const auto known = datagrams_.find({name, headers.datagram});
-    if (known == datagrams_.end() || now_ - known->second.seen > settings_.timeouts.fragments) {
+    const auto known = of_datagram(headers);
+    if (!known) {
       return {Verdict::pass, frame, "its first fragment was not seen"};
     }
-    arrival.tuple.from.port = known->second.from;
-    arrival.tuple.to.port = known->second.to;
+    arrival.tuple = *known;
   }
   Hint hint{.dropped = seen.verdict == Verdict::drop, .as = {}};
+  if (hint.dropped && unanswerable(frame, headers)) {
+    return {Verdict::drop, {}, "why it was dropped does not show", true};
+  }
   if (const Headers out = read(seen.bytes);
       !hint.dropped && out.shape == headers.shape && headers.shape != Shape::later_fragment) {
     hint.as = out.tuple;
@@ -538,44 +613,117 @@ Expected PlaneModel::packet(const Bytes& frame, const Seen& seen) {
       return {Verdict::pass, frame, leaves.why};
     case Fate::dropped:
       return {Verdict::drop, {}, leaves.why};
+    case Fate::refused:
+      return refused(frame, *find(arrival.tuple.to, arrival.tuple.protocol));
     case Fate::lost:
       return {Verdict::pass, frame, leaves.why, true};
     case Fate::translated:
       break;
   }
   if (headers.shape == Shape::first_fragment) {
+    const Tuple name{
+        {headers.tuple.from.address, 0}, {headers.tuple.to.address, 0}, headers.tuple.protocol};
     datagrams_[{name, headers.datagram}] = {arrival.tuple.from.port, arrival.tuple.to.port, now_};
   }
-  return {Verdict::pass, rewritten(frame, headers, leaves.as), leaves.why + ": as " + leaves.as.text()};
+  return forwarded(frame, rewritten(frame, headers, leaves.as), false, seen,
+                   leaves.why + ": as " + leaves.as.text());
 }
 
-// Whole packets alone, each by itself.
+// ---- direct server return ----
+
+// What is remembered here is what a hash falls on, and the ports of datagrams.
 Expected PlaneModel::direct_return(const Bytes& frame, const Headers& headers, const Seen& seen) {
-  const Service* service =
-      headers.shape == Shape::whole ? find(headers.tuple.to, headers.tuple.protocol) : nullptr;
+  Tuple tuple = headers.tuple;
+  if (headers.shape == Shape::wrapped_error) {
+    return of_wrapped_error(frame, headers, seen);
+  }
+  if (headers.shape == Shape::error) {
+    tuple = headers.tuple.reversed();  // as the client's packets of that flow come
+    const Service* service = find(tuple.to, tuple.protocol);
+    return service != nullptr && !service->endpoints.empty() && headers.error_to == tuple.to.address
+               ? wrap(frame, tuple, *service, seen)
+               : Expected{Verdict::pass, frame, "an error about no flow"};
+  }
+  if (headers.shape == Shape::later_fragment) {
+    const auto known = of_datagram(headers);
+    if (!known) {
+      return {Verdict::pass, frame, "its first fragment was not seen"};
+    }
+    tuple = *known;
+  }
+  const Service* service = find(tuple.to, tuple.protocol);
   if (service == nullptr) {
     return {Verdict::pass, frame, "no service"};
   }
   if (service->endpoints.empty()) {
-    return {Verdict::drop, {}, "no endpoint"};
+    return refused(frame, *service);
   }
-  const bool four = headers.family == Family::ipv4;
+  if (headers.shape == Shape::first_fragment) {
+    const Tuple name{{tuple.from.address, 0}, {tuple.to.address, 0}, tuple.protocol};
+    datagrams_[{name, headers.datagram}] = {tuple.from.port, tuple.to.port, now_};
+  }
+  return wrap(frame, tuple, *service, seen);
+}
+
+bool PlaneModel::is_wrap_source(const Address& address) const {
+  const auto& all = settings_.wrap_sources;
+  return std::any_of(all.begin(), all.end(), [&](const WrapSource& source) {
+    if (source.address.family != address.family) {
+      return false;
+    }
+    const unsigned all_bits = address.family == Family::ipv4 ? 32 : 128;
+    for (unsigned bit = 0; bit < all_bits - source.bits; ++bit) {
+      const unsigned mask = 0x80U >> bit % 8;
+      if (((address.bytes.at(bit / 8) ^ source.address.bytes.at(bit / 8)) & mask) != 0) {
+        return false;
+      }
+    }
+    return true;
+  });
+}
+
+// To the backend of the flow, which the outer header of what was seen names, from the flow's own source.
+Expected PlaneModel::wrap(const Bytes& frame, const Tuple& tuple, const Service& service,
+                          const Seen& seen) {
+  const Family family = tuple.to.address.family;
+  const bool four = family == Family::ipv4;
   const std::size_t size = four ? 20 : 40;
-  std::vector<Endpoint> possible = service->endpoints;
-  const auto known = hashed_.find(headers.tuple);
-  if (known != hashed_.end() && known->second.first == versions_.at(service->frontend)) {
+  std::vector<Endpoint> possible = service.endpoints;
+  const auto known = hashed_.find(tuple);
+  if (known != hashed_.end() && known->second.first == versions_.at(service.frontend)) {
     possible = {known->second.second};
   }
-  if (seen.bytes.size() != frame.size() + size) {
-    return {Verdict::pass, {}, "wrapped"};
+  Endpoint backend = possible.front();
+  Address from;
+  from.family = family;
+  for (const WrapSource& source : settings_.wrap_sources) {
+    from = source.address.family == family ? source.address : from;
   }
-  const Address to = read_address(seen.bytes, 14 + (four ? 16 : 24), headers.family);
-  const auto legal = std::find_if(possible.begin(), possible.end(),
-                                  [&](const Endpoint& endpoint) { return endpoint.address == to; });
-  const Endpoint backend = legal == possible.end() ? possible.front() : *legal;
-  hashed_[headers.tuple] = {versions_.at(service->frontend), backend};
-  return {Verdict::pass, wrapped(frame, headers.family, backend.address, seen.bytes),
-          "wrapped to " + backend.text()};
+  if (const auto source = wrap_sources_.find(tuple); source != wrap_sources_.end()) {
+    from = source->second;
+  }
+  if (seen.bytes.size() == frame.size() + size) {
+    const Address to = read_address(seen.bytes, 14 + (four ? 16 : 24), family);
+    const auto legal = std::find_if(possible.begin(), possible.end(),
+                                    [&](const Endpoint& endpoint) { return endpoint.address == to; });
+    backend = legal == possible.end() ? possible.front() : *legal;
+    hashed_[tuple] = {versions_.at(service.frontend), backend};
+    const Address source = read_address(seen.bytes, 14 + (four ? 12 : 8), family);
+    if (!wrap_sources_.contains(tuple) && is_wrap_source(source)) {
+      wrap_sources_[tuple] = from = source;
+    }
+  }
+  const bool is_error = frame.at(four ? 23 : 20) == (four ? 1 : 58);
+  return forwarded(frame, wrapped(frame, family, from, backend.address, seen.bytes), is_error, seen,
+                   "wrapped to " + backend.text());
+}
+
+Expected PlaneModel::of_wrapped_error(const Bytes& frame, const Headers& headers, const Seen& seen) {
+  if (headers.wrapped_from != headers.error_to || !is_wrap_source(headers.wrapped_from) ||
+      !is_host(headers.tuple.from.address) || find(headers.tuple.to, headers.tuple.protocol) == nullptr) {
+    return {Verdict::pass, frame, "an error about nothing that was wrapped here"};
+  }
+  return forwarded(frame, unwrapped_error(frame, headers), true, seen, "an error about what was wrapped");
 }
 
 }  // namespace svcbench::model

@@ -21,7 +21,31 @@
 
 namespace svcbench::model {
 
-enum class Verdict : std::uint8_t { pass, drop };
+// `sent`: out by a device, further on or back to its sender.
+enum class Verdict : std::uint8_t { pass, drop, sent };
+
+// Where a packet to some address goes from the node.
+struct Route {
+  enum class Kind : std::uint8_t {
+    plain,
+    none,     // or one whose next hop is not known
+    unknown,  // what the page leaves to the kernel
+  };
+  Kind kind = Kind::plain;
+  std::uint32_t mtu = 1500;
+};
+
+// The node's device, and the router that all goes to.
+struct Ways {
+  Mac device{}, router{};
+  Route (*route)(const Address& to) = nullptr;
+};
+
+// Under direct server return: where wrapping comes from, and which last bits of it are a flow's own.
+struct WrapSource {
+  Address address{};
+  unsigned bits = 0;
+};
 
 struct Settings {
   FlowTimeouts timeouts{};
@@ -31,6 +55,8 @@ struct Settings {
   std::vector<Address> nodes{};  // the node's own; the first of a family masquerades
   // The cluster's pods, by whether an address is one.
   bool (*is_pod)(const Address& address) = nullptr;
+  std::optional<Ways> ways{};              // none: what is translated goes on by the kernel's stack
+  std::vector<WrapSource> wrap_sources{};  // one of a family
 };
 
 // What the plane made of a packet.
@@ -105,7 +131,7 @@ class PlaneModel {
     double seen = 0;
   };
 
-  enum class Fate : std::uint8_t { translated, untouched, dropped, lost };
+  enum class Fate : std::uint8_t { translated, untouched, dropped, refused, lost };
   struct Leaves {
     Fate fate = Fate::untouched;
     Tuple as{};
@@ -142,7 +168,18 @@ class PlaneModel {
   [[nodiscard]] double taken_share(const Address& source, const Endpoint& backend, std::uint8_t protocol,
                                    const Tuple& in);
   Expected direct_return(const Bytes& frame, const Headers& headers, const Seen& seen);
-  Expected of_error(const Bytes& frame, const Headers& headers);
+  Expected wrap(const Bytes& frame, const Tuple& tuple, const Service& service, const Seen& seen);
+  Expected of_wrapped_error(const Bytes& frame, const Headers& headers, const Seen& seen);
+  [[nodiscard]] bool is_wrap_source(const Address& address) const;
+  [[nodiscard]] std::optional<Bytes> translated_error(const Bytes& frame, const Headers& headers) const;
+  Expected of_error(const Bytes& frame, const Headers& headers, const Seen& seen);
+  [[nodiscard]] Expected refused(const Bytes& frame, const Service& service) const;
+  [[nodiscard]] Expected answered(std::optional<Bytes> error, const std::string& why) const;
+  // What becomes of what was made of a frame that came.
+  [[nodiscard]] Expected forwarded(const Bytes& came, Bytes made, bool is_error, const Seen& seen,
+                                   const std::string& why) const;
+  [[nodiscard]] bool unanswerable(const Bytes& frame, const Headers& headers) const;
+  [[nodiscard]] std::optional<Tuple> of_datagram(const Headers& headers) const;
   [[nodiscard]] bool in_range(std::uint16_t port) const {
     return port >= settings_.ports.first && port <= settings_.ports.last;
   }
@@ -154,6 +191,7 @@ class PlaneModel {
   Table answered_{}, unanswered_{};
   std::map<std::pair<Frontend, Address>, Session> sessions_{};
   std::map<std::pair<Tuple, std::uint32_t>, Datagram> datagrams_{};
+  std::map<Tuple, Address> wrap_sources_{};  // of flows
   // The hash of a flow falls on the same endpoint for as long as its service is the same.
   std::map<Tuple, std::pair<std::uint64_t, Endpoint>> hashed_{};
 };

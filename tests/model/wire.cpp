@@ -49,6 +49,13 @@ class Delta {
       set16(frame, at, made == 0 ? 0xFFFF : made);
     }
   }
+  void gone(const Bytes& frame, std::size_t at, std::size_t size) {
+    for (std::size_t i = 0; i < size; i += 2) {
+      gone(get16(frame, at + i));
+    }
+  }
+  void gone(std::uint16_t value) { sum_ += static_cast<std::uint16_t>(~value); }
+  void came(std::uint16_t value) { sum_ += value; }
   [[nodiscard]] std::uint16_t after(std::uint16_t checksum) const {
     std::uint64_t sum = sum_ + static_cast<std::uint16_t>(~checksum);
     while (sum >> 16 != 0) {
@@ -81,6 +88,17 @@ void read_segment(const Bytes& frame, Headers& headers) {
                      .acknowledged = get32(frame, at + 8)};
 }
 
+// RFC 1071, with so much more in the sum.
+std::uint16_t summed(const Bytes& frame, std::size_t at, std::size_t size, std::uint32_t sum) {
+  for (std::size_t i = 0; i < size; i += 2) {
+    sum += get16(frame, at + i);
+  }
+  while (sum >> 16 != 0) {
+    sum = (sum & 0xFFFF) + (sum >> 16);
+  }
+  return static_cast<std::uint16_t>(~sum);
+}
+
 // Addresses of the IP header at headers.ip.
 void read_addresses(const Bytes& frame, Headers& headers) {
   const bool four = headers.family == Family::ipv4;
@@ -106,43 +124,52 @@ Shape read_datagram(const Bytes& frame, Headers& headers, std::size_t size, bool
   return Shape::whole;
 }
 
-Shape quoted_at(Headers& headers, std::size_t ip, std::size_t header_size, std::uint8_t protocol) {
-  headers.ip = ip;
-  headers.transport = ip + header_size;
-  headers.tuple.protocol = protocol;
-  return Shape::error;
+// A quoted IP header there of a packet that names its ports, or of one with such a packet in it.
+bool names_ports(const Bytes& frame, std::size_t at, Family family) {
+  return family == Family::ipv4 ? frame.at(at) == 0x45 && (get16(frame, at + 6) & 0x1FFF) == 0
+                                : frame.at(at) >> 4 == 6;
 }
 
-// An error's quotation: at least an IP header and 8 bytes of a TCP or UDP packet that names its ports.
-Shape read_quotation4(const Bytes& frame, Headers& headers, std::size_t quoted) {
-  const std::uint8_t type = frame.at(headers.transport);
-  if ((type != 3 && type != 11 && type != 12) || frame.at(quoted) != 0x45 ||
-      (get16(frame, quoted + 6) & 0x1FFF) != 0 || !is_transport(frame.at(quoted + 9))) {
-    return Shape::other;
-  }
-  return quoted_at(headers, quoted, 20, frame.at(quoted + 9));
+std::uint8_t protocol_at(const Bytes& frame, std::size_t at, Family family) {
+  return frame.at(at + (family == Family::ipv4 ? 9 : 6));
 }
 
-Shape read_quotation6(const Bytes& frame, Headers& headers, std::size_t quoted) {
-  const std::uint8_t type = frame.at(headers.transport);
-  if (type == 0 || type > 127 || frame.at(quoted) >> 4 != 6 || !is_transport(frame.at(quoted + 6))) {
-    return Shape::other;
-  }
-  return quoted_at(headers, quoted, 40, frame.at(quoted + 6));
+bool is_error_type(std::uint8_t type, Family family) {
+  return family == Family::ipv4 ? type == 3 || type == 11 || type == 12 : type != 0 && type <= 127;
 }
 
+// An error's quotation: at least an IP header and 8 bytes of a TCP or UDP packet that names its ports, bare
+// or in an IP packet.
 Shape read_error(const Bytes& frame, Headers& headers, std::size_t size) {
-  const std::size_t quoted = headers.transport + 8;
   const bool four = headers.family == Family::ipv4;
-  if (size < 8U + (four ? 20U : 40U) + 8U) {
+  const std::size_t header = four ? 20 : 40;
+  const std::uint8_t wrapping = four ? 4 : 41;
+  std::size_t quoted = headers.transport + 8;
+  if (size < 8 + header + 8 || !is_error_type(frame.at(headers.transport), headers.family) ||
+      !names_ports(frame, quoted, headers.family)) {
     return Shape::other;
   }
-  const Shape shape =
-      four ? read_quotation4(frame, headers, quoted) : read_quotation6(frame, headers, quoted);
-  if (shape == Shape::error) {
-    read_addresses(frame, headers);
-    read_ports(frame, headers);
+  headers.error_from = headers.tuple.from.address;
+  headers.error_to = headers.tuple.to.address;
+  Shape shape = Shape::error;
+  if (protocol_at(frame, quoted, headers.family) == wrapping) {
+    shape = Shape::wrapped_error;
+    headers.wrapped_from = read_address(frame, quoted + (four ? 12 : 8), headers.family);
+    headers.wrapped_to = read_address(frame, quoted + (four ? 16 : 24), headers.family);
+    quoted += header;
+    if (size < 8 + 2 * header + 8 || !names_ports(frame, quoted, headers.family) ||
+        (!four && frame.at(headers.transport) > 4)) {
+      return Shape::other;
+    }
   }
+  if (!is_transport(protocol_at(frame, quoted, headers.family))) {
+    return Shape::other;
+  }
+  headers.ip = quoted;
+  headers.transport = quoted + header;
+  headers.tuple.protocol = protocol_at(frame, quoted, headers.family);
+  read_addresses(frame, headers);
+  read_ports(frame, headers);
   return shape;
 }
 
@@ -286,36 +313,169 @@ Bytes error_about(Bytes frame, const Headers& headers, const Tuple& sent) {
   return frame;
 }
 
-Bytes wrapped(const Bytes& frame, Family family, const Address& to, const Bytes& like) {
+Bytes wrapped(const Bytes& frame, Family family, const Address& from, const Address& to,
+              const Bytes& like) {
   const bool four = family == Family::ipv4;
-  const std::ptrdiff_t size = four ? 20 : 40;
-  constexpr std::ptrdiff_t header = ethernet;
-  Bytes made(frame.begin(), frame.begin() + header);
-  made.insert(made.end(), like.begin() + header, like.begin() + header + size);
-  made.insert(made.end(), frame.begin() + header, frame.end());
+  const std::size_t size = four ? 20 : 40;
+  Bytes made(frame.begin(), frame.begin() + ethernet);
+  made.resize(ethernet + size);
+  made.insert(made.end(), frame.begin() + ethernet, frame.end());
+  const std::size_t first = ethernet + (four ? 12 : 8);
   for (std::size_t i = 0; i < (four ? 4U : 16U); ++i) {
-    made.at(ethernet + (four ? 16 : 24) + i) = to.bytes.at(i);
+    made.at(first + i) = from.bytes.at(i);
+    made.at(first + (four ? 4 : 16) + i) = to.bytes.at(i);
   }
   if (!four) {
-    made.at(ethernet) = static_cast<std::uint8_t>(6 << 4 | (made.at(ethernet) & 15));
+    // RFC 2473; the class and congestion marks (RFC 2983, 6040) and the flow label (RFC 6438) go with it.
+    std::copy_n(frame.begin() + ethernet, 4, made.begin() + ethernet);
     set16(made, ethernet + 4, static_cast<std::uint16_t>(get16(frame, ethernet + 4) + 40));
     made.at(ethernet + 6) = 41;
     made.at(ethernet + 7) = 64;
     return made;
   }
+  const std::uint16_t fragment = get16(frame, ethernet + 6) & 0x4000;  // RFC 2003: DF goes with it
   made.at(ethernet) = 0x45;
+  made.at(ethernet + 1) = frame.at(ethernet + 1);
   set16(made, ethernet + 2, static_cast<std::uint16_t>(get16(frame, ethernet + 2) + 20));
-  set16(made, ethernet + 6, get16(frame, ethernet + 6) & 0x4000);  // RFC 2003: DF goes with it
+  set16(made, ethernet + 4, fragment != 0 || like.size() != made.size() ? 0 : get16(like, ethernet + 4));
+  set16(made, ethernet + 6, fragment);
   made.at(ethernet + 8) = 64;
   made.at(ethernet + 9) = 4;
-  set16(made, ethernet + 10, 0);
-  std::uint32_t sum = 0;
-  for (std::size_t i = 0; i < 20; i += 2) {
-    sum += get16(made, ethernet + i);
-  }
-  sum = (sum & 0xFFFF) + (sum >> 16);
-  set16(made, ethernet + 10, static_cast<std::uint16_t>(~(sum + (sum >> 16))));
+  set16(made, ethernet + 10, summed(made, ethernet, 20, 0));
   return made;
+}
+
+Bytes unwrapped_error(const Bytes& frame, const Headers& headers) {
+  const bool four = headers.family == Family::ipv4;
+  const std::size_t size = four ? 20 : 40;
+  const std::size_t icmp = ethernet + size;
+  const std::size_t from = ethernet + (four ? 12 : 8);
+  const std::size_t to = from + (four ? 4 : 16);
+  // Nothing but "too big" is told as it is: its sender cannot know of the wrapping.
+  Bytes head(8);
+  const bool too_big = four ? frame.at(icmp) == 3 && frame.at(icmp + 1) == 4 : frame.at(icmp) == 2;
+  if (four) {
+    head[0] = 3;
+    head[1] = too_big ? 4 : 1;
+    const std::uint16_t mtu = get16(frame, icmp + 6);
+    set16(head, 6, too_big && mtu > 20 ? static_cast<std::uint16_t>(mtu - 20) : 0);
+  } else {
+    head[0] = too_big ? 2 : 1;
+    head[1] = too_big ? 0 : 3;
+    const std::uint32_t mtu = std::max<std::uint32_t>(get32(frame, icmp + 4), 1320) - 40;
+    set16(head, 4, too_big ? static_cast<std::uint16_t>(mtu >> 16) : 0);
+    set16(head, 6, too_big ? static_cast<std::uint16_t>(mtu) : 0);
+  }
+  Bytes made = frame;
+  Delta outside;
+  outside.set(made, ethernet + (four ? 2 : 4),
+              static_cast<std::uint16_t>(get16(made, ethernet + (four ? 2 : 4)) - size));
+  outside.set(made, to, headers.tuple.from.address);
+  if (headers.error_from == headers.wrapped_to) {
+    outside.set(made, from, headers.tuple.to.address);
+  }
+  Delta inside;
+  if (four) {
+    outside.mend(made, ethernet + 10);
+  } else {
+    inside = outside;  // its checksum covers the addresses and the length, too (RFC 4443 2.3)
+  }
+  inside.gone(frame, icmp, 2);
+  inside.gone(frame, icmp + 4, 4);
+  inside.gone(frame, icmp + 8, size);
+  for (std::size_t i = 0; i < 8; i += 2) {
+    inside.came(get16(head, i));
+  }
+  set16(head, 2, inside.after(get16(frame, icmp + 2)));
+  std::copy(head.begin(), head.end(), made.begin() + static_cast<std::ptrdiff_t>(icmp));
+  const auto gone = made.begin() + static_cast<std::ptrdiff_t>(icmp + 8);
+  made.erase(gone, gone + static_cast<std::ptrdiff_t>(size));
+  return made;
+}
+
+// RFC 792, RFC 4443: from where the packet was going, with its IP header and 8 bytes.
+std::optional<Bytes> complaint_about(const Bytes& frame, const Complaint& complaint) {
+  const bool four = get16(frame, 12) == 0x0800;
+  const std::size_t header = four ? 20 : 40;
+  const std::uint8_t protocol = frame.at(ethernet + (four ? 9 : 6));
+  const bool later = four && (get16(frame, ethernet + 6) & 0x1FFF) != 0;
+  if (later || (!is_transport(protocol) && (four || protocol != 44)) ||
+      frame.size() < ethernet + header + 8) {
+    return std::nullopt;
+  }
+  Bytes made(ethernet + header + 8);
+  std::copy_n(frame.begin() + 6, 6, made.begin());
+  std::copy_n(frame.begin(), 6, made.begin() + 6);
+  std::copy_n(frame.begin() + 12, 2, made.begin() + 12);
+  const std::size_t icmp = ethernet + header;
+  const std::size_t from = ethernet + (four ? 12 : 8);
+  const std::size_t width = four ? 4 : 16;
+  std::copy_n(frame.begin() + static_cast<std::ptrdiff_t>(from + width), width,
+              made.begin() + static_cast<std::ptrdiff_t>(from));
+  std::copy_n(frame.begin() + static_cast<std::ptrdiff_t>(from), width,
+              made.begin() + static_cast<std::ptrdiff_t>(from + width));
+  const bool too_big = complaint.too_big;
+  made.at(icmp) = four ? 3 : too_big ? 2 : 1;
+  made.at(icmp + 1) = four ? (too_big ? 4 : 3) : (too_big ? 0 : 4);
+  set16(made, icmp + 6, static_cast<std::uint16_t>(complaint.mtu));
+  made.insert(made.end(), frame.begin() + ethernet,
+              frame.begin() + static_cast<std::ptrdiff_t>(ethernet + header + 8));
+  const std::size_t length = made.size() - icmp;
+  if (four) {
+    made.at(ethernet) = 0x45;
+    set16(made, ethernet + 2, static_cast<std::uint16_t>(made.size() - ethernet));
+    made.at(ethernet + 8) = 64;
+    made.at(ethernet + 9) = 1;
+    set16(made, ethernet + 10, summed(made, ethernet, 20, 0));
+    set16(made, icmp + 2, summed(made, icmp, length, 0));
+  } else {
+    made.at(ethernet) = 0x60;
+    set16(made, ethernet + 4, static_cast<std::uint16_t>(length));
+    made.at(ethernet + 6) = 58;
+    made.at(ethernet + 7) = 64;
+    // The pseudo header's addresses stand in front of the message.
+    set16(made, icmp + 2, summed(made, from, 32 + length, static_cast<std::uint32_t>(length) + 58));
+  }
+  return made;
+}
+
+// RFC 1812 4.3.2.7, RFC 4443 2.4: one host, and not about a frame that was sent to many.
+bool may_be_sent(const Bytes& error) {
+  const bool four = get16(error, 12) == 0x0800;
+  return (error.at(6) & 1) == 0 &&
+         is_host(read_address(error, ethernet + (four ? 16 : 24), four ? Family::ipv4 : Family::ipv6));
+}
+
+bool is_host(const Address& address) {
+  if (address.family == Family::ipv4) {
+    return address.bytes[0] != 0 && address.bytes[0] != 127 && address.bytes[0] < 224;
+  }
+  const bool low = std::all_of(address.bytes.begin(), address.bytes.begin() + 15,
+                               [](std::uint8_t byte) { return byte == 0; }) &&
+                   address.bytes[15] < 2;
+  return address.bytes[0] != 0xFF && !low;
+}
+
+Bytes hopped(Bytes frame, const Mac& from, const Mac& to) {
+  std::copy(to.begin(), to.end(), frame.begin());
+  std::copy(from.begin(), from.end(), frame.begin() + 6);
+  if (get16(frame, 12) == 0x0800) {
+    Delta changed;
+    changed.set(frame, ethernet + 8, static_cast<std::uint16_t>(get16(frame, ethernet + 8) - 0x0100));
+    changed.mend(frame, ethernet + 10);
+  } else {
+    --frame.at(ethernet + 7);
+  }
+  return frame;
+}
+
+Leaving leaving(const Bytes& frame) {
+  if (get16(frame, 12) == 0x0800) {
+    return {read_address(frame, ethernet + 16, Family::ipv4), get16(frame, ethernet + 2),
+            frame.at(ethernet + 8), (get16(frame, ethernet + 6) & 0x4000) == 0};
+  }
+  return {read_address(frame, ethernet + 24, Family::ipv6), get16(frame, ethernet + 4) + 40U,
+          frame.at(ethernet + 7), false};
 }
 
 }  // namespace svcbench::model

@@ -7,6 +7,7 @@
 #include <array>
 #include <charconv>
 #include <map>
+#include <set>
 
 #include "cli/command.h"
 #include "plane/ebpf/maglev.h"
@@ -282,6 +283,28 @@ Result<PortRange> read_ports(std::string_view text) {
   return range;
 }
 
+// One of each family at most.
+Status check_wrap_sources(const std::vector<std::string>& ranges) {
+  std::set<Family> families;
+  for (const std::string& range : ranges) {
+    const std::size_t slash = range.find('/');
+    const auto address = Address::parse(range.substr(0, slash));
+    const unsigned most = address && address->family == Family::ipv4 ? 32 : 128;
+    unsigned bits = 0;
+    const char* end = range.data() + range.size();
+    const bool is_range = address && slash != std::string::npos &&
+                          std::from_chars(range.data() + slash + 1, end, bits).ptr == end && bits >= 8 &&
+                          bits <= most;
+    if (!is_range) {
+      return usage_error("--wrap-sources {} is no range of addresses such as 198.51.100.0/24", range);
+    }
+    if (!families.insert(address->family).second) {
+      return usage_error("--wrap-sources {} is a second range of its family: one of each is enough", range);
+    }
+  }
+  return {};
+}
+
 }  // namespace
 
 CLI::Validator duration() {
@@ -351,6 +374,12 @@ void BalancerInput::add_options(CLI::App& app, bool forwards) {
          "has it; 0: any number")
       ->check(whole_number(0, 1'000'000))
       ->capture_default_str();
+  if (forwards) {
+    app.add_option("--wrap-sources", wrap_sources,
+                   "Under direct server return, where packets that are wrapped come from, by their flow:\n"
+                   "a range that is routed to the node, of each family (default: the node's address)")
+        ->type_name("RANGE");
+  }
 }
 
 Result<EbpfChoice> BalancerInput::choice() const {
@@ -360,6 +389,8 @@ Result<EbpfChoice> BalancerInput::choice() const {
   choice.flows_capacity = flows_capacity;
   choice.move_gone = gone_endpoint == "move";
   choice.errors_per_second = icmp_errors;
+  SVCB_CHECK(check_wrap_sources(wrap_sources));
+  choice.wrap_sources = wrap_sources;
   for (const std::string& timeout : flow_timeouts) {
     SVCB_CHECK(read_timeout(timeout, choice.timeouts));
   }
@@ -395,6 +426,9 @@ nlohmann::json BalancerInput::describe() const {
   }
   if (icmp_errors != BalancerInput{}.icmp_errors) {
     out["icmp_errors"] = icmp_errors;
+  }
+  if (!wrap_sources.empty()) {
+    out["wrap_sources"] = wrap_sources;
   }
   if (select == "maglev") {
     out["table_size"] = table_size;

@@ -82,6 +82,7 @@ struct BalancerInput {
       fmt::format("{}-{}", EbpfChoice{}.masquerade_ports.first, EbpfChoice{}.masquerade_ports.last);
   std::string gone_endpoint = "keep";
   std::uint32_t icmp_errors = EbpfChoice{}.errors_per_second;
+  std::vector<std::string> wrap_sources{};  // RANGE
 
   // `forwards`: with --forward.
   void add_options(CLI::App& app, bool forwards);

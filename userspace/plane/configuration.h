@@ -87,6 +87,10 @@ struct EbpfChoice {
   // icmp_msgs_burst. 0: any number.
   std::uint32_t errors_per_second = 1000;
   std::uint32_t errors_at_once = 50;
+  // Direct server return: ranges of addresses that are routed to the node ("198.51.100.0/24", one of each
+  // family at most). A flow's packets are wrapped in packets from one of these, by the flow, so that a
+  // receiver that tells flows apart by outer addresses spreads them. A family without one: the node's own.
+  std::vector<std::string> wrap_sources{};
 };
 
 // A plane programs the network namespace that it is made, used and destroyed in: a private one.

@@ -40,20 +40,20 @@ constexpr std::string_view no_flow_table =
     "nothing is remembered of flows: each packet goes where the service's table says now, and a table that "
     "changed says so of a few flows";
 constexpr std::string_view no_state = "nothing is remembered of clients";
-constexpr std::array<Lack, 10> stateless{
+constexpr std::array<Lack, 9> stateless{
     {{"node-client", received_only[0].reason},
      {"keeps-backend", no_flow_table},
      {"terminating", no_flow_table},
      {"affinity-holds", no_state},
      {"affinity-expires", no_state},
-     {"fragments", "only a datagram's first fragment has the ports that its backend is chosen by"},
+     {"fragments",
+      "the end at the backends is the test's own, and hands on no fragments; a backend that owns the "
+      "frontend's address puts them together"},
      {"hairpin", "a backend would get its own address as a client's, and reply to itself"},
      {"masquerade", "the backend replies to the client itself, and so must see it"},
      {"direct-dial",
       "the end at the backends is the test's own, and takes a client's port for one connection; a backend "
-      "that owns the frontend's address tells both apart"},
-     {"too-big",
-      "an ICMP error to a frontend is no packet of TCP or UDP, and is not passed on to a backend"}}};
+      "that owns the frontend's address tells both apart"}}};
 
 constexpr std::array<std::string_view, 3> iptables_claims{"iptables-scan", "iptables-reload", "conntrack"};
 constexpr std::array<std::string_view, 2> ipvs_claims{"ipvs-constant", "conntrack"};

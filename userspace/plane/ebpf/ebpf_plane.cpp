@@ -72,6 +72,24 @@ Status write_cidr(std::string_view text, std::span<__be32> address, std::span<__
   return {};
 }
 
+// Where packets that are wrapped come from: the node's addresses, unless there are ranges for that.
+Status write_wrap_sources(std::span<const std::string> ranges, svcb_settings& settings) {
+  settings.wrap4 = settings.node4;
+  std::copy(std::begin(settings.node6), std::end(settings.node6), std::begin(settings.wrap6));
+  for (const std::string& range : ranges) {
+    if (range.find(':') == std::string::npos) {
+      std::array<__be32, 1> mask{};
+      SVCB_CHECK(write_cidr(range, {&settings.wrap4, 1}, mask));
+      settings.wrap_by_flow4 = ~mask[0];
+    } else {
+      std::array<__be32, 4> mask{};
+      SVCB_CHECK(write_cidr(range, settings.wrap6, mask));
+      settings.wrap_by_flow6 = ~mask[3];
+    }
+  }
+  return {};
+}
+
 Result<svcb_settings> settings_of(const EbpfOptions& options) {
   svcb_settings settings{};
   settings.forwarding = options.forwarding;
@@ -104,6 +122,7 @@ Result<svcb_settings> settings_of(const EbpfOptions& options) {
       std::memcpy(settings.node6, address.bytes.data(), sizeof(settings.node6));
     }
   }
+  SVCB_CHECK(write_wrap_sources(options.flows.wrap_sources, settings));
   SVCB_CHECK(write_cidr(options.cluster_cidr.ipv4, {&settings.cluster4, 1}, {&settings.cluster_mask4, 1}));
   SVCB_CHECK(write_cidr(options.cluster_cidr.ipv6, settings.cluster6, settings.cluster_mask6));
   return settings;
@@ -189,7 +208,7 @@ Result<std::unique_ptr<EbpfPlane>> EbpfPlane::load(const EbpfOptions& options) {
   bpf_map__set_max_entries(skeleton->maps.unanswered4, unanswered(options.capacity.flows4));
   bpf_map__set_max_entries(skeleton->maps.unanswered6, unanswered(options.capacity.flows6));
   for (bpf_map* map : {skeleton->maps.fragments4, skeleton->maps.fragments6}) {
-    bpf_map__set_max_entries(map, options.tracking ? fragments_capacity : 1);
+    bpf_map__set_max_entries(map, options.tracking || options.dsr ? fragments_capacity : 1);
   }
   bpf_map__set_max_entries(skeleton->maps.affinity4, options.capacity.services4);
   bpf_map__set_max_entries(skeleton->maps.affinity6, options.capacity.services6);
