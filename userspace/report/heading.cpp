@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "measure/emulation.h"
+#include "report/progress_line.h"
 #include "run/merged_run.h"
 #include "service/text.h"
 
@@ -66,7 +67,8 @@ std::string runs_words(const Run& run) {
     return "";
   }
   const std::size_t runs = runs_of(run);
-  return runs > 1 ? fmt::format("{} runs, taken together: intervals hold what runs differ by", runs)
+  return runs > 1 ? fmt::format("{} runs, taken together: intervals hold what runs within {} differ by",
+                                runs, duration_text(run.seconds))
                   : "Intervals are of this run alone: what runs differ by besides, --runs 5 tells";
 }
 
