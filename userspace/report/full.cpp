@@ -106,9 +106,9 @@ std::string full_heading(const Run& file) {
   std::string wrong;
   const RunView run(file, wrong);
   std::string out;
-  for (const auto& lines : {heading_lines(run), work_notes(run), noise_lines(run)}) {
+  for (const auto& lines : {heading_lines(run), {one_run_words(file)}, work_notes(run), noise_lines(run)}) {
     for (const std::string& line : lines) {
-      out += wrapped(without_controls(line), 0);
+      out += line.empty() ? "" : wrapped(without_controls(line), 0);
     }
   }
   return out + "\n";

@@ -61,18 +61,20 @@ std::string text_or_unknown(const Field& field) {
   return field.json().is_string() ? field.json().get<std::string>() : "unknown";
 }
 
-// What its intervals are good for.
+}  // namespace
+
 std::string runs_words(const Run& run) {
-  if (run.verdicts.empty() && run.cells.empty()) {
-    return "";
-  }
   const std::size_t runs = runs_of(run);
   return runs > 1 ? fmt::format("{} runs, taken together: intervals hold what runs within {} differ by",
                                 runs, duration_text(run.seconds))
-                  : "Intervals are of this run alone: what runs differ by besides, --runs 5 tells";
+                  : "";
 }
 
-}  // namespace
+std::string one_run_words(const Run& run) {
+  return runs_of(run) > 1 || run.command == "churn" || run.command == "verify"
+             ? ""
+             : "Intervals are of this run alone: see --runs.";
+}
 
 std::string kube_proxy_words(const nlohmann::json& kube_proxy) {
   const auto text = [&](const char* name) {

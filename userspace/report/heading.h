@@ -13,6 +13,11 @@ namespace svcbench {
 // Sentences, the first of them what emulated the machine, if anything did.
 [[nodiscard]] std::vector<std::string> heading_lines(const RunView& run);
 
+// Of several runs taken together, what their intervals hold; "": it is one run.
+[[nodiscard]] std::string runs_words(const Run& run);
+// That intervals are of this run alone, where several could be made; "": they are several, or cannot be.
+[[nodiscard]] std::string one_run_words(const Run& run);
+
 // Of a run's "kube_proxy": "kube-proxy 1.30; the binary is v1.30.5"; "": it has none. Text that nobody has
 // checked.
 [[nodiscard]] std::string kube_proxy_words(const nlohmann::json& kube_proxy);

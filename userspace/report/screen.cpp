@@ -142,7 +142,7 @@ std::vector<std::string> not_measured(const RunView& run) {
 
 constexpr std::string_view rest =
     "More: --full prints every table; --json FILE keeps the run for svcbench report (a page), explain\n"
-    "(the evidence of one figure), diff and export.\n";
+    "(the evidence of one figure), diff and export.";
 
 // With each claim in at most so many lines.
 Lines screen_of(const RunView& run, std::size_t lines_a_claim, bool colour) {
@@ -151,7 +151,8 @@ Lines screen_of(const RunView& run, std::size_t lines_a_claim, bool colour) {
   if (const auto section = answer(run)) {
     append_part(lines, lines_of(section_text(*section, run.file(), Intervals::brief)));
   }
-  const Lines end = lines_of(rest);
+  const std::string one_run = one_run_words(run.file());
+  const Lines end = lines_of(fmt::format("{}{}{}\n", rest, one_run.empty() ? "" : " ", one_run));
   constexpr std::size_t blank_lines = 2;
   constexpr std::size_t least = 2;  // of what was not measured
   const std::size_t others = std::min(screen_lines, lines.size() + end.size() + blank_lines);
