@@ -26,7 +26,7 @@ COMMANDS = {
 }
 SHORT = {
     "compare": ["compare", "--planes", "ebpf-xdp", "--scenarios", "path,update", "--services", "20",
-                "--sweep", "20", "--rounds", "6", "--packets", "100", "--budget", "6"],
+                "--sweep", "20", "--rounds", "6", "--packets", "100", "--budget", "12"],
 }
 VERDICTS = (0, 3, 4)
 

@@ -17,7 +17,7 @@ using nlohmann::json;
 
 const std::vector<std::string> small{"compare",  "--services", "20",       "--sweep",     "10,20",
                                      "--planes", "ebpf-tc",    "--rounds", "6",           "--packets",
-                                     "100",      "--budget",   "20",       "--scenarios", "path,update"};
+                                     "100",      "--budget",   "30",       "--scenarios", "path,update"};
 
 std::vector<std::string> small_and(const std::vector<std::string>& more) {
   std::vector<std::string> words = small;

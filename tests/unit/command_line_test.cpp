@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "cli/input.h"
 #include "cli/nearest.h"
 #include "cli/program.h"
 
@@ -30,6 +31,27 @@ std::string help_of(const std::string& command) {
 }
 
 }  // namespace
+
+TEST_CASE("--wrap-sources: a range of each family, and no more") {
+  const auto choice = [](const Words& ranges) {
+    BalancerInput input;
+    input.wrap_sources = ranges;
+    return input.choice();
+  };
+  const auto both = choice({"198.51.100.0/24", "2001:db8:7::/112"});
+  REQUIRE(both);
+  CHECK(both->wrap_sources == Words{"198.51.100.0/24", "2001:db8:7::/112"});
+  for (const char* wrong :
+       {"198.51.100.0", "198.51.100.0/33", "198.51.100.0/7", "2001:db8::/129", "x/24", "/24"}) {
+    const auto refused = choice({wrong});
+    REQUIRE_FALSE(refused);
+    CHECK(refused.error().message.find(wrong) != std::string::npos);
+    CHECK(refused.error().message.find("198.51.100.0/24") != std::string::npos);
+  }
+  const auto twice = choice({"198.51.100.0/24", "203.0.113.0/24"});
+  REQUIRE_FALSE(twice);
+  CHECK(twice.error().message.find("second range") != std::string::npos);
+}
 
 TEST_CASE("edit distance: worked by hand") {
   CHECK(edit_distance("", "") == 0);
