@@ -127,7 +127,7 @@ class Page(unittest.TestCase):
         self.open(self.whole)
         ids = self.js("return [...document.querySelectorAll('main > section')].map((one) => one.id)")
         self.assertEqual(ids, ["verdicts", "figure-4-1", "table-4-2", "growth", "latency", "throughput", "sync", "program", "behaviour", "churn",
-                               "evidence", "environment"])
+                               "calibration", "evidence", "environment"])
         self.assertEqual(self.js("return document.querySelectorAll('.verdict .outcome').length"), 3)
         self.assertEqual(self.js("return document.getElementById('verdicts-title').textContent"),
                          "On this evidence, 1 of 3 claims hold, 1 does not, 1 is inconclusive.")

@@ -39,7 +39,7 @@ std::string ruleset_text(const Field& ruleset) {
 
 std::string subject_of(const RunView& run) {
   const Field details = run.details();
-  const std::string workload = run.about().at("workload").text_if_any();
+  std::string workload = run.about().at("workload").text_if_any();
   const std::string& command = run.file().command;
   if (command == "verify") {
     return "Behaviour of Services: real sockets, programs of pods and outsiders, one node.";
@@ -51,7 +51,7 @@ std::string subject_of(const RunView& run) {
   if (const Field ruleset = details.at("ruleset"); !ruleset.is_null()) {
     return ruleset_text(ruleset);
   }
-  if (const std::string programs = programs_of(details.at("backends")); !programs.empty()) {
+  if (std::string programs = programs_of(details.at("backends")); !programs.empty()) {
     return programs;
   }
   return workload;

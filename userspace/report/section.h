@@ -28,7 +28,7 @@ struct Entry {
     bool exact = false;  // it is no estimate: it has no interval to miss
   };
 
-  std::string id{};    // of a cell
+  std::string id{};    // of a cell: whose figure it is, or whose evidence that of `figure` or `text` is
   std::string part{};  // of its Cell::also, in place of its value: "p99", "tool_user_ns"
   std::optional<Figure> figure{};
   std::string text{};    // in place of a figure

@@ -362,6 +362,7 @@ class Table42 {
       return {};
     }
     Entry out = ratio_entry(relative->times);
+    out.id = id;
     out.note = "of " + control_name(*relative->control);
     return out;
   }

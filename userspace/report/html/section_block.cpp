@@ -30,6 +30,9 @@ json entry_json(const Entry& entry, const html::PageRun& run) {
                                     : figure_json(found->second, {}, unit_of_part(*cell, entry.part));
   } else if (cell != nullptr) {
     out["cell"] = run.place(*cell);
+    if (entry.figure) {  // made of the cell, whose evidence is its
+      out["text"] = quantity(entry.figure->value, entry.figure->interval, entry.figure->unit);
+    }
   } else if (entry.figure) {
     out = figure_json(entry.figure->value, entry.figure->interval, entry.figure->unit);
   }
