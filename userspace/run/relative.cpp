@@ -49,7 +49,7 @@ std::string control_name(const Cell& control) {
   const std::string_view name = control.coordinate("name");
   return name == "syscall"          ? "a system call"
          : name == "multiplication" ? "a multiplication"
-                                    : "a program that does nothing";
+                                    : "a no-op program";
 }
 
 }  // namespace svcbench

@@ -24,7 +24,7 @@ struct Relative {
 // None: the cell is held against nothing, or one of both has no repeats.
 [[nodiscard]] std::optional<Relative> relative_of(const Run& run, const Cell& cell);
 
-// What it is a multiple of, in a few words: "plain forwarding", "a bare map lookup", "a system call".
+// What it is a multiple of, in a few words: "plain forwarding", "a bare map lookup", "a no-op program".
 [[nodiscard]] std::string control_name(const Cell& control);
 
 }  // namespace svcbench
