@@ -59,7 +59,7 @@ def figures_of(path):
     with open(path, newline="", encoding="utf-8") as file:
         for row in csv.DictReader(file):
             # Known work itself, and what the wire is measured with, is held against nothing.
-            if row["scenario"] == "instrument" or not row.get("times_known_work") and row["scenario"] != "growth":
+            if row["scenario"] != "growth" and (row["scenario"] == "instrument" or not row.get("times_known_work")):
                 continue
             unit = unit_column(row)
             if unit and row[f"low_{unit}"]:

@@ -70,6 +70,7 @@ TEST_CASE("--runs: what cannot be several runs is refused before anything is mea
   refused({"--runs=3", "--with=" SVCBENCH_TEST_DATA "/runs/compare-3.json"}, "--with is about one run");
   refused({"--runs", "0"}, "--runs");
   refused({"--across", "soon"}, "--across");
+  refused({"--across", "10m", "--runs", "1"}, "--runs 2 or more");
   refused({"--runs", "3", "--cluster", "-"}, "standard input");
   // What the first run refuses is told once, by itself.
   const Ran ran = svcbench({"compare", "--cluster", folder.path("none.json"), "--runs", "3", "--quiet"});

@@ -9,6 +9,7 @@
 #include <cmath>
 #include <vector>
 
+#include "stats/change.h"
 #include "stats/random.h"
 
 namespace svcbench {

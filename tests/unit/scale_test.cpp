@@ -4,11 +4,11 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 #include <sstream>
 
 #include "measure/compare_analysis.h"
-#include "measure/find_scaled.h"
 #include "run/as_run.h"
 #include "run/run_file.h"
 #include "run/run_json.h"
@@ -105,6 +105,22 @@ CompareResults host() {
 
 ScaledColumns scale(const CompareResults& other, std::string_view file, const CompareResults& ours) {
   return svcbench::scale(as_run(other), file, ours);
+}
+
+const ScaledCell* find_scaled(const ScaledColumns& scaled, std::string_view plane, std::size_t services,
+                              const Figure& figure) {
+  const auto found = std::find_if(scaled.cells.begin(), scaled.cells.end(), [&](const ScaledCell& cell) {
+    return cell.plane == plane && cell.services == services && cell.figure == figure;
+  });
+  return found == scaled.cells.end() ? nullptr : &*found;
+}
+
+const ScaledGrowth* find_scaled_growth(const ScaledColumns& scaled, std::string_view plane,
+                                       const Figure& figure) {
+  const auto found =
+      std::find_if(scaled.growths.begin(), scaled.growths.end(),
+                   [&](const ScaledGrowth& one) { return one.plane == plane && one.figure == figure; });
+  return found == scaled.growths.end() ? nullptr : &*found;
 }
 
 const ScaledCell& cell_of(const ScaledColumns& scaled, const Figure& figure) {

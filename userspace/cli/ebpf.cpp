@@ -12,8 +12,6 @@
 #include "cli/run_info.h"
 #include "cli/second_opinion.h"
 #include "cli/several_runs.h"
-#include "measure/compare_analysis.h"
-#include "measure/emulation.h"
 #include "measure/selection.h"
 #include "plane/probed.h"
 #include "report/progress_line.h"

@@ -12,6 +12,7 @@
 #include "cli/command.h"
 #include "plane/ebpf/maglev.h"
 #include "report/text_table.h"
+#include "service/address_range.h"
 #include "service/text.h"
 #include "svcbench/abi.h"
 
@@ -283,26 +284,22 @@ Result<PortRange> read_ports(std::string_view text) {
   return range;
 }
 
-// One of each family at most.
-Status check_wrap_sources(const std::vector<std::string>& ranges) {
+// One of each family at most, as "198.51.100.0/24".
+Result<std::vector<std::string>> wrap_sources_of(const std::vector<std::string>& ranges) {
+  constexpr unsigned least_bits = 8;
   std::set<Family> families;
-  for (const std::string& range : ranges) {
-    const std::size_t slash = range.find('/');
-    const auto address = Address::parse(range.substr(0, slash));
-    const unsigned most = address && address->family == Family::ipv4 ? 32 : 128;
-    unsigned bits = 0;
-    const char* end = range.data() + range.size();
-    const bool is_range = address && slash != std::string::npos &&
-                          std::from_chars(range.data() + slash + 1, end, bits).ptr == end && bits >= 8 &&
-                          bits <= most;
-    if (!is_range) {
-      return usage_error("--wrap-sources {} is no range of addresses such as 198.51.100.0/24", range);
+  std::vector<std::string> texts;
+  for (const std::string& text : ranges) {
+    const auto range = AddressRange::parse(text);
+    if (!range || range->length < least_bits) {
+      return usage_error("--wrap-sources {} is no range of addresses such as 198.51.100.0/24", text);
     }
-    if (!families.insert(address->family).second) {
-      return usage_error("--wrap-sources {} is a second range of its family: one of each is enough", range);
+    if (!families.insert(range->first.family).second) {
+      return usage_error("--wrap-sources {} is a second range of its family: one of each is enough", text);
     }
+    texts.push_back(range->text());
   }
-  return {};
+  return texts;
 }
 
 }  // namespace
@@ -389,8 +386,8 @@ Result<EbpfChoice> BalancerInput::choice() const {
   choice.flows_capacity = flows_capacity;
   choice.move_gone = gone_endpoint == "move";
   choice.errors_per_second = icmp_errors;
-  SVCB_CHECK(check_wrap_sources(wrap_sources));
-  choice.wrap_sources = wrap_sources;
+  SVCB_TAKE(ranges, wrap_sources_of(wrap_sources));
+  choice.wrap_sources = std::move(ranges);
   for (const std::string& timeout : flow_timeouts) {
     SVCB_CHECK(read_timeout(timeout, choice.timeouts));
   }

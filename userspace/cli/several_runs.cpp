@@ -80,12 +80,15 @@ void SeveralRunsInput::add_options(CLI::App& app) {
 
 Result<int> run_several(const SeveralRunsInput& several, const RunInput& input,
                         const ExportInput& exporting, const TableInput& tables) {
+  const std::size_t wanted = several.runs.value_or(usual_runs);
+  if (wanted < 2) {
+    return usage_error("--across spreads several runs over time: give --runs 2 or more");
+  }
   const nlohmann::json here = describe_command("", 0);
   SVCB_TAKE(words, words_of(here["arguments"].get<std::vector<std::string>>()));
   SVCB_TAKE(output, open_output(input.json));
   SVCB_TAKE(exports, exporting.open());
   SVCB_CHECK(require_privileges());
-  const std::size_t wanted = several.runs.value_or(usual_runs);
   const std::int64_t begin = monotonic_ns();
   std::vector<Run> runs;
   double one_seconds = 0;
@@ -96,7 +99,7 @@ Result<int> run_several(const SeveralRunsInput& several, const RunInput& input,
       tell(fmt::format("run {} of {}{}", k + 1, wanted,
                        k == 0 ? "" : fmt::format(", about {} left", duration_text(left))));
     }
-    if (wanted > 1 && k > 0) {
+    if (k > 0) {
       SVCB_CHECK(wait_until(begin + start_of(k, wanted, several.across_seconds, one_seconds)));
     }
     const std::int64_t began = monotonic_ns();
@@ -111,9 +114,6 @@ Result<int> run_several(const SeveralRunsInput& several, const RunInput& input,
     }
     SVCB_TAKE(run, parse_run(one.json, fmt::format("run {} of {}", k + 1, wanted)));
     runs.push_back(std::move(run));
-  }
-  if (runs.size() < 2) {
-    return usage_error("--across spreads several runs over time: give --runs 2 or more");
   }
   SVCB_TAKE(whole, merged(std::move(runs)));
   for (const char* name : {"arguments", "command_line"}) {

@@ -4,8 +4,6 @@
 #include <algorithm>
 #include <set>
 
-#include "plane/registry.h"
-#include "service/text.h"
 #include "stats/rounds.h"
 
 namespace svcbench {
@@ -38,23 +36,6 @@ const UpdateCell* find_update(const Results& results, std::string_view plane, st
   return found == results.updates.end() ? nullptr : &*found;
 }
 
-const FillCell* find_fill(const Results& results, std::string_view writes, std::size_t services) {
-  const auto found = std::find_if(results.fills.begin(), results.fills.end(), [&](const FillCell& cell) {
-    return cell.writes == writes && cell.services == services;
-  });
-  return found == results.fills.end() ? nullptr : &*found;
-}
-
-const ProgramCell* find_program(const Results& results, std::string_view hook, std::string_view depth,
-                                Family family, std::string_view destination, std::size_t services) {
-  const auto found =
-      std::find_if(results.programs.begin(), results.programs.end(), [&](const ProgramCell& cell) {
-        return cell.hook == hook && cell.depth == depth && cell.family == family &&
-               cell.destination == destination && cell.services == services;
-      });
-  return found == results.programs.end() ? nullptr : &*found;
-}
-
 std::vector<std::size_t> sizes_of(const Results& results) {
   std::set<std::size_t> sizes;
   for (const UpdateCell& cell : results.updates) {
@@ -71,14 +52,6 @@ std::vector<std::string> planes_of(const Results& results) {
     }
   }
   return planes;
-}
-
-std::vector<Family> families_of(const Results& results) {
-  std::set<Family> families;
-  for (const ProgramCell& cell : results.programs) {
-    families.insert(cell.family);
-  }
-  return {families.begin(), families.end()};
 }
 
 std::vector<double> pooled(const Blocks& blocks) {

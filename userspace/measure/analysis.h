@@ -16,18 +16,11 @@ namespace svcbench {
 // The cell of a plane, size and operation; null where there is none.
 [[nodiscard]] const UpdateCell* find_update(const Results& results, std::string_view plane,
                                             std::size_t services, Operation operation);
-[[nodiscard]] const FillCell* find_fill(const Results& results, std::string_view writes,
-                                        std::size_t services);
-// `destination` is empty for depths that have none.
-[[nodiscard]] const ProgramCell* find_program(const Results& results, std::string_view hook,
-                                              std::string_view depth, Family family,
-                                              std::string_view destination, std::size_t services);
 
 // Ascending, each once.
 [[nodiscard]] std::vector<std::size_t> sizes_of(const Results& results);
 // In the order of its cells, each once.
 [[nodiscard]] std::vector<std::string> planes_of(const Results& results);
-[[nodiscard]] std::vector<Family> families_of(const Results& results);
 
 // All samples of all blocks, ascending. Nothing is left out.
 [[nodiscard]] std::vector<double> pooled(const Blocks& blocks);

@@ -10,7 +10,6 @@
 #include <limits>
 
 #include "plane/iptables_chapter.h"
-#include "service/text.h"
 #include "stats/rounds.h"
 
 namespace svcbench {

@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #include "measure/compare_analysis.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <set>
 
-#include "measure/emulation.h"
-#include "measure/find_scaled.h"
 #include "plane/registry.h"
-#include "service/text.h"
 #include "stats/rounds.h"
 
 namespace svcbench {
@@ -129,13 +128,6 @@ const PathCell* find_path(const CompareResults& results, std::string_view plane,
     return cell.plane == plane && cell.services == services && cell.kind == kind && !cell.p50_ns.empty();
   });
   return found == results.paths.end() ? nullptr : &*found;
-}
-
-const StateCell* find_state(const CompareResults& results, std::string_view plane, std::size_t services) {
-  const auto found = std::find_if(results.states.begin(), results.states.end(), [&](const StateCell& cell) {
-    return cell.plane == plane && cell.services == services;
-  });
-  return found == results.states.end() ? nullptr : &*found;
 }
 
 std::optional<stats::Estimate> update_cost(const UpdateCell& cell) {

@@ -42,8 +42,6 @@ struct Series {
                                         std::size_t services);
 [[nodiscard]] const PathCell* find_path(const CompareResults& results, std::string_view plane,
                                         std::size_t services, const PathKind& kind);
-[[nodiscard]] const StateCell* find_state(const CompareResults& results, std::string_view plane,
-                                          std::size_t services);
 
 // Medians with intervals over rounds, ns.
 [[nodiscard]] std::optional<stats::Estimate> update_cost(const UpdateCell& cell);

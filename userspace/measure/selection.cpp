@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <iterator>
 
-#include "measure/analysis.h"
 #include "measure/installations.h"
 #include "measure/runner.h"
 #include "measure/scenario/calibration.h"

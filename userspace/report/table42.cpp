@@ -275,7 +275,8 @@ class Table42 {
     const auto times_plain = [this](std::string_view flow, std::string_view position) -> Make {
       return [this, flow, position](const std::string& plane) {
         return times_known_work(
-            cell_id("path", plane, services_, fmt::format("{}/{}/{}", flow, position, run_.protocol())));
+            run_, run_.find(cell_id("path", plane, services_,
+                                    fmt::format("{}/{}/{}", flow, position, run_.protocol()))));
       };
     };
     row("first packet, last Service, x plain", "first packet,|x plain", times_plain("new", "last"), none);
@@ -295,8 +296,12 @@ class Table42 {
     row(
         "x known work of its kind", "",
         [this](const std::string& plane) {
-          const Entry time = change(plane, 0);
-          return time.is_empty() ? Entry{} : times_known_work(time.id);
+          const Cell* cell = run_.find(change(plane, 0).id);
+          Entry out = times_known_work(run_, cell);
+          if (!out.is_empty()) {
+            out.note = "of " + control_name(*relative_of(run_.file(), *cell)->control);
+          }
+          return out;
         },
         none);
     row(
@@ -353,19 +358,6 @@ class Table42 {
         run_.find(cell_id("update", plane, services_, chosen->empty() ? "change" : "change/" + *chosen)));
     if (!out.is_empty()) {
       out.note = *chosen;
-    }
-    return out;
-  }
-  [[nodiscard]] Entry times_known_work(const std::string& id) const {
-    const Cell* cell = run_.find(id);
-    const auto relative = cell == nullptr ? std::nullopt : relative_of(run_.file(), *cell);
-    if (!relative) {
-      return {};
-    }
-    Entry out = ratio_entry(relative->times);
-    out.id = id;
-    if (cell->scenario != "path") {  // whose rows say of what
-      out.note = "of " + control_name(*relative->control);
     }
     return out;
   }

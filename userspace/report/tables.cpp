@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "report/quantity.h"
+#include "run/relative.h"
 
 namespace svcbench {
 
@@ -28,6 +29,16 @@ Entry figure_entry(const std::optional<stats::Estimate>& estimate, std::string u
 }
 
 Entry ratio_entry(const std::optional<stats::Estimate>& ratio) { return figure_entry(ratio, "x"); }
+
+Entry times_known_work(const RunView& run, const Cell* cell) {
+  const auto relative = cell == nullptr ? std::nullopt : relative_of(run.file(), *cell);
+  if (!relative) {
+    return {};
+  }
+  Entry out = ratio_entry(relative->times);
+  out.id = cell->id;
+  return out;
+}
 
 Entry number_entry(const std::optional<double>& value, std::string unit) {
   if (!value) {

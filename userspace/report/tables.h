@@ -68,6 +68,8 @@ enum class Growing { path, rest, all };
 [[nodiscard]] std::vector<std::size_t> some_of(const std::vector<std::size_t>& sizes, std::size_t most);
 // "3.42 x [3.31, 3.50]", of times_of().
 [[nodiscard]] Entry ratio_entry(const std::optional<stats::Estimate>& ratio);
+// The same of a cell and its known work (relative_of()), with the cell's evidence; none where it has none.
+[[nodiscard]] Entry times_known_work(const RunView& run, const Cell* cell);
 // A figure that is no cell.
 [[nodiscard]] Entry figure_entry(const std::optional<stats::Estimate>& estimate, std::string unit);
 [[nodiscard]] Entry number_entry(const std::optional<double>& value, std::string unit);

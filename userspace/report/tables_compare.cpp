@@ -9,7 +9,6 @@
 #include "plane/registry.h"
 #include "plane/whole_sync.h"
 #include "report/tables.h"
-#include "run/relative.h"
 #include "service/text.h"
 
 namespace svcbench {
@@ -357,10 +356,8 @@ Section path_answer(const RunView& run) {
   for (const std::string& plane : run.planes({"path"})) {
     for (const Cell* cell : cells_of(run, "path", plane, sizes.back())) {
       if (!is_floor(plane) && cell->id.ends_with(protocol)) {
-        const auto relative = relative_of(run.file(), *cell);
-        out.add({Entry::words(plane), Entry::words(cell->what),
-                 relative ? ratio_entry(relative->times) : Entry{}, Entry::of(cell),
-                 Entry::of(cell, "p99")});
+        out.add({Entry::words(plane), Entry::words(cell->what), times_known_work(run, cell),
+                 Entry::of(cell), Entry::of(cell, "p99")});
       }
     }
   }

@@ -84,16 +84,12 @@ Section main_job_table(const RunView& run) {
     const auto packet = [&](const char* plane) {
       return run.find(cell_id("path", plane, services, fmt::format("new/last/{}", run.protocol())));
     };
-    const auto times_known_work = [&](const Cell* cell) {
-      const auto relative = cell == nullptr ? std::nullopt : relative_of(run.file(), *cell);
-      return relative ? ratio_entry(relative->times) : Entry{};
-    };
     const auto times = times_of(run.file(), update_of(run, iptables, services, "change"), maps);
-    out.add({Entry::words(grouped(services)), times_known_work(maps), Entry::of(maps),
+    out.add({Entry::words(grouped(services)), times_known_work(run, maps), Entry::of(maps),
              iptables_entry(run, iptables, services, "change"),
-             times ? number_entry(times->value, "x") : Entry{}, times_known_work(program),
-             Entry::of(program), times_known_work(packet("ebpf-xdp")), Entry::of(packet("ebpf-xdp")),
-             times_known_work(packet("ebpf-tc")), Entry::of(packet("ebpf-tc"))});
+             times ? number_entry(times->value, "x") : Entry{}, times_known_work(run, program),
+             Entry::of(program), times_known_work(run, packet("ebpf-xdp")), Entry::of(packet("ebpf-xdp")),
+             times_known_work(run, packet("ebpf-tc")), Entry::of(packet("ebpf-tc"))});
   }
   return out;
 }

@@ -116,18 +116,6 @@ stats::Pair measured(const Changed& one) {
   return {measured(*one.before, one.control_before), measured(*one.after, one.control_after)};
 }
 
-// What each run had, as a multiple of its own control; empty where the runs of both cannot be told apart.
-std::vector<double> in_each_run(const Cell& cell, const Cell* control) {
-  std::vector<double> values = cell.values;
-  if (control != nullptr && control->values.size() != values.size()) {
-    return {};
-  }
-  for (std::size_t run = 0; control != nullptr && run < values.size(); ++run) {
-    values[run] /= control->values[run];
-  }
-  return values;
-}
-
 // `several`: both are several runs.
 Changed compare(const Cell& before, const Cell& after, const Cell* control_before,
                 const Cell* control_after, bool several) {
@@ -141,16 +129,10 @@ Changed compare(const Cell& before, const Cell& after, const Cell* control_befor
   if (several) {
     changed.runs_before = in_each_run(before, changed.control_before);
     changed.runs_after = in_each_run(after, changed.control_after);
-    if (changed.runs_before.empty() || changed.runs_after.empty()) {
-      changed.runs_before.clear();
-      changed.runs_after.clear();
-    }
-    changed.ratio = stats::ratio_over_runs(changed.runs_before, changed.runs_after);
   }
   const auto [first, second] = measured(changed);
-  if (!several) {
-    changed.ratio = stats::ratio_of_medians(first, second, resampling_seed);
-  }
+  changed.ratio = several ? stats::ratio_over_runs(changed.runs_before, changed.runs_after)
+                          : stats::ratio_of_medians(first, second, resampling_seed);
   if (!changed.ratio && before.value > 0 && after.value > 0) {
     changed.ratio = stats::Estimate{.value = after.value / before.value,
                                     .interval = widest_ratio(before, after),
@@ -318,10 +300,10 @@ std::size_t RunDiff::beyond_limit() const {
 
 std::vector<std::string> differences_between(const Run& before, const Run& after) {
   std::vector<std::string> found = differing(before, after, musts);
-  // A cluster's services have no shape; their description tells them.
   if (runs_of(before) != runs_of(after)) {
     found.push_back(fmt::format("number of runs ({} and {})", runs_of(before), runs_of(after)));
   }
+  // A cluster's services have no shape; their description tells them.
   const char* const workload = "/run/workload";
   if (value_at(before, "/run/shape").is_null() && value_at(after, "/run/shape").is_null() &&
       value_at(before, workload) != value_at(after, workload)) {

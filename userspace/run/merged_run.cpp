@@ -5,6 +5,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <functional>
 #include <map>
 #include <numeric>
 
@@ -286,6 +287,18 @@ void merge_noise(const std::vector<Run>& runs, Run& out) {
 std::size_t runs_of(const Run& run) {
   const json runs = value_at(run, "/run/runs");
   return runs.is_array() && !runs.empty() ? runs.size() : 1;
+}
+
+std::vector<double> in_each_run(const Cell& cell, const Cell* control) {
+  std::vector<double> values = cell.values;
+  if (control == nullptr) {
+    return values;
+  }
+  if (control->values.size() != values.size()) {
+    return {};
+  }
+  std::transform(values.begin(), values.end(), control->values.begin(), values.begin(), std::divides<>());
+  return values;
 }
 
 Result<Run> merged(std::vector<Run> runs) {

@@ -13,6 +13,10 @@ namespace svcbench {
 // How many runs it was made of; 1 for a run as it is measured.
 [[nodiscard]] std::size_t runs_of(const Run& run);
 
+// What each of a merged run's runs had of a figure, as a multiple of its own control; as it is where that
+// is null. Empty: the runs of both cannot be told apart.
+[[nodiscard]] std::vector<double> in_each_run(const Cell& cell, const Cell* control);
+
 // Of each figure that all of them measured: `values` has one a run (run k's of all figures belong
 // together), `blocks` that run's own repeats, `value` and `interval` are stats::over_runs(); histograms are
 // added up, figures beside it are the runs' medians, or have an interval of their own over the runs.

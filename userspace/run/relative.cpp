@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #include "run/relative.h"
 
-#include <algorithm>
-
 #include "plane/registry.h"
 #include "run/control.h"
 #include "run/merged_run.h"
@@ -18,13 +16,7 @@ std::optional<stats::Estimate> times_of(const Run& run, const Cell* over, const 
   if (runs_of(run) == 1) {
     return stats::ratio_by_round(over->values, under->values);
   }
-  if (over->values.size() != under->values.size()) {
-    return std::nullopt;
-  }
-  std::vector<double> each = over->values;
-  std::transform(each.begin(), each.end(), under->values.begin(), each.begin(),
-                 [](double value, double known) { return value / known; });
-  return stats::over_runs(each, stats::Scatter::by_factors);
+  return stats::over_runs(in_each_run(*over, under), stats::Scatter::by_factors);
 }
 
 std::optional<Relative> relative_of(const Run& run, const Cell& cell) {

@@ -8,6 +8,7 @@
 #include <numeric>
 #include <utility>
 
+#include "stats/over_runs.h"
 #include "stats/random.h"
 
 namespace svcbench::stats {
@@ -101,8 +102,7 @@ std::optional<WelchT> welch(const Measured& before, const Measured& after) {
   double variance = 0;
   double weight = 0;  // of Welch and Satterthwaite
   for (const auto& [values, sign] : terms_of(before, after)) {
-    if (values.size() < std::max<std::size_t>(2, std::min(before.fewest, after.fewest)) ||
-        !all_positive(values)) {
+    if (values.size() < std::min(before.fewest, after.fewest) || !all_positive(values)) {
       return std::nullopt;
     }
     const Moments moments = log_moments(values);
@@ -151,6 +151,23 @@ std::optional<Estimate> ratio_of_medians(const Measured& before, const Measured&
     estimate.interval = Interval{.low = *low, .high = *high};
   }
   return estimate;
+}
+
+std::optional<Estimate> ratio_over_runs(std::span<const double> before, std::span<const double> after,
+                                        double level) {
+  const auto t = welch({.values = before, .fewest = 2}, {.values = after, .fewest = 2});
+  if (!t) {
+    return std::nullopt;
+  }
+  Estimate out{.value = std::exp(t->difference),
+               .interval = std::nullopt,
+               .samples = std::min(before.size(), after.size())};
+  if (out.samples >= fewest_runs) {
+    const double half =
+        boost::math::quantile(boost::math::students_t(t->freedom), (1 + level) / 2) * t->error;
+    out.interval = Interval{.low = std::exp(t->difference - half), .high = std::exp(t->difference + half)};
+  }
+  return out;
 }
 
 std::optional<double> welch_p(const Measured& before, const Measured& after, const Between& between) {

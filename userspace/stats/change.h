@@ -20,7 +20,7 @@ inline constexpr std::size_t change_resamples = 2000;
 struct Measured {
   std::span<const double> values;
   std::span<const double> control{};
-  std::size_t fewest = fewest_repeats;  // values that a test needs
+  std::size_t fewest = fewest_repeats;  // values that a test needs; at least 2
 };
 
 // What figures of two runs differ by beyond what their own scatter explains: memory lies elsewhere, hashes
@@ -40,6 +40,13 @@ struct Between {
                                                        std::uint64_t seed,
                                                        std::size_t resamples = change_resamples,
                                                        double level = confidence);
+
+// The geometric mean of `after` over that of `before`, figures of independent runs (over_runs.h), with
+// Welch's interval; absent with fewer than fewest_runs. nullopt: fewer than two figures in one of them, or
+// one is not positive and finite.
+[[nodiscard]] std::optional<Estimate> ratio_over_runs(std::span<const double> before,
+                                                      std::span<const double> after,
+                                                      double level = confidence);
 
 // The probability of two runs at least as far apart, had both the same typical value: Welch's t test of the
 // logarithms, from which those of the controls are taken off. With `factor`, one-sided: that `after` is no

@@ -27,9 +27,4 @@ enum class Scatter { by_factors, by_differences };
 [[nodiscard]] std::optional<Estimate> over_runs(std::span<const double> figures, Scatter scatter,
                                                 double level = confidence);
 
-// The geometric mean of `after` over that of `before`, figures of independent runs, with Welch's interval.
-[[nodiscard]] std::optional<Estimate> ratio_over_runs(std::span<const double> before,
-                                                      std::span<const double> after,
-                                                      double level = confidence);
-
 }  // namespace svcbench::stats
