@@ -30,8 +30,6 @@
 namespace svcbench::testing {
 namespace {
 
-[[maybe_unused]] const bool may_load = require_bpf_or_skip();
-
 constexpr std::array both_protocols{protocol_tcp, protocol_udp};
 
 using Ports = std::initializer_list<std::uint16_t>;

@@ -17,8 +17,6 @@
 namespace svcbench::testing {
 namespace {
 
-[[maybe_unused]] const bool may_load = require_bpf_or_skip();
-
 constexpr std::uint8_t syn = 0x02;
 constexpr std::uint8_t syn_ack = 0x12;
 constexpr std::uint8_t ack = 0x10;

@@ -15,8 +15,6 @@
 namespace svcbench::testing {
 namespace {
 
-[[maybe_unused]] const bool may_load = require_bpf_or_skip();
-
 // The same things in each family.
 struct Cast {
   std::string pod, outsider, node, service;

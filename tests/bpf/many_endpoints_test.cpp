@@ -23,8 +23,6 @@
 namespace svcbench::testing {
 namespace {
 
-[[maybe_unused]] const bool may_load = require_bpf_or_skip();
-
 constexpr std::size_t flows = 400;
 
 Endpoint endpoint(Family family, std::uint32_t number) {

@@ -6,6 +6,8 @@
 #include <doctest/doctest.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -13,6 +15,7 @@
 #include <boost/math/distributions/chi_squared.hpp>
 #include <chrono>
 #include <cmath>
+#include <csignal>
 #include <cstring>
 #include <functional>
 #include <set>
@@ -610,6 +613,53 @@ TEST_CASE("wire: a link that is lost in mid-run is an Error and no hang") {
               << " lost: " << arrivals.error().message << "; then: " << again.error().message);
     });
   }
+}
+
+// Ctrl-Z, and fg: a child that stops this process in 50 ms, for 20.
+pid_t stopped_soon() {
+  const pid_t test = getpid();
+  const pid_t stopper = fork();
+  REQUIRE(stopper >= 0);
+  if (stopper == 0) {
+    usleep(50'000);
+    kill(test, SIGSTOP);
+    usleep(20'000);
+    kill(test, SIGCONT);
+    _exit(0);
+  }
+  return stopper;
+}
+
+TEST_CASE("wire: a volley that a stop of the process cuts off is sent again, whole") {
+  if (!test::may_program_the_kernel()) {
+    return;
+  }
+  in_private_namespaces([&] {
+    const Workload workload = services_of(Family::ipv4);
+    const auto wire = new_wire();
+    const auto targets = must(PathTargets::add(*wire, workload.services(), workload, Family::ipv4, 1));
+    const auto rig = must(PathRig::with_plane(*wire, find_plane("null")->make, {}, workload.services()));
+    constexpr std::uint32_t packets = 300'000;  // some tenths of a second
+    pid_t stopper = stopped_soon();
+    const auto begin = std::chrono::steady_clock::now();
+    const Arrivals cut = send(*wire, *rig,
+                              {.targets = *targets.of(Position::last, Protocol::udp, rig->delivery()),
+                               .flows = packets,
+                               .packets = packets});
+    const auto took = std::chrono::steady_clock::now() - begin;
+    REQUIRE(waitpid(stopper, nullptr, 0) == stopper);
+    CHECK(took > std::chrono::milliseconds(70));
+    CHECK(cut.cut_off);
+    CHECK(cut.counts.sent < packets);
+    CHECK(cut.counts.right == cut.counts.sent);
+
+    stopper = stopped_soon();
+    const auto arrivals =
+        measured(*rig, targets, {FlowKind::fresh, Position::last, Protocol::udp}, packets);
+    REQUIRE(waitpid(stopper, nullptr, 0) == stopper);
+    REQUIRE_MESSAGE(arrivals, arrivals.error().message);
+    check_exact(*arrivals, packets, false);
+  });
 }
 
 TEST_CASE("wire: a full connection tracking table is an Error that names it") {

@@ -17,8 +17,6 @@
 namespace svcbench::testing {
 namespace {
 
-[[maybe_unused]] const bool may_load = require_bpf_or_skip();
-
 constexpr std::uint16_t flows = 24;
 
 struct FamilyCase {

@@ -12,8 +12,6 @@
 namespace svcbench::testing {
 namespace {
 
-[[maybe_unused]] const bool may_load = require_bpf_or_skip();
-
 // What follows the Ethernet header.
 Bytes behind_ethernet(const Bytes& frame) { return {frame.begin() + ethernet_size, frame.end()}; }
 

@@ -21,7 +21,7 @@ COMMANDS = {
     "path": ["path", "--plane", "nftables,ebpf-xdp,ebpf-tc", "--services", "1000", "--sweep", "1000",
              "--rounds", "6", "--budget", "30"],
     "update": ["compare", "--planes", "nftables,ebpf-xdp", "--scenarios", "update",
-               "--services", "1000", "--sweep", "100,1000", "--rounds", "8", "--budget", "25"],
+               "--services", "1000", "--sweep", "1000", "--rounds", "8", "--budget", "15"],
     "ebpf": ["ebpf", "--services", "1000", "--sweep", "100,1000", "--rounds", "12", "--budget", "20"],
 }
 SHORT = {

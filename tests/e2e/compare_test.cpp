@@ -17,8 +17,6 @@ namespace {
 
 using nlohmann::json;
 
-[[maybe_unused]] const bool as_root = require_root_or_skip();
-
 // Processes of our process group, which children are born into.
 std::set<std::string> our_processes() {
   std::set<std::string> pids;

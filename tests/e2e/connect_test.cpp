@@ -14,8 +14,6 @@ namespace {
 
 using nlohmann::json;
 
-[[maybe_unused]] const bool as_root = require_root_or_skip();
-
 // Names beside those of `mine`, which shows the cgroup that we are in.
 std::set<std::string> cgroups_beside(const Cgroup& mine) {
   std::set<std::string> names;

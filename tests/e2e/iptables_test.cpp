@@ -13,8 +13,6 @@ namespace {
 
 using nlohmann::json;
 
-[[maybe_unused]] const bool as_root = require_root_or_skip();
-
 std::size_t measured_backends(const json& result) {
   return static_cast<std::size_t>(std::count_if(result["details"]["backends"].begin(),
                                                 result["details"]["backends"].end(),

@@ -14,8 +14,6 @@ namespace {
 
 using nlohmann::json;
 
-[[maybe_unused]] const bool as_root = require_root_or_skip();
-
 std::size_t samples_of(const json& blocks) {
   std::size_t count = 0;
   for (const json& block : blocks) {

@@ -19,8 +19,7 @@ struct Ran {
   std::string err;
 };
 
-// Ends the test program with 77 ("skipped") where it is not run by root.
-bool require_root_or_skip();
+// Where it is not run by root, this test program ends with 77 ("skipped") before its first case.
 
 // Runs svcbench with these arguments; `input` is its standard input.
 [[nodiscard]] Ran svcbench(const std::vector<std::string>& arguments, const std::string& input = "");

@@ -18,8 +18,6 @@
 namespace svcbench::testing {
 namespace {
 
-[[maybe_unused]] const bool as_root = require_root_or_skip();
-
 const std::string source = SVCBENCH_SOURCE;
 
 // Commands of the tree, which build or install: those that .ci/run runs, or a script that it runs.

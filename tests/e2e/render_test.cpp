@@ -12,8 +12,6 @@ namespace {
 
 using nlohmann::json;
 
-[[maybe_unused]] const bool as_root = require_root_or_skip();
-
 const std::string policies = SVCBENCH_TEST_DATA "/policies.json";
 
 std::size_t lines_with(const std::string& text, const std::string& start) {

@@ -13,8 +13,6 @@ namespace {
 
 using nlohmann::json;
 
-[[maybe_unused]] const bool as_root = require_root_or_skip();
-
 std::vector<std::string> ids_of(const json& run) {
   std::vector<std::string> ids;
   for (const json& cell : run.at("cells")) {

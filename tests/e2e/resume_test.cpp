@@ -16,8 +16,6 @@ namespace {
 
 using nlohmann::json;
 
-[[maybe_unused]] const bool as_root = require_root_or_skip();
-
 constexpr std::size_t rounds = 8;
 
 std::size_t count(const std::string& text, const std::string& word) {

@@ -13,8 +13,6 @@ namespace {
 
 using nlohmann::json;
 
-[[maybe_unused]] const bool as_root = require_root_or_skip();
-
 const std::vector<std::string> small{"compare",  "--services", "20",       "--sweep",     "10,20",
                                      "--planes", "ebpf-tc",    "--rounds", "6",           "--packets",
                                      "100",      "--budget",   "30",       "--scenarios", "path,update"};

@@ -19,9 +19,8 @@ struct plane_bpf;
 
 namespace svcbench::testing {
 
-// Ends the process with 77 ("skipped", see tests/CMakeLists.txt) where BPF programs may not be loaded. For
-// a static initialiser of a test program: doctest has no third result, so it is told before doctest starts.
-bool require_bpf_or_skip();
+// Where BPF programs may not be loaded, a test program with this file ends with 77 ("skipped", see
+// tests/CMakeLists.txt) before its first case.
 
 enum class Hook : std::uint8_t { xdp, tc };
 

@@ -40,8 +40,8 @@ Cost line(double ns, double ns_a_service) {
   return [=](double services) { return ns + ns_a_service * services; };
 }
 
-PathCell path_cell(const std::string& plane, std::size_t services, double ns,
-                   const PathKind& kind = new_last) {
+PathCell path_costing(const std::string& plane, std::size_t services, double ns,
+                      const PathKind& kind = new_last) {
   PathCell cell{.plane = plane, .services = services, .kind = kind};
   for (std::size_t round = 0; round < rounds; ++round) {
     cell.p50_ns.push_back(ns * factor(round));
@@ -55,7 +55,7 @@ PathCell path_cell(const std::string& plane, std::size_t services, double ns,
 void add_path(CompareResults& results, const std::string& plane, const Cost& cost,
               const PathKind& kind = new_last) {
   for (const std::size_t services : sizes) {
-    results.paths.push_back(path_cell(plane, services, cost(static_cast<double>(services)), kind));
+    results.paths.push_back(path_costing(plane, services, cost(static_cast<double>(services)), kind));
   }
 }
 
@@ -200,15 +200,15 @@ TEST_CASE("compare: ways in their order, sizes from every scenario") {
   skipped.skipped = "too dear";
   results.syncs.push_back(skipped);
   results.states.push_back({.plane = "ebpf-tc", .services = 7});
-  results.paths.push_back(path_cell("null", 20, 900));
+  results.paths.push_back(path_costing("null", 20, 900));
   CHECK(sizes_of(results) == std::vector<std::size_t>{7, 20, 100, 1000, 10'000, 50'000});
   CHECK(find_sync(results, "iptables-nft", 50'000) == nullptr);  // left out is not measured
   CHECK(sizes_of({}).empty());
 }
 
 TEST_CASE("compare: a ratio is of the volleys of one round") {
-  PathCell over = path_cell("a", 100, 1000);
-  PathCell under = path_cell("b", 100, 500);
+  PathCell over = path_costing("a", 100, 1000);
+  PathCell under = path_costing("b", 100, 500);
   CHECK(path_ratio(over, under)->value == doctest::Approx(2));
   CHECK(path_ratio(over, under)->interval->high == doctest::Approx(2));  // the machine's drift cancels
   CHECK(path_ratio(over, under)->samples == rounds);
@@ -295,13 +295,14 @@ TEST_CASE("verdict lookup-2-5us: the largest size's packets to services, and no 
   add_path(results, "ebpf-xdp", constant(1000));
   add_path(results, "ebpf-tc", constant(3000));
   add_path(results, "ebpf-tc", constant(9000), {FlowKind::fresh, Position::missing, Protocol::udp});
-  results.paths.push_back(path_cell("ebpf-tc", 50, 9000));  // a smaller size
+  results.paths.push_back(path_costing("ebpf-tc", 50, 9000));  // a smaller size
   CHECK(verdict_of(results, "lookup-2-5us").outcome == Outcome::holds);
   CHECK(verdict_of(results, "lookup-2-5us").evidence.size() >= 2);
   results.paths.push_back(
-      path_cell("ebpf-tc", 10'000, 6000, {FlowKind::established, Position::first, Protocol::tcp}));
+      path_costing("ebpf-tc", 10'000, 6000, {FlowKind::established, Position::first, Protocol::tcp}));
   CHECK(verdict_of(results, "lookup-2-5us").outcome == Outcome::does_not_hold);
-  results.paths.back() = path_cell("ebpf-tc", 10'000, 5000, results.paths.back().kind);  // 4,950 to 5,050
+  results.paths.back() =
+      path_costing("ebpf-tc", 10'000, 5000, results.paths.back().kind);  // 4,950 to 5,050
   CHECK(verdict_of(results, "lookup-2-5us").outcome == Outcome::inconclusive);
 }
 
@@ -398,7 +399,7 @@ CompareResults full_results() {
   }
   for (const std::string_view name : {instrument_sink, instrument_redirect_xdp, instrument_redirect_tc,
                                       instrument_route_xdp, instrument_route_tc}) {
-    results.paths.push_back(path_cell(std::string(name), 10'000, 700));
+    results.paths.push_back(path_costing(std::string(name), 10'000, 700));
   }
   results.clock_ns = 23.4;
   results.seconds = 61;
@@ -506,7 +507,7 @@ TEST_CASE("comparison table: what was left out is named, with its reason") {
 
 TEST_CASE("comparison table: one plane, one size, one scenario") {
   CompareResults results = with_planes({"ebpf-tc"});
-  results.paths.push_back(path_cell("ebpf-tc", 10, 1500));
+  results.paths.push_back(path_costing("ebpf-tc", 10, 1500));
   const std::string text = test::full_text(as_run(results));
   CHECK(holds_text(text, "Path, wire to wire"));
   for (const char* part : {"Sync", "Update", "Growth", "Table 4.2"}) {
@@ -560,7 +561,7 @@ TEST_CASE("a comparison as a run: raw samples, whole histograms, figures, and wh
     }
   }
   CHECK(count("growth") > 0);
-  PathCell few = path_cell("x", 1, 1000);
+  PathCell few = path_costing("x", 1, 1000);
   few.latency = {};
   few.latency.add_bucket(1000, 99);
   CompareResults of_few;

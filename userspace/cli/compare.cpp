@@ -117,7 +117,7 @@ Result<int> run(const CompareInput& input) {
 
   MonotonicClock clock;
   const std::int64_t begin = clock.now_ns();
-  const Surroundings surroundings;
+  Surroundings surroundings;
   nlohmann::json about =
       describe_run(input.command, input.workload, sweep, made, input.run.rounds, input.run.budget_seconds);
   about["packets"] = input.packets;
@@ -160,7 +160,8 @@ Result<int> run(const CompareInput& input) {
                       .ebpf = ebpf,
                       .kube_proxy = kube_proxy,
                       .display_unit = display_unit(emulation_of(surroundings.environment())),
-                      .journal = output.journal()};
+                      .journal = output.journal(),
+                      .visits = surroundings.visits()};
   // In an emulator it would take as long as the run: svcbench verify is for that.
   const std::string emulation = emulation_of(surroundings.environment());
   std::optional<BehaviourCheck> behaviours;

@@ -44,7 +44,7 @@ Result<int> run(const ConnectInput& input) {
   SVCB_CHECK(require_privileges());
   MonotonicClock clock;
   const std::int64_t begin = clock.now_ns();
-  const Surroundings surroundings;
+  Surroundings surroundings;
   SVCB_CHECK(enter_private_namespaces());
   const auto progress = make_progress(input.run.quiet, surroundings.warnings());
   SVCB_TAKE(planes, probe_planes(chosen_planes(input.planes, answers)));
@@ -58,7 +58,8 @@ Result<int> run(const ConnectInput& input) {
                             .spent_seconds = seconds_between(begin, clock.now_ns()),
                             .services_capacity = input.capacity.services,
                             .backends_capacity = input.capacity.backends,
-                            .kube_proxy = kube_proxy};
+                            .kube_proxy = kube_proxy,
+                            .visits = surroundings.visits()};
   SVCB_TAKE(results, run_connect(made.workload, selection, ConnectCounts{}.connects, clock, *progress));
   results.environment = surroundings.finished();
   results.run = describe_run("connect", input.workload, {results.services}, made, input.run.rounds,

@@ -63,7 +63,7 @@ Result<int> run(const EbpfInput& input) {
 
   MonotonicClock clock;
   const std::int64_t begin = clock.now_ns();
-  const Surroundings surroundings;
+  Surroundings surroundings;
   nlohmann::json about =
       describe_run("ebpf", input.workload, sweep, made, input.run.rounds, input.run.budget_seconds);
   about["iptables"] = {
@@ -86,7 +86,8 @@ Result<int> run(const EbpfInput& input) {
                             .spent_seconds = seconds_between(begin, clock.now_ns()),
                             .services_capacity = input.capacity.services,
                             .backends_capacity = input.capacity.backends,
-                            .journal = output.journal()};
+                            .journal = output.journal(),
+                            .visits = surroundings.visits()};
   auto measured = run_main_job(made.workload, selection, iptables, clock, *progress);
   if (!measured) {
     return tl::unexpected(output.with_way_to_resume(std::move(measured).error()));

@@ -130,7 +130,7 @@ Result<int> run(IptablesInput input) {
 
   MonotonicClock clock;
   const std::int64_t begin = clock.now_ns();
-  const Surroundings surroundings;
+  Surroundings surroundings;
   nlohmann::json about =
       describe_run("iptables", input.workload, sweep, made, input.run.rounds, input.run.budget_seconds);
   about["shape"] = input.shape;
@@ -145,7 +145,8 @@ Result<int> run(IptablesInput input) {
                             .rounds = input.run.rounds,
                             .budget_seconds = input.run.budget_seconds,
                             .spent_seconds = seconds_between(begin, clock.now_ns()),
-                            .journal = output.journal()};
+                            .journal = output.journal(),
+                            .visits = surroundings.visits()};
   auto measured = run_chapter(made.workload, std::move(found.backends), found.subjects, run_nothing,
                               selection, clock, *progress);
   if (!measured) {

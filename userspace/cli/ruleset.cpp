@@ -89,16 +89,19 @@ Result<int> time_ruleset(const RulesetInput& input, const RunInput& run, const s
   SVCB_TAKE(ruleset, read_ruleset(input.file, family));
   SVCB_CHECK(add_sets(ruleset, input.ipset, input.empty_ipsets));
   SVCB_CHECK(require_privileges());
-  const Surroundings surroundings;
+  Surroundings surroundings;
   SVCB_TAKE(tools, find_ruleset_tools(ruleset.kind));
   nlohmann::json about = describe_loads(run);
   about["notes"] = notes_on_ruleset(ruleset);
   SVCB_CHECK(output.keep(identity(ruleset, tools, about, surroundings.environment())));
   SVCB_CHECK(enter_private_namespaces());
   MonotonicClock clock;
-  auto measured = run_ruleset(
-      ruleset, tools,
-      {.rounds = run.rounds, .budget_seconds = run.budget_seconds, .journal = output.journal()}, clock);
+  auto measured = run_ruleset(ruleset, tools,
+                              {.rounds = run.rounds,
+                               .budget_seconds = run.budget_seconds,
+                               .journal = output.journal(),
+                               .visits = surroundings.visits()},
+                              clock);
   if (!measured) {
     return tl::unexpected(output.with_way_to_resume(std::move(measured).error()));
   }

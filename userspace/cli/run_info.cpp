@@ -110,9 +110,15 @@ nlohmann::json Surroundings::finished() const {
     return value ? nlohmann::json(*value) : nlohmann::json();
   };
   out["noise"]["meanwhile"] = noise_meanwhile(meanwhile);
+  for (const std::string& sentence : visits_.disturbed()) {
+    out["noise"]["meanwhile"].push_back(sentence);
+  }
   out["noise"]["steal_share"] = or_null(meanwhile.steal_share);
   out["noise"]["mhz_ratio"] = or_null(meanwhile.mhz_ratio);
   out["noise"]["involuntary_switches"] = meanwhile.switches;
+  if (!visits_.visits().empty()) {
+    out["noise"]["visits"] = nlohmann::json::array({visits_.json()});
+  }
   return out;
 }
 

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "cli/input.h"
+#include "measure/visit_log.h"
 #include "report/curve.h"
 #include "run/run.h"
 #include "sys/noise.h"
@@ -22,14 +23,17 @@ class Surroundings {
   [[nodiscard]] const nlohmann::json& environment() const { return environment_; }
   // What of it makes timings noisy, a sentence each: for make_progress(), which tells it before the run.
   [[nodiscard]] const std::vector<std::string>& warnings() const { return warnings_; }
+  // For Selection::visits.
+  [[nodiscard]] VisitLog* visits() { return &visits_; }
   // The environment with "noise": {"warnings": [...], "meanwhile": [...], "steal_share", "mhz_ratio",
-  // "involuntary_switches"}.
+  // "involuntary_switches", "visits": [what the log of visits holds, of this run alone]}.
   [[nodiscard]] nlohmann::json finished() const;
 
  private:
   nlohmann::json environment_;
   std::vector<std::string> warnings_;
   CpuLook before_;
+  VisitLog visits_{};
 };
 
 // Colours only on a terminal, and never with NO_COLOR.

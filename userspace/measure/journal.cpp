@@ -18,7 +18,7 @@ namespace {
 using nlohmann::json;
 
 constexpr std::string_view kind = "svcbench journal";
-constexpr int version = 1;
+constexpr int version = 2;
 constexpr std::chrono::seconds sync_every{1};
 
 // A line that was cut off in the middle is none.

@@ -243,6 +243,9 @@ Result<std::optional<Arrivals>> PathRig::attempt(const TargetRange& targets, Flo
     SVCB_CHECK(plane_->forget_flows());
   }
   const auto judged = [this](Sent sent) -> Result<std::optional<Arrivals>> {
+    if (sent.arrivals.cut_off) {
+      return std::optional<Arrivals>{};
+    }
     const Status right = require_all_right(sent.arrivals, sent.dropped);
     if (right) {
       return std::optional(std::move(sent.arrivals));
@@ -299,7 +302,9 @@ Result<Arrivals> PathRig::measure(const PathTargets& targets, const PathKind& ki
     }
   }
   return failure(
-      "the node's ingress queue overran in {} volleys in a row: the machine is too busy to measure on",
+      "{} volleys in a row were lost, to an ingress queue that overran or by stops of svcbench: the "
+      "machine is "
+      "too busy to measure on",
       most_tries);
 }
 

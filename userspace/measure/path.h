@@ -61,7 +61,8 @@ class PathRig {
   static Result<std::unique_ptr<PathRig>> with_sink(Wire& wire);
 
   // One volley of `packets`, every one checked. A volley that overran the node's ingress queue is no
-  // plane's doing: it is thrown away whole, counted in overruns(), and another one is sent. A new flow's
+  // plane's doing: it is thrown away whole, counted in overruns(), and another one is sent; so is one that
+  // a stop of the process cut off. A new flow's
   // packets each begin one that the node has never seen; an established flow's belong to `flows_open` that
   // were opened and answered just before. FlowKind::reply: those packets are answered, and `latency` is the
   // answers', from the backend's end to the client's; each came from the address that the client had

@@ -149,10 +149,13 @@ Result<std::vector<RulesetLoads>> run_ruleset(const Ruleset& ruleset, const std:
   for (std::size_t i = 0; i < loads.size(); i += 2) {
     steps.push_back(step_of(loaders[i / 2], std::span(loads).subspan(i, 2), options.rounds));
   }
+  const std::int64_t start = clock.now_ns();
+  if (options.visits != nullptr) {
+    options.visits->watch(steps, [&clock, start] { return seconds_between(start, clock.now_ns()); });
+  }
   if (options.journal != nullptr) {
     SVCB_CHECK(options.journal->plan(steps));
   }
-  const std::int64_t start = clock.now_ns();
   const auto latest_ns = start + static_cast<std::int64_t>(options.budget_seconds * 1.2e9);
   std::int64_t longest_ns = 0;  // of the rounds so far
   for (std::size_t round = 0; round < options.rounds; ++round) {

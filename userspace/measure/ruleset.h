@@ -8,6 +8,7 @@
 
 #include "measure/clock.h"
 #include "measure/journal.h"
+#include "measure/visit_log.h"
 #include "service/ruleset_file.h"
 #include "sys/iptables_backend.h"
 #include "sys/result.h"
@@ -41,6 +42,7 @@ struct RulesetRunOptions {
   double budget_seconds = 60;  // no round begins that would end a fifth after it; the first always does
   // Gets every visit; a resumed one gives back what was measured. None: nothing is kept.
   Journal* journal = nullptr;
+  VisitLog* visits = nullptr;  // takes down every visit, and outlives the run; null: nobody asks
 };
 
 // Loads the ruleset with each tool in turn, `rounds` times: into a network namespace of its own, and there

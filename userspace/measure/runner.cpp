@@ -79,6 +79,9 @@ class WholeRun final {
         });
     add_cheap_visits(steps_, selection_.rounds, budget,
                      std::min(cheap_cells_share * budget, room - planned));
+    if (selection_.visits != nullptr) {
+      selection_.visits->watch(steps_, [this] { return spent(); });
+    }
     if (selection_.journal != nullptr) {
       SVCB_CHECK(selection_.journal->plan(steps_));
     }

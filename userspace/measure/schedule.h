@@ -44,6 +44,7 @@ struct Step {
   std::size_t most = std::numeric_limits<std::size_t>::max();  // repeats that are of use
   // Told instead of any visit: why the budget does not hold it.
   std::function<void(const std::string& why)> leave_out{};
+  std::string cell{};  // the id of the one cell that it measures, where it knows it
 };
 
 // Fits repeats to a budget: every step gets `rounds` (or its `most`); while the sum is over

@@ -18,6 +18,7 @@
 #include "measure/results.h"
 #include "measure/scenario/registry.h"
 #include "measure/schedule.h"
+#include "measure/visit_log.h"
 #include "plane/plane.h"
 #include "plane/probed.h"
 #include "service/workload.h"
@@ -51,6 +52,8 @@ struct Selection {
   DisplayUnit display_unit{};  // for the progress line
   // Gets every visit; a resumed one gives back what was measured. None: nothing is kept.
   Journal* journal = nullptr;
+  // Takes down every visit, and outlives the run; null: nobody asks.
+  VisitLog* visits = nullptr;
   // Whether this kernel can send the path's packets. Where it cannot, the path is left out, with a note.
   std::function<Status()> live_frames = probe_live_frames;
 

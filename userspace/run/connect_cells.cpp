@@ -4,6 +4,7 @@
 #include "run/as_run.h"
 #include "run/cells.h"
 #include "run/json_parts.h"
+#include "run/speeds.h"
 
 namespace svcbench {
 
@@ -37,6 +38,7 @@ Run as_run(const ConnectResults& results) {
                             {"from_dialled", samples.from_dialled},
                             {"from_backend", samples.from_backend}};
                   })}};
+  add_speeds(run);
   return run;
 }
 

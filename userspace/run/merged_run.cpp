@@ -270,6 +270,9 @@ void merge_noise(const std::vector<Run>& runs, Run& out) {
   for (const char* name : {"warnings", "meanwhile"}) {
     noise[name] = without_repeats(all_of(runs, std::string("/environment/noise/") + name));
   }
+  if (noise.contains("visits")) {
+    noise["visits"] = all_of(runs, "/environment/noise/visits");
+  }
   double switches = 0;
   for (const Run& run : runs) {
     const json share = value_at(run, "/environment/noise/steal_share");

@@ -6,9 +6,13 @@
 
 namespace svcbench {
 
-// Sets "/details/speeds": [{id, fast, slow, visits, slow_visits}], of each calibration and of plain
-// forwarding, where stats::two_speeds() finds two; absent where it finds none. Of several runs all their
-// repeats count, in order.
+// Sets "/details/speeds": [{id, fast, slow, visits, slow_visits, slow_meanwhile}], of each calibration and
+// of plain forwarding, where stats::two_speeds() finds two; absent where it finds none. Of several runs all
+// their repeats count, in order.
+//
+// "slow_meanwhile": which visits, of whatever cell, were made while the machine was slow: for each run of
+// "/environment/noise/visits" indices into its "visits". A visit was, if of this known work the one that
+// was nearest in time was slow. Absent where no visit of it was taken down by its cell's id.
 void add_speeds(Run& run);
 
 }  // namespace svcbench

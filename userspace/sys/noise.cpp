@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #include "sys/noise.h"
 
+#include <sched.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include <fmt/format.h>
 
@@ -67,6 +69,22 @@ void read_speed(const Path& root, CpuLook& look) {
   }
 }
 
+void count_switches(CpuLook& look) {
+  for (const int whose : {RUSAGE_SELF, RUSAGE_CHILDREN}) {
+    rusage used{};
+    getrusage(whose, &used);
+    look.switches += static_cast<double>(used.ru_nivcsw);
+  }
+}
+
+// In kHz, as cpufreq has it.
+void read_own_speed(CpuLook& look) {
+  std::ifstream in(fmt::format("/sys/devices/system/cpu/cpu{}/cpufreq/scaling_cur_freq", sched_getcpu()));
+  if (double khz = 0; in >> khz && khz > 0) {
+    look.mhz = khz / 1e3;
+  }
+}
+
 }  // namespace
 
 std::vector<std::string> noise_warnings(const json& environment) {
@@ -114,11 +132,15 @@ CpuLook CpuLook::now(const Path& root) {
   CpuLook look;
   read_ticks(root, look);
   read_speed(root, look);
-  for (const int whose : {RUSAGE_SELF, RUSAGE_CHILDREN}) {
-    rusage used{};
-    getrusage(whose, &used);
-    look.switches += static_cast<double>(used.ru_nivcsw);
-  }
+  count_switches(look);
+  return look;
+}
+
+CpuLook CpuLook::brief() {
+  CpuLook look;
+  read_ticks("/", look);
+  read_own_speed(look);
+  count_switches(look);
   return look;
 }
 
@@ -127,6 +149,10 @@ Meanwhile between(const CpuLook& before, const CpuLook& after) {
   if (before.ticks && after.ticks && *after.ticks > *before.ticks) {
     meanwhile.steal_share = (*after.steal - *before.steal) / (*after.ticks - *before.ticks);
   }
+  if (before.steal && after.steal) {
+    meanwhile.stolen_ms = (*after.steal - *before.steal) * 1e3 / static_cast<double>(sysconf(_SC_CLK_TCK));
+  }
+  meanwhile.mhz = after.mhz;
   if (before.mhz && after.mhz) {
     meanwhile.mhz_ratio = *after.mhz / *before.mhz;
   }

@@ -23,10 +23,15 @@ struct CpuLook {
   double switches = 0;            // that svcbench and the tools it waited for were put off a CPU
 
   static CpuLook now(const std::filesystem::path& root = "/");
+  // The same in some tens of microseconds, whatever the number of CPUs: for beside each visit. The speed is
+  // that of the CPU that asks, where cpufreq tells it.
+  static CpuLook brief();
 };
 
 struct Meanwhile {
   std::optional<double> steal_share{};  // of the CPUs' time, 0 to 1
+  std::optional<double> stolen_ms{};    // the same as time of one CPU; known to a clock tick, 10 ms mostly
+  std::optional<double> mhz{};          // at the end
   std::optional<double> mhz_ratio{};    // speed at the end over that at the beginning
   double switches = 0;                  // involuntary ones, of svcbench and its tools (getrusage(2))
 };

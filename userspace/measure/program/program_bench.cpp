@@ -7,9 +7,11 @@
 #include <algorithm>
 #include <cerrno>
 #include <numeric>
+#include <utility>
 
 #include "bench.skel.h"
 #include "plane.skel.h"
+#include "sys/interrupt.h"
 
 namespace svcbench {
 
@@ -160,11 +162,14 @@ void ProgramBench::rewind_to(Family family, Destination destination, std::size_t
 
 Result<ProgramBench::Run> ProgramBench::run(int program, Family family, std::uint32_t packets) {
   const PacketBytes in = packet_of(draws(family, Destination::hot).front());
-  Run result{0, 0, PacketBytes(in.size() + 64)};
+  Run result{.out = PacketBytes(in.size() + 64)};
   LIBBPF_OPTS(bpf_test_run_opts, options, .data_in = in.data(), .data_out = result.out.data(),
               .data_size_in = static_cast<__u32>(in.size()),
               .data_size_out = static_cast<__u32>(result.out.size()), .repeat = static_cast<int>(packets));
-  if (bpf_prog_test_run_opts(program, &options) != 0) {
+  const int error = bpf_prog_test_run_opts(program, &options);
+  SVCB_CHECK(check_interrupted());
+  result.cut_off = error == -EINTR;
+  if (error != 0 && !result.cut_off) {
     return failure("eBPF: BPF_PROG_TEST_RUN: {}", std::strerror(errno));
   }
   result.verdict = options.retval;
@@ -249,9 +254,15 @@ Status ProgramBench::measure(ProgramCell& cell, Hook hook, Depth depth, Family f
   constexpr std::uint32_t packets = packets_a_run;
   const std::string what = fmt::format("{} {}", to_string(hook), to_string(depth));
   SVCB_TAKE(fd, program(hook, depth, family));
-  SVCB_TAKE(before, counters());
-  rewind_to(family, destination, 0, burst);
-  SVCB_TAKE(result, run(fd, family, packets));
+  Counters before{};
+  Run result;
+  do {
+    SVCB_TAKE(now, counters());
+    rewind_to(family, destination, 0, burst);
+    SVCB_TAKE(ran, run(fd, family, packets));
+    before = now;
+    result = std::move(ran);
+  } while (result.cut_off);
   SVCB_TAKE(after, counters());
 
   const auto& state = *skeleton_->bss;

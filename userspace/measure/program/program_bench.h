@@ -76,9 +76,10 @@ class ProgramBench {
   };
 
   struct Run {
-    std::uint32_t verdict;
-    std::uint32_t kernel_ns;  // a packet, rounded down
-    PacketBytes out;
+    std::uint32_t verdict = 0;
+    std::uint32_t kernel_ns = 0;  // a packet, rounded down
+    PacketBytes out{};
+    bool cut_off = false;  // by a stop of the process (Ctrl-Z, docker pause): packets are missing
   };
 
   explicit ProgramBench(bench_bpf* skeleton) : skeleton_(skeleton) {}

@@ -18,6 +18,7 @@ Step cell_step(Cell& cell, std::string label, double seconds, const Setting& set
                std::function<Result<double>(std::size_t repeat)> visit) {
   Step step;
   step.label = std::move(label);
+  step.cell = cell.id;
   step.seconds = seconds;
   step.fewest = affordable_visits(seconds, setting.selection.budget_seconds);
   step.run = [&cell, visit = std::move(visit)](std::size_t repeat) -> Status {

@@ -146,13 +146,14 @@ Result<Arrivals> Wire::send(const Testbed& testbed, const Volley& volley) {
               .flags = BPF_F_TEST_XDP_LIVE_FRAMES, .batch_size = volley.batch);
   SVCB_TAKE(inside, testbed.client().enter());
   const int error = bpf_prog_test_run_opts(bpf_program__fd(skeleton_->progs.wire_gen), &options);
-  if (error != 0) {
-    SVCB_CHECK(check_interrupted());
+  if (error != 0 && error != -EINTR) {
     SVCB_CHECK(probe_live_frames());  // a kernel that cannot send them says no more than "invalid"
     return failure("the wire: send packets: {}", std::strerror(-error));
   }
-  wait_for_stragglers(volley);
+  SVCB_CHECK(check_interrupted());
   Arrivals arrivals;
+  arrivals.cut_off = error == -EINTR;
+  wait_for_stragglers(volley);
   arrivals.counts = skeleton_->bss->counts;
   arrivals.latency = LatencyHistogram::of({histograms_, buckets});
   arrivals.replies = LatencyHistogram::of({histograms_ + buckets, buckets});

@@ -61,6 +61,9 @@ struct Arrivals {
   svcb_wire_counts counts{};
   LatencyHistogram latency{};  // of the packets that came out right
   LatencyHistogram replies{};  // of an answered volley's answers, from the backend's end to the client's
+  // The process was stopped meanwhile (Ctrl-Z, docker pause), upon which the kernel sends no more of the
+  // volley: fewer packets than were asked for, and the stop is in some packet's time.
+  bool cut_off = false;
 
   // From the first packet's stamp to the last one's arrival; what it takes to set a volley up is not in it.
   [[nodiscard]] double packets_per_second() const;
