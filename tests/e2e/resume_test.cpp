@@ -99,7 +99,7 @@ void check_resumed(const Killed& run, const TemporaryFolder& folder) {
   check_against_schema(file, "run");
   const json result = read_json(file);
   check_whole(result, run.scenario, run.arguments.front() == "compare");
-  const std::string note = grouped(count(kept, "\"samples\":")) +
+  const std::string note = grouped(count(kept, "\"step\":\"")) +
                            " visits of cells are of an earlier part of this run, which was cut off";
   CHECK_MESSAGE(result.dump().find(note) != std::string::npos, note);
   CHECK_MESSAGE(second.out.find(note) != std::string::npos, note);
