@@ -5,6 +5,7 @@
 #include <map>
 
 #include "fake_plane.h"
+#include "measure/cost.h"
 #include "measure/schedule.h"
 
 namespace svcbench::test {
@@ -37,6 +38,13 @@ TEST_CASE("within the budget every step gets all rounds") {
   fit_to_budget(steps, 20, 6.1);  // 20 x 0.1 + 20 x 0.2 = 6
   CHECK(steps[0].repeats == 20);
   CHECK(steps[1].repeats == 20);
+}
+
+TEST_CASE("a cell gets the visits that are wanted of it, where its share of the budget holds them") {
+  CHECK(affordable_visits(0.1, 100) == stats::fewest_repeats);
+  CHECK(affordable_visits(0.1, 100, visits_for_flatness) == visits_for_flatness);
+  CHECK(affordable_visits(1, 100, visits_for_flatness) == 6);  // 6 s
+  CHECK(affordable_visits(60, 100, visits_for_flatness) == 1);
 }
 
 TEST_CASE("over the budget the costliest step gives up repeats first") {

@@ -40,6 +40,16 @@ TEST_CASE("an address keeps its bytes in network order, and zeros behind an IPv4
   CHECK(ipv6.bytes[15] == 2);
 }
 
+TEST_CASE("an address further on, by its last 32 bits") {
+  const auto plus = [](const char* text, std::uint32_t count) {
+    return Address::parse(text).value().plus(count).text();
+  };
+  CHECK(plus("10.0.0.254", 3) == "10.0.1.1");
+  CHECK(plus("255.255.255.255", 1) == "0.0.0.0");
+  CHECK(plus("fd00::ffff:ffff", 2) == "fd00::1");
+  CHECK(plus("fd00::1", 0) == "fd00::1");
+}
+
 TEST_CASE("what is no address is refused by a sentence that names it") {
   for (const std::string_view text : {"", "10.96.0", "10.96.0.256", "10.96.0.1/32", " 10.96.0.1", "web",
                                       "1:2", "fe80::1%eth0", "[::1]", "10.96.000.001"}) {

@@ -18,6 +18,7 @@
 #include "measure/wire/round_trip.h"
 #include "sys/conntrack.h"
 #include "sys/fd.h"
+#include "sys/inet_socket.h"
 #include "sys/interrupt.h"
 #include "sys/pinned.h"
 #include "sys/socket_address.h"
@@ -26,7 +27,7 @@ namespace svcbench {
 
 namespace {
 
-constexpr timeval patience{0, 200'000};
+constexpr std::int64_t patience_ns = 200'000'000;
 constexpr int accept_tries = 200;
 constexpr timespec between_tries{0, 1'000'000};
 constexpr int backlog = 64;
@@ -36,40 +37,6 @@ constexpr int backlog = 64;
 constexpr std::uint32_t first_client = 1U << 19U;
 constexpr std::uint32_t first_port = 1024;
 constexpr std::uint32_t ports = 15'360;
-
-Status switch_on(const Fd& socket, int level, int option) {
-  const int on = 1;
-  return setsockopt(socket.get(), level, option, &on, sizeof on) == 0
-             ? Status()
-             : failure("{}",
-                       with_errno(fmt::format("connect: set socket option {}/{}", level, option), errno));
-}
-
-// In the network namespace and the cgroup of the moment. Transparent: at addresses that no device has.
-Result<Fd> bound_socket(Protocol protocol, const Endpoint& at, int flags) {
-  Fd socket(::socket(domain_of(at.address.family),
-                     (protocol == Protocol::tcp ? SOCK_STREAM : SOCK_DGRAM) | SOCK_CLOEXEC | flags, 0));
-  if (!socket.valid()) {
-    return failure("{}", with_errno("connect: open a socket", errno));
-  }
-  if (at.address.family == Family::ipv4) {
-    SVCB_CHECK(switch_on(socket, IPPROTO_IP, IP_TRANSPARENT));
-  } else {
-    SVCB_CHECK(switch_on(socket, IPPROTO_IPV6, IPV6_V6ONLY));
-    SVCB_CHECK(switch_on(socket, IPPROTO_IPV6, IPV6_TRANSPARENT));
-  }
-  const SocketAddress address = socket_address(at);
-  if (bind(socket.get(), address.get(), address.size) != 0) {
-    return failure("{}", with_errno(fmt::format("connect: bind a socket to {}", at.text()), errno));
-  }
-  return socket;
-}
-
-// Closed by RST, so that neither end keeps it.
-void make_brief(const Fd& connection) {
-  const linger none{1, 0};
-  setsockopt(connection.get(), SOL_SOCKET, SO_LINGER, &none, sizeof none);
-}
 
 Endpoint any_of(Family family, std::uint16_t port) {
   Address any;
@@ -88,7 +55,7 @@ class Listeners {
         continue;
       }
       SVCB_TAKE(listener,
-                bound_socket(Protocol::tcp, any_of(backend.address.family, backend.port), SOCK_NONBLOCK));
+                transparent_socket(Protocol::tcp, any_of(backend.address.family, backend.port), false));
       if (listen(listener.get(), backlog) != 0) {
         return failure("{}", with_errno(fmt::format("connect: listen at port {}", backend.port), errno));
       }
@@ -108,7 +75,7 @@ class Listeners {
         if (!server.valid() || endpoint_of(peer) != client) {
           continue;
         }
-        make_brief(server);
+        SVCB_CHECK(close_by_reset(server));
         SocketAddress own;
         getsockname(server.get(), own.get(), &own.size);
         const Endpoint at = endpoint_of(own);
@@ -258,25 +225,18 @@ class Dialler {
       return {};
     }
     const Endpoint at = client_address(target->to.address.family, used++);
-    SVCB_TAKE(socket, bound_socket(protocol, at, 0));
-    if (setsockopt(socket.get(), SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience) != 0) {
-      return failure("{}", with_errno("connect: set a time limit", errno));
-    }
+    SVCB_TAKE(socket, transparent_socket(protocol, at));
+    SVCB_CHECK(limit_sends(socket, patience_ns));
     if (protocol == Protocol::tcp) {
-      make_brief(socket);
+      SVCB_CHECK(close_by_reset(socket));
     }
     clients.push_back({std::move(socket), at});
     return {};
   }
 
   static Endpoint client_address(Family family, std::uint32_t number) {
-    Address address = clients_of(family).address;
-    const std::size_t low = family == Family::ipv4 ? 0 : 12;  // where the last 32 bits stand
-    std::uint32_t word = 0;
-    std::memcpy(&word, address.bytes.data() + low, sizeof word);
-    word = htonl(ntohl(word) + first_client + number / ports);
-    std::memcpy(address.bytes.data() + low, &word, sizeof word);
-    return {address, static_cast<std::uint16_t>(first_port + number % ports)};
+    return {clients_of(family).address.plus(first_client + number / ports),
+            static_cast<std::uint16_t>(first_port + number % ports)};
   }
 
   // ns, and 0 or the errno.

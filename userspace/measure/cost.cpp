@@ -33,9 +33,9 @@ std::string why_left_out(std::string_view what, double seconds, double budget_se
                      what, seconds, budget_seconds, std::ceil(enough_seconds));
 }
 
-std::size_t affordable_visits(double visit_seconds, double budget_seconds) {
+std::size_t affordable_visits(double visit_seconds, double budget_seconds, std::size_t wanted) {
   const double affordable = budget_seconds * cell_share / std::max(visit_seconds, 1e-6);
-  return static_cast<std::size_t>(std::clamp(affordable, 1.0, static_cast<double>(stats::fewest_repeats)));
+  return static_cast<std::size_t>(std::clamp(affordable, 1.0, static_cast<double>(wanted)));
 }
 
 }  // namespace svcbench

@@ -41,9 +41,14 @@ inline constexpr double most_of_budget = 0.5;
 [[nodiscard]] std::string why_left_out(std::string_view what, double seconds, double budget_seconds,
                                        double enough_seconds);
 
-// How often a cell is to be visited at least: six times, or fewer where these would take more than this
-// share of the budget.
+// How often a cell is to be visited at least: `wanted` times, or fewer where these would take more than
+// this share of the budget.
 inline constexpr double cell_share = 0.06;
-[[nodiscard]] std::size_t affordable_visits(double visit_seconds, double budget_seconds);
+[[nodiscard]] std::size_t affordable_visits(double visit_seconds, double budget_seconds,
+                                            std::size_t wanted = stats::fewest_repeats);
+// Of a cell on whose growth a claim rests that a figure is flat. The interval of six visits reaches from the
+// least to the greatest, so that one visit that is out leaves the claim open; of twelve it leaves out two at
+// either end.
+inline constexpr std::size_t visits_for_flatness = 12;
 
 }  // namespace svcbench

@@ -114,6 +114,16 @@ Address Address::from_ipv6(std::uint64_t high, std::uint64_t low) {
   return address;
 }
 
+Address Address::plus(std::uint32_t count) const {
+  Address result = *this;
+  std::uint8_t* last = result.bytes.data() + (family == Family::ipv4 ? 0 : 12);
+  std::uint32_t word = 0;
+  std::memcpy(&word, last, sizeof word);
+  word = htonl(ntohl(word) + count);
+  std::memcpy(last, &word, sizeof word);
+  return result;
+}
+
 std::string Address::text() const {
   std::array<char, INET6_ADDRSTRLEN> buffer{};
   inet_ntop(family == Family::ipv4 ? AF_INET : AF_INET6, bytes.data(), buffer.data(), buffer.size());

@@ -33,6 +33,9 @@ struct Address {
   // The 128-bit number high:low.
   [[nodiscard]] static Address from_ipv6(std::uint64_t high, std::uint64_t low);
 
+  // So many addresses further on, by the last 32 bits alone, which wrap.
+  [[nodiscard]] Address plus(std::uint32_t count) const;
+
   [[nodiscard]] std::string text() const;     // RFC 5952
   [[nodiscard]] bool is_unspecified() const;  // 0.0.0.0 or ::
   auto operator<=>(const Address&) const = default;

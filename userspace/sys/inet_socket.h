@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 
 #include "service/service.h"
 #include "sys/fd.h"
@@ -17,6 +18,13 @@ namespace svcbench {
 // Bound there, and non-blocking. `shares`: the port may be another socket's too, if that one was made so
 // and does not listen: a client's, that dials somebody else.
 [[nodiscard]] Result<Fd> bound_socket(Protocol protocol, const Endpoint& at, bool shares = false);
+// Bound, at an address that no device need have: where a namespace routes whole prefixes to itself, only a
+// transparent socket may send from them. Needs CAP_NET_ADMIN.
+[[nodiscard]] Result<Fd> transparent_socket(Protocol protocol, const Endpoint& at, bool blocks = true);
+// Sets an option that is a number to 1.
+Status switch_on(const Fd& socket, int level, int option);
+// What connect() and send() wait for ends with EINPROGRESS or EAGAIN after so long.
+Status limit_sends(const Fd& socket, std::int64_t ns);
 // Sees every TCP segment that reaches the namespace (needs CAP_NET_RAW); non-blocking.
 [[nodiscard]] Result<Fd> raw_tcp_socket(Family family);
 struct TcpSegment {
@@ -41,5 +49,7 @@ struct TcpNumbers {
 
 // poll()'s events that came before CLOCK_MONOTONIC is `deadline_ns`; 0: none. Error: interrupted.
 [[nodiscard]] Result<short> wait_for(const Fd& socket, short events, std::int64_t deadline_ns);
+// Whether one of them has something to read before then.
+[[nodiscard]] Result<bool> readable(std::span<const int> sockets, std::int64_t deadline_ns);
 
 }  // namespace svcbench

@@ -86,13 +86,7 @@ Prefix everywhere(Family family) {
 
 // Address `number` of the range, 0 being the first that is not the network's own.
 Address nth(const Range& range, Family family, std::uint32_t number) {
-  Address address = parsed(range.first, family);
-  const std::size_t low = family == Family::ipv4 ? 0 : 12;  // where its last 32 bits stand
-  std::uint32_t word = 0;
-  std::memcpy(&word, address.bytes.data() + low, sizeof word);
-  word = htonl(ntohl(word) + number + 1);
-  std::memcpy(address.bytes.data() + low, &word, sizeof word);
-  return address;
+  return parsed(range.first, family).plus(number + 1);
 }
 
 bool lies_in(const Address& address, const Prefix& prefix) {

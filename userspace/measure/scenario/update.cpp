@@ -5,9 +5,11 @@
 #include <limits>
 
 #include "measure/compare_analysis.h"
+#include "measure/cost.h"
 #include "measure/installations.h"
 #include "measure/scenario/rows.h"
 #include "measure/visit.h"
+#include "plane/registry.h"
 #include "service/text.h"
 
 namespace svcbench {
@@ -107,7 +109,9 @@ Status UpdateScenario::add_step(Way& way, std::vector<Step>& steps) {
   step.label = fmt::format("update, {} services, {}{}{}", grouped(way.plane->services.size()),
                            way.plane->name, way.change.way.empty() ? "" : " ", way.change.way);
   step.seconds = 4 * seconds * static_cast<double>(way.changes);
-  step.fewest = affordable_visits(step.seconds, setting_->selection.budget_seconds);
+  step.fewest = affordable_visits(
+      step.seconds, setting_->selection.budget_seconds,
+      bears(way.plane->name, "update-flat") ? visits_for_flatness : stats::fewest_repeats);
   step.most = std::min(most_visits_, most_blocks_a_round * setting_->selection.rounds);
   step.droppable = way.way > 0;
   step.run = [this, &way](std::size_t repeat) { return visit(way, repeat); };

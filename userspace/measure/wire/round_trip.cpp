@@ -1,22 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #include "measure/wire/round_trip.h"
 
-#include <arpa/inet.h>
-#include <linux/ethtool.h>
-#include <linux/sockios.h>
-#include <net/if.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <poll.h>
-#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
-#include <ctime>
 
+#include "sys/device_offload.h"
+#include "sys/inet_socket.h"
 #include "sys/interrupt.h"
 #include "sys/pinned.h"
 #include "sys/route_socket.h"
@@ -37,34 +32,6 @@ constexpr std::uint32_t ports = SVCB_WIRE_FIRST_PORT - first_port;
 constexpr const char* client_device = "vc";
 constexpr const char* backend_device = "vb";
 
-int domain_of(Family family) { return family == Family::ipv4 ? AF_INET : AF_INET6; }
-
-struct SocketAddress {
-  sockaddr_storage storage{};
-  socklen_t size = sizeof(sockaddr_storage);
-
-  [[nodiscard]] sockaddr* get() { return reinterpret_cast<sockaddr*>(&storage); }
-  [[nodiscard]] const sockaddr* get() const { return reinterpret_cast<const sockaddr*>(&storage); }
-};
-
-SocketAddress socket_address(const Endpoint& endpoint) {
-  SocketAddress result;
-  if (endpoint.address.family == Family::ipv4) {
-    auto& in = reinterpret_cast<sockaddr_in&>(result.storage);
-    in.sin_family = AF_INET;
-    in.sin_port = htons(endpoint.port);
-    std::memcpy(&in.sin_addr, endpoint.address.bytes.data(), sizeof in.sin_addr);
-    result.size = sizeof in;
-  } else {
-    auto& in = reinterpret_cast<sockaddr_in6&>(result.storage);
-    in.sin6_family = AF_INET6;
-    in.sin6_port = htons(endpoint.port);
-    std::memcpy(&in.sin6_addr, endpoint.address.bytes.data(), sizeof in.sin6_addr);
-    result.size = sizeof in;
-  }
-  return result;
-}
-
 template <typename InAddr>
 Address address_of(Family family, const InAddr& in) {
   Address address;
@@ -73,90 +40,10 @@ Address address_of(Family family, const InAddr& in) {
   return address;
 }
 
-Endpoint endpoint_of(const SocketAddress& address) {
-  if (address.storage.ss_family == AF_INET6) {
-    const auto& in = reinterpret_cast<const sockaddr_in6&>(address.storage);
-    return {address_of(Family::ipv6, in.sin6_addr), ntohs(in.sin6_port)};
-  }
-  const auto& in = reinterpret_cast<const sockaddr_in&>(address.storage);
-  return {address_of(Family::ipv4, in.sin_addr), ntohs(in.sin_port)};
-}
-
-Status set_option(const Fd& socket, int level, int option, const void* value, socklen_t size) {
-  return setsockopt(socket.get(), level, option, value, size) == 0
-             ? Status()
-             : failure("{}", with_errno(fmt::format("round trips: set socket option {}/{}", level, option),
-                                        errno));
-}
-
-Status switch_on(const Fd& socket, int level, int option) {
-  const int on = 1;
-  return set_option(socket, level, option, &on, sizeof on);
-}
-
-// Bound, at an address that no device need have (the testbed's namespaces route whole prefixes to
-// themselves, and only a transparent socket may send from them).
-Result<Fd> bound_socket(Protocol protocol, const Endpoint& at) {
-  const Family family = at.address.family;
-  Fd socket(::socket(domain_of(family),
-                     (protocol == Protocol::tcp ? SOCK_STREAM : SOCK_DGRAM) | SOCK_CLOEXEC, 0));
-  if (!socket.valid()) {
-    return failure("{}", with_errno("round trips: open a socket", errno));
-  }
-  if (family == Family::ipv4) {
-    SVCB_CHECK(switch_on(socket, IPPROTO_IP, IP_TRANSPARENT));
-  } else {
-    SVCB_CHECK(switch_on(socket, IPPROTO_IPV6, IPV6_V6ONLY));
-    SVCB_CHECK(switch_on(socket, IPPROTO_IPV6, IPV6_TRANSPARENT));
-  }
-  const SocketAddress address = socket_address(at);
-  if (bind(socket.get(), address.get(), address.size) != 0) {
-    return failure("{}", with_errno(fmt::format("round trips: bind a socket to {}", at.text()), errno));
-  }
-  return socket;
-}
-
-// Closed by RST: neither end keeps the connection in TIME_WAIT. A packet waits for no other.
+// A packet waits for no other.
 Status make_brief(const Fd& connection) {
-  const linger none{1, 0};
-  SVCB_CHECK(set_option(connection, SOL_SOCKET, SO_LINGER, &none, sizeof none));
+  SVCB_CHECK(close_by_reset(connection));
   return switch_on(connection, IPPROTO_TCP, TCP_NODELAY);
-}
-
-// Leaves no checksum to a device that would never compute it.
-Status whole_checksums(const char* device) {
-  const Fd socket(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
-  ethtool_value off{ETHTOOL_STXCSUM, 0};
-  ifreq request{};
-  std::strncpy(request.ifr_name, device, sizeof request.ifr_name - 1);
-  request.ifr_data = reinterpret_cast<char*>(&off);
-  if (!socket.valid() || ioctl(socket.get(), SIOCETHTOOL, &request) != 0) {
-    return failure("{}", with_errno(fmt::format("switch the checksum offload of {} off", device), errno));
-  }
-  return {};
-}
-
-// Whether one of them has something to read by `deadline_ns`.
-Result<bool> readable(std::span<const int> sockets, std::int64_t deadline_ns, short events = POLLIN) {
-  std::vector<pollfd> polled;
-  for (const int socket : sockets) {
-    polled.push_back({socket, events, 0});
-  }
-  while (true) {
-    SVCB_CHECK(check_interrupted());
-    const std::int64_t left = deadline_ns - monotonic_ns();
-    if (left <= 0) {
-      return false;
-    }
-    const timespec wait{left / 1'000'000'000, left % 1'000'000'000};
-    const int ready = ppoll(polled.data(), polled.size(), &wait, nullptr);
-    if (ready > 0) {
-      return true;
-    }
-    if (ready < 0 && errno != EINTR) {
-      return failure("{}", with_errno("round trips: wait for a packet", errno));
-    }
-  }
 }
 
 bool nothing_yet() { return errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR; }
@@ -272,7 +159,7 @@ class RoundTrips::Run {
     for (std::size_t i = 0; i < count + (flow == FlowKind::established ? 1 : 0); ++i) {
       if (i == 0 || flow == FlowKind::fresh) {
         client = owner_->next_client(dialled_.address.family);
-        SVCB_TAKE(fresh, bound_socket(Protocol::udp, client));
+        SVCB_TAKE(fresh, transparent_socket(Protocol::udp, client));
         socket = std::move(fresh);
       }
       SVCB_TAKE(ns, udp_exchange(socket, client));
@@ -434,11 +321,10 @@ class RoundTrips::Run {
     SVCB_CHECK(check_interrupted());
     const Endpoint client = owner_->next_client(dialled_.address.family);
     Connection connection;
-    SVCB_TAKE(socket, bound_socket(Protocol::tcp, client));
+    SVCB_TAKE(socket, transparent_socket(Protocol::tcp, client));
     connection.client = std::move(socket);
     SVCB_CHECK(make_brief(connection.client));
-    const timeval patience{0, patience_ns / 1000};
-    SVCB_CHECK(set_option(connection.client, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience));
+    SVCB_CHECK(limit_sends(connection.client, patience_ns));
     const std::int64_t begin = clock_->now_ns();
     const int result = ::connect(connection.client.get(), to_.get(), to_.size);
     connection.connect_ns = static_cast<double>(clock_->now_ns() - begin);
@@ -536,34 +422,17 @@ class RoundTrips::Run {
   Result<std::optional<Endpoint>> source_of_syn_ack() {
     const Family family = dialled_.address.family;
     const Endpoint client = owner_->next_client(family);
-    const Fd raw(::socket(domain_of(family), SOCK_RAW | SOCK_CLOEXEC, IPPROTO_TCP));
-    if (!raw.valid()) {
-      return failure("{}", with_errno("round trips: open a raw socket", errno));
-    }
-    SVCB_TAKE(socket, bound_socket(Protocol::tcp, client));
-    const timeval patience{0, patience_ns / 1000};
-    SVCB_CHECK(set_option(socket, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience));
+    SVCB_TAKE(raw, raw_tcp_socket(family));
+    SVCB_TAKE(socket, transparent_socket(Protocol::tcp, client));
+    SVCB_CHECK(limit_sends(socket, patience_ns));
     (void)::connect(socket.get(), to_.get(), to_.size);
-    while (true) {
-      std::array<std::uint8_t, 128> bytes{};
-      SocketAddress from;
-      const ssize_t size =
-          recvfrom(raw.get(), bytes.data(), bytes.size(), MSG_DONTWAIT, from.get(), &from.size);
-      if (size < 0) {
-        return std::optional<Endpoint>();
-      }
-      // A raw IPv4 socket shows the IP header too, an IPv6 one does not.
-      const std::size_t header = family == Family::ipv4 ? std::size_t{bytes[0]} % 16 * 4 : 0;
-      tcphdr tcp{};
-      if (static_cast<std::size_t>(size) < header + sizeof tcp) {
-        continue;
-      }
-      std::memcpy(&tcp, bytes.data() + header, sizeof tcp);
-      if (ntohs(tcp.th_dport) == client.port && (tcp.th_flags & TH_SYN) != 0 &&
-          (tcp.th_flags & TH_ACK) != 0) {
-        return std::optional(Endpoint{endpoint_of(from).address, ntohs(tcp.th_sport)});
+    while (const auto segment = take_segment(raw, family)) {
+      if (segment->to_port == client.port && (segment->flags & TH_SYN) != 0 &&
+          (segment->flags & TH_ACK) != 0) {
+        return std::optional(segment->from);
       }
     }
+    return std::optional<Endpoint>();
   }
 
   RoundTrips* owner_;
@@ -578,7 +447,7 @@ class RoundTrips::Run {
 Result<std::unique_ptr<RoundTrips>> RoundTrips::create(const Testbed& testbed) {
   {
     SVCB_TAKE(inside, testbed.client().enter());
-    SVCB_CHECK(whole_checksums(client_device));
+    SVCB_CHECK(leave_checksums_to_device(client_device, false));
     // Every address that a client may have is the namespace's own.
     SVCB_TAKE(route, RouteSocket::open());
     SVCB_TAKE(loopback, route.index_of("lo"));
@@ -587,7 +456,7 @@ Result<std::unique_ptr<RoundTrips>> RoundTrips::create(const Testbed& testbed) {
     }
   }
   SVCB_TAKE(inside, testbed.backend().enter());
-  SVCB_CHECK(whole_checksums(backend_device));
+  SVCB_CHECK(leave_checksums_to_device(backend_device, false));
   return std::unique_ptr<RoundTrips>(new RoundTrips(testbed));
 }
 
@@ -614,14 +483,13 @@ Status RoundTrips::serve(const Target& target) {
     }
     Address any;
     any.family = family;
-    SVCB_TAKE(socket, bound_socket(protocol, {any, backend.port}));
+    const bool blocks = protocol != Protocol::tcp;  // who listens is asked again and again
+    SVCB_TAKE(socket, transparent_socket(protocol, {any, backend.port}, blocks));
     if (protocol == Protocol::tcp) {
       if (listen(socket.get(), backlog) != 0) {
         return failure("{}",
                        with_errno(fmt::format("round trips: listen at port {}", backend.port), errno));
       }
-      const int nonblocking = 1;
-      ioctl(socket.get(), FIONBIO, &nonblocking);
     } else if (family == Family::ipv4) {
       SVCB_CHECK(switch_on(socket, IPPROTO_IP, IP_PKTINFO));
     } else {
@@ -635,13 +503,8 @@ Status RoundTrips::serve(const Target& target) {
 // The clients' prefixes have room for 2^20 addresses, so for 16 * 10^9 flows.
 Endpoint RoundTrips::next_client(Family family) {
   const std::uint32_t flow = flows_++;
-  Address address = clients_of(family).address;
-  const std::size_t low = family == Family::ipv4 ? 0 : 12;  // where the last 32 bits of it stand
-  std::uint32_t word = 0;
-  std::memcpy(&word, address.bytes.data() + low, sizeof word);
-  word = htonl(ntohl(word) + flow / ports);
-  std::memcpy(address.bytes.data() + low, &word, sizeof word);
-  return {address, static_cast<std::uint16_t>(first_port + flow % ports)};
+  return {clients_of(family).address.plus(flow / ports),
+          static_cast<std::uint16_t>(first_port + flow % ports)};
 }
 
 }  // namespace svcbench
