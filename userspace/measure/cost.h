@@ -46,9 +46,9 @@ inline constexpr double most_of_budget = 0.5;
 inline constexpr double cell_share = 0.06;
 [[nodiscard]] std::size_t affordable_visits(double visit_seconds, double budget_seconds,
                                             std::size_t wanted = stats::fewest_repeats);
-// Of a cell on whose growth a claim rests that a figure is flat. The interval of six visits reaches from the
-// least to the greatest, so that one visit that is out leaves the claim open; of twelve it leaves out two at
-// either end.
+// Of a cell on whose growth a claim rests that a figure is flat. The interval of six visits reaches from
+// the least to the greatest, so that one visit that is out leaves the claim open; of twelve it leaves out
+// two at either end.
 inline constexpr std::size_t visits_for_flatness = 12;
 
 }  // namespace svcbench
