@@ -4,20 +4,24 @@
 
     tests/campaign/coverage.py FOLDER
 
-Of every figure that all runs have, by kind, once as the multiple of known work and once as it is:
+Of every figure that all results have, by kind, once as the multiple of known work and once as it is:
 
-  holds the truth      how many of the intervals hold the mean of all other runs' figures
-  holds another run    how many of the intervals that `diff` and `rerun` go by (of the ratio of two runs,
+  holds the truth      how many of the intervals hold the mean of all other results' figures
+  holds another        how many of the intervals that `diff` and `rerun` go by (of the ratio of two results,
                        taken in turn) hold 1
 
-with the interval of each share (Clopper and Pearson) as if figures were independent, which those of one run
-are not: take it as a lower bound on its width. Also how known work scattered: what the machine did.
+and both for results whose runs are not those that followed each other, but the same runs dealt out anew, so
+that each result's are spread over the whole campaign, as --across makes them ("spread"). Each share has its
+interval (Clopper and Pearson), as if figures were independent, which those of one result are not: take it as a
+lower bound on its width. Also in how many pairs `diff` told any difference, and how known work scattered: what
+the machine did.
 """
 import collections
 import csv
 import json
 import math
 import pathlib
+import statistics
 import subprocess
 import sys
 
@@ -90,16 +94,90 @@ def count_truth(runs, counts):
 
 
 def count_reruns(files, counts):
-    """Each run against the next one, by svcbench's own diff."""
+    """Each result against the next one, by svcbench's own diff. Returns what each figure's control is, and of
+    how many pairs how many had a difference."""
+    controls, different = {}, 0
     for before, after in zip(files, files[1:]):
         for way, options in (("times known work", []), ("as it is", ["--absolute"])):
             done = subprocess.run([PROGRAM, "diff", before, after, "--json", "-", *options],
                                   stdout=subprocess.PIPE, text=True, check=True)
-            for figure in json.loads(done.stdout)["figures"]:
+            figures = json.loads(done.stdout)["figures"]
+            if not options:
+                controls = {figure["id"]: figure.get("control") for figure in figures}
+                different += any(figure["change"] in ("slower", "faster", "more", "less")
+                                 for figure in figures)
+            for figure in figures:
                 ratio = figure["ratio"]
                 if ratio and ratio["interval"] and figure["scenario"] != "instrument":
                     low, high = ratio["interval"]
-                    counts[figure["id"].split("/")[0], way, "holds another run"].append(low <= 1 <= high)
+                    counts[figure["id"].split("/")[0], way, "holds another"].append(low <= 1 <= high)
+    return controls, len(files) - 1, different
+
+
+def student(freedom):
+    """Student's 97.5 % quantile: by bisection of the density's integral (Simpson)."""
+    def half(t, steps=400):
+        width = t / steps
+        density = [(1 + (i * width) ** 2 / freedom) ** (-(freedom + 1) / 2) for i in range(steps + 1)]
+        return width / 3 * (density[0] + density[-1] + 4 * sum(density[1:-1:2]) + 2 * sum(density[2:-1:2]))
+
+    scale = math.exp(math.lgamma((freedom + 1) / 2) - math.lgamma(freedom / 2)) / math.sqrt(math.pi * freedom)
+    low, high = 0.0, 1000.0
+    for _ in range(60):
+        middle = (low + high) / 2
+        low, high = (middle, high) if scale * half(middle) < 0.475 else (low, middle)
+    return low
+
+
+def runs_of(path):
+    """{id: the logarithm of each run's figure}, of the cells that all runs of this result have."""
+    document = json.loads(path.read_text(encoding="utf-8"))
+    count = len(document["run"]["runs"])
+    out = {}
+    for cell in document["cells"]:
+        values = [statistics.median(block) for block in cell.get("blocks", []) if block] or cell.get("values", [])
+        if len(values) == count and min(values) > 0:
+            out[cell["id"]] = [math.log(value) for value in values]
+    return out
+
+
+def spread_over(results, runs, groups):
+    """The same runs in other results: of each group's every `groups`-th result another run."""
+    return [[[results[group + groups * j][(i + j) % runs] for j in range(runs)] for i in range(runs)]
+            for group in range(groups)]
+
+
+def count_spread(files, controls, counts):
+    results = [runs_of(path.with_suffix(".json")) for path in files]
+    runs = min((len(values) for result in results for values in result.values()), default=0)
+    groups = len(results) // runs if runs > 1 else 0
+    if groups < 2:
+        return
+    quantile = {freedom: student(freedom) for freedom in range(runs - 1, 2 * runs - 1)}
+    ids = set.intersection(*(set(result) for result in results))
+    for name in ids & set(controls):
+        if name.startswith("instrument/"):
+            continue
+        for way, control in (("times known work", controls[name]), ("as it is", None)):
+            if way == "times known work" and control not in ids:
+                continue
+            of_results = [[value - (result[control][i] if control else 0) for i, value in
+                           enumerate(result[name])] for result in results]
+            truth = statistics.mean(value for values in of_results for value in values)
+            dealt = spread_over(of_results, runs, groups)
+            kind = name.split("/")[0]
+            for values in (values for group in dealt for values in group):
+                error = math.sqrt(statistics.variance(values) / runs)
+                counts[kind, way, "spread: holds the truth"].append(
+                    abs(statistics.mean(values) - truth) <= quantile[runs - 1] * error)
+            for one, other in zip(dealt, dealt[1:]):
+                for a, b in zip(one, other):
+                    errors = [statistics.variance(values) / runs for values in (a, b)]
+                    freedom = runs - 1 if sum(errors) == 0 else int(
+                        sum(errors) ** 2 * (runs - 1) / sum(error ** 2 for error in errors))
+                    counts[kind, way, "spread: holds another"].append(
+                        abs(statistics.mean(a) - statistics.mean(b)) <=
+                        quantile[freedom] * math.sqrt(sum(errors)))
 
 
 def machine(folder):
@@ -125,15 +203,19 @@ def main():
         groups[path.stem.rsplit("-", 1)[0]].append(path)
     if not groups or min(len(files) for files in groups.values()) < 3:
         sys.exit(f"coverage: {folder}: there are no three runs of a command: make them by run.py")
-    for files in groups.values():
+    told = []
+    for name, files in groups.items():
         count_truth([figures_of(path) for path in files], counts)
-        count_reruns([path.with_suffix(".json") for path in files], counts)
-    print(f"{'figures':<12} {'told':<17} {'interval':<18} {'of':>6} {'hold':>6}  share")
+        controls, pairs, different = count_reruns([path.with_suffix(".json") for path in files], counts)
+        count_spread(files, controls, counts)
+        told.append(f"{name}: diff tells a difference in {different} of {pairs} pairs")
+    print(f"{'figures':<12} {'told':<17} {'interval':<23} {'of':>6} {'hold':>6}  share")
     for (scenario, way, what), held in sorted(counts.items()):
         low, high = beta_interval(sum(held), len(held))
-        print(f"{scenario:<12} {way:<17} {what:<18} {len(held):>6} {sum(held):>6}  "
+        print(f"{scenario:<12} {way:<17} {what:<23} {len(held):>6} {sum(held):>6}  "
               f"{100 * sum(held) / len(held):.1f} % [{100 * low:.1f}, {100 * high:.1f}]")
     print()
+    print("\n".join(told))
     machine(folder)
 
 

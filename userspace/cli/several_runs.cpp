@@ -73,7 +73,8 @@ void SeveralRunsInput::add_options(CLI::App& app) {
       ->check(whole_number(1, most_runs));
   app.add_option(
          "--across", across_seconds,
-         fmt::format("Spread the runs over so long, e.g. 30m ({} runs unless --runs says otherwise)",
+         fmt::format("Spread the runs over so long, e.g. 2h ({} runs unless --runs says otherwise): for "
+                     "figures\nthat hold tomorrow; runs that follow each other share the machine's state",
                      usual_runs))
       ->transform(duration());
 }

@@ -65,9 +65,14 @@ std::string text_or_unknown(const Field& field) {
 
 std::string runs_words(const Run& run) {
   const std::size_t runs = runs_of(run);
-  return runs > 1 ? fmt::format("{} runs, taken together: intervals hold what runs within {} differ by",
-                                runs, duration_text(run.seconds))
-                  : "";
+  if (runs == 1) {
+    return "";
+  }
+  // What a machine does in less time is not all that it does (docs/trust.md).
+  constexpr double long_enough = 1800;
+  return fmt::format("{} runs together: intervals hold what differs within {}{}", runs,
+                     duration_text(run.seconds),
+                     run.seconds < long_enough ? "; to spread them: --across 2h" : "");
 }
 
 std::string one_run_words(const Run& run) {
