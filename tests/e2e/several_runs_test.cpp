@@ -33,7 +33,7 @@ TEST_CASE("--runs: three runs, one figure of each, and the machine as it was") {
   CHECK(host_becomes(before));
   CHECK(ran.err.find("run 1 of 3") != std::string::npos);
   CHECK(ran.err.find("run 3 of 3, about ") != std::string::npos);
-  CHECK(ran.out.find("3 runs, taken together") != std::string::npos);
+  CHECK(ran.out.find("3 runs together: ") != std::string::npos);
   CHECK(ran.out.find("x plain") != std::string::npos);
   check_against_schema(path, "run");
   const json run = read_json(path);
