@@ -29,7 +29,8 @@ class PathScenario final : public Scenario {
   Status prepare(Setting& setting, std::vector<Step>& steps) override {
     setting_ = &setting;
     const std::span<const PathKind> kinds(setting.selection.kinds);
-    SVCB_CHECK(each_packets(setting, kinds, [&](const Packets& packets) { return add_step(packets, steps); }));
+    SVCB_CHECK(
+        each_packets(setting, kinds, [&](const Packets& packets) { return add_step(packets, steps); }));
     return add_round_trips(steps);
   }
 
