@@ -119,18 +119,18 @@ Result<std::vector<RulesetTool>> find_ruleset_tools(RulesetKind kind) {
          .program = *program});
     return tools;
   }
-  const auto add = [&](IptablesBackend backend) {
-    tools.push_back({.backend = backend.backend, .label = backend.label, .iptables = std::move(backend)});
+  const auto add = [&](const IptablesBackend& backend) {
+    tools.push_back({.backend = backend.backend, .label = backend.label, .iptables = backend});
   };
   for (const char* program : {"iptables-legacy-restore", "iptables-nft-restore"}) {
     if (find_program(program)) {
       SVCB_TAKE(backend, find_iptables(program));
-      add(std::move(backend));
+      add(backend);
     }
   }
   if (tools.empty()) {  // plain iptables-restore, where none goes by its back end's name
     SVCB_TAKE(plain, find_iptables(std::nullopt));
-    add(std::move(plain));
+    add(plain);
   }
   return tools;
 }

@@ -49,7 +49,7 @@ LoggedVisit LoggedVisit::of(const nlohmann::json& kept) {
   return visit;
 }
 
-void VisitLog::watch(std::vector<Step>& steps, std::function<double()> now) {
+void VisitLog::watch(std::vector<Step>& steps, const std::function<double()>& now) {
   for (Step& step : steps) {
     const std::size_t index = steps_.size();
     steps_.push_back({step.label, step.cell});

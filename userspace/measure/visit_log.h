@@ -37,7 +37,7 @@ class VisitLog {
 
   // From now on every visit of these steps is taken down, and goes with its samples into a journal and
   // comes back with them. `now`: seconds since the run began. The log must outlive the steps.
-  void watch(std::vector<Step>& steps, std::function<double()> now);
+  void watch(std::vector<Step>& steps, const std::function<double()>& now);
 
   [[nodiscard]] const std::vector<LoggedVisit>& visits() const { return visits_; }
 
