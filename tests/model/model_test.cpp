@@ -206,6 +206,44 @@ TEST_CASE("model: an entry that is lost is put back by the other one") {
   CHECK(model.entries().size() == 2);
 }
 
+// Found by the fuzzer, seed 4214200421: another flow's entry in an old one's place takes with it what that
+// had of acknowledgements, as the kernel's eviction does.
+TEST_CASE("model: what an end has acknowledged is gone with its entry, whoever takes that away") {
+  PlaneModel model(settings());
+  const auto serve = [&](const char* endpoint) {
+    model.set(service("10.96.0.1", 80, Protocol::tcp, {endpoint}));
+  };
+  const auto client = [&](std::string_view backend, std::uint8_t flags, std::uint32_t acknowledged) {
+    const auto frame = [&](std::string_view to, std::uint16_t port) -> Bytes {
+      return testing::ip("10.1.2.3", to) /
+             Packet(testing::tcp(40'000, port).flags(flags).sequence(1000).acknowledge(acknowledged)) /
+             Packet(payload(9));
+    };
+    static_cast<void>(model.packet(frame("10.96.0.1", 80), {Verdict::pass, frame(backend, 8080)}));
+  };
+  const auto from = [&](std::string_view backend, std::uint8_t flags, std::uint32_t sequence) {
+    const Bytes frame = testing::ip(backend, "10.1.2.3") /
+                        Packet(testing::tcp(8080, 40'000).flags(flags).sequence(sequence)) /
+                        Packet(payload(9));
+    static_cast<void>(model.packet(frame, {Verdict::pass, {}}));
+  };
+  serve("10.244.1.1");
+  client("10.244.1.1", 0x02, 0);        // SYN
+  from("10.244.1.1", 0x12, 899'999);    // SYN+ACK
+  client("10.244.1.1", 0x11, 900'000);  // FIN
+  from("10.244.1.1", 0x11, 900'000);    // FIN: time wait, 120 s
+  serve("10.244.1.2");
+  client("10.244.1.2", 0x02, 0);  // another flow, which is answered, and has the client's place
+  from("10.244.1.2", 0x12, 1);
+  from("10.244.1.2", 0x14, 2);         // RST
+  client("10.244.1.2", 0x02, 0);       // a third one, which is not: the client's place is free
+  CHECK(model.entries().size() == 2);  // the first one's replies', the third one's
+  from("10.244.1.1", 0x14, 965'536);   // far beyond 900,000, which nobody knows of any more: believed, 10 s
+  CHECK(model.entries().size() == 3);
+  model.age(20);
+  CHECK(model.entries().size() == 1);
+}
+
 // Found by the fuzzer: on its way from port to port a SYN may meet the flow that it follows, which is
 // forgotten then, and find no port for its own.
 TEST_CASE(

@@ -185,11 +185,7 @@ void PlaneModel::forget() {
 
 void PlaneModel::evict(const Tuple& arrival) {
   for (Table* table : {&answered_, &unanswered_}) {
-    const auto found = table->find(arrival);
-    if (found != table->end()) {
-      Flow& flow = *found->second.flow;
-      (found->second.sender == End::client ? flow.client_ack : flow.backend_ack).reset();
-      table->erase(found);
+    if (table->erase(arrival) != 0) {
       return;
     }
   }
@@ -242,7 +238,7 @@ std::optional<PlaneModel::Leaves> PlaneModel::meet(Table& table, const Tuple& tu
   if (mine == table.end()) {
     return std::nullopt;
   }
-  const auto [flow, sender] = mine->second;
+  const auto [flow, sender, acknowledged] = mine->second;
   const bool is_tcp = tuple.protocol == tcp;
   const bool answered = &table == &answered_;
   const bool from_backend = sender == End::backend;
@@ -251,6 +247,7 @@ std::optional<PlaneModel::Leaves> PlaneModel::meet(Table& table, const Tuple& tu
   const auto other = table.find(other_arrival);
   const bool own = other != table.end() && other->second.flow == flow;
   const bool others = other != table.end() && !own;
+  const auto asked_for = own ? other->second.acknowledged : std::nullopt;  // of this packet's sender
 
   bool alive = is_alive(*flow);
   if (alive && answered && from_backend && others) {
@@ -269,11 +266,11 @@ std::optional<PlaneModel::Leaves> PlaneModel::meet(Table& table, const Tuple& tu
     table.erase(tuple);
     return std::nullopt;
   }
-  const auto& asked_for = from_backend ? flow->client_ack : flow->backend_ack;
   const bool believed =
       !flow->progress.open || !asked_for || segment.sequence - *asked_for <= believed_window;
   const Progress progress = after(flow->progress, is_tcp, segment, sender, believed);
-  auto& acknowledged = from_backend ? flow->backend_ack : flow->client_ack;
+  const Side mine_now{flow, sender,
+                      segment.ack && segment.acknowledged != 0 ? segment.acknowledged : acknowledged};
   const bool first_answer = !answered && from_backend && !segment.rst;
   if (first_answer) {
     const auto open = answered_.find(flow->in);
@@ -286,16 +283,16 @@ std::optional<PlaneModel::Leaves> PlaneModel::meet(Table& table, const Tuple& tu
       table.erase(other);
     }
     table.erase(tuple);
-    answered_[flow->in] = {flow, End::client};
-    answered_[flow->out.reversed()] = {flow, End::backend};
-  } else if (other == table.end() && (answered || !from_backend)) {
-    table[other_arrival] = {flow, from_backend ? End::client : End::backend};
+    answered_[flow->in] = {flow, End::client, asked_for};
+    answered_[flow->out.reversed()] = mine_now;
+  } else {
+    table[tuple] = mine_now;
+    if (other == table.end() && (answered || !from_backend)) {
+      table[other_arrival] = {flow, from_backend ? End::client : End::backend};
+    }
   }
   flow->seen = now_;
   flow->progress = progress;
-  if (segment.ack && segment.acknowledged != 0) {
-    acknowledged = segment.acknowledged;
-  }
   return Leaves{flow->untouched ? Fate::untouched : Fate::translated, way, to_string(progress)};
 }
 

@@ -114,11 +114,12 @@ class PlaneModel {
     bool untouched = false;
     Progress progress{};
     double seen = 0;
-    std::optional<std::uint32_t> client_ack{}, backend_ack{};  // what each end has acknowledged last
   };
+  // One direction's entry: what it tells is gone with it.
   struct Side {
     std::shared_ptr<Flow> flow;
     End sender = End::client;
+    std::optional<std::uint32_t> acknowledged{};  // the last by this sender
   };
   using Table = std::map<Tuple, Side>;
 

@@ -37,7 +37,7 @@ double middle_of(const nlohmann::json& visit) {
   return number_at(visit, "begin_s") + number_at(visit, "seconds") / 2;
 }
 
-// The visits of this cell's step in one run's log: when each was, and its place among all.
+// When this cell was visited, by one run's log.
 std::vector<double> times_of(const nlohmann::json& log, const std::string& cell) {
   std::vector<double> times;
   const nlohmann::json& steps = log.at("steps");
