@@ -302,9 +302,7 @@ Result<Arrivals> PathRig::measure(const PathTargets& targets, const PathKind& ki
     }
   }
   return failure(
-      "{} volleys in a row were lost, to an ingress queue that overran or by stops of svcbench: the "
-      "machine is "
-      "too busy to measure on",
+      "{} volleys in a row were lost to a full ingress queue, or to stops of svcbench: the machine is busy",
       most_tries);
 }
 

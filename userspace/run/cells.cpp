@@ -8,6 +8,7 @@
 #include <cctype>
 #include <cmath>
 
+#include "measure/path_results.h"
 #include "plane/registry.h"
 
 namespace svcbench {
@@ -115,6 +116,13 @@ Cell path_cell(std::string plane, std::size_t services, const std::string& flow,
   cell.checks = every_packet;
   set_id(cell, {first_word(flow), position, protocol, ipv4 ? "" : family});
   return cell;
+}
+
+Cell path_cell(std::string plane, std::size_t services, const PathKind& kind, Family family,
+               std::string unit) {
+  return path_cell(std::move(plane), services, std::string(to_string(kind.flow)),
+                   std::string(to_string(kind.position)), std::string(to_string(kind.protocol)),
+                   std::string(to_string(family)), std::move(unit));
 }
 
 Cell throughput_cell(const Cell& path) {

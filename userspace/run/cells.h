@@ -10,10 +10,13 @@
 
 #include "run/cell.h"
 #include "run/run.h"
+#include "service/service.h"
 #include "stats/growth.h"
 #include "stats/verdict.h"
 
 namespace svcbench {
+
+struct PathKind;
 
 using Cells = std::vector<Cell>;
 using SampleBlocks = std::vector<std::vector<double>>;
@@ -35,6 +38,8 @@ inline constexpr std::string_view id_alphabet =
 [[nodiscard]] Cell path_cell(std::string plane, std::size_t services, const std::string& flow,
                              const std::string& position, const std::string& protocol,
                              const std::string& family, std::string unit);
+[[nodiscard]] Cell path_cell(std::string plane, std::size_t services, const PathKind& kind, Family family,
+                             std::string unit);
 // The same packets as many as go, of which a path was measured.
 [[nodiscard]] Cell throughput_cell(const Cell& path);
 [[nodiscard]] Cell program_cell(const std::string& hook, std::size_t services, const std::string& depth,

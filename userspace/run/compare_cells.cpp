@@ -96,10 +96,7 @@ void add_throughput(Cell cell, const PathCell& path, Run& run) {
 }
 
 void add_path(const CompareResults& results, const PathCell& path, const DisplayUnit& unit, Run& run) {
-  Cell cell =
-      path_cell(path.plane, path.services, std::string(to_string(path.kind.flow)),
-                std::string(to_string(path.kind.position)), std::string(to_string(path.kind.protocol)),
-                std::string(to_string(path.family)), path_unit(unit));
+  Cell cell = path_cell(path.plane, path.services, path.kind, path.family, path_unit(unit));
   if (!path.skipped.empty()) {
     leave_out(cell, path.skipped, path.predicted_ns);
     rescale(cell, unit.ns);
@@ -238,10 +235,7 @@ class Scaled {
  private:
   [[nodiscard]] Cell cost_cell(const std::string& plane, std::size_t services, const Figure& figure) const {
     if (figure.kind) {
-      return path_cell(plane, services, std::string(to_string(figure.kind->flow)),
-                       std::string(to_string(figure.kind->position)),
-                       std::string(to_string(figure.kind->protocol)), std::string(to_string(family_)),
-                       path_unit(unit_));
+      return path_cell(plane, services, *figure.kind, family_, path_unit(unit_));
     }
     return figure.operation
                ? update_cell(plane, services, std::string(to_string(*figure.operation)), figure.way)
@@ -389,10 +383,8 @@ void add_growths(const CompareResults& results, Run& run) {
       for (const Position position :
            {Position::first, Position::last, Position::random, Position::missing}) {
         for (const Protocol protocol : {Protocol::udp, Protocol::tcp}) {
-          add_growth(path_series(results, plane, {flow, position, protocol}),
-                     path_cell(plane, 0, std::string(to_string(flow)), std::string(to_string(position)),
-                               std::string(to_string(protocol)), "IPv4", "ns"),
-                     run);
+          const PathKind kind{flow, position, protocol};
+          add_growth(path_series(results, plane, kind), path_cell(plane, 0, kind, Family::ipv4, "ns"), run);
         }
       }
     }

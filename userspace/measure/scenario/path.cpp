@@ -79,11 +79,7 @@ class PathScenario final : public Scenario {
           .word = "p50", .value = last->latency.quantile(0.5).value_or(0) / unit.ns, .unit = unit.name};
     };
     step.leave_out = [&cell](const std::string& why) { cell.skipped = why; };
-    step.cell =
-        path_cell(cell.plane, cell.services, std::string(to_string(cell.kind.flow)),
-                  std::string(to_string(cell.kind.position)), std::string(to_string(cell.kind.protocol)),
-                  std::string(to_string(cell.family)), "")
-            .id;
+    step.cell = path_cell(cell.plane, cell.services, cell.kind, cell.family, "").id;
     steps.push_back(std::move(step));
     return {};
   }
