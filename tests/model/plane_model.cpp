@@ -465,11 +465,16 @@ PlaneModel::Leaves PlaneModel::begin(const Tuple& tuple, const Segment& segment,
     }
     // Which it would have been is not known: one that may be dropped will do.
     Leaves leaves;
+    std::vector<Tuple> passed;
     for (const Endpoint& endpoint : possible) {
       leaves = begin_towards(tuple, segment, hint, endpoint, service);
       if (leaves.fate == Fate::dropped) {
-        break;
+        return leaves;
       }
+      passed.push_back(leaves.as);
+    }
+    if (!remembered) {
+      leaves.or_as = std::move(passed);
     }
     return leaves;
   }
@@ -622,8 +627,15 @@ Expected PlaneModel::packet(const Bytes& frame, const Seen& seen) {
         {headers.tuple.from.address, 0}, {headers.tuple.to.address, 0}, headers.tuple.protocol};
     datagrams_[{name, headers.datagram}] = {arrival.tuple.from.port, arrival.tuple.to.port, now_};
   }
-  return forwarded(frame, rewritten(frame, headers, leaves.as), false, seen,
-                   leaves.why + ": as " + leaves.as.text());
+  const auto leaving_as = [&](const Tuple& as) {
+    return forwarded(frame, rewritten(frame, headers, as), false, seen, leaves.why + ": as " + as.text());
+  };
+  for (const Tuple& other : leaves.or_as) {
+    if (const Expected dropped = leaving_as(other); dropped.verdict == Verdict::drop) {
+      return dropped;
+    }
+  }
+  return leaving_as(leaves.as);
 }
 
 // ---- direct server return ----

@@ -137,6 +137,7 @@ class PlaneModel {
     Fate fate = Fate::untouched;
     Tuple as{};
     std::string why{};
+    std::vector<Tuple> or_as{};  // where the endpoint does not show, and nothing is remembered
   };
   // What the plane's output tells of its choices.
   struct Hint {
