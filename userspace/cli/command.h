@@ -45,6 +45,7 @@ Action configure_iptables(CLI::App& app);
 Action configure_report(CLI::App& app);
 Action configure_maps(CLI::App& app);
 Action configure_render(CLI::App& app);
+Action configure_capture(CLI::App& app);
 Action configure_rerun(CLI::App& app);
 Action configure_diff(CLI::App& app);
 Action configure_export(CLI::App& app);

@@ -13,7 +13,7 @@
 namespace svcbench {
 
 std::span<const Command> commands() {
-  static constexpr std::array<Command, 20> table{{
+  static constexpr std::array<Command, 21> table{{
       {"ebpf", "Do eBPF's updates and packets cost the same at any number of Services?",
        "sudo ./svcbench ebpf --services 5000", configure_ebpf},
       {"compare", "What do all data planes cost, side by side, and which claims hold?",
@@ -38,6 +38,8 @@ std::span<const Command> commands() {
        "sudo ./svcbench maps --cluster cluster.json", configure_maps},
       {"render", "Which rules, sets or maps does a data plane make of Services?",
        "./svcbench render nftables --services 3", configure_render},
+      {"capture", "How do I keep what decides over a packet on my node?",
+       "sudo ./svcbench capture -o node.tar", configure_capture},
       {"rerun", "Does this machine find a run's figures once more?", "sudo ./svcbench rerun run.json",
        configure_rerun},
       {"diff", "What changed from one run to another?", "./svcbench diff old.json new.json",
