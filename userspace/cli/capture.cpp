@@ -103,14 +103,14 @@ Action configure_capture(CLI::App& app) {
       ->type_name(file_value)
       ->required();
   app.add_option("--netns", input->netns,
-                 "The node's network namespace: a name of `ip netns list`, a process number, or a path "
-                 "(default: the one that this runs in)");
+                 "The node's network namespace: a name of `ip netns list`, a process number,\n"
+                 "or a path (default: the one that this runs in)");
   app.add_option("--services", input->services,
-                 "Take this along: what kubectl get services,endpointslices -A -o json printed (- reads "
-                 "standard input)")
+                 "Take this along: what kubectl get services,endpointslices -A -o json\n"
+                 "printed (- reads standard input)")
       ->type_name(file_value);
   app.add_flag("--anonymize", input->anonymize,
-               "Replace addresses, names and comments, the same by the same; ports and counts stay");
+               "Replace addresses, names and comments, the same by the same; ports and\ncounts stay");
   app.footer(
       "What it does:\n"
       "  reads rules, sets, virtual servers, devices, routes and settings with the node's own tools, "
