@@ -157,6 +157,25 @@ TEST_CASE("a kube-proxy of the user's that hangs, or does not heed a change, is 
   });
 }
 
+TEST_CASE("a kube-proxy of the user's: the memory of its tools counts") {
+  if (!can_run()) {
+    return;
+  }
+  test::in_private_namespaces([] {
+    const auto peak_of = [](const char* how) {
+      const Misbehaving misbehaving(how);
+      const auto plane = make();
+      must(plane->install(std::vector<Service>{numbered(0, 3)}));
+      const auto account = plane->controllers_account();
+      REQUIRE(account.has_value());
+      return account->peak_bytes;
+    };
+    const std::uint64_t light = peak_of("");
+    CHECK(light < 60'000'000);
+    CHECK(peak_of("heavy") > 60'000'000);
+  });
+}
+
 TEST_CASE("a plane that runs a kube-proxy wants one") {
   const auto made = make_kube_proxy_nftables({});
   REQUIRE_FALSE(made);

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 """A stand-in for kube-proxy, for tests of what runs one: it lists and watches as kube-proxy does, writes an
 nftables table of that shape, and logs its syncs. How it misbehaves is the environment's STAND_IN: "hang",
-"exit", "deaf" (it never looks at events), "silent" (it says nothing of its syncs). Where STAND_IN_RULES names a
+"exit", "deaf" (it never looks at events), "silent" (it says nothing of its syncs), "heavy" (a tool that it runs holds 60 MB
+for half a second). Where STAND_IN_RULES names a
 folder, it only loads the rules there, once: "nftables", or "iptables-jumps" and "iptables-rules"."""
 
 import json
@@ -144,6 +145,8 @@ def main():
         if MISBEHAVIOUR == "deaf" and done > 2:
             continue
         subprocess.run(["nft", "-f", "-"], input=text, text=True, check=True)
+        if MISBEHAVIOUR == "heavy":
+            subprocess.run(["sh", "-c", "(head -c 60000000 /dev/zero; sleep 0.5) | tail >/dev/null"], check=True)
         account["sum"] += time.monotonic() - begun
         account["count"] += 1
         if MISBEHAVIOUR != "silent":

@@ -31,8 +31,8 @@ struct UpdateCell {
   std::string skipped{};                 // why there are no samples; empty where there are
   std::optional<double> predicted_ns{};  // for a skipped cell, from the fit over the smaller sizes
   std::string way{};                     // of the plane's ways of being changed; empty where it has one
-  // By the controller's own clock, and resident in it so far (DataPlane::controllers_account()), a sample a
-  // change; empty where it says nothing.
+  // By the controller's own clock, and resident in it and its tools so far
+  // (DataPlane::controllers_account()), a sample a change; empty where it says nothing.
   Blocks controller_sync_ns{};
   Blocks controller_peak_bytes{};
 };

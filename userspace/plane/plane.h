@@ -52,7 +52,7 @@ struct FlowTable {
 // What a controller that is another program says, or the kernel says of it.
 struct ControllersAccount {
   std::int64_t sync_ns = 0;      // that its syncs took, by its own clock, since this was last asked for
-  std::uint64_t peak_bytes = 0;  // resident in it at its peak, without the tools that it runs
+  std::uint64_t peak_bytes = 0;  // resident at once in it and its tools, at most so far
 };
 
 class WholeSync;

@@ -13,6 +13,8 @@
 
 #include "service/text.h"
 #include "sys/memfd.h"
+#include "sys/peak_rss.h"
+#include "sys/process_tree.h"
 #include "sys/stopwatch.h"
 
 namespace svcbench::kubernetes {
@@ -25,6 +27,8 @@ std::string lower(std::string_view text) {
                  [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
   return out;
 }
+
+constexpr std::int64_t between_looks_ns = 10'000'000;
 
 struct Unit {
   std::string_view name;
@@ -174,9 +178,15 @@ Result<std::optional<CompletedSync>> KubeProxyProcess::next_sync(std::optional<F
                                                                  std::int64_t timeout_ns) {
   const Stopwatch waited;
   for (;;) {
-    SVCB_TAKE(line, process_.next_line(std::max<std::int64_t>(timeout_ns - waited.ns(), 0)));
-    if (!line) {
+    const std::int64_t left = std::max<std::int64_t>(timeout_ns - waited.ns(), 0);
+    SVCB_TAKE(line, process_.next_line(std::min(left, between_looks_ns)));
+    if (!line && left <= between_looks_ns) {
       return std::optional<CompletedSync>{};
+    }
+    if (!line) {
+      // A failed look is told of by peak_bytes(), which looks again.
+      most_seen_bytes_ = std::max(most_seen_bytes_, resident_in_tree(pid()).value_or(0));
+      continue;
     }
     if (auto sync = completed_sync(*line); sync && (!family || sync->family.value_or(*family) == *family)) {
       sync->end_ns = monotonic_ns();
@@ -185,6 +195,12 @@ Result<std::optional<CompletedSync>> KubeProxyProcess::next_sync(std::optional<F
       }
     }
   }
+}
+
+Result<std::size_t> KubeProxyProcess::peak_bytes() const {
+  SVCB_TAKE(own, peak_rss_bytes(pid()));
+  SVCB_TAKE(now, resident_in_tree(pid()));
+  return std::max({own, now, most_seen_bytes_});
 }
 
 }  // namespace svcbench::kubernetes

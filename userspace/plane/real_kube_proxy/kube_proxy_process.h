@@ -2,6 +2,7 @@
 // A kube-proxy binary of the user's, running in this network namespace against an API server of ours.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -61,11 +62,16 @@ class KubeProxyProcess {
   [[nodiscard]] std::string last_words() const { return process_.last_words(); }
   [[nodiscard]] pid_t pid() const { return process_.pid(); }
   [[nodiscard]] Result<ProcessTimes> times() const { return process_.times(); }
+  // The most bytes that were resident at one time in it and in the tools that it ran, as far as was seen:
+  // it alone at its peak, or all of them at one of the looks that next_sync() takes while it waits, one
+  // each 10 ms in which nothing is said. Error: it ended, or the kernel does not list its children.
+  [[nodiscard]] Result<std::size_t> peak_bytes() const;
 
  private:
   explicit KubeProxyProcess(LastingProcess process) : process_(std::move(process)) {}
 
   LastingProcess process_;
+  std::size_t most_seen_bytes_ = 0;
 };
 
 }  // namespace svcbench::kubernetes

@@ -15,7 +15,6 @@
 #include "plane/real_kube_proxy/metrics.h"
 #include "sys/child_process.h"
 #include "sys/memfd.h"
-#include "sys/peak_rss.h"
 #include "sys/route_socket.h"
 #include "sys/stopwatch.h"
 
@@ -257,7 +256,7 @@ std::optional<ControllersAccount> RealKubeProxy::controllers_account() {
   }
   const auto metrics = kubernetes::fetch_metrics(kubernetes::metrics_port, patience_ns);
   const auto account = metrics ? kubernetes::sync_account(*metrics) : std::nullopt;
-  const auto peak = peak_rss_bytes(process_->pid());
+  const auto peak = process_->peak_bytes();
   serves_metrics_ = account.has_value();
   if (!account || !peak) {
     return std::nullopt;

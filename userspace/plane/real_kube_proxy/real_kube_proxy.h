@@ -63,7 +63,8 @@ class RealKubeProxy final : public DataPlane {
   Status stage(const Change& change) override;
   Status commit() override;
   [[nodiscard]] SyncCost sync_cost() const override { return cost_; }
-  // kube-proxy's own metric of its syncs, and VmHWM. None: it serves no metrics.
+  // kube-proxy's own metric of its syncs, and KubeProxyProcess::peak_bytes(). None: one of them is not to
+  // be had.
   [[nodiscard]] std::optional<ControllersAccount> controllers_account() override;
 
   [[nodiscard]] Result<std::size_t> entries() const override;
