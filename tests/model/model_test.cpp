@@ -344,8 +344,8 @@ TEST_CASE("model: what is too large for its way becomes an error about what its 
   CHECK(answered.verdict == Verdict::sent);
   CHECK(hex(answered.bytes) == hex(error));
 
-  // A RST of no flow goes to either endpoint. It is answered if another flow is to the same one from the same
-  // port, and dropped if not.
+  // A RST of no flow goes to either endpoint. It is answered if another flow is to the same one from the
+  // same port, and dropped if not.
   model.set(service("10.96.0.2", 80, Protocol::tcp, {"10.244.1.2", "10.244.1.1"}));
   const auto reset = [](std::string_view to) -> Bytes {
     return Packet(testing::ipv4().from("10.1.2.3").to(to).dont_fragment().ttl(64)) /

@@ -88,6 +88,7 @@ Result<int> run(const CaptureInput& input) {
     anonymize(capture, key);
   }
   SVCB_TAKE(bytes, archive_of(capture));
+  SVCB_CHECK(parse_node_archive(bytes, output.path()));
   SVCB_CHECK(output.write(bytes));
   if (!output.is_standard_output()) {
     fmt::print("{}", summary(capture, output.path(), bytes.size()));

@@ -47,7 +47,9 @@ Status UpdateSubject::timed(const Change& change, Clock& clock, UpdateCell& cell
   const auto account = has_account_ ? plane_->controllers_account() : std::nullopt;
   if (account) {
     cell.controller_sync_ns.back().push_back(static_cast<double>(account->sync_ns));
-    cell.controller_peak_bytes.back().push_back(static_cast<double>(account->peak_bytes));
+    if (account->peak_bytes) {
+      cell.controller_peak_bytes.back().push_back(static_cast<double>(*account->peak_bytes));
+    }
   }
   return {};
 }

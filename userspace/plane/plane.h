@@ -52,7 +52,8 @@ struct FlowTable {
 // What a controller that is another program says, or the kernel says of it.
 struct ControllersAccount {
   std::int64_t sync_ns = 0;      // that its syncs took, by its own clock, since this was last asked for
-  std::uint64_t peak_bytes = 0;  // resident at once in it and its tools, at most so far
+  // Resident at once in it and its tools, at most so far; none: the kernel does not list those.
+  std::optional<std::uint64_t> peak_bytes{};
 };
 
 class WholeSync;

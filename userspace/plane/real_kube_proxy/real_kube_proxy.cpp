@@ -256,13 +256,14 @@ std::optional<ControllersAccount> RealKubeProxy::controllers_account() {
   }
   const auto metrics = kubernetes::fetch_metrics(kubernetes::metrics_port, patience_ns);
   const auto account = metrics ? kubernetes::sync_account(*metrics) : std::nullopt;
-  const auto peak = process_->peak_bytes();
   serves_metrics_ = account.has_value();
-  if (!account || !peak) {
+  if (!account) {
     return std::nullopt;
   }
   const double seconds = account->seconds - std::exchange(accounted_seconds_, account->seconds);
-  return ControllersAccount{.sync_ns = std::llround(seconds * 1e9), .peak_bytes = *peak};
+  const auto peak = process_->peak_bytes();
+  return ControllersAccount{.sync_ns = std::llround(seconds * 1e9),
+                            .peak_bytes = peak ? std::optional<std::uint64_t>(*peak) : std::nullopt};
 }
 
 void RealKubeProxy::note_cost(std::int64_t ns, const ProcessTimes& before) {

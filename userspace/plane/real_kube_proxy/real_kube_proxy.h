@@ -63,8 +63,7 @@ class RealKubeProxy final : public DataPlane {
   Status stage(const Change& change) override;
   Status commit() override;
   [[nodiscard]] SyncCost sync_cost() const override { return cost_; }
-  // kube-proxy's own metric of its syncs, and KubeProxyProcess::peak_bytes(). None: one of them is not to
-  // be had.
+  // kube-proxy's own metric of its syncs, and KubeProxyProcess::peak_bytes(). None: it serves no metrics.
   [[nodiscard]] std::optional<ControllersAccount> controllers_account() override;
 
   [[nodiscard]] Result<std::size_t> entries() const override;
