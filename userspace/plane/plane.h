@@ -51,7 +51,7 @@ struct FlowTable {
 
 // What a controller that is another program says, or the kernel says of it.
 struct ControllersAccount {
-  std::int64_t sync_ns = 0;      // that its syncs took, by its own clock, since this was last asked for
+  std::int64_t sync_ns = 0;  // that its syncs took, by its own clock, since this was last asked for
   // Resident at once in it and its tools, at most so far; none: the kernel does not list those.
   std::optional<std::uint64_t> peak_bytes{};
 };
