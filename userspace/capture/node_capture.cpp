@@ -268,7 +268,7 @@ std::vector<std::string> settings_that_matter() {
     for (const auto& entry : std::filesystem::directory_iterator("/proc/sys/" + folder, error)) {
       const std::string name = entry.path().filename();
       if (name.starts_with(prefix) && name != "nf_conntrack_count") {  // that is conntrack.json's
-        files.push_back(folder + "/" + name);
+        files.push_back(fmt::format("{}/{}", folder, name));
       }
     }
   };
@@ -283,7 +283,7 @@ std::vector<std::string> settings_that_matter() {
       for (const std::string name :
            {"accept_local", "arp_announce", "arp_ignore", "disable_ipv6", "forwarding", "proxy_arp",
             "route_localnet", "rp_filter", "src_valid_mark"}) {
-        files.push_back(devices + "/" + device.path().filename().string() + "/" + name);
+        files.push_back(fmt::format("{}/{}/{}", devices, device.path().filename().string(), name));
       }
     }
   }
@@ -331,15 +331,15 @@ std::string mode_in(const std::string& process, const std::vector<std::string>& 
     const std::string& word = words[i];
     const std::size_t equals = word.find('=');
     const std::string name = word.substr(0, equals);
-    const std::string value = equals != std::string::npos ? word.substr(equals + 1)
-                              : i + 1 < words.size()      ? words[i + 1]
-                                                          : "";
+    std::string value = equals != std::string::npos ? word.substr(equals + 1)
+                        : i + 1 < words.size()      ? words[i + 1]
+                                                    : "";
     if (name == "--proxy-mode") {
       return value;
     }
     if (name == "--config") {
       for (const std::string& line :
-           lines_of_file(process + "/root" + value).value_or(std::vector<std::string>{})) {
+           lines_of_file(fmt::format("{}/root{}", process, value)).value_or(std::vector<std::string>{})) {
         if (line.starts_with("mode:")) {
           std::string mode = line.substr(5);
           std::erase_if(mode, [](char c) { return c == ' ' || c == '"' || c == '\''; });
