@@ -27,6 +27,18 @@ TEST_CASE("a range of addresses is read as Kubernetes reads it, and holds its ow
   CHECK(holds("::/0", "2001:db8::1"));
 }
 
+TEST_CASE("how many bits two addresses have in common") {
+  const auto common = [](const char* a, const char* b) {
+    return common_prefix(Address::parse(a).value(), Address::parse(b).value());
+  };
+  CHECK(common("10.0.0.0", "138.0.0.0") == 0);
+  CHECK(common("10.128.0.0", "10.0.0.0") == 8);
+  CHECK(common("10.0.0.4", "10.0.0.7") == 30);
+  CHECK(common("10.0.0.4", "10.0.0.4") == 32);
+  CHECK(common("fd00::1", "fd00::3") == 126);
+  CHECK(common("fd00::1", "fd00::1") == 128);
+}
+
 TEST_CASE("what is no range of addresses is refused") {
   for (const char* text :
        {"", " ", "10.0.0.0", "10.0.0.0/", "10.0.0.0/33", "fd00::/129", "/8", "10.0.0.0/8x", "10.0.0/8",

@@ -8,6 +8,7 @@
 #include "capture/address_map.h"
 #include "capture/anonymizer.h"
 #include "capture/archive.h"
+#include "service/address_range.h"
 
 namespace svcbench {
 namespace {

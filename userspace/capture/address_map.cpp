@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #include "capture/address_map.h"
 
-#include <nettle/aes.h>
-
 #include <algorithm>
 #include <string_view>
 #include <vector>
+
+#include "service/address_range.h"
 
 namespace svcbench {
 
@@ -36,19 +36,6 @@ struct Special {
   unsigned kept;
 };
 
-bool bit(const Address& address, unsigned at) { return (address.bytes[at / 8] >> (7 - at % 8) & 1) != 0; }
-
-unsigned bits_of(Family family) { return family == Family::ipv4 ? 32 : 128; }
-
-unsigned in_common(const Address& a, const Address& b, unsigned most) {
-  for (unsigned i = 0; i < most; ++i) {
-    if (bit(a, i) != bit(b, i)) {
-      return i;
-    }
-  }
-  return most;
-}
-
 const std::vector<Special>& specials() {
   static const std::vector<Special> all = [] {
     std::vector<Special> made;
@@ -67,36 +54,29 @@ bool is_kept(const Address& address, unsigned length) {
     if (special.first.family != address.family) {
       return false;
     }
-    const unsigned common = in_common(address, special.first, std::min(length, special.length));
-    return length < special.length ? common == length : common == special.length && length < special.kept;
+    const unsigned common = common_prefix(address, special.first);
+    return length < special.length ? common >= length : common >= special.length && length < special.kept;
   });
 }
 
 }  // namespace
 
-Address network_of(Address address, unsigned length) {
-  for (unsigned i = length; i < bits_of(address.family); ++i) {
-    address.bytes[i / 8] &= static_cast<std::uint8_t>(~(0x80U >> i % 8));
-  }
-  return address;
-}
-
 bool stays_as_it_is(const Address& address) {
   return std::any_of(specials().begin(), specials().end(), [&](const Special& special) {
     return special.first.family == address.family && special.kept == bits_of(address.family) &&
-           in_common(address, special.first, special.length) == special.length;
+           common_prefix(address, special.first) >= special.length;
   });
 }
 
+AddressMap::AddressMap(const Key& key) { aes128_set_encrypt_key(&cipher_, key.data()); }
+
 bool AddressMap::flips(const Address& prefix, unsigned length) const {
-  aes128_ctx context{};
-  aes128_set_encrypt_key(&context, key_.data());
   std::array<std::uint8_t, AES_BLOCK_SIZE> block = network_of(prefix, length).bytes;
   // Two blocks: which prefix it is, and how long.
-  aes128_encrypt(&context, block.size(), block.data(), block.data());
+  aes128_encrypt(&cipher_, block.size(), block.data(), block.data());
   block[0] ^= static_cast<std::uint8_t>(length);
   block[1] ^= prefix.family == Family::ipv4 ? 4 : 6;
-  aes128_encrypt(&context, block.size(), block.data(), block.data());
+  aes128_encrypt(&cipher_, block.size(), block.data(), block.data());
   return (block[0] & 1) != 0;
 }
 

@@ -3,6 +3,8 @@
 // n bits afterwards (Xu, Fan, Ammar, Moon: Prefix-preserving IP address anonymization, 2002).
 #pragma once
 
+#include <nettle/aes.h>
+
 #include <array>
 #include <cstdint>
 #include <map>
@@ -15,7 +17,7 @@ class AddressMap {
  public:
   using Key = std::array<std::uint8_t, 16>;  // random; without it nothing can be turned back
 
-  explicit AddressMap(const Key& key) : key_(key) {}
+  explicit AddressMap(const Key& key);
 
   // Private, shared, link-local, multicast, documentation addresses stay in their ranges; loopback, the
   // unspecified address, broadcast and multicast groups of the link are left alone. Others stay outside.
@@ -26,14 +28,11 @@ class AddressMap {
  private:
   [[nodiscard]] bool flips(const Address& prefix, unsigned length) const;
 
-  Key key_;
+  aes128_ctx cipher_{};
   std::map<Address, Address> known_{};
 };
 
 // Whether AddressMap leaves that address as it is, whatever the key.
 [[nodiscard]] bool stays_as_it_is(const Address& address);
-
-// With its bits from `length` on zero.
-[[nodiscard]] Address network_of(Address address, unsigned length);
 
 }  // namespace svcbench

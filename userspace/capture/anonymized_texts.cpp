@@ -5,19 +5,13 @@
 #include <nlohmann/json.hpp>
 
 #include "capture/anonymizer.h"
-#include "plane/kube_proxy/names.h"
-#include "service/text.h"
+#include "capture/text_pieces.h"
 
 namespace svcbench {
 
 namespace {
 
 using nlohmann::json;
-
-template <std::size_t N>
-bool one_of_these(const std::array<std::string_view, N>& all, std::string_view text) {
-  return std::find(all.begin(), all.end(), text) != all.end();
-}
 
 // The next word and the blanks after it; a word in quotes has them, with what is escaped in it.
 struct SavedWord {
@@ -66,16 +60,16 @@ std::string anonymized_rule(std::string_view line, Anonymizer& names) {
   while (!line.empty()) {
     const SavedWord word = take_word(line);
     const std::string_view text = word.bare();
-    if (one_of_these(of_chains, before)) {
+    if (is_one_of(of_chains, before)) {
       // An extension's target is no chain of the table.
       out += names.is_declared(text) ? names.chain(text) : std::string(text);
-    } else if (one_of_these(of_devices, before)) {
+    } else if (is_one_of(of_devices, before)) {
       out += word.as(names.device(text));
-    } else if (one_of_these(of_sets, before)) {
+    } else if (is_one_of(of_sets, before)) {
       out += word.as(names.chain(text));
-    } else if (one_of_these(of_names, before)) {
+    } else if (is_one_of(of_names, before)) {
       out += word.as(names.word(text));
-    } else if (one_of_these(of_sentences, before)) {
+    } else if (is_one_of(of_sentences, before)) {
       out += word.as(names.sentence(text));
     } else {
       out += text.starts_with('-') ? std::string(word.text) : word.as(names.value(text));
@@ -138,7 +132,7 @@ class NftText {
       return "\"" + names_->chain(text) + "\"";
     }
     const std::string inside =
-        one_of_these(nft_sentences, before_) ? names_->sentence(text) : names_->device(text);
+        is_one_of(nft_sentences, before_) ? names_->sentence(text) : names_->device(text);
     return "\"" + inside + "\"";
   }
 
@@ -148,8 +142,8 @@ class NftText {
       const bool is_place = word == "@th" || word == "@nh" || word == "@ll" || word == "@ih";
       return is_place ? std::string(word) : "@" + names_->chain(word.substr(1));
     }
-    const bool is_table = before_before_ == "table" && one_of_these(nft_families, before_);
-    const bool is_declared = opens_ && one_of_these(nft_blocks, before_);
+    const bool is_table = before_before_ == "table" && is_one_of(nft_families, before_);
+    const bool is_declared = opens_ && is_one_of(nft_blocks, before_);
     if (is_table || is_declared || before_ == "jump" || before_ == "goto" || before_ == "meter") {
       return names_->chain(word);
     }
@@ -162,6 +156,32 @@ class NftText {
   std::string_view before_before_{};
   bool opens_ = false;
 };
+
+// ---- ipset ----
+
+// "10.0.0.1,tcp:80,eth0" of a set of that type.
+std::string anonymized_element(std::string_view element, std::string_view type, Anonymizer& names) {
+  std::string out;
+  std::size_t part = 0;
+  for (std::size_t comma = 0; comma != std::string_view::npos; ++part) {
+    comma = element.find(',');
+    const std::string_view one = element.substr(0, comma);
+    if (type == "list:set") {
+      out += names.chain(one);
+    } else if (type.ends_with(",iface") && part == 1) {
+      const std::size_t colon = one.starts_with("physdev:") ? 8 : 0;
+      out += one.substr(0, colon);
+      out += names.device(one.substr(colon));
+    } else {
+      out += names.value(one);
+    }
+    if (comma != std::string_view::npos) {
+      out += ',';
+      element.remove_prefix(comma + 1);
+    }
+  }
+  return out;
+}
 
 // ---- JSON ----
 
@@ -210,7 +230,7 @@ json with_names_replaced(const json& value, const std::string& key, bool keys_ar
                          Anonymizer& names) {
   if (value.is_string()) {
     const auto text = value.get<std::string>();
-    if (!keys_are_names && one_of_these(kubectl_words, key)) {
+    if (!keys_are_names && is_one_of(kubectl_words, key)) {
       return text;
     }
     const std::string form = names.value(text);
@@ -249,42 +269,29 @@ std::string anonymized_iptables(std::string_view text, Anonymizer& names) {
       names.declare(line.substr(1, line.find(' ') - 1));
     }
   }
-  std::string out;
-  while (!text.empty()) {
-    std::string_view line = take_line(text);
+  return changed_lines(text, [&](std::string_view line) -> std::string {
     if (line.starts_with(':')) {
       const std::size_t end = std::min(line.find(' '), line.size());
-      out += ":" + names.chain(line.substr(1, end - 1));
-      out += line.substr(end);
-    } else if (line.starts_with('-')) {
-      out += anonymized_rule(line, names);
-    } else if (!line.starts_with('#') || line.starts_with("# Generated") ||
-               line.starts_with("# Completed")) {
-      out += line;  // *nat, COMMIT
-    } else {
-      out += "#";
+      return ":" + names.chain(line.substr(1, end - 1)) + std::string(line.substr(end));
     }
-    out += '\n';
-  }
-  return out;
+    if (line.starts_with('-')) {
+      return anonymized_rule(line, names);
+    }
+    const bool is_remark =
+        line.starts_with('#') && !line.starts_with("# Generated") && !line.starts_with("# Completed");
+    return is_remark ? "#" : std::string(line);  // *nat, COMMIT
+  });
 }
 
 std::string anonymized_nft(std::string_view text, Anonymizer& names) {
-  std::string out;
   NftText nft(names);
-  while (!text.empty()) {
-    const std::string_view line = take_line(text);
-    out += nft.line(line);
-    out += '\n';
-  }
-  return out;
+  return changed_lines(text, [&](std::string_view line) { return nft.line(line); });
 }
 
 std::string anonymized_ipset(std::string_view text, Anonymizer& names) {
   std::map<std::string, std::string, std::less<>> types;
-  std::string out;
-  while (!text.empty()) {
-    std::string_view line = take_line(text);
+  return changed_lines(text, [&](std::string_view line) {
+    std::string out;
     std::string_view command;
     std::string_view set;
     std::string_view before;
@@ -302,26 +309,7 @@ std::string anonymized_ipset(std::string_view text, Anonymizer& names) {
         out += word.text;
       } else if (number == 2 && command == "add") {
         const auto type = types.find(set);
-        const std::string_view kind = type == types.end() ? std::string_view{} : type->second;
-        std::string_view element = bare;
-        std::size_t part = 0;
-        for (std::size_t comma = 0; comma != std::string_view::npos; ++part) {
-          comma = element.find(',');
-          std::string_view one = element.substr(0, comma);
-          if (kind == "list:set") {
-            out += names.chain(one);
-          } else if (kind.ends_with(",iface") && part == 1) {
-            const std::size_t colon = one.starts_with("physdev:") ? 8 : 0;
-            out += one.substr(0, colon);
-            out += names.device(one.substr(colon));
-          } else {
-            out += names.value(one);
-          }
-          if (comma != std::string_view::npos) {
-            out += ',';
-            element.remove_prefix(comma + 1);
-          }
-        }
+        out += anonymized_element(bare, type == types.end() ? std::string_view{} : type->second, names);
       } else {
         out += before == "comment" && command == "add" ? word.as(names.sentence(bare))
                                                        : word.as(names.value(bare));
@@ -329,49 +317,41 @@ std::string anonymized_ipset(std::string_view text, Anonymizer& names) {
       before = bare;
       out += word.blanks;
     }
-    out += '\n';
-  }
-  return out;
+    return out;
+  });
 }
 
 std::string anonymized_ipvs(std::string_view text, Anonymizer& names) {
-  std::string out;
-  while (!text.empty()) {
-    std::string_view line = take_line(text);
+  return changed_lines(text, [&](std::string_view line) {
+    std::string out;
     while (!line.empty()) {
       const SavedWord word = take_word(line);
       out += names.value(word.text);
       out += word.blanks;
     }
-    out += '\n';
-  }
-  return out;
+    return out;
+  });
 }
 
 std::string anonymized_settings(std::string_view text, Anonymizer& names) {
-  std::string out;
-  while (!text.empty()) {
-    const std::string_view line = take_line(text);
+  return changed_lines(text, [&](std::string_view line) {
     const std::size_t conf = line.find("/conf/");
     const std::size_t begin = conf + 6;
     const std::size_t end = conf == std::string_view::npos ? conf : line.find('/', begin);
     if (end == std::string_view::npos) {
-      out += line;
-    } else {
-      const std::string_view name = line.substr(begin, end - begin);
-      out += line.substr(0, begin);
-      out += name == "all" || name == "default" ? std::string(name) : names.device(name);
-      out += line.substr(end);
+      return std::string(line);
     }
-    out += '\n';
-  }
-  return out;
+    const std::string_view name = line.substr(begin, end - begin);
+    return std::string(line.substr(0, begin)) +
+           (name == "all" || name == "default" ? std::string(name) : names.device(name)) +
+           std::string(line.substr(end));
+  });
 }
 
 std::string anonymized_ip_json(std::string_view text, Anonymizer& names) {
   json lists = json::parse(text, nullptr, false);
   each_string(lists, "", [&](const std::string& key, const std::string& one) -> std::string {
-    if (one_of_these(ip_devices, key)) {
+    if (is_one_of(ip_devices, key)) {
       return names.device(one);
     }
     if (key == "label") {  // "eth0:1"

@@ -8,7 +8,9 @@
 #include <optional>
 #include <vector>
 
+#include "capture/text_pieces.h"
 #include "plane/kube_proxy/names.h"
+#include "service/address_range.h"
 
 namespace svcbench {
 
@@ -96,11 +98,6 @@ constexpr auto kinds = std::to_array<std::string_view>(
      "bond",    "wlan",     "dummy", "vlan",   "kube-",  "tunl",    "tun",     "tap",   "gre",  "ifb",
      "lxc",     "cni",      "eth",   "sit",    "vti",    "ip6tnl",  "erspan",  "wg",    "en",   "br"});
 
-template <std::size_t N>
-bool is_in(const std::array<std::string_view, N>& all, std::string_view text) {
-  return std::find(all.begin(), all.end(), text) != all.end();
-}
-
 bool is_number(std::string_view text) {
   return text.find_first_not_of("0123456789") == std::string_view::npos ||
          (text.starts_with("0x") &&
@@ -147,7 +144,7 @@ std::string Anonymizer::fresh(std::string_view prefix, std::size_t& count) {
 }
 
 std::string Anonymizer::word(std::string_view text) {
-  if (text.empty() || is_number(text) || is_in(common_words, text)) {
+  if (text.empty() || is_number(text) || is_one_of(common_words, text)) {
     return std::string(text);
   }
   const auto found = words_.find(text);
@@ -165,7 +162,7 @@ std::string Anonymizer::device(std::string_view name) {
   const bool is_pattern = name.ends_with('+') || name.ends_with('*');
   if (is_pattern) {
     const std::string_view begins = name.substr(0, name.size() - 1);
-    if (is_in(kinds, begins)) {
+    if (is_one_of(kinds, begins)) {
       return std::string(name);
     }
     patterns_.emplace(begins);
@@ -228,7 +225,7 @@ std::string Anonymizer::endpoint_path(std::string_view text) {
 
 std::string Anonymizer::chain(std::string_view name) {
   declare(name);
-  if (is_in(common_chains, name)) {
+  if (is_one_of(common_chains, name)) {
     return std::string(name);
   }
   for (const std::string_view prefix :
@@ -288,11 +285,7 @@ std::string Anonymizer::address(const Address& original) {
 // What both ends have in common is replaced, what tells them apart stays: so it is a range as long, and its
 // ends are in order.
 std::string Anonymizer::range(const Address& first, const Address& last) {
-  const unsigned bits = first.family == Family::ipv4 ? 32 : 128;
-  unsigned common = 0;
-  while (common < bits && network_of(first, common + 1) == network_of(last, common + 1)) {
-    ++common;
-  }
+  const unsigned common = common_prefix(first, last);
   const auto moved = [&](const Address& original) {
     Address mapped = addresses_.of_network(network_of(original, common), common);
     const Address network = network_of(original, common);
@@ -320,7 +313,7 @@ std::string Anonymizer::address_form(std::string_view text) {
     if (!network || after.empty()) {
       return "";
     }
-    unsigned length = network->family == Family::ipv4 ? 32 : 128;
+    unsigned length = bits_of(network->family);
     if (is_number(after)) {
       std::from_chars(after.data(), after.data() + after.size(), length);
     } else if (!parsed(after)) {
@@ -390,7 +383,7 @@ std::string Anonymizer::sentence(std::string_view text) {
       out += form;
       continue;
     }
-    if (one == "->" || is_in(common_words, one)) {
+    if (one == "->" || is_one_of(common_words, one)) {
       out += one;
       continue;
     }

@@ -4,7 +4,6 @@
 #include <archive.h>
 #include <archive_entry.h>
 #include <fmt/chrono.h>
-#include <nettle/sha2.h>
 #include <sys/stat.h>
 
 #include <array>
@@ -12,6 +11,7 @@
 
 #include "revision.h"
 #include "service/text.h"
+#include "sys/sha256.h"
 
 namespace svcbench {
 
@@ -24,11 +24,7 @@ constexpr const char* manifest_name = "manifest.json";
 constexpr std::string_view remedy = "write it with `svcbench capture`";
 
 std::string sha256_of(std::string_view text) {
-  sha256_ctx context{};
-  sha256_init(&context);
-  sha256_update(&context, text.size(), reinterpret_cast<const std::uint8_t*>(text.data()));
-  std::array<std::uint8_t, SHA256_DIGEST_SIZE> digest{};
-  sha256_digest(&context, digest.size(), digest.data());
+  const auto digest = sha256(text);
   std::string hex;
   for (const std::uint8_t byte : digest) {
     hex += fmt::format("{:02x}", byte);

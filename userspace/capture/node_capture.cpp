@@ -18,10 +18,12 @@
 #include <set>
 
 #include "capture/kernel_parts.h"
+#include "capture/text_pieces.h"
 #include "service/text.h"
 #include "sys/child_process.h"
 #include "sys/fd.h"
 #include "sys/stopwatch.h"
+#include "sys/sysctl.h"
 
 namespace svcbench {
 
@@ -72,19 +74,14 @@ constexpr std::array<std::string_view, 5> iptables_tables{"filter", "mangle", "n
 
 // iptables-save's text without counters and times.
 std::string without_counters(std::string_view text) {
-  std::string out;
-  while (!text.empty()) {
-    std::string_view line = take_line(text);
+  return changed_lines(text, [](std::string_view line) {
     if (line.starts_with('#')) {
-      line = line.substr(0, line.find(" on "));
-    } else if (line.starts_with(':') && line.ends_with(']')) {
-      out += line.substr(0, line.rfind('['));
-      line = "[0:0]";
+      return std::string(line.substr(0, line.find(" on ")));
     }
-    out += line;
-    out += '\n';
-  }
-  return out;
+    return line.starts_with(':') && line.ends_with(']')
+               ? std::string(line.substr(0, line.rfind('['))) + "[0:0]"
+               : std::string(line);
+  });
 }
 
 Result<std::optional<NotRead>> read_tables(NodeSource& source, const std::string& program,
@@ -175,9 +172,8 @@ Reader nft_ruleset(const NftTables& there) {
 
 // "add NAME ELEMENT packets 1 bytes 60 ..." without these.
 std::string without_set_counters(std::string_view text) {
-  std::string out;
-  while (!text.empty()) {
-    std::string line(take_line(text));
+  return changed_lines(text, [](std::string_view taken) {
+    std::string line(taken);
     if (line.starts_with("add ")) {
       const std::size_t comment = line.find(" comment ");
       for (const std::string_view word : {" packets ", " bytes "}) {
@@ -186,9 +182,8 @@ std::string without_set_counters(std::string_view text) {
         }
       }
     }
-    out += line + "\n";
-  }
-  return out;
+    return line;
+  });
 }
 
 Result<std::optional<NotRead>> read_ipsets(NodeSource& source) {
@@ -291,15 +286,10 @@ std::vector<std::string> settings_that_matter() {
   return files;
 }
 
-std::optional<std::string> setting(const std::string& file) {
-  const auto lines = lines_of_file("/proc/sys/" + file);
-  return lines && !lines->empty() ? std::optional(lines->front()) : std::nullopt;
-}
-
 Result<std::optional<NotRead>> read_settings(NodeSource& source) {
   source.by.emplace_back("/proc/sys/net");
   for (const std::string& file : settings_that_matter()) {
-    if (const auto value = setting(file)) {
+    if (const auto value = read_sysctl(file)) {
       source.text += fmt::format("{} = {}\n", file, *value);
     }
   }
@@ -312,7 +302,7 @@ Result<std::optional<NotRead>> read_conntrack(NodeSource& source) {
   for (const auto& [name, file] : {std::pair{"entries", "net/netfilter/nf_conntrack_count"},
                                    std::pair{"limit", "net/netfilter/nf_conntrack_max"},
                                    std::pair{"buckets", "net/netfilter/nf_conntrack_buckets"}}) {
-    if (const auto value = setting(file)) {
+    if (const auto value = read_sysctl(file)) {
       limits[name] = json::parse(*value, nullptr, false);
     }
   }

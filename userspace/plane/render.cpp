@@ -20,6 +20,7 @@
 #include "plane/kube_proxy/node_ports.h"
 #include "plane/kube_proxy/port_traffic.h"
 #include "plane/registry.h"
+#include "service/address_range.h"
 
 namespace svcbench {
 namespace {
@@ -69,7 +70,7 @@ Result<Parts> render_ipvs(std::span<const Service> services, const RenderOptions
   std::string links = "link add kube-ipvs0 type dummy\n";
   for (const Address& address : addresses) {
     fmt::format_to(std::back_inserter(links), "addr add {}/{} dev kube-ipvs0\n", address.text(),
-                   family == Family::ipv4 ? 32 : 128);
+                   bits_of(family));
   }
   const auto in_use = kube_proxy::ipsets_in_use(services, family, configuration);
   return Parts{{"address", "ip -batch", std::move(links)},

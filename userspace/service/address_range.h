@@ -10,6 +10,14 @@
 
 namespace svcbench {
 
+[[nodiscard]] constexpr unsigned bits_of(Family family) { return family == Family::ipv4 ? 32 : 128; }
+
+// With its bits from `length` on zero.
+[[nodiscard]] Address network_of(Address address, unsigned length);
+
+// How many bits at the beginning two addresses of one family have in common.
+[[nodiscard]] unsigned common_prefix(const Address& a, const Address& b);
+
 struct AddressRange {
   Address first;        // its bits beyond `length` are zero
   unsigned length = 0;  // of the prefix

@@ -15,6 +15,8 @@
 
 #include <utility>
 
+#include "service/address_range.h"
+
 namespace svcbench {
 
 namespace {
@@ -42,9 +44,7 @@ AddressObject to_nl(const Prefix& prefix) {
   return address;
 }
 
-AddressObject to_nl(const Address& address) {
-  return to_nl(Prefix{address, address.family == Family::ipv4 ? 32U : 128U});
-}
+AddressObject to_nl(const Address& address) { return to_nl(Prefix{address, bits_of(address.family)}); }
 
 AddressObject to_nl(const MacAddress& mac) {
   return AddressObject(nl_addr_build(AF_LLC, mac.data(), mac.size()));

@@ -17,6 +17,7 @@
 #include "plane/real_kube_proxy/api_server.h"
 #include "plane/real_kube_proxy/kube_proxy_process.h"
 #include "plane/real_kube_proxy/object_store.h"
+#include "service/address_range.h"
 #include "sys/child_process.h"
 #include "sys/net_namespace.h"
 #include "sys/route_socket.h"
@@ -107,8 +108,7 @@ Result<Listings> in_node(const PlaneConfiguration& configuration,
   SVCB_TAKE(routes, RouteSocket::open());
   SVCB_TAKE(loopback, routes.index_of("lo"));
   for (const Address& address : configuration.node_addresses) {
-    const unsigned bits = address.family == Family::ipv4 ? 32 : 128;
-    SVCB_CHECK(routes.add_address(loopback, {address, bits}));
+    SVCB_CHECK(routes.add_address(loopback, {address, bits_of(address.family)}));
   }
   return work();
 }

@@ -7,6 +7,7 @@
 #include <array>
 #include <ctime>
 
+#include "service/address_range.h"
 #include "svcbench/wire_abi.h"
 #include "sys/sysctl.h"
 #include "wire.skel.h"
@@ -106,8 +107,7 @@ Status Testbed::configure_client() {
   for (const Family family : families) {
     const Subnet& subnet = client_subnets[index_of(family)];
     SVCB_CHECK(add_end(route, device, subnet.second, subnet.first, subnet.length, vn_mac));
-    SVCB_CHECK(
-        route.add_address(device, {clients_of(family).address, family == Family::ipv4 ? 32U : 128U}));
+    SVCB_CHECK(route.add_address(device, {clients_of(family).address, bits_of(family)}));
     SVCB_CHECK(route.add_route(device, default_route(family), address_of(subnet.first)));
   }
   return {};

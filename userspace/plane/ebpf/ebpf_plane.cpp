@@ -10,6 +10,7 @@
 #include <numeric>
 
 #include "plane.skel.h"
+#include "service/address_range.h"
 
 namespace svcbench {
 
@@ -56,7 +57,7 @@ void write_mask(std::span<__be32> words, unsigned bits) {
 Status write_cidr(std::string_view text, std::span<__be32> address, std::span<__be32> mask) {
   const std::size_t slash = text.find('/');
   SVCB_TAKE(parsed, Address::parse(text.substr(0, slash)));
-  unsigned bits = parsed.family == Family::ipv4 ? 32 : 128;
+  unsigned bits = bits_of(parsed.family);
   if (slash != std::string_view::npos) {
     const std::string_view tail = text.substr(slash + 1);
     const unsigned most = bits;

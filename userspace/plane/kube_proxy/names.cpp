@@ -2,11 +2,12 @@
 #include "plane/kube_proxy/names.h"
 
 #include <fmt/format.h>
-#include <nettle/sha2.h>
 
 #include <array>
 #include <cassert>
 #include <cstdint>
+
+#include "sys/sha256.h"
 
 namespace svcbench::kube_proxy {
 
@@ -19,11 +20,7 @@ constexpr std::size_t chain_id_size = 16;
 std::string hashed(std::string_view text, std::size_t length) {
   constexpr std::string_view alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
   assert(length * 5 <= SHA256_DIGEST_SIZE * 8);
-  sha256_ctx context;
-  sha256_init(&context);
-  sha256_update(&context, text.size(), reinterpret_cast<const std::uint8_t*>(text.data()));
-  std::array<std::uint8_t, SHA256_DIGEST_SIZE> digest{};
-  sha256_digest(&context, digest.size(), digest.data());
+  const auto digest = sha256(text);
 
   std::string name;
   name.reserve(length);

@@ -3,12 +3,12 @@
 
 #include <fmt/format.h>
 #include <nettle/base64.h>
-#include <nettle/sha2.h>
 
 #include <array>
 #include <utility>
 
 #include "report/html/assets.h"
+#include "sys/sha256.h"
 
 namespace svcbench::html {
 
@@ -49,11 +49,7 @@ std::string policy_of(std::span<const std::string_view> scripts, std::string_vie
 }  // namespace
 
 std::string policy_hash(std::string_view content) {
-  sha256_ctx context;
-  sha256_init(&context);
-  sha256_update(&context, content.size(), reinterpret_cast<const std::uint8_t*>(content.data()));
-  std::array<std::uint8_t, SHA256_DIGEST_SIZE> digest{};
-  sha256_digest(&context, digest.size(), digest.data());
+  const auto digest = sha256(content);
   std::array<char, BASE64_ENCODE_RAW_LENGTH(SHA256_DIGEST_SIZE)> text{};
   base64_encode_raw(text.data(), digest.size(), digest.data());
   return fmt::format("'sha256-{}'", std::string_view(text.data(), text.size()));
